@@ -1,0 +1,20 @@
+"""Bayesian observational scaling laws of language models: evals in, forecasts with credible intervals out."""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+# Names resolve on first use (SPEC 1), so that `import bayescale` and `bayescale --help` do not pay for PyMC.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evals": ["Evals", "list_evals", "load_evals", "read_evals"],
+        "spec": ["Spec", "list_specs", "load_spec"],
+        "prior": ["Prior"],
+        "model": ["build_model"],
+        "fit": ["fit"],
+        "posterior": ["Posterior"],
+        "forecast": ["NEW_FAMILY", "Forecast"],
+        "diagnostics": ["Verdict"],
+    },
+)

@@ -1,0 +1,213 @@
+"""May this posterior be believed, and if not, what to do.
+
+Judged are expected scores and forecasts, never raw loadings: under rotation-invariant priors the factors may turn from
+draw to draw while everything a user reads stays put. Thresholds are those of Vehtari et al. (2021, Bayesian Analysis
+16:667): rank-normalised split R-hat at most 1.01 and at least 100 effective draws per chain, in the bulk and the tails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from bayescale.draws import Draws
+
+MAX_RHAT = 1.01
+MIN_ESS_PER_CHAIN = 100
+# One divergence in a thousand draws is where remedies start to matter; single ones are said, not punished.
+MAX_DIVERGENT_SHARE = 1e-3
+MIN_BFMI = 0.3
+
+
+class Block(BaseModel):
+    """Convergence of one block of quantities: the worst R-hat and effective sample sizes in it, and where."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    quantities: int
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    worst: str
+    gates: bool
+
+
+class Verdict(BaseModel):
+    """What the diagnostics say, in numbers and in words.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether forecasts from this posterior may be reported.
+    blocks : tuple of Block
+        One row per block of quantities; those that `gates` decide.
+    divergences, draws, max_depth_hits : int
+        Divergent transitions, draws in all chains, and transitions cut off at the largest tree depth.
+    bfmi : float
+        Lowest energy Bayesian fraction of missing information of a chain.
+    problems : tuple of str
+        Each with what to do about it; empty when all is well.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    converged: bool
+    chains: int
+    draws: int
+    divergences: int
+    max_depth_hits: int
+    bfmi: float
+    blocks: tuple[Block, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def rhat(self) -> float:
+        """Largest R-hat of the blocks that decide."""
+        return max(b.rhat for b in self.blocks if b.gates)
+
+    @property
+    def ess_bulk(self) -> float:
+        """Smallest bulk effective sample size of the blocks that decide."""
+        return min(b.ess_bulk for b in self.blocks if b.gates)
+
+    def __str__(self) -> str:
+        head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
+        lines = [
+            f"{head} {self.chains} chains, {self.draws} draws; {self.divergences} divergent, "
+            f"{self.max_depth_hits} at the largest tree depth, lowest BFMI {self.bfmi:.2f}.",
+            *(
+                f"  {b.name:22s} R-hat {b.rhat:.3f}   effective draws {b.ess_bulk:.0f} bulk, {b.ess_tail:.0f} tail"
+                f"   (worst: {b.worst})"
+                for b in self.blocks
+            ),
+            *(f"  * {problem}" for problem in self.problems),
+        ]
+        return "\n".join(lines)
+
+
+def judge(idata: Any, draws: Draws) -> Verdict:
+    """Judge a sampled posterior.
+
+    Parameters
+    ----------
+    idata : arviz.InferenceData
+        With `sample_stats` under PyMC's names.
+    draws : Draws
+        The same posterior as arrays.
+    """
+    blocks = tuple(_blocks(idata, draws))
+    stats = idata["sample_stats"]
+    divergences = int(stats["diverging"].sum())
+    hits = int(stats["reached_max_treedepth"].sum()) if "reached_max_treedepth" in stats else 0
+    energy = stats["energy"].to_numpy()
+    bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
+
+    problems, fatal = [], False
+    enough = MIN_ESS_PER_CHAIN * draws.chains
+    for block in blocks:
+        if not block.gates:
+            continue
+        if not block.rhat <= MAX_RHAT:
+            fatal = True
+            problems.append(
+                f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): the chains "
+                "do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer factors "
+                "or tighter priors."
+            )
+        if not min(block.ess_bulk, block.ess_tail) >= enough:
+            fatal = True
+            short = enough / max(min(block.ess_bulk, block.ess_tail), 1.0)
+            problems.append(
+                f"{block.name}: {min(block.ess_bulk, block.ess_tail):.0f} effective draws (at {block.worst}; {enough} "
+                f"wanted). Use about {np.ceil(draws.size / draws.chains * short * 1.3 / 100) * 100:.0f} draws per chain."
+            )
+    if divergences:
+        serious = divergences > MAX_DIVERGENT_SHARE * draws.size
+        fatal |= serious
+        problems.append(
+            f"{divergences} of {draws.size} transitions diverged: "
+            + ("raise target_accept (0.95, then 0.99)" if serious else "few enough to report; target_accept=0.9 helps")
+            + ", or tighten the priors of scales."
+        )
+    if hits > 0.01 * draws.size:
+        problems.append(f"{hits} transitions reached the largest tree depth: slow, not wrong. Use fewer factors.")
+    if bfmi < MIN_BFMI:
+        problems.append(f"BFMI {bfmi:.2f} is below {MIN_BFMI}: the energy moves slowly. Use more tune, tighter scales.")
+    if draws.chains < 2:
+        problems.append("One chain cannot show that it found the whole posterior: sample at least 2, better 4.")
+        fatal = True
+    return Verdict(
+        converged=not fatal,
+        chains=draws.chains,
+        draws=draws.size,
+        divergences=divergences,
+        max_depth_hits=hits,
+        bfmi=bfmi,
+        blocks=blocks,
+        problems=tuple(problems),
+    )
+
+
+def _blocks(idata: Any, draws: Draws) -> list[Block]:
+    """Blocks of quantities with their convergence; the first two decide."""
+    coords = draws.data.coords
+    cells = _observed_mask(draws)
+    ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
+    point = np.array(
+        [
+            np.prod([ahead[_base_index(coords["covariate"], part)] for part in name.split(":")])
+            for name in coords["covariate"]
+        ]
+    )
+    fitted = draws.fitted_scores()[:, cells]
+    labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
+    future = draws.family_scores(point).reshape((draws.size, -1))
+    future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in coords["benchmark"]]
+    found = [
+        _block("expected scores", draws.by_chain(fitted), labels, True),
+        _block("forecasts", draws.by_chain(future), future_labels, True),
+    ]
+    scales = [n for n in ("family_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd")]
+    scales = [n for n in scales if n in idata["posterior"]]
+    if scales:
+        values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
+        found.append(_block("scales", values, scales, False))
+    precision = draws.by_chain(np.log(draws.precision))
+    found.append(_block("precision of scores", precision, coords["benchmark"], False))
+    return found
+
+
+def _base_index(covariates: list[str], name: str) -> int:
+    return [c for c in covariates if ":" not in c].index(name)
+
+
+def _observed_mask(draws: Draws) -> np.ndarray:
+    mask = np.zeros((len(draws.data.coords["model"]), len(draws.data.coords["benchmark"])), dtype=bool)
+    for kind in ("count", "share"):
+        mask[draws.data.cells[f"{kind}_model"], draws.data.cells[f"{kind}_benchmark"]] = True
+    return mask
+
+
+def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:
+    """Worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
+    import arviz as az
+
+    # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error to judge.
+    moving = np.ptp(values, axis=(0, 1)) > 1e-12
+    names = [label for label, keep in zip(labels, moving, strict=True) if keep]
+    if not names:
+        return Block(name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", gates=False)
+    data = az.convert_to_dataset({"x": values[:, :, moving]})
+    bulk, tail = az.ess(data)["x"].to_numpy(), az.ess(data, method="tail")["x"].to_numpy()
+    rhat = az.rhat(data)["x"].to_numpy() if values.shape[0] > 1 else np.full(len(names), np.nan)
+    return Block(
+        name=name,
+        quantities=len(names),
+        rhat=float(np.max(rhat)),
+        ess_bulk=float(np.min(bulk)),
+        ess_tail=float(np.min(tail)),
+        worst=names[int(np.argmin(np.minimum(bulk, tail)))],
+        gates=gates,
+    )

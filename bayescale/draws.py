@@ -1,0 +1,113 @@
+"""Posterior draws as plain arrays with one leading axis of draws, for the equations that read the posterior forwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.model.data import ModelData, model_data
+from bayescale.response import expected_score, logit_score
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.spec import Spec
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All variables of the posterior, chains laid end to end; effects that a spec leaves out are zero.
+
+    Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
+    ``floor`` and ``precision`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset``
+    (S, family, factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate``
+    (S, model, covariate), ``testlet`` (S, model, testlet); scales (S,).
+    """
+
+    data: ModelData
+    chains: int
+    slope: np.ndarray
+    loading: np.ndarray
+    difficulty: np.ndarray
+    floor: np.ndarray
+    precision: np.ndarray
+    benchmark_slope: np.ndarray
+    family_offset: np.ndarray
+    family_sd: np.ndarray
+    family_benchmark: np.ndarray
+    family_benchmark_sd: np.ndarray
+    testlet: np.ndarray
+    testlet_sd: np.ndarray
+    capability: np.ndarray
+    covariate: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of draws, all chains together."""
+        return len(self.difficulty)
+
+    def by_chain(self, values: np.ndarray) -> np.ndarray:
+        """Split the leading axis of draws into (chain, draw)."""
+        return values.reshape((self.chains, -1, *values.shape[1:]))
+
+    def testlet_of_benchmarks(self, testlet: np.ndarray) -> np.ndarray:
+        """Spread testlet effects (S, ..., testlet) over benchmarks (S, ..., benchmark); zero for those alone."""
+        alone = np.zeros((*testlet.shape[:-1], 1))
+        return np.concatenate([testlet, alone], axis=-1)[..., self.data.testlet_index]
+
+    def fitted_scores(self, models: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Expected scores (S, model, benchmark) of models of the data, by row number."""
+        logit = logit_score(
+            self.capability[:, models] @ np.swapaxes(self.loading, 1, 2),
+            self.difficulty[:, None],
+            self.covariate[:, models] @ np.swapaxes(self.benchmark_slope, 1, 2),
+            self.testlet_of_benchmarks(self.testlet[:, models]),
+            self.family_benchmark[:, self.data.family_index[models]],
+        )
+        return expected_score(logit, self.floor[:, None], self.data.ceiling)
+
+    def family_scores(self, covariates: np.ndarray) -> np.ndarray:
+        """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one covariate point."""
+        location = (covariates @ self.slope)[:, None] + self.family_offset
+        logit = logit_score(
+            location @ np.swapaxes(self.loading, 1, 2),
+            self.difficulty[:, None],
+            (self.benchmark_slope @ covariates)[:, None],
+            self.family_benchmark,
+        )
+        return expected_score(logit, self.floor[:, None], self.data.ceiling)
+
+
+def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
+    """Read the draws of a posterior fitted to `evals` under `spec`."""
+    data = model_data(spec, evals)
+    posterior = idata["posterior"]  # type: ignore[index]
+    chains = posterior.sizes["chain"]
+
+    def flat(name: str, *shape: int) -> np.ndarray:
+        if name not in posterior:
+            return np.zeros((posterior.sizes["draw"] * chains, *shape))
+        values = posterior[name].transpose("chain", "draw", ...).to_numpy()
+        return values.reshape((-1, *values.shape[2:]))
+
+    sizes = {dim: len(labels) for dim, labels in data.coords.items()}
+    families, benchmarks, factors = sizes["family"], sizes["benchmark"], sizes["factor"]
+    return Draws(
+        data=data,
+        chains=chains,
+        slope=flat("slope"),
+        loading=flat("loading"),
+        difficulty=flat("difficulty"),
+        floor=flat("floor", benchmarks),
+        precision=np.exp(flat("log_precision")),
+        benchmark_slope=flat("benchmark_slope", benchmarks, sizes["covariate"]),
+        family_offset=flat("family_offset", families, factors),
+        family_sd=flat("family_sd"),
+        family_benchmark=flat("family_benchmark", families, benchmarks),
+        family_benchmark_sd=flat("family_benchmark_sd"),
+        testlet=flat("testlet_effect", sizes["model"], sizes["testlet"]),
+        testlet_sd=flat("testlet_sd"),
+        capability=flat("capability"),
+        covariate=flat("covariate_value"),
+    )

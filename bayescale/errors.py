@@ -1,0 +1,69 @@
+"""Every error and warning of the package: one family, each also a builtin that callers already catch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BayescaleError(Exception):
+    """Base of all errors raised on purpose by bayescale; the message says what is wrong, where, and what to do."""
+
+
+class EvalsError(BayescaleError, ValueError):
+    """The evaluation tables, or a selection from them, are not usable."""
+
+
+class SpecError(BayescaleError, ValueError):
+    """A model specification is wrong: an unknown key, prior, covariate or value."""
+
+
+class FitError(BayescaleError, RuntimeError):
+    """Sampling could not start or could not finish."""
+
+
+class ForecastError(BayescaleError, ValueError):
+    """A forecast was asked for something that the posterior does not hold."""
+
+
+class PosteriorFileError(BayescaleError, OSError):
+    """A posterior file cannot be read: missing, damaged, foreign, or of a newer format."""
+
+
+class MissingDependencyError(BayescaleError, ImportError):
+    """An optional library is not installed; the message says how to install it."""
+
+
+class BayescaleWarning(UserWarning):
+    """Base of all warnings issued by bayescale."""
+
+
+class ConvergenceWarning(BayescaleWarning):
+    """The sampler did not converge, so what is computed from this posterior may be wrong."""
+
+
+class EvalsWarning(BayescaleWarning):
+    """The tables are usable, and hold something that the user should know of."""
+
+
+class ForecastWarning(BayescaleWarning):
+    """The forecast stands on weak ground, for example on few effective draws."""
+
+
+def suggest(name: str, known: Iterable[str], what: str) -> str:
+    """Say that `name` is unknown, with the nearest known names, or all of them when they are few.
+
+    Examples
+    --------
+    >>> suggest("Lama-3", ["Llama-3", "Qwen2"], "family")
+    "There is no family 'Lama-3'. Did you mean 'Llama-3'? Known: Llama-3, Qwen2."
+    """
+    names = sorted(known)
+    lower = {n.lower(): n for n in names}
+    near = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)]
+    message = f"There is no {what} {name!r}."
+    if near:
+        message += f" Did you mean {' or '.join(repr(n) for n in near)}?"
+    if names and (len(names) <= 12 or not near):
+        message += f" Known: {', '.join(names)}."
+    return message

@@ -1,0 +1,140 @@
+"""Where evals come from: the sets that ship with the package, and directories of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayescale.errors import EvalsError, suggest
+from bayescale.evals.csvfile import read_tables
+from bayescale.evals.evals import Evals
+from bayescale.evals.problems import tables_error
+from bayescale.evals.validate import inspect
+from bayescale.shipped import shipped
+
+
+def load_evals(name: str = "base-llms") -> Evals:
+    """Load a set of evaluations that ships with the package.
+
+    Parameters
+    ----------
+    name : str
+        ``"base-llms"`` (base models, standard benchmarks), ``"base-llms-all"`` (with emergent, post-training and
+        leaderboard tasks), ``"instruct-llms"`` (instruction-tuned models, with agent tasks). `list_evals` lists them.
+
+    Returns
+    -------
+    Evals
+        The models of the set's kind and the benchmarks of its suites that have at least one score in it. Sources and
+        licences are in ``data/README.md``.
+
+    Raises
+    ------
+    EvalsError
+        There is no set of this name; the nearest is suggested.
+
+    Examples
+    --------
+    >>> load_evals("base-llms").benchmark_names[0]
+    'MMLU'
+    """
+    sets = _sets()
+    if name not in sets:
+        message = suggest(str(name), sets, "set of evals")
+        if Path(name).is_dir():
+            message += f" For your own tables, call read_evals({str(name)!r})."
+        raise EvalsError(message)
+    return Evals(**_part(_shipped_tables(), sets[name]), name=name)
+
+
+def list_evals() -> pd.DataFrame:
+    """List the sets that `load_evals` loads.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``name``, ``title``, and the number of ``models``, ``benchmarks`` and ``scores``; one row per set.
+
+    Examples
+    --------
+    >>> list_evals()["name"].tolist()
+    ['base-llms', 'base-llms-all', 'instruct-llms']
+    """
+    tables = _shipped_tables()
+    rows = [
+        {"name": name, "title": chosen["title"]} | {k: len(t) for k, t in _part(tables, chosen).items()}
+        for name, chosen in _sets().items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def read_evals(directory: str | Path) -> Evals:
+    """Read evaluations of one's own.
+
+    Parameters
+    ----------
+    directory : str or pathlib.Path
+        Holds ``models.csv``, ``benchmarks.csv`` and ``scores.csv`` in UTF-8, with the columns that `Evals` names. A
+        blank cell is an unknown figure.
+
+    Returns
+    -------
+    Evals
+        Called as the directory is.
+
+    Raises
+    ------
+    EvalsError
+        A file is missing or no CSV, or rows are wrong: the message lists every problem with its line and remedy, and
+        the attribute ``problems`` has them as values.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     evals = read_evals(load_evals("base-llms").to_directory(folder))
+    >>> evals.benchmark_names[0]
+    'MMLU'
+    """
+    path = Path(directory)
+    raw, problems = read_tables(path)
+    if problems:
+        # What can be read is looked at too, so that everything is said at once.
+        problems += [p for p in inspect(raw)[1] if p.severity == "error"]
+        error = tables_error(problems, files=True, where=str(path))
+        if not path.exists() and str(directory) in _sets():
+            error.add_note(f"A set that ships with the package has this name: load_evals({str(directory)!r}).")
+        raise error
+    return Evals(**{n: t for n, t in raw.items() if t is not None}, name=path.resolve().name)
+
+
+def _sets() -> dict[str, dict[str, Any]]:
+    import yaml
+
+    sets: dict[str, dict[str, Any]] = yaml.safe_load((shipped("data") / "sets.yaml").read_text(encoding="utf-8"))
+    return sets
+
+
+def _shipped_tables() -> dict[str, pd.DataFrame]:
+    raw, problems = read_tables(shipped("data"))
+    if problems:
+        raise tables_error(problems, files=True, where="the tables that ship with bayescale")
+    return {name: table for name, table in raw.items() if table is not None}
+
+
+def _part(tables: dict[str, pd.DataFrame], chosen: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """Models of one kind, benchmarks of some suites, and of both those that have scores together.
+
+    Works on tables as read: cutting first and validating then saves most of the time.
+    """
+    models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
+    models = models[models["kind"] == chosen["kind"]]
+    benchmarks = benchmarks[benchmarks["suite"].isin(chosen["suites"])]
+    scores = scores[scores["model"].isin(models["model"]) & scores["benchmark"].isin(benchmarks["benchmark"])]
+    return {
+        "models": models[models["model"].isin(scores["model"])],
+        "benchmarks": benchmarks[benchmarks["benchmark"].isin(scores["benchmark"])],
+        "scores": scores,
+    }

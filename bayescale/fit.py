@@ -1,0 +1,194 @@
+"""Sampling; nothing else knows which sampler runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bayescale.errors import ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.spec import Spec, load_spec
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.posterior import Posterior
+
+Sampler = Literal["nutpie", "pymc", "numpyro"]
+
+# Names of the statistics that PyMC users expect, by the names that nutpie gives them.
+_STATISTICS = {"maxdepth_reached": "reached_max_treedepth", "depth": "tree_depth", "logp": "lp"}
+_KEPT = ("diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate")
+
+
+def fit(
+    spec: Spec | str,
+    evals: Evals,
+    draws: int = 1000,
+    tune: int = 500,
+    chains: int = 4,
+    cores: int | None = None,
+    target_accept: float = 0.8,
+    random_seed: int | None = None,
+    progressbar: bool | None = None,
+    nuts_sampler: Sampler = "nutpie",
+) -> Posterior:
+    """Sample the posterior of `spec` given `evals`.
+
+    Parameters
+    ----------
+    spec : Spec or str
+        A spec, or the name of one that ships with the package.
+    evals : Evals
+    draws, tune : int
+        Kept draws and warm-up steps per chain.
+    chains, cores : int
+        Chains, and how many of them run at once (default: as many as there are processors, at most `chains`).
+    target_accept : float
+        Target acceptance of NUTS, in (0, 1); raise it against divergences.
+    random_seed : int, optional
+        The same seed gives the same draws on one machine and one set of library versions.
+    progressbar : bool, optional
+        Default: only when a person is watching (a terminal or a notebook).
+    nuts_sampler : {"nutpie", "pymc", "numpyro"}
+        nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
+
+    Returns
+    -------
+    Posterior
+        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge.
+
+    Raises
+    ------
+    FitError
+        For impossible settings, or when sampling fails.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> posterior = bs.fit("one_factor", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
+    >>> posterior.converged  # doctest: +SKIP
+    True
+    """
+    from bayescale.model import build_model
+    from bayescale.posterior import Posterior
+
+    spec = load_spec(spec) if isinstance(spec, str) else spec
+    settings = {"draws": draws, "tune": tune, "chains": chains}
+    for name, value in settings.items():
+        if value < 1:
+            raise FitError(f"{name}={value}: at least 1 is needed.")
+    if not 0 < target_accept < 1:
+        raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
+    if nuts_sampler not in _SAMPLERS:
+        raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
+    cores = cores or min(chains, _processors())
+    if progressbar is None:
+        progressbar = sys.stderr.isatty() or "ipykernel" in sys.modules
+    if random_seed is None:
+        random_seed = int(np.random.SeedSequence().generate_state(1)[0])
+
+    started = time.perf_counter()
+    model = build_model(spec, evals)
+    try:
+        idata = _SAMPLERS[nuts_sampler](
+            model, **settings, cores=cores, target_accept=target_accept, seed=random_seed, progressbar=progressbar
+        )
+    except (ValueError, RuntimeError, FloatingPointError) as error:
+        raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
+    seconds = time.perf_counter() - started
+    sampling = {
+        **settings,
+        "target_accept": target_accept,
+        "random_seed": random_seed,
+        "nuts_sampler": nuts_sampler,
+        "cores": cores,
+        "seconds": round(seconds, 2),
+    }
+    posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
+    if not posterior.converged:
+        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
+    return posterior
+
+
+def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int,
+            progressbar: bool) -> Any:  # fmt: skip
+    import nutpie
+
+    # Unfrozen, so that observed cells stay containers; a compiled model then takes other cells.
+    compiled = nutpie.compile_pymc_model(model, freeze_model=False)
+    return nutpie.sample(
+        compiled,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        target_accept=target_accept,
+        seed=seed,
+        progress_bar=progressbar,
+        save_warmup=False,
+    )
+
+
+def _pymc(model: Any, *, seed: int, nuts_sampler: str = "pymc", **settings: Any) -> Any:
+    import pymc as pm
+
+    return pm.sample(
+        model=model,
+        nuts_sampler=nuts_sampler,
+        random_seed=seed,
+        compute_convergence_checks=False,
+        discard_tuned_samples=True,
+        **settings,
+    )
+
+
+def _numpyro(model: Any, *, seed: int, cores: int, **settings: Any) -> Any:
+    try:
+        import jax  # noqa: F401
+        import numpyro  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError(
+            "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
+        ) from None
+    from bayescale.model.whiten_jax import register
+
+    register()
+    return _pymc(model, seed=seed, cores=cores, nuts_sampler="numpyro", **settings)
+
+
+_SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
+
+
+def _processors() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tidy(idata: Any, evals: Evals) -> Any:
+    """Posterior and statistics under PyMC's names, with the observed scores beside them."""
+    import arviz as az
+
+    stats = idata["sample_stats"].rename({k: v for k, v in _STATISTICS.items() if k in idata["sample_stats"]})
+    benchmarks = evals.benchmarks.set_index("benchmark")
+    models = evals.models.set_index("model")
+    return az.InferenceData(
+        posterior=idata["posterior"],
+        sample_stats=stats[[name for name in _KEPT if name in stats]],
+        observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+        constant_data=_constants(benchmarks, models),
+    )
+
+
+def _constants(benchmarks: Any, models: Any) -> Any:
+    import xarray as xr
+
+    per_benchmark = {name: ("benchmark", benchmarks[name].to_numpy(float)) for name in ("items", "ceiling")}
+    per_benchmark["chance"] = ("benchmark", benchmarks["floor"].to_numpy(float))
+    per_model = {name: ("model", models[name].to_numpy(float)) for name in ("params_b", "tokens_t", "flops")}
+    family = {"family_of_model": ("model", models["family"].to_numpy(str))}
+    coords = {"benchmark": benchmarks.index.to_numpy(str), "model": models.index.to_numpy(str)}
+    return xr.Dataset({**per_benchmark, **per_model, **family}, coords=coords)

@@ -1,0 +1,63 @@
+"""Credible intervals: equal-tailed, 90% unless asked otherwise, everywhere from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.errors import ForecastError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+PROB = 0.9
+KIND = "equal-tailed"
+
+
+def tails(prob: float) -> tuple[float, float]:
+    """Quantiles at the ends of an equal-tailed interval.
+
+    Raises
+    ------
+    ForecastError
+        When `prob` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> [round(q, 3) for q in tails(0.9)]
+    [0.05, 0.95]
+    """
+    if not 0 < prob < 1:
+        hint = f" Did you mean {prob / 100:g}?" if 1 < prob < 100 else ""
+        raise ForecastError(f"prob={prob:g} is not a probability between 0 and 1.{hint}")
+    return (1 - prob) / 2, (1 + prob) / 2
+
+
+def summarise(draws: xr.DataArray, prob: float = PROB) -> pd.DataFrame:
+    """Mean, median and equal-tailed interval over chains and draws, one row per remaining cell.
+
+    Parameters
+    ----------
+    draws : xarray.DataArray
+        With dims ``chain`` and ``draw`` and any others.
+    prob : float
+        Probability content of the interval.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column per remaining dim, then ``mean, median, lower, upper, prob, interval``.
+    """
+    lower, upper = tails(prob)
+    stacked = draws.transpose("chain", "draw", ...)
+    values = stacked.to_numpy().reshape((-1, *stacked.shape[2:]))
+    low, median, high = np.quantile(values, [lower, 0.5, upper], axis=0)
+    template = stacked.isel(chain=0, draw=0, drop=True)
+    columns = {"mean": values.mean(0), "median": median, "lower": low, "upper": high}
+    dims = list(template.dims)
+    frame = template.copy(data=columns["mean"]).to_series().rename("mean").reset_index()[[*dims, "mean"]]
+    for name in ("median", "lower", "upper"):
+        frame[name] = np.asarray(columns[name]).ravel()
+    return frame.assign(prob=prob, interval=KIND)

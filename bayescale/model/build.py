@@ -1,0 +1,172 @@
+"""The generative story, top to bottom: from training compute to scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from bayescale.model.data import ModelData, model_data
+from bayescale.model.gauge import ProcrustesGauge, reference_loadings
+from bayescale.model.whitening import capabilities, working_response
+from bayescale.response import beta_shapes, expected_score, logit_score
+from bayescale.spec import Spec
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+
+
+def build_model(spec: Spec, evals: Evals) -> pm.Model:
+    """Build the PyMC model of `spec` for the scores in `evals`.
+
+    With m a model of family f, b a benchmark in testlet g, k a factor and x the centred covariates::
+
+        capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
+        logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
+        mean score   mu_mb    = floor_b + (ceiling_b - floor_b) sigmoid(eta_mb)
+        observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)     Beta where no items are counted
+
+    Scale effects (tau, and the sds of d, u, v) are non-centred; theta is whitened by `ConditionalWhitening`, which does
+    not change its distribution. The observed cells are data containers (`count*`, `share*`): other cells over the
+    same coordinates need no new compilation.
+
+    Parameters
+    ----------
+    spec : Spec
+    evals : Evals
+
+    Returns
+    -------
+    pymc.Model
+        Variables with their dims: ``slope`` (covariate, factor), ``family_sd``, ``family_offset`` (family, factor),
+        ``loading`` (benchmark, factor), ``difficulty``, ``floor``, ``log_precision`` (benchmark),
+        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet`` (model,
+        testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate).
+
+    Raises
+    ------
+    EvalsError
+        When there is nothing to fit, or no model has a value for a covariate.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> model = bs.build_model(bs.load_spec("one_factor"), bs.load_evals("base-llms"))
+    >>> model.named_vars_to_dims["loading"]
+    ('benchmark', 'factor')
+    """
+    data = model_data(spec, evals)
+    priors, family, items = spec.priors, data.family_index, data.items
+    with pm.Model(coords=data.coords, check_bounds=False) as model:
+        cells = {name: pm.Data(name, values) for name, values in data.cells.items()}
+        x = _covariates(spec, data)
+
+        # Capability: shared slopes, a compute-efficiency offset per family, residual sd 1 (which sets the scale).
+        slope = priors.slope.variable("slope", dims=("covariate", "factor"))
+        location = x @ slope
+        if spec.family_offsets:
+            location = location + _pooled("family_offset", priors.family_sd, "family_sd", ("family", "factor"))[family]
+
+        # Benchmarks: loadings, difficulty, guessing floor, precision of the scores around their mean.
+        loading = priors.loading.variable("loading", dims=("benchmark", "factor"), **_gauge(spec, data))
+        difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
+        floor = _floor(spec, data)
+        precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
+
+        # What moves a score beside capability.
+        effects: list[Any] = []
+        if spec.benchmark_slopes:
+            names = ("benchmark", "covariate")
+            effects.append(x @ _pooled("benchmark_slope", priors.benchmark_slope_sd, "benchmark_slope_sd", names).T)
+        if data.coords["testlet"]:
+            effect = _pooled("testlet_effect", priors.testlet_sd, "testlet_sd", ("model", "testlet"))
+            alone = pt.zeros((effect.shape[0], 1))
+            effects.append(pt.concatenate([effect, alone], axis=1)[:, data.testlet_index])
+        if spec.family_benchmark:
+            names = ("family", "benchmark")
+            effect = _pooled("family_benchmark", priors.family_benchmark_sd, "family_benchmark_sd", names)
+            effects.append(effect[family])
+
+        score, observed = _dense(cells, data)
+        weight, response = working_response(score, observed, floor, data.ceiling, precision, items)
+        theta = capabilities(
+            "capability",
+            location,
+            loading=loading,
+            weight=weight,
+            response=response - logit_score(0.0, difficulty, *effects),
+            dims=("model", "factor"),
+        )
+
+        eta = logit_score(theta @ loading.T, difficulty, *effects)
+        for kind in ("count", "share"):
+            m, b = cells[f"{kind}_model"], cells[f"{kind}_benchmark"]
+            mean = expected_score(eta[m, b], floor[b], pt.as_tensor(data.ceiling)[b])
+            shape_a, shape_b = beta_shapes(mean, precision[b])
+            if kind == "count" and np.isfinite(items).any():
+                n = pt.as_tensor(np.where(np.isfinite(items), items, 0).astype(np.int64))[b]
+                pm.BetaBinomial("score_count", n=n, alpha=shape_a, beta=shape_b, observed=cells["count"])
+            if kind == "share" and np.isinf(items).any():
+                pm.Beta("score_share", alpha=shape_a, beta=shape_b, observed=cells["share"])
+    return model
+
+
+def _gauge(spec: Spec, data: ModelData) -> dict[str, Any]:
+    """How loadings are sampled: one per rotation orbit where the priors allow rotations and the data have the rank."""
+    if spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"]):
+        return {"transform": ProcrustesGauge(reference_loadings(data, spec.factors))}
+    return {}
+
+
+def _pooled(name: str, prior: Any, sd_name: str, dims: tuple[str, ...]) -> Any:
+    """Zero-mean normal effects with one pooled sd, non-centred: many of them are told little by their own data."""
+    sd = prior.variable(sd_name)
+    return pm.Deterministic(name, sd * pm.Normal(f"{name}_z", 0, 1, dims=dims), dims=dims)
+
+
+def _covariates(spec: Spec, data: ModelData) -> Any:
+    """Covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
+    known = np.nan_to_num(data.covariates)
+    latent = np.isnan(data.covariates) | (data.covariate_sd > 0)
+    x = pt.as_tensor(known)
+    if latent.any():
+        rows, columns = np.nonzero(latent)
+        names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
+        pm.modelcontext(None).add_coord("latent_cell", names)
+        prior = spec.priors.latent_covariate.parameters
+        # Prior times measurement, both normal: one normal. Without a measurement the prior stands alone.
+        weight = 1 / prior["sigma"] ** 2 + np.nan_to_num(1 / np.square(data.covariate_sd[rows, columns]))
+        seen = np.nan_to_num(known[rows, columns] / np.square(data.covariate_sd[rows, columns]))
+        mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
+        values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
+        x = x[rows, columns].set(values)
+    columns = [
+        x[:, spec.base_covariates.index(c)]
+        if ":" not in c
+        else pt.prod([x[:, spec.base_covariates.index(part)] for part in c.split(":")], axis=0)
+        for c in spec.covariates
+    ]
+    return pm.Deterministic("covariate_value", pt.stack(columns, axis=1), dims=("model", "covariate"))
+
+
+def _floor(spec: Spec, data: ModelData) -> Any:
+    if not spec.floor.learned:
+        return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
+    open_ended = data.floor <= 0
+    mean = np.where(open_ended, spec.floor.open_mean, data.floor)
+    weight = np.where(open_ended, spec.floor.open_concentration, spec.floor.concentration)
+    return pm.Beta("floor", alpha=mean * weight, beta=(1 - mean) * weight, dims="benchmark")
+
+
+def _dense(cells: dict[str, Any], data: ModelData) -> tuple[Any, Any]:
+    """Scores and their pattern as matrices (model, benchmark); cells without a score hold 0.5 and 0."""
+    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
+    score, observed = pt.full(shape, 0.5), pt.zeros(shape)
+    counted = np.where(np.isfinite(data.items), data.items, 1.0)
+    for kind, scale in (("count", pt.as_tensor(counted)), ("share", pt.ones(len(counted)))):
+        m, b = cells[f"{kind}_model"], cells[f"{kind}_benchmark"]
+        score = score[m, b].set(cells[kind] / scale[b])
+        observed = observed[m, b].set(1.0)
+    return score, observed

@@ -1,0 +1,123 @@
+"""What the model takes from the tables: coordinates, covariates, and the observed cells as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.errors import EvalsError
+from bayescale.response import SHARE_MARGIN
+from bayescale.spec import COVARIATE_COLUMNS, Spec
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+
+
+@dataclass(frozen=True)
+class ModelData:
+    """Arrays of one fit; rows follow the tables.
+
+    Attributes
+    ----------
+    coords : dict of str to list
+        ``model, family, benchmark, factor, covariate, testlet``.
+    covariates : ndarray (model, base covariate)
+        log10 units, centred; NaN where unknown.
+    covariate_sd : ndarray (model, base covariate)
+        Measurement error in decades; zero where exact, NaN where the value is unknown.
+    centre : ndarray (base covariate,)
+        What was subtracted.
+    family_index : ndarray (model,)
+    testlet_index : ndarray (benchmark,)
+        -1 for a benchmark that is alone.
+    items, floor, ceiling : ndarray (benchmark,)
+        `items` is inf where a score is no proportion of items.
+    cells : dict of str to ndarray
+        The observed scores: counts in one block, shares (no items) in another.
+    """
+
+    coords: dict[str, list[str]]
+    covariates: np.ndarray
+    covariate_sd: np.ndarray
+    centre: np.ndarray
+    family_index: np.ndarray
+    testlet_index: np.ndarray
+    items: np.ndarray
+    floor: np.ndarray
+    ceiling: np.ndarray
+    cells: dict[str, np.ndarray]
+
+
+def model_data(spec: Spec, evals: Evals) -> ModelData:
+    """Collect the arrays that the model of `spec` needs from `evals`."""
+    models, benchmarks = evals.models, evals.benchmarks
+    if evals.n_scores == 0:
+        raise EvalsError("There is no score to fit: every score was masked or deselected.")
+    families = evals.families
+    groups = benchmarks["testlet"].where(benchmarks["testlet"] != "")
+    shared = [g for g in groups.dropna().unique() if (groups == g).sum() > 1] if spec.testlets else []
+    with np.errstate(divide="ignore"):
+        values = np.column_stack(
+            [
+                np.log10(models[column].to_numpy(float) * unit)
+                for column, unit in (COVARIATE_COLUMNS[c] for c in spec.base_covariates)
+            ]
+        )
+    if np.isnan(values).all(axis=0).any():
+        missing = [c for c, v in zip(spec.base_covariates, values.T, strict=True) if np.isnan(v).all()]
+        raise EvalsError(
+            f"No model has a value for {', '.join(missing)}: fill {', '.join(COVARIATE_COLUMNS[c][0] for c in missing)}"
+            " in the models table, or use a spec with other covariates."
+        )
+    centre = np.nanmean(values, axis=0)
+    error = np.where(np.isnan(values), np.nan, 0.0)
+    stated = models["flops_log10_sd"].to_numpy(float)
+    for j, covariate in enumerate(spec.base_covariates):
+        if covariate == "log10_flops":
+            error[:, j] = np.where(np.isnan(values[:, j]), np.nan, np.nan_to_num(stated))
+    items = benchmarks["items"].to_numpy(float)
+    if spec.likelihood == "beta":
+        items = np.full_like(items, np.nan)
+    items = np.where(np.isnan(items), np.inf, items)
+    return ModelData(
+        coords={
+            "model": evals.model_names,
+            "family": families,
+            "benchmark": evals.benchmark_names,
+            "factor": [f"capability {k + 1}" for k in range(spec.factors)],
+            "covariate": list(spec.covariates),
+            "testlet": [str(g) for g in shared],
+        },
+        covariates=values - centre,
+        covariate_sd=error,
+        centre=centre,
+        family_index=models["family"].map({f: i for i, f in enumerate(families)}).to_numpy(int),
+        testlet_index=groups.map({g: i for i, g in enumerate(shared)}).fillna(-1).to_numpy(int),
+        items=items,
+        floor=benchmarks["floor"].to_numpy(float),
+        ceiling=benchmarks["ceiling"].to_numpy(float),
+        cells=observed_cells(evals, items),
+    )
+
+
+def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
+    """Index and value of each observed score, by the names of the model's data containers.
+
+    A count model needs whole counts: shares are rounded to the nearest item, which moves a score by half an item at
+    most (averages over subjects, as MMLU's, are not multiples of one item).
+    """
+    scores = evals.scores
+    m = scores["model"].map({n: i for i, n in enumerate(evals.model_names)}).to_numpy(np.int64)
+    b = scores["benchmark"].map({n: i for i, n in enumerate(evals.benchmark_names)}).to_numpy(np.int64)
+    y = scores["score"].to_numpy(float)
+    counted = np.isfinite(items[b])
+    return {
+        "count_model": m[counted],
+        "count_benchmark": b[counted],
+        "count": np.rint(y[counted] * items[b[counted]]).astype(np.int64),
+        "share_model": m[~counted],
+        "share_benchmark": b[~counted],
+        "share": np.clip(y[~counted], SHARE_MARGIN, 1 - SHARE_MARGIN),
+    }

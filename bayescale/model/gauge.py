@@ -1,0 +1,138 @@
+"""One representative per rotation: loadings sampled without the directions in which the posterior says nothing.
+
+With rotation-invariant priors (see `Spec.rotation_invariant`) turning all factors together changes neither prior nor
+likelihood, so a sampler of plain loadings wanders along that orbit: wide in K (K - 1) / 2 directions, narrow in the
+others (a ratio of 15 in sd on `base-llms`), which costs small steps and long trajectories.
+
+`ProcrustesGauge` samples from each orbit the one matrix ``W`` that lies closest to a reference subspace: with ``Q`` an
+orthonormal basis of it and ``N`` of its complement, ``W = Q S + N C`` with ``S`` symmetric positive definite. Every
+full-rank ``W`` reaches this form by exactly one rotation (polar decomposition of ``Q'W``). The volume of the orbit,
+``prod_{i<j} (s_i + s_j)`` over the eigenvalues of S, is the Jacobian, so all rotation-invariant quantities (expected
+scores, forecasts, efficiency) keep the very posterior they had; the choice of ``Q`` matters to speed only. Measured on
+`base-llms`, K = 4: leapfrog steps a draw fall from about 100 to 15, and R-hat of the loadings becomes readable too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+
+from bayescale.model.data import ModelData
+
+
+class ProcrustesGauge(Transform):
+    """Transform of loadings (benchmark, factor) to gauge coordinates: log-Cholesky factor of S, then C.
+
+    Parameters
+    ----------
+    reference : ndarray (benchmark, factor)
+        Orthonormal columns.
+    """
+
+    name = "gauge"
+    ndim_supp = 2
+
+    def __init__(self, reference: np.ndarray) -> None:
+        benchmarks, k = reference.shape
+        self.factors = k
+        self.basis = reference
+        self.complement = np.linalg.svd(reference, full_matrices=True)[0][:, k:] if benchmarks > k else None
+        self.rows, self.columns = np.tril_indices(k, -1)
+        self.compound = _additive_compound(k)
+
+    def _lower(self, value: Any) -> Any:
+        k, off = self.factors, len(self.rows)
+        return pt.diag(pt.exp(value[:k]))[self.rows, self.columns].set(value[k : k + off])
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        lower = self._lower(value)
+        loading = pt.as_tensor(self.basis) @ (lower @ lower.T)
+        if self.complement is None:
+            return loading
+        rest = value[self.factors + len(self.rows) :].reshape((self.complement.shape[1], self.factors))
+        return loading + pt.as_tensor(self.complement) @ rest
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        u, _, vt = pt.linalg.svd(self.basis.T @ value)
+        turned = value @ (u @ vt).T
+        within = self.basis.T @ turned
+        lower = pt.linalg.cholesky((within + within.T) / 2 + 1e-6 * pt.eye(self.factors))
+        parts = [pt.log(pt.diagonal(lower)), lower[self.rows, self.columns]]
+        if self.complement is not None:
+            parts.append((self.complement.T @ turned).ravel())
+        return pt.concatenate(parts)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        k = self.factors
+        # S = L L': |dS/dL| = 2^K prod L_ii^(K - i + 1) for i = 1..K; the diagonal is sampled as its log.
+        log_volume = k * np.log(2.0) + pt.sum(value[:k] * (np.arange(k, 0, -1) + 1.0))
+        if k > 1:
+            lower = self._lower(value)
+            pairs = len(self.rows)
+            orbit = (pt.as_tensor(self.compound) @ (lower @ lower.T).ravel()).reshape((pairs, pairs))
+            log_volume = log_volume + pt.linalg.slogdet(orbit)[1]
+        return log_volume
+
+
+def _additive_compound(k: int) -> np.ndarray:
+    """Linear map from vec(S) to its second additive compound, whose eigenvalues are the sums s_i + s_j, i < j."""
+    pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
+    out = np.zeros((len(pairs), len(pairs), k, k))
+    for p, (i, j) in enumerate(pairs):
+        for q, (r, s) in enumerate(pairs):
+            for hit, a, b, sign in ((j == s, i, r, 1), (i == r, j, s, 1), (i == s, j, r, -1), (j == r, i, s, -1)):
+                if hit:
+                    out[p, q, a, b] += sign
+    return out.reshape(len(pairs) ** 2, k * k)
+
+
+# Noise of a working logit beside its sampling error: overdispersion and effects other than capability, about the sd of
+# family-by-benchmark effects. It keeps huge benchmarks from owning the reference; a rough value is enough for a gauge.
+_EXTRA_SD = 0.15
+
+
+def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
+    """Orthonormal basis (benchmark, factor) near the column space of the loadings, from the observed scores.
+
+    Probabilistic principal components of the working logits, each cell with its own known noise, by EM (Tipping &
+    Bishop 1999, with weights); missing cells take no part.
+    """
+    logit, weight = _working_cells(data)
+    models, benchmarks = logit.shape
+    centre = np.array([np.average(z, weights=w) if w.any() else 0.0 for z, w in zip(logit.T, weight.T, strict=True)])
+    filled = np.where(weight > 0, logit - centre, 0.0)
+    loading = np.linalg.svd(filled, full_matrices=False)[2][:factors].T.copy()
+    if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
+        loading = np.linalg.qr(np.hstack([loading, np.eye(benchmarks)[:, : factors - loading.shape[1]]]))[0]
+    unit = np.eye(factors)
+    for _ in range(iterations):
+        precision = unit + np.einsum("mb,bk,bl->mkl", weight, loading, loading)
+        spread = np.linalg.inv(precision)
+        score = np.einsum("mkl,ml->mk", spread, ((logit - centre) * weight) @ loading)
+        second = spread + score[:, :, None] * score[:, None, :]
+        normal = np.einsum("mb,mkl->bkl", weight, second) + 0.1 * unit
+        loading = np.linalg.solve(normal, np.einsum("mb,mb,mk->bk", weight, logit - centre, score)[..., None])[..., 0]
+        fit = score @ loading.T
+        centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    return np.linalg.svd(loading, full_matrices=False)[0]
+
+
+def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+    from bayescale.model.whitening import SIGMOID_MARGIN
+    from bayescale.response import score_slope
+
+    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
+    score, observed = np.full(shape, 0.5), np.zeros(shape)
+    items = np.where(np.isfinite(data.items), data.items, 1.0)
+    for kind, scale in (("count", items), ("share", np.ones_like(items))):
+        m, b = data.cells[f"{kind}_model"], data.cells[f"{kind}_benchmark"]
+        score[m, b], observed[m, b] = data.cells[kind] / scale[b], 1.0
+    width = data.ceiling - data.floor
+    share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
+    mean = data.floor + width * share
+    slope = score_slope(mean, data.floor, data.ceiling)
+    variance = mean * (1 - mean) / (np.where(np.isfinite(data.items), data.items, 500.0) * slope**2)
+    return np.log(share / (1 - share)), observed / (variance + _EXTRA_SD**2)

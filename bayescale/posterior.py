@@ -1,0 +1,235 @@
+"""The posterior: draws, with the spec and the data that they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale import posterior_file
+from bayescale.diagnostics import Verdict, judge
+from bayescale.draws import Draws, read_draws
+from bayescale.errors import EvalsError, PosteriorFileError, suggest
+from bayescale.evals import Evals
+from bayescale.intervals import PROB, summarise
+from bayescale.spec import Spec
+
+if TYPE_CHECKING:
+    import arviz as az
+    import xarray as xr
+
+    from bayescale.forecast import Forecast
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior:
+    """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
+
+    Attributes
+    ----------
+    idata : arviz.InferenceData
+        Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
+        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors.
+    spec : Spec
+    evals : Evals
+    verdict : Verdict
+        What the convergence diagnostics said after sampling.
+    sampling : dict
+        Sampler, seed, draws and seconds.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> posterior = bs.Posterior.load("posterior.nc")  # doctest: +SKIP
+    >>> posterior.forecast(family="Llama-3", flops=4e25).summary()  # doctest: +SKIP
+    """
+
+    idata: az.InferenceData
+    spec: Spec
+    evals: Evals
+    verdict: Verdict
+    sampling: Mapping[str, Any]
+
+    @classmethod
+    def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Posterior:
+        """Judge convergence and bind draws, spec and data together."""
+        verdict = judge(idata, read_draws(idata, spec, evals))
+        return cls(idata, spec, evals, verdict, dict(sampling))
+
+    @property
+    def converged(self) -> bool:
+        """Whether the chains agree and hold enough effective draws; see `verdict` for the figures and remedies."""
+        return self.verdict.converged
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of spec and data together: equal for posteriors of the same question."""
+        return hashlib.sha256((self.spec.identity + self.evals.identity).encode()).hexdigest()
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The draws as plain arrays, chains end to end."""
+        return read_draws(self.idata, self.spec, self.evals)
+
+    def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
+        """Expected scores of models of the data, on all benchmarks, observed or not.
+
+        Parameters
+        ----------
+        models : sequence of str, optional
+            Names; default all.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, model, benchmark)``, scores in [0, 1].
+
+        Raises
+        ------
+        EvalsError
+            For a model that is not in the data.
+        """
+        import xarray as xr
+
+        names = self.evals.model_names
+        chosen = list(models) if models is not None else names
+        for name in chosen:
+            if name not in names:
+                raise EvalsError(suggest(name, names, "model in the fitted data"))
+        rows = np.array([names.index(n) for n in chosen], dtype=int)
+        values = self.draws.by_chain(self.draws.fitted_scores(rows))
+        chain, draw = self.idata["posterior"]["chain"], self.idata["posterior"]["draw"]
+        return xr.DataArray(
+            values,
+            dims=("chain", "draw", "model", "benchmark"),
+            coords={"chain": chain, "draw": draw, "model": chosen, "benchmark": self.evals.benchmark_names},
+            name="expected_score",
+        )
+
+    def summary(self, prob: float = PROB) -> pd.DataFrame:
+        """Expected score of every fitted model on every benchmark, beside what was observed.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per model and benchmark: ``model, benchmark, observed, mean, median, lower, upper, prob,
+            interval`` (equal-tailed).
+        """
+        table = summarise(self.expected_scores(), prob)
+        observed = self.evals.matrix().to_series().rename("observed")
+        table = table.join(observed, on=["model", "benchmark"])
+        return table[["model", "benchmark", "observed", *table.columns.difference(
+            ["model", "benchmark", "observed"], sort=False)]]  # fmt: skip
+
+    def forecast(
+        self,
+        family: str | Sequence[str] | None = None,
+        flops: float | Sequence[float] | None = None,
+        *,
+        params_b: float | Sequence[float] | None = None,
+        tokens_t: float | Sequence[float] | None = None,
+        given: Mapping[str, float] | None = None,
+        random_seed: int | None = 0,
+    ) -> Forecast:
+        """Forecast the scores of new models.
+
+        Parameters
+        ----------
+        family : str, or sequence of str
+            A family of the data, or `bayescale.NEW_FAMILY` for one never seen, whose offsets are drawn from the
+            population (all new models of one call belong to one such family).
+        flops : float, or sequence of float
+            Training compute in FLOP, such as ``4e25``.
+        params_b, tokens_t : float, or sequence of float
+            Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
+            (compute = 6 x parameters x tokens).
+        given : mapping of str to float, optional
+            Scores of the new model that are known already, by benchmark: the forecast is conditioned on them.
+            For one model at a time.
+        random_seed : int, optional
+            Seed of the residual and observation noise; the default gives the same numbers every time, ``None`` new
+            ones.
+
+        Returns
+        -------
+        Forecast
+            Draws with dims ``(chain, draw, model, benchmark)``.
+
+        Raises
+        ------
+        ForecastError
+            For an unknown family or benchmark, or compute that is missing or not plausible.
+        """
+        from bayescale.forecast import make_forecast
+
+        return make_forecast(
+            self, family=family, flops=flops, params_b=params_b, tokens_t=tokens_t, given=given, random_seed=random_seed
+        )
+
+    def log_likelihood(self) -> az.InferenceData:
+        """Return `idata` with the group ``log_likelihood``, one value per draw and observed score, for LOO and WAIC."""
+        import pymc as pm
+
+        from bayescale.model import build_model
+
+        return pm.compute_log_likelihood(
+            self.idata.copy(), model=build_model(self.spec, self.evals), extend_inferencedata=True, progressbar=False
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write one netCDF file with draws, spec, data and identity; whole or not at all.
+
+        Raises
+        ------
+        PosteriorFileError
+            When it cannot be written.
+        """
+        parts = {
+            "spec": self.spec.model_dump_json(),
+            "evals": self.evals.to_json(),
+            "evals_name": self.evals.name,
+            "verdict": self.verdict.model_dump_json(),
+            "sampling": posterior_file.pack(dict(self.sampling)),
+            "identity": self.identity,
+        }
+        return posterior_file.write(path, self.idata, parts)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Posterior:
+        """Read a posterior written by `save`; it forecasts exactly as before.
+
+        Raises
+        ------
+        PosteriorFileError
+            For a missing, damaged or foreign file, or one of a newer format.
+        """
+        idata, parts = posterior_file.read(path)
+        try:
+            posterior = cls(
+                idata,
+                Spec(**json.loads(parts["spec"])),
+                Evals.from_json(parts["evals"]),
+                Verdict.model_validate_json(parts["verdict"]),
+                json.loads(parts["sampling"]),
+            )
+        except ValueError as error:
+            raise PosteriorFileError(f"{str(path)!r} cannot be understood: {error}") from error
+        if posterior.identity != parts["identity"]:
+            raise PosteriorFileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
+        return posterior
+
+    def __repr__(self) -> str:
+        s = self.sampling
+        return (
+            f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
+            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {self.verdict.chains} chains, "
+            f"{self.verdict.draws} draws ({s.get('nuts_sampler', '?')}, {s.get('seconds', '?')} s).\n{self.verdict}\n"
+            "Next: posterior.forecast(family=..., flops=...)"
+        )

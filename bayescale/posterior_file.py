@@ -1,0 +1,99 @@
+"""A posterior as one self-contained netCDF file: draws, spec, data and identity, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import PosteriorFileError
+
+FORMAT = 1
+_PREFIX = "bayescale_"
+
+
+def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
+    """Write groups and text parts to `path`, atomically: a killed writer leaves the old file or none.
+
+    Raises
+    ------
+    PosteriorFileError
+        When the folder does not exist or cannot be written.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise PosteriorFileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
+    if path.is_dir():
+        raise PosteriorFileError(f"Cannot write {str(path)!r}: it is a folder. Give a file name such as posterior.nc.")
+    content = idata.copy()
+    content.attrs = {
+        f"{_PREFIX}format": FORMAT,
+        f"{_PREFIX}version": version("bayescale"),
+        **{f"{_PREFIX}{name}": text for name, text in parts.items()},
+    }
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(descriptor)
+        try:
+            content.to_netcdf(temporary, engine="h5netcdf")
+            with open(temporary, "rb") as handle:  # the rename must not reach the disk before the content does
+                os.fsync(handle.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise PosteriorFileError(f"Cannot write {str(path)!r}: {error.strerror or error}.") from error
+    return path
+
+
+def read(path: str | Path) -> tuple[Any, dict[str, str]]:
+    """Read a file written by `write`: the groups in memory, and the text parts.
+
+    Raises
+    ------
+    PosteriorFileError
+        For a missing, damaged or foreign file, or one of a newer format.
+    """
+    import arviz as az
+
+    path = Path(path)
+    if not path.is_file():
+        raise PosteriorFileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit -o {path.name}")
+    try:
+        idata = az.from_netcdf(str(path), engine="h5netcdf")
+        idata.load()
+        idata.close()
+    except Exception as error:  # h5py, h5netcdf and xarray raise many kinds for a damaged file
+        raise PosteriorFileError(
+            f"{str(path)!r} is damaged or not a netCDF file ({type(error).__name__}: {error}). Fit again, or take a "
+            "copy of the file."
+        ) from error
+    attrs = {k.removeprefix(_PREFIX): v for k, v in idata.attrs.items() if str(k).startswith(_PREFIX)}
+    if "format" not in attrs:
+        raise PosteriorFileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
+    if int(attrs["format"]) > FORMAT:
+        raise PosteriorFileError(
+            f"{str(path)!r} has format {int(attrs['format'])}, written by bayescale {attrs.get('version', '?')}; this is "
+            f"{version('bayescale')}, which reads up to format {FORMAT}. Upgrade: pip install -U bayescale"
+        )
+    missing = [name for name in ("spec", "evals", "verdict", "sampling", "identity") if name not in attrs]
+    if missing or "posterior" not in idata.groups():
+        lost = ", ".join(missing) or "the draws"
+        raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {lost}. Fit again.")
+    return idata, {k: str(v) for k, v in attrs.items()}
+
+
+def pack(values: dict[str, Any]) -> str:
+    """Text of small settings, for one attribute."""
+    return json.dumps(values, sort_keys=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,140 @@
+"""A prior as a value: written ``Normal(mu=0, sigma=1)``, kept frozen, turned into a PyMC variable only by the model."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from bayescale.errors import SpecError, suggest
+
+# Distributions that may stand as a prior, with their parameters by PyMC's names. Those marked positive have support
+# on (0, inf) and may be the prior of a scale.
+REAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Normal": ("mu", "sigma"),
+        "StudentT": ("nu", "mu", "sigma"),
+        "Laplace": ("mu", "b"),
+        "Cauchy": ("alpha", "beta"),
+        "SkewNormal": ("mu", "sigma", "alpha"),
+    }
+)
+POSITIVE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "HalfNormal": ("sigma",),
+        "HalfStudentT": ("nu", "sigma"),
+        "HalfCauchy": ("beta",),
+        "Exponential": ("lam",),
+        "Gamma": ("alpha", "beta"),
+        "InverseGamma": ("alpha", "beta"),
+        "LogNormal": ("mu", "sigma"),
+    }
+)
+# Parameters that may be any real number; all others are scales, rates or shapes and must be positive.
+LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy", "alpha"), ("LogNormal", "mu")} | {
+    ("SkewNormal", "mu"),
+    ("SkewNormal", "alpha"),
+}
+
+
+class Prior:
+    """A distribution by name with fixed numbers for its parameters.
+
+    Parameters
+    ----------
+    distribution : str
+        One of PyMC's names, see `REAL` and `POSITIVE` in this module.
+    **parameters : float
+        Every parameter of the distribution, by PyMC's names.
+
+    Raises
+    ------
+    SpecError
+        For an unknown distribution, a missing or unknown parameter, or a value out of range.
+
+    Examples
+    --------
+    >>> prior = Prior.parse("HalfNormal(sigma=1)")
+    >>> prior
+    HalfNormal(sigma=1)
+    >>> prior.positive
+    True
+    """
+
+    __slots__ = ("distribution", "parameters")
+    distribution: str
+    parameters: Mapping[str, float]
+
+    def __init__(self, distribution: str, **parameters: float) -> None:
+        known = {**REAL, **POSITIVE}
+        if distribution not in known:
+            raise SpecError(suggest(distribution, known, "prior distribution"))
+        expected = known[distribution]
+        if set(parameters) != set(expected):
+            raise SpecError(
+                f"{distribution} takes {', '.join(expected)}; got {', '.join(parameters) or 'nothing'}. "
+                f"Write for example {distribution}({', '.join(f'{p}=1' for p in expected)})."
+            )
+        values = {name: float(parameters[name]) for name in expected}
+        for name, value in values.items():
+            if not abs(value) < float("inf"):
+                raise SpecError(f"{distribution}: {name}={value} is not a finite number.")
+            if (distribution, name) not in LOCATIONS and value <= 0:
+                raise SpecError(f"{distribution}: {name}={value:g} must be positive.")
+        object.__setattr__(self, "distribution", distribution)
+        object.__setattr__(self, "parameters", MappingProxyType(values))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a Prior does not change; make a new one")
+
+    @classmethod
+    def parse(cls, text: str) -> Prior:
+        """Read ``Distribution(name=number, ...)``; parameters may also stand in order, without names."""
+        try:
+            call = ast.parse(text.strip(), mode="eval").body
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                raise ValueError
+            positional = [float(ast.literal_eval(a)) for a in call.args]
+            named = {str(k.arg): float(ast.literal_eval(k.value)) for k in call.keywords}
+        except (SyntaxError, ValueError, TypeError):
+            raise SpecError(
+                f"{text!r} is not a prior. Write a distribution and its numbers, such as Normal(mu=0, sigma=1)."
+            ) from None
+        names = {**REAL, **POSITIVE}.get(call.func.id, ())
+        return cls(call.func.id, **dict(zip(names, positional, strict=False)), **named)
+
+    @property
+    def positive(self) -> bool:
+        """Whether the support is the positive half line."""
+        return self.distribution in POSITIVE
+
+    def variable(self, name: str, **kwargs: Any) -> Any:
+        """Make the PyMC variable of this prior inside the model context on top of the stack."""
+        import pymc as pm
+
+        return getattr(pm, self.distribution)(name, **self.parameters, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prior) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def __reduce__(self) -> Any:
+        return (Prior.parse, (repr(self),))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> Prior:
+            return value if isinstance(value, Prior) else cls.parse(str(value))
+
+        return core_schema.no_info_plain_validator_function(
+            validate, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )

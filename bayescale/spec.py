@@ -1,0 +1,265 @@
+"""What is believed before the data: the model's form and every prior, as one frozen object that reads and writes YAML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bayescale.errors import SpecError, suggest
+from bayescale.prior import Prior
+from bayescale.shipped import shipped
+
+Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
+
+# The column of the models table behind each covariate, and what turns it into base units (FLOP, parameters, tokens).
+COVARIATE_COLUMNS: dict[str, tuple[str, float]] = {
+    "log10_flops": ("flops", 1.0),
+    "log10_params": ("params_b", 1e9),
+    "log10_tokens": ("tokens_t", 1e12),
+}
+SCALES = ("family_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Priors(_Frozen):
+    """Every prior of the model by name; see `models/default.yaml` for what each one says.
+
+    The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
+    """
+
+    slope: Prior = Prior("Normal", mu=0, sigma=1)
+    family_sd: Prior = Prior("HalfNormal", sigma=1)
+    loading: Prior = Prior("Normal", mu=0, sigma=1)
+    difficulty: Prior = Prior("Normal", mu=0, sigma=1.5)
+    benchmark_slope_sd: Prior = Prior("HalfNormal", sigma=0.5)
+    family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
+    testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
+    log_precision: Prior = Prior("Normal", mu=5.3, sigma=1.5)
+    latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
+
+    @model_validator(mode="after")
+    def _scales_are_positive(self) -> Priors:
+        for name in SCALES:
+            prior: Prior = getattr(self, name)
+            if not prior.positive:
+                raise ValueError(f"{name} is a standard deviation; {prior} also allows values below zero")
+        return self
+
+    @field_validator("latent_covariate", mode="after")
+    @classmethod
+    def _latent_is_normal(cls, prior: Prior) -> Prior:
+        if prior.distribution != "Normal":
+            raise ValueError("latent_covariate must be a Normal: it is combined with measurement error on compute")
+        return prior
+
+
+class Floor(_Frozen):
+    """The guessing floor: what a model without any capability scores, learned from data or fixed at chance.
+
+    Parameters
+    ----------
+    learned : bool
+        Whether each benchmark's floor is a parameter with a Beta prior around chance. A floor fixed at chance made
+        extrapolations too shallow, up to ten times the error of the paper's method.
+    concentration : float
+        Prior weight, in guessed items, of a chance level above zero.
+    open_mean, open_concentration : float
+        Mean and weight of the prior where chance is zero (open-ended tasks).
+    """
+
+    learned: bool = True
+    concentration: float = Field(default=100, gt=0)
+    open_mean: float = Field(default=0.015, gt=0, lt=1)
+    open_concentration: float = Field(default=60, gt=0)
+
+
+class Spec(_Frozen):
+    """One model specification: its form, its covariates and its priors.
+
+    Parameters
+    ----------
+    name, title : str
+        A short name and one sentence.
+    factors : int
+        Number of latent capabilities K.
+    covariates : tuple of str
+        What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
+        ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
+    likelihood : {"beta_binomial", "beta"}
+        Observation model of benchmarks that count items; benchmarks without items always get the Beta.
+    family_offsets : bool
+        Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).
+    family_benchmark : bool
+        Whether each family has its own bent for single benchmarks (``v``, pooled with sd ``family_benchmark_sd``).
+    benchmark_slopes : bool
+        Whether a benchmark may answer to the covariates beside the capabilities (``d``).
+    testlets : bool
+        Whether variants of one benchmark share an effect of their own per model (``u``).
+    floor : Floor
+    priors : Priors
+
+    Raises
+    ------
+    SpecError
+        For unknown keys, priors or values; the message lists what exists.
+
+    Examples
+    --------
+    >>> spec = Spec(factors=2, priors={"slope": "Normal(0, 2)"})
+    >>> spec.priors.slope
+    Normal(mu=0, sigma=2)
+    >>> Spec.from_yaml(spec.to_yaml()) == spec
+    True
+    """
+
+    name: str = "custom"
+    title: str = ""
+    factors: int = Field(default=4, ge=1, le=20)
+    covariates: tuple[Covariate, ...] = ("log10_flops",)
+    likelihood: Literal["beta_binomial", "beta"] = "beta_binomial"
+    family_offsets: bool = True
+    family_benchmark: bool = True
+    benchmark_slopes: bool = True
+    testlets: bool = True
+    floor: Floor = Floor()
+    priors: Priors = Priors()
+
+    def __init__(self, **values: Any) -> None:
+        _check_keys(type(self), values, "spec")
+        for key, part in (("priors", Priors), ("floor", Floor)):
+            if isinstance(values.get(key), Mapping):
+                _check_keys(part, values[key], "prior" if key == "priors" else "floor setting")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            lines = [f"  {'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
+            raise SpecError("The spec is not usable:\n" + "\n".join(lines)) from None
+
+    @model_validator(mode="after")
+    def _covariates_fit_together(self) -> Spec:
+        known = set(self.covariates)
+        if not known or len(known) != len(self.covariates):
+            raise ValueError("covariates must name at least one covariate, each once")
+        if "log10_params:log10_tokens" in known and not {"log10_params", "log10_tokens"} <= known:
+            raise ValueError("an interaction needs both of its covariates: add log10_params and log10_tokens")
+        return self
+
+    @property
+    def base_covariates(self) -> tuple[str, ...]:
+        """The measured covariates, without interactions."""
+        return tuple(c for c in self.covariates if ":" not in c)
+
+    @property
+    def rotation_invariant(self) -> bool:
+        """Whether the posterior is unchanged when all factors are rotated together.
+
+        It is, when loadings and slopes are independent zero-mean normals with one scale; then single loadings are not
+        identified, and only rotation-invariant quantities may be judged for convergence.
+        """
+        return all(
+            p.distribution == "Normal" and p.parameters["mu"] == 0 for p in (self.priors.loading, self.priors.slope)
+        )
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of everything that makes a difference to the posterior (not of name and title)."""
+        content = self.model_dump(mode="json", exclude={"name", "title"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def replace(self, **changes: Any) -> Spec:
+        """Return a copy with some fields changed; `priors` and `floor` may name only what changes.
+
+        Examples
+        --------
+        >>> Spec().replace(factors=2, priors={"family_sd": "HalfNormal(2)"}).priors.family_sd
+        HalfNormal(sigma=2)
+        """
+        values = self.model_dump()
+        for key, change in changes.items():
+            merge = key in ("priors", "floor") and isinstance(change, Mapping)
+            values[key] = {**values[key], **change} if merge else change
+        return Spec(**values)
+
+    def to_yaml(self) -> str:
+        """Write the spec as YAML, every prior spelled out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Spec:
+        """Read a spec from YAML text."""
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SpecError(f"The spec is not YAML: {error}") from None
+        if not isinstance(values, dict):
+            raise SpecError("A spec is a mapping such as 'factors: 4'; see models/default.yaml.")
+        return cls(**values)
+
+    def __str__(self) -> str:
+        form = [k for k in ("family_offsets", "family_benchmark", "benchmark_slopes", "testlets") if getattr(self, k)]
+        floor = self.floor.model_dump() if self.floor.learned else "fixed at chance"
+        lines = [
+            f"Spec {self.name!r}: {self.title}".rstrip(": "),
+            f"  factors     {self.factors}",
+            f"  covariates  {', '.join(self.covariates)}",
+            f"  likelihood  {self.likelihood}",
+            f"  effects     {', '.join(form) or 'none'}",
+            f"  floor       {floor}",
+            "  priors",
+            *(f"    {name:20s} {prior}" for name, prior in self.priors),
+            "Next: bayescale.fit(spec, evals)",
+        ]
+        return "\n".join(lines)
+
+
+def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> None:
+    for key in values:
+        if key not in part.model_fields:
+            raise SpecError(suggest(str(key), part.model_fields, what if what != "spec" else "key of a spec"))
+
+
+def load_spec(name: str | Path = "default") -> Spec:
+    """Load a spec that ships with the package by name, or any spec by the path of its YAML file.
+
+    Raises
+    ------
+    SpecError
+        When there is no such spec; the message lists those that ship.
+
+    Examples
+    --------
+    >>> load_spec("one_factor").factors
+    1
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise SpecError(f"There is no spec file {str(name)!r}.")
+    else:
+        if str(name) not in list_specs():
+            raise SpecError(suggest(str(name), list_specs(), "shipped spec") + " Or give the path of a .yaml file.")
+        path = shipped("models") / f"{name}.yaml"
+    try:
+        return Spec.from_yaml(path.read_text(encoding="utf-8"))
+    except (SpecError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path.name}: {error}") from None
+
+
+def list_specs() -> list[str]:
+    """Names of the specs that ship with the package.
+
+    Examples
+    --------
+    >>> "default" in list_specs()
+    True
+    """
+    return sorted(p.stem for p in shipped("models").glob("*.yaml"))
