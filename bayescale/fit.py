@@ -118,7 +118,10 @@ def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, targe
     import nutpie
 
     # Unfrozen, so that observed cells stay containers; a compiled model then takes other cells.
-    compiled = nutpie.compile_pymc_model(model, freeze_model=False)
+    # Loadings start at their rough estimate, all else is scattered around its prior: from scattered loadings one chain
+    # in a dozen was caught where a factor spends itself on the noise of a single benchmark.
+    scattered = {v for v in model.free_RVs if v.name != "loading"}
+    compiled = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered)
     return nutpie.sample(
         compiled,
         draws=draws,

@@ -112,11 +112,18 @@ class Prior:
         """Whether the support is the positive half line."""
         return self.distribution in POSITIVE
 
-    def variable(self, name: str, **kwargs: Any) -> Any:
-        """Make the PyMC variable of this prior inside the model context on top of the stack."""
+    def variable(self, name: str, shift: Any = None, **kwargs: Any) -> Any:
+        """Make the PyMC variable of this prior inside the model context on top of the stack.
+
+        With `shift` (a tensor) the variable is the prior's plus `shift`: the location moves, the shape stays.
+        """
         import pymc as pm
 
-        return getattr(pm, self.distribution)(name, **self.parameters, **kwargs)
+        parameters: dict[str, Any] = dict(self.parameters)
+        if shift is not None:
+            location = "mu" if "mu" in parameters else "alpha"
+            parameters[location] = parameters[location] + shift
+        return getattr(pm, self.distribution)(name, **parameters, **kwargs)
 
     def __repr__(self) -> str:
         return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"

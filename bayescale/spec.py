@@ -40,10 +40,10 @@ class Priors(_Frozen):
     family_sd: Prior = Prior("HalfNormal", sigma=1)
     loading: Prior = Prior("Normal", mu=0, sigma=1)
     difficulty: Prior = Prior("Normal", mu=0, sigma=1.5)
-    benchmark_slope_sd: Prior = Prior("HalfNormal", sigma=0.5)
+    benchmark_slope_sd: Prior = Prior("LogNormal", mu=-1.5, sigma=0.5)
     family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
     testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
-    log_precision: Prior = Prior("Normal", mu=5.3, sigma=1.5)
+    log_precision: Prior = Prior("Normal", mu=6, sigma=0.75)
     latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
 
     @model_validator(mode="after")

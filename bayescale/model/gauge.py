@@ -20,8 +20,6 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
-from bayescale.model.data import ModelData
-
 
 class ProcrustesGauge(Transform):
     """Transform of loadings (benchmark, factor) to gauge coordinates: log-Cholesky factor of S, then C.
@@ -29,7 +27,7 @@ class ProcrustesGauge(Transform):
     Parameters
     ----------
     reference : ndarray (benchmark, factor)
-        Orthonormal columns.
+        Its columns span the reference subspace.
     """
 
     name = "gauge"
@@ -37,9 +35,10 @@ class ProcrustesGauge(Transform):
 
     def __init__(self, reference: np.ndarray) -> None:
         benchmarks, k = reference.shape
+        left = np.linalg.svd(reference, full_matrices=True)[0]
         self.factors = k
-        self.basis = reference
-        self.complement = np.linalg.svd(reference, full_matrices=True)[0][:, k:] if benchmarks > k else None
+        self.basis = left[:, :k]
+        self.complement = left[:, k:] if benchmarks > k else None
         self.rows, self.columns = np.tril_indices(k, -1)
         self.compound = _additive_compound(k)
 
@@ -87,52 +86,3 @@ def _additive_compound(k: int) -> np.ndarray:
                 if hit:
                     out[p, q, a, b] += sign
     return out.reshape(len(pairs) ** 2, k * k)
-
-
-# Noise of a working logit beside its sampling error: overdispersion and effects other than capability, about the sd of
-# family-by-benchmark effects. It keeps huge benchmarks from owning the reference; a rough value is enough for a gauge.
-_EXTRA_SD = 0.15
-
-
-def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
-    """Orthonormal basis (benchmark, factor) near the column space of the loadings, from the observed scores.
-
-    Probabilistic principal components of the working logits, each cell with its own known noise, by EM (Tipping &
-    Bishop 1999, with weights); missing cells take no part.
-    """
-    logit, weight = _working_cells(data)
-    models, benchmarks = logit.shape
-    centre = np.array([np.average(z, weights=w) if w.any() else 0.0 for z, w in zip(logit.T, weight.T, strict=True)])
-    filled = np.where(weight > 0, logit - centre, 0.0)
-    loading = np.linalg.svd(filled, full_matrices=False)[2][:factors].T.copy()
-    if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
-        loading = np.linalg.qr(np.hstack([loading, np.eye(benchmarks)[:, : factors - loading.shape[1]]]))[0]
-    unit = np.eye(factors)
-    for _ in range(iterations):
-        precision = unit + np.einsum("mb,bk,bl->mkl", weight, loading, loading)
-        spread = np.linalg.inv(precision)
-        score = np.einsum("mkl,ml->mk", spread, ((logit - centre) * weight) @ loading)
-        second = spread + score[:, :, None] * score[:, None, :]
-        normal = np.einsum("mb,mkl->bkl", weight, second) + 0.1 * unit
-        loading = np.linalg.solve(normal, np.einsum("mb,mb,mk->bk", weight, logit - centre, score)[..., None])[..., 0]
-        fit = score @ loading.T
-        centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
-    return np.linalg.svd(loading, full_matrices=False)[0]
-
-
-def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
-    from bayescale.model.whitening import SIGMOID_MARGIN
-    from bayescale.response import score_slope
-
-    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
-    score, observed = np.full(shape, 0.5), np.zeros(shape)
-    items = np.where(np.isfinite(data.items), data.items, 1.0)
-    for kind, scale in (("count", items), ("share", np.ones_like(items))):
-        m, b = data.cells[f"{kind}_model"], data.cells[f"{kind}_benchmark"]
-        score[m, b], observed[m, b] = data.cells[kind] / scale[b], 1.0
-    width = data.ceiling - data.floor
-    share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
-    mean = data.floor + width * share
-    slope = score_slope(mean, data.floor, data.ceiling)
-    variance = mean * (1 - mean) / (np.where(np.isfinite(data.items), data.items, 500.0) * slope**2)
-    return np.log(share / (1 - share)), observed / (variance + _EXTRA_SD**2)

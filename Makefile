@@ -1,0 +1,55 @@
+# Everything a fresh machine needs, given Python 3.11 or later, make and the package index.
+#
+#   make demo    set up, then the main job: fit public models, forecast larger ones, write table and pictures to demo/
+#   make test    set up, then lint, types, and the fast tests
+#
+# The set-up happens once, in .venv; it is repeated when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+# Pictures go to files: no command here opens a window.
+export MPLBACKEND := Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint types notebooks clean
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(READY)  ## make .venv with the package and its tools, once
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "bayescale needs Python 3.11 or later, and '$(PYTHON)' is none. Name one: make PYTHON=python3.12"; exit 1; } >&2
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' lacks the modules venv and ensurepip. On Debian and Ubuntu: apt install python3-venv"; exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## the main job, with its results in demo/
+	$(BIN)/bayescale demo -o demo
+
+test: lint types  ## lint, types, and the fast tests with the examples of the docstrings
+	$(BIN)/python -m pytest -m "not slow" -n 2 --doctest-modules bayescale tests
+
+test-all: lint types  ## the same with the slow tests, which sample to convergence
+	$(BIN)/python -m pytest -n 2 --doctest-modules bayescale tests
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy
+	$(BIN)/mypy
+
+notebooks: $(READY)  ## run the notebooks with few draws; the files stay as they are
+	BAYESCALE_FAST=1 $(BIN)/python scripts/run_notebooks.py notebooks
+
+clean:  ## remove .venv, results and caches
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,88 @@
+"""What the user typed, as values of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bayescale.errors import EvalsError
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+
+
+class Sampler(StrEnum):
+    """Samplers by name, as `bayescale.fit` knows them; listed here, so that `--help` need not load it."""
+
+    nutpie = "nutpie"
+    pymc = "pymc"
+    numpyro = "numpyro"
+
+
+def evals_of(name: str) -> Evals:
+    """Read a folder, or load a set that ships; what has a separator in it is always a folder.
+
+    Raises
+    ------
+    EvalsError
+        It is neither, or its tables have errors.
+    """
+    from bayescale.evals import list_evals, load_evals, read_evals
+
+    ships = name in list_evals()["name"].tolist()
+    if "/" in name or "\\" in name or (Path(name).is_dir() and not ships):
+        return read_evals(name)
+    try:
+        return load_evals(name)
+    except EvalsError as error:
+        raise EvalsError(f"{error} Or give a folder with models.csv, benchmarks.csv and scores.csv.") from None
+
+
+def known_scores(texts: Sequence[str]) -> dict[str, float]:
+    """Read scores that are written as BENCHMARK=SCORE.
+
+    Raises
+    ------
+    typer.BadParameter
+        One is written otherwise, or a benchmark is there twice.
+
+    Examples
+    --------
+    >>> known_scores(["MMLU=0.86", "GSM8K=0.9"])
+    {'MMLU': 0.86, 'GSM8K': 0.9}
+    """
+    scores: dict[str, float] = {}
+    for text in texts:
+        name, _, score = text.rpartition("=")
+        try:
+            value = float(score)
+        except ValueError:
+            name = ""
+        if not name:
+            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86."
+            raise typer.BadParameter(message, param_hint="--given")
+        if name in scores:
+            raise typer.BadParameter(f"{name} is given twice.", param_hint="--given")
+        scores[name] = value
+    return scores
+
+
+def check_family(families: Sequence[str] | None, new: bool) -> None:
+    """Let exactly one of ``--family`` and ``--new-family`` pass.
+
+    Raises
+    ------
+    typer.BadParameter
+        Both or neither are there.
+    """
+    if families and new:
+        message = "give either --family NAME (of the fitted data) or --new-family (one never seen), not both."
+    elif not families and not new:
+        message = "say whose model it is: --family NAME, or --new-family for a family never seen."
+    else:
+        return
+    raise typer.BadParameter(message, param_hint="--family")

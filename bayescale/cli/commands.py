@@ -1,0 +1,307 @@
+"""The commands. Everything heavy is imported inside them, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.cli.arguments import Sampler, check_family, evals_of, known_scores
+from bayescale.errors import EvalsError, EvalsWarning
+
+if TYPE_CHECKING:
+    from bayescale.posterior import Posterior
+
+
+def _app(**settings: Any) -> typer.Typer:
+    # Plain help reads like a manual page, in a pipe too; a bug keeps Python's own traceback.
+    return typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False, **settings)
+
+
+def _examples(*lines: str) -> str:
+    # \b is the mark for "keep these lines as they are".
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+app = _app(
+    epilog=_examples(
+        "bayescale demo -o demo/                        everything once, in two minutes",
+        "bayescale fit -o posterior.nc                  the default spec on public base models",
+        "bayescale check posterior.nc                   may it be believed?",
+        "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
+    )
+)
+data_app = _app()
+app.add_typer(data_app, name="data")
+
+PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Forecast what the next, larger language model will score, with credible intervals.
+
+    A Bayesian model of benchmark scores is fitted to public models of many families; forecasts for larger models, or
+    for families never seen, are read from its posterior. A session is `fit`, then `check`, then `forecast`.
+
+    Exit codes: 0 done; 1 `check` found that the sampler did not converge; 2 a mistake in what was asked, said in one
+    message; 130 interrupted.
+    """
+    if version:
+        import bayescale
+
+        print(f"bayescale {bayescale.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(
+    epilog=_examples(
+        "bayescale fit -o posterior.nc",
+        "bayescale fit one_factor --seed 1 -o one_factor.nc",
+        "bayescale fit my_spec.yaml --data my_tables/ --draws 2000 --target-accept 0.9 -o mine.nc",
+    )
+)
+def fit(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the posterior goes, such as posterior.nc.")
+    ],
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.")] = "default",
+    data: Annotated[
+        str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
+    ] = "base-llms",
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 500,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = 4,
+    cores: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")
+    ] = None,
+    target_accept: Annotated[
+        float, typer.Option(metavar="X", help="Target acceptance in (0, 1); raise it against divergences.")
+    ] = 0.8,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same draws.")
+    ] = None,
+    sampler: Annotated[Sampler, typer.Option(help="nutpie is the fastest here; numpyro is an extra.")] = Sampler.nutpie,
+) -> None:
+    """Sample a posterior, and save it to one file.
+
+    Spec, data and target are checked before sampling. The file holds everything that forecasts need. What the
+    convergence diagnostics say is printed at the end; a posterior that did not converge is saved all the same, with a
+    warning and with what to do about it.
+
+    `bayescale specs` lists the specs, `bayescale data list` the evals.
+    """
+    from bayescale.cli import show
+    from bayescale.cli.output import check_target
+    from bayescale.cli.sampling import sample
+    from bayescale.spec import load_spec
+
+    check_target(output)
+    chosen, evals = load_spec(spec), evals_of(data)
+    show.step(str(evals).splitlines()[0])
+    posterior = sample(
+        chosen, evals, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
+        random_seed=seed, nuts_sampler=sampler.value,
+    )  # fmt: skip
+    posterior.save(output)
+    show.step(f"Wrote {output} ({output.stat().st_size / 1e6:.0f} MB).\nNext: {_next_command(posterior, output)}")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True},
+    epilog=_examples(
+        "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
+        "bayescale forecast posterior.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --plot fan.png",
+        "bayescale forecast posterior.nc --new-family --params-b 400 --tokens-t 15 --csv forecast.csv",
+        "bayescale forecast posterior.nc --family Llama-3 --flops 4e25 --given MMLU=0.86 --given GSM8K=0.9",
+    ),
+)
+def forecast(
+    context: typer.Context,
+    posterior: PosteriorFile,
+    family: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Family of the fitted data; repeat it for several models.")
+    ] = None,
+    new_family: Annotated[bool, typer.Option("--new-family", help="A family never seen, instead of --family.")] = False,
+    flops: Annotated[
+        list[float] | None,
+        typer.Option(metavar="X", help="Training compute in FLOP, such as 4e25; one for all models, or one for each."),
+    ] = None,
+    params_b: Annotated[list[float] | None, typer.Option(metavar="X", help="Parameters, in 10^9.")] = None,
+    tokens_t: Annotated[list[float] | None, typer.Option(metavar="X", help="Training tokens, in 10^12.")] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BENCHMARK=SCORE", help="A score of the new model that is known, from 0 to 1; repeatable."
+        ),
+    ] = None,
+    prob: Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")] = 0.9,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV as well.")] = None,
+    json: AsJson = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the forecast; .png, .pdf or .svg, by the name.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecast.")] = 0,
+) -> None:
+    """Forecast the scores of a larger or unseen model.
+
+    Say whose model it is (--family or --new-family) and how large (--flops, or --params-b and --tokens-t, from which
+    compute is 6 x parameters x tokens). Scores of it that are known already sharpen the forecast (--given).
+
+    Printed is the score that will be measured on each benchmark, with its observation noise: median and equal-tailed
+    credible interval.
+    """
+    from bayescale import intervals
+    from bayescale.cli import show
+    from bayescale.cli.output import check_target, write_whole
+    from bayescale.forecast import NEW_FAMILY
+    from bayescale.posterior import Posterior
+
+    check_family(family, new_family)
+    # What follows `--given A=1` without an option of its own is one more score: people write them in a row.
+    known = known_scores([*(given or []), *context.args])
+    intervals.tails(prob)
+    for target in filter(None, (csv, plot)):
+        check_target(target)
+    if plot:
+        from bayescale.cli import pictures
+
+        pictures.check_picture(plot)
+
+    fitted = Posterior.load(posterior)
+    forecast = fitted.forecast(
+        family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
+    )
+    if not fitted.converged:
+        show.unconverged(fitted.verdict)
+    rows = show.forecast_rows(forecast, prob)
+    if csv:
+        write_whole(csv, lambda path: rows.to_csv(path, index=False))
+    if plot:
+        pictures.draw(forecast, plot, prob)
+    if json:
+        about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "converged": fitted.converged}
+        numbers = {
+            "prob": prob,
+            "interval": intervals.KIND,
+            "given": known,
+            "effective_draws": forecast.effective_draws,
+        }
+        print(show.as_json(about | numbers | {"forecasts": rows.to_dict("records")}))
+    else:
+        show.forecast_table(rows, prob)
+    for target in filter(None, (csv, plot)):
+        show.step(f"Wrote {target}.")
+
+
+@app.command(epilog=_examples("bayescale check posterior.nc", "bayescale check posterior.nc --json | jq .problems"))
+def check(posterior: PosteriorFile, json: AsJson = False) -> None:
+    """Say whether a posterior may be believed, and if not, what to do.
+
+    Exit code 0 if the sampler converged, 1 if it did not. Judged are expected scores and forecasts (R-hat, effective
+    draws), divergences, tree depth and energy; never single loadings, which are not identified.
+    """
+    from bayescale.cli import show
+    from bayescale.posterior import Posterior
+
+    fitted = Posterior.load(posterior)
+    if json:
+        about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "sampling": dict(fitted.sampling)}
+        print(show.as_json(about | fitted.verdict.model_dump()))
+    else:
+        print(repr(fitted).split("\n", 1)[0])
+        show.report(fitted.verdict)
+    raise typer.Exit(0 if fitted.converged else 1)
+
+
+@app.command()
+def specs() -> None:
+    """List the specs that ship, for `bayescale fit SPEC`."""
+    import pandas as pd
+
+    from bayescale.cli import show
+    from bayescale.spec import list_specs, load_spec
+
+    show.plain_table(pd.DataFrame([{"name": name, "title": load_spec(name).title} for name in list_specs()]))
+
+
+@app.command(epilog=_examples("bayescale demo -o demo/", "BAYESCALE_FAST=1 bayescale demo -o /tmp/demo"))
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")] = Path(
+        "demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of the sampler.")] = 1,
+) -> None:
+    """Do the main job once, on public models.
+
+    The default spec is fitted to base models of many families; three larger models are forecast, one of them of a
+    family never seen; posterior, table and pictures are written to a folder.
+
+    Takes about two minutes on two cores. With BAYESCALE_FAST=1 in the environment few draws are taken: quick, to see
+    that everything runs; the figures are rough then.
+    """
+    from bayescale.demo import run_demo
+
+    run_demo(output, seed)
+
+
+@data_app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    """List the evals that ship, or validate tables of your own."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@data_app.command("list")
+def list_data() -> None:
+    """List the evals that ship, for `bayescale fit --data NAME`."""
+    from bayescale.cli import show
+    from bayescale.evals import list_evals
+
+    show.plain_table(list_evals())
+
+
+@data_app.command(epilog=_examples("bayescale data validate my_tables/"))
+def validate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="With models.csv, benchmarks.csv and scores.csv.")],
+) -> None:
+    """Find everything that is wrong with your tables, at once.
+
+    Every problem is printed with file, line, column, value and remedy. Exit code 0 if the tables are usable; notes say
+    what is allowed and worth knowing. Exit code 2 if there is an error.
+    """
+    from bayescale.evals import read_evals
+    from bayescale.evals.problems import errors_only
+    from bayescale.evals.validate import check_directory
+
+    problems = check_directory(directory)
+    for problem in problems:
+        print(f"{problem.severity}: {problem}")
+    if wrong := len(errors_only(problems)):
+        raise EvalsError(f"{directory} has {wrong} error{'s' * (wrong != 1)} to correct; they are listed above.")
+    with warnings.catch_warnings():
+        # What was dropped is among the notes above.
+        warnings.simplefilter("ignore", EvalsWarning)
+        evals = read_evals(directory)
+    print(f"{str(evals).splitlines()[0]}\nUsable.")
+    print(f"Next: bayescale fit --data {shlex.quote(str(directory))} -o posterior.nc")
+
+
+def _next_command(posterior: Posterior, path: Path) -> str:
+    """Suggest a forecast: the family of the largest model, ten times larger."""
+    if not posterior.converged:
+        return f"bayescale check {shlex.quote(str(path))}"
+    models = posterior.evals.models.dropna(subset="flops")
+    family, size = "NAME", "--flops X"
+    if len(models):
+        largest = models.iloc[int(models["flops"].argmax())]
+        family, size = shlex.quote(largest["family"]), f"--flops {10 * largest['flops']:.0e}".replace("+", "")
+    return f"bayescale forecast {shlex.quote(str(path))} --family {family} {size}"

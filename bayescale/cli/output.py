@@ -1,0 +1,73 @@
+"""Files that a command writes: whether they can be written is checked first, and they appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bayescale.errors import BayescaleError
+
+
+class OutputError(BayescaleError, OSError):
+    """A file that was asked for cannot be written."""
+
+
+def check_target(path: Path) -> None:
+    """Find out before the work whether `path` can be written after it.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing or not writable, or the path is a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise OutputError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
+    try:
+        # Permissions alone do not tell: a file system may be read-only, or its quota used up.
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for results if it is not there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made, or a file has its name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError(f"Cannot make the folder {str(path)!r}: a file has this name.") from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then move it there: a killed writer leaves the old file or none.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    # The ending stays last: matplotlib and others choose the format by it.
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"Cannot write {str(path)!r}: {error.strerror or error}.")

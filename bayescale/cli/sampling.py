@@ -1,0 +1,65 @@
+"""Fitting from the command line: steps said, Ctrl-C obeyed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bayescale.cli import show
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.posterior import Posterior
+    from bayescale.spec import Spec
+
+
+def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
+    """Fit with words around it; the verdict is printed, so that the caller need not.
+
+    Parameters
+    ----------
+    spec : Spec
+    evals : Evals
+    **settings
+        As `bayescale.fit` takes them.
+    """
+    from bayescale.fit import fit
+
+    show.step(f"Sampling spec {spec.name!r}: the model is compiled first, which takes some seconds.")
+    with _interrupts_obeyed():
+        posterior = fit(spec, evals, **settings)
+    show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
+    show.verdict(posterior.verdict)
+    return posterior
+
+
+@contextmanager
+def _interrupts_obeyed() -> Iterator[None]:
+    """Make Ctrl-C end the command, whatever happens inside.
+
+    nutpie answers it by handing over the draws it has, as a notebook wants; in a command they would be saved as if
+    they were all.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = False
+
+    def note(*_: Any) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception:
+        if not pressed:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pressed:
+        raise KeyboardInterrupt

@@ -1,0 +1,130 @@
+"""How results look on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.diagnostics import Verdict
+    from bayescale.forecast import Forecast
+
+# A pipe has no width; this one keeps tables readable in a log.
+PIPE_WIDTH = 120
+_FIGURES = ("flops", "params_b", "tokens_t")
+
+
+def step(text: str) -> None:
+    """Say on stderr what is being done or was written, so that stdout holds the result alone."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def forecast_rows(forecast: Forecast, prob: float) -> pd.DataFrame:
+    """Summary of a forecast with the figures of its models beside their family: what `--csv` and `--json` hold."""
+    rows = forecast.summary(prob)
+    place = list(rows.columns).index("family") + 1
+    for name in reversed(_FIGURES):
+        if name in forecast.draws.coords:
+            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    return rows
+
+
+def forecast_table(rows: pd.DataFrame, prob: float) -> None:
+    """Print median and interval per benchmark and model, as many models side by side as there is room for."""
+    kind = rows["interval"].iloc[0]
+    print(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
+    models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
+    known = bool(rows["given"].notna().any())
+    # Rich puts up to three characters between columns.
+    label, cell = max(len(b) for b in benchmarks), len("0.000 [0.000, 0.000]") + 3
+    across = max(1, (_width() - label - 10 * known) // cell)
+    for start in range(0, len(models), across):
+        some = models[start : start + across]
+        lines = []
+        for benchmark in benchmarks:
+            part = rows[rows["benchmark"] == benchmark].set_index("model").loc[some]
+            score = part["given"].iloc[0]
+            given = [f"{score:g}" if score == score else ""] if known else []
+            lines.append(
+                [benchmark, *(f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in part.itertuples()), *given]
+            )
+        # The label of a model is its family and its size: one above the other.
+        names = [model.replace(", ", "\n", 1) for model in some]
+        _table(["benchmark", *names, *(["given"] if known else [])], lines)
+
+
+def plain_table(frame: pd.DataFrame) -> None:
+    """Print a small table of names and counts; a long title is wrapped."""
+    _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
+
+
+def verdict(found: Verdict) -> None:
+    """Print what the convergence diagnostics say: on stdout if all is well, as a warning on stderr if not."""
+    stream = sys.stdout if found.converged else sys.stderr
+    _blocks(str(found), stream)
+
+
+def report(found: Verdict) -> None:
+    """Print what the convergence diagnostics say on stdout, good or bad: it is what was asked for."""
+    _blocks(str(found), sys.stdout)
+
+
+def unconverged(found: Verdict) -> None:
+    """Warn that what follows comes from a posterior that did not converge, with the remedies."""
+    head = "Warning: this posterior did not converge; forecasts from it may be wrong."
+    _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)
+
+
+def _blocks(text: str, stream: TextIO) -> None:
+    """Print lines; on a terminal each is wrapped under its own indentation, in a pipe it stays one line."""
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip(" *")))
+        lines = textwrap.wrap(line, _width(stream), subsequent_indent=indent) if stream.isatty() else [line]
+        print("\n".join(lines), file=stream)
+
+
+def _width(stream: TextIO | None = None) -> int:
+    import shutil
+
+    stream = stream or sys.stdout
+    return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if stream.isatty() else PIPE_WIDTH
+
+
+def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None:
+    """Print a table: with rules on a terminal, plain in a pipe; cells are never cut."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
+        kept = name != wrapped
+        right = all(cell.isdigit() for cell in cells)
+        table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())
+    # Rich cuts what is wider than the terminal; a line that runs on loses nothing.
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).minimum)
+    console.print(table)
+
+
+def as_json(value: Any) -> str:
+    """Return JSON text with NaN and infinity as null, which JSON has no words for."""
+    import json
+
+    return json.dumps(_plain(value), indent=2, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not float("-inf") < value < float("inf"):
+        return None
+    return value

@@ -1,0 +1,36 @@
+"""Expected scores of new models, draw by draw."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescale.draws import Draws
+from bayescale.forecast.request import Request
+from bayescale.response import expected_score, logit_score
+
+
+def new_model_scores(draws: Draws, request: Request, rng: np.random.Generator) -> np.ndarray:
+    """Expected scores (S, model, benchmark) of new models from family and covariates alone.
+
+    Everything that is unknown of a new model is drawn from its distribution given the draw: its residual capability,
+    its testlet effects, and for a new family its offset and its bent for each benchmark. New models of one call share
+    one new family; models of a known family share that family's draws.
+    """
+    size, factors = draws.size, draws.slope.shape[-1]
+    models = len(request.labels)
+    residual = rng.standard_normal((size, models, factors))
+    testlet = rng.standard_normal((size, models, draws.testlet.shape[-1])) * draws.testlet_sd[:, None, None]
+    new_offset = rng.standard_normal((size, 1, factors)) * draws.family_sd[:, None, None]
+    new_bent = rng.standard_normal((size, 1, draws.difficulty.shape[-1])) * draws.family_benchmark_sd[:, None, None]
+    # The new family stands behind the known ones, where index -1 finds it.
+    offset = np.concatenate([draws.family_offset, new_offset], axis=1)[:, request.family_index]
+    bent = np.concatenate([draws.family_benchmark, new_bent], axis=1)[:, request.family_index]
+    capability = request.covariates @ draws.slope + offset + residual
+    logit = logit_score(
+        capability @ np.swapaxes(draws.loading, 1, 2),
+        draws.difficulty[:, None],
+        request.covariates @ np.swapaxes(draws.benchmark_slope, 1, 2),
+        draws.testlet_of_benchmarks(testlet),
+        bent,
+    )
+    return expected_score(logit, draws.floor[:, None], draws.data.ceiling)

@@ -1,0 +1,158 @@
+"""What is to be forecast: families and covariates of new models, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.errors import ForecastError, suggest
+from bayescale.evals.columns import SMALLEST_FLOPS
+from bayescale.spec import COVARIATE_COLUMNS
+
+if TYPE_CHECKING:
+    from bayescale.model.data import ModelData
+    from bayescale.spec import Spec
+
+NEW_FAMILY = "new family"
+"""A family that was never seen: its offsets are drawn from the population of families."""
+
+_LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
+
+
+@dataclass(frozen=True)
+class Request:
+    """New models: labels, families (-1 for a new one), centred covariates (model, covariate), and the user's figures."""
+
+    labels: list[str]
+    families: list[str]
+    family_index: np.ndarray
+    covariates: np.ndarray
+    figures: dict[str, np.ndarray]
+
+
+def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str, Any]) -> Request:
+    """Check and broadcast what the user asked for.
+
+    Raises
+    ------
+    ForecastError
+        For an unknown family, or figures that are missing, not plausible or of different lengths.
+    """
+    if family is None:
+        raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
+    known = data.coords["family"]
+    columns = {name: _numbers(name, value) for name, value in figures.items() if value is not None}
+    names = [family] if isinstance(family, str) else list(family)
+    size = max([len(names), *(len(v) for v in columns.values())])
+    for what, values in {"family": names, **columns}.items():
+        if len(values) not in (1, size):
+            raise ForecastError(f"{what} has {len(values)} values where {size} are needed: give one, or one per model.")
+    families = [str(f) for f in (names * size if len(names) == 1 else names)]
+    for name in families:
+        if name != NEW_FAMILY and name not in known:
+            message = suggest(name, known, "family in the fitted data")
+            raise ForecastError(f"{message} For a family never seen use NEW_FAMILY (on the command line --new-family).")
+    filled = {name: np.broadcast_to(v, (size,)).astype(float) for name, v in columns.items()}
+    filled = _complete(filled)
+    raw = []
+    for covariate in spec.base_covariates:
+        column, unit = COVARIATE_COLUMNS[covariate]
+        if column not in filled:
+            raise ForecastError(_what_is_needed(spec))
+        raw.append(np.log10(filled[column] * unit))
+    centred = np.stack(raw, axis=1) - data.centre
+    by_name = dict(zip(spec.base_covariates, centred.T, strict=True))
+    covariates = np.stack(
+        [np.prod([by_name[part] for part in name.split(":")], axis=0) for name in spec.covariates], axis=1
+    )
+    shown = [COVARIATE_COLUMNS[c][0] for c in spec.base_covariates]
+    return Request(
+        labels=_labels(families, {name: filled[name] for name in shown}),
+        families=families,
+        family_index=np.array([known.index(f) if f != NEW_FAMILY else -1 for f in families]),
+        covariates=covariates,
+        figures=filled,
+    )
+
+
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        values = np.atleast_1d(np.asarray(value, dtype=float))
+    except (TypeError, ValueError):
+        raise ForecastError(f"{name}={value!r} is not a number.") from None
+    if values.ndim != 1 or values.size == 0:
+        raise ForecastError(f"{name} must be one number or a list of numbers.")
+    for v in values:
+        if not np.isfinite(v) or v <= 0:
+            raise ForecastError(f"{name}={v:g} must be a positive number.")
+        if name == "flops" and v < SMALLEST_FLOPS:
+            as_log = f"{10**v:.3g}" if v < 40 else f"{v * 1e21:.3g}"
+            raise ForecastError(
+                f"flops={v:g} is far below any language model's training compute. Training compute is in FLOP, not in "
+                f"log10 or units of 10^21: did you mean flops={as_log}?"
+            )
+        if v > _LARGEST[name]:
+            unit = {"flops": "FLOP", "params_b": "10^9 parameters", "tokens_t": "10^12 tokens"}[name]
+            raise ForecastError(f"{name}={v:g} is beyond anything plausible; it is in {unit}.")
+    return values
+
+
+def _complete(figures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Fill in the third of compute, parameters and tokens from two: compute = 6 x parameters x tokens."""
+    filled = dict(figures)
+    if "flops" not in filled and {"params_b", "tokens_t"} <= filled.keys():
+        filled["flops"] = 6 * filled["params_b"] * 1e9 * filled["tokens_t"] * 1e12
+    elif "tokens_t" not in filled and {"params_b", "flops"} <= filled.keys():
+        filled["tokens_t"] = filled["flops"] / (6 * filled["params_b"] * 1e9) / 1e12
+    elif "params_b" not in filled and {"tokens_t", "flops"} <= filled.keys():
+        filled["params_b"] = filled["flops"] / (6 * filled["tokens_t"] * 1e12) / 1e9
+    return filled
+
+
+def _what_is_needed(spec: Spec) -> str:
+    if spec.base_covariates == ("log10_flops",):
+        return "Say how much training compute: flops=4e25, or params_b= and tokens_t= together."
+    return (
+        f"The spec {spec.name!r} predicts from {' and '.join(spec.base_covariates)}: give params_b= and tokens_t=, or "
+        "one of them with flops=."
+    )
+
+
+def _labels(families: Sequence[str], figures: Mapping[str, np.ndarray]) -> list[str]:
+    units = {"flops": "FLOP", "params_b": "B", "tokens_t": "T tokens"}
+    labels: list[str] = []
+    for i, family in enumerate(families):
+        sizes = ", ".join(f"{values[i]:.3g} {units[name]}" for name, values in figures.items())
+        label = f"{family}, {sizes}"
+        labels.append(label if label not in labels else f"{label} (#{i + 1})")
+    return labels
+
+
+def read_given(given: Mapping[str, float], request: Request, benchmarks: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the benchmarks and the scores of `given`.
+
+    Raises
+    ------
+    ForecastError
+        For more than one model, an unknown benchmark, or a score outside [0, 1].
+    """
+    if len(request.labels) != 1:
+        raise ForecastError(
+            f"given= holds the scores of one model, but {len(request.labels)} are forecast. Forecast one at a time, or "
+            "add the known models to the data (evals.add) and fit again."
+        )
+    for name, score in given.items():
+        if name not in benchmarks:
+            raise ForecastError(suggest(str(name), benchmarks, "benchmark in the fitted data"))
+        try:
+            value = float(score)
+        except (TypeError, ValueError):
+            raise ForecastError(f"given: the score of {name}, {score!r}, is not a number.") from None
+        if not 0 <= value <= 1:
+            hint = f" It looks like a percentage: did you mean {value / 100:g}?" if 1 < value <= 100 else ""
+            raise ForecastError(f"given: the score of {name}, {value:g}, is not between 0 and 1.{hint}")
+    index = np.array([benchmarks.index(name) for name in given], dtype=int)
+    return index, np.array([float(s) for s in given.values()])

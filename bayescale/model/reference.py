@@ -1,0 +1,71 @@
+"""Where to start and what to lean on: rough loadings and informative models, from the observed scores by plain algebra.
+
+Nothing here enters the posterior; it gives the sampler its gauge, its starting point and well-chosen coordinates.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescale.model.data import ModelData
+from bayescale.model.whitening import SIGMOID_MARGIN
+from bayescale.response import score_slope
+
+# Noise of a working logit beside its sampling error: overdispersion and effects other than capability, about the sd of
+# family-by-benchmark effects. It keeps huge benchmarks from owning the reference; a rough value is enough for a gauge.
+_EXTRA_SD = 0.15
+# The components have unit variance over models, capabilities only unit residual variance: over models, with compute and
+# family, theirs is several times as large.
+SPREAD = 2.5
+
+
+def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
+    """Rough loadings (benchmark, factor) from the observed scores: gauge and starting point of the sampler.
+
+    Probabilistic principal components of the working logits, each cell with its own known noise, by EM (Tipping &
+    Bishop 1999, with weights); missing cells take no part.
+    """
+    logit, weight = _working_cells(data)
+    models, benchmarks = logit.shape
+    centre = np.array([np.average(z, weights=w) if w.any() else 0.0 for z, w in zip(logit.T, weight.T, strict=True)])
+    filled = np.where(weight > 0, logit - centre, 0.0)
+    loading = np.linalg.svd(filled, full_matrices=False)[2][:factors].T.copy()
+    if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
+        loading = np.linalg.qr(np.hstack([loading, np.eye(benchmarks)[:, : factors - loading.shape[1]]]))[0]
+    unit = np.eye(factors)
+    for _ in range(iterations):
+        precision = unit + np.einsum("mb,bk,bl->mkl", weight, loading, loading)
+        spread = np.linalg.inv(precision)
+        score = np.einsum("mkl,ml->mk", spread, ((logit - centre) * weight) @ loading)
+        second = spread + score[:, :, None] * score[:, None, :]
+        normal = np.einsum("mb,mkl->bkl", weight, second) + 0.1 * unit
+        loading = np.linalg.solve(normal, np.einsum("mb,mb,mk->bk", weight, logit - centre, score)[..., None])[..., 0]
+        fit = score @ loading.T
+        centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+    return loading / SPREAD
+
+
+def informative_models(data: ModelData) -> np.ndarray:
+    """Weights (benchmark, model), rows summing to one: how much each score tells of its logit, from the score itself.
+
+    A benchmark's logit at these models is known well, and nearly independent of its loading and slope, where the logit
+    of an average model, perhaps far down on the guessing floor, is an extrapolation of both.
+    """
+    weight = _working_cells(data)[1].T
+    total = weight.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 1.0 / weight.shape[1])
+
+
+def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
+    score, observed = np.full(shape, 0.5), np.zeros(shape)
+    items = np.where(np.isfinite(data.items), data.items, 1.0)
+    for kind, scale in (("count", items), ("share", np.ones_like(items))):
+        m, b = data.cells[f"{kind}_model"], data.cells[f"{kind}_benchmark"]
+        score[m, b], observed[m, b] = data.cells[kind] / scale[b], 1.0
+    width = data.ceiling - data.floor
+    share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
+    mean = data.floor + width * share
+    slope = score_slope(mean, data.floor, data.ceiling)
+    variance = mean * (1 - mean) / (np.where(np.isfinite(data.items), data.items, 500.0) * slope**2)
+    return np.log(share / (1 - share)), observed / (variance + _EXTRA_SD**2)

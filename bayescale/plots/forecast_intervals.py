@@ -1,0 +1,50 @@
+"""One interval per benchmark and forecast model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.intervals import KIND, PROB
+from bayescale.plots.style import COLOURS, INK, MARKERS, new_axes, plain, score_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bayescale.forecast import Forecast
+
+SPACING = 0.7
+
+
+def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    """Draw the predicted score of each benchmark as median, 50% (thick) and `prob` (thin) equal-tailed interval.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    table, inner = forecast.summary(prob), forecast.summary(0.5)
+    models = list(dict.fromkeys(table["model"]))
+    benchmarks = list(dict.fromkeys(table["benchmark"]))
+    ax = plain(new_axes(ax, (6.8, 0.6 + 0.42 * len(benchmarks) * max(1.0, 0.45 * len(models)))))
+    offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * SPACING / max(len(models), 1)
+    for i, model in enumerate(models):
+        rows, core = table[table["model"] == model], inner[inner["model"] == model]
+        y = np.arange(len(benchmarks)) + offsets[i]
+        colour = COLOURS[i % len(COLOURS)]
+        ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=1.4)
+        ax.hlines(y, core["lower"], core["upper"], color=colour, linewidth=4.5)
+        ax.plot(
+            rows["median"], y, MARKERS[i % len(MARKERS)], color=colour, markerfacecolor="white", markersize=6, label=model
+        )
+        known = rows["given"].notna().to_numpy()
+        if known.any():
+            ax.plot(rows["given"][known], y[known], "x", color=INK, markersize=7, label="given")
+    ax.set_yticks(np.arange(len(benchmarks)), benchmarks)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    score_axis(ax.xaxis)
+    ax.set_xlabel(f"score; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
+    return ax

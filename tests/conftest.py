@@ -1,0 +1,118 @@
+"""What the tests share: a small simulated world, posteriors around its truth, and one small posterior really sampled."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from simulate import Truth, posterior_near, simulate
+
+from bayescale.evals import Evals
+from bayescale.posterior import Posterior
+from bayescale.spec import Spec
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def world() -> tuple[Evals, Truth]:
+    """Twelve models of four families, of unknown, uncertain and exact compute; five benchmarks, one without items and
+    two in a testlet; a score in seven is missing."""
+    return simulate()
+
+
+@pytest.fixture(scope="session")
+def evals(world: tuple[Evals, Truth]) -> Evals:
+    return world[0]
+
+
+@pytest.fixture(scope="session")
+def posterior(world: tuple[Evals, Truth]) -> Posterior:
+    """4 x 1000 independent draws around the truth, as a sampler that converged would leave them: no sampling."""
+    return posterior_near(*world, Spec(factors=1))
+
+
+@pytest.fixture(scope="session")
+def two_factors() -> Posterior:
+    """The same with two capabilities."""
+    return posterior_near(*simulate(factors=2), Spec(factors=2))
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Fits of one small model that was compiled once."""
+
+    posterior: Posterior
+    same_seed: Posterior
+    other_seed: Posterior
+    warnings: list[warnings.WarningMessage]
+
+
+@pytest.fixture(scope="session")
+def sampled(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Sampled:
+    """Fits too short to converge. Compiling takes most of a minute, so it is done once, whatever runs how often."""
+    return once(tmp_path_factory, "sampled", lambda: _sample(evals))
+
+
+def _sample(evals: Evals) -> Sampled:
+    import nutpie
+
+    from bayescale.fit import fit
+
+    compiled: list[Any] = []
+    compile_model = nutpie.compile_pymc_model
+
+    def compile_once(*args: Any, **kwargs: Any) -> Any:
+        if not compiled:
+            compiled.append(compile_model(*args, **kwargs))
+        return compiled[0]
+
+    def run(seed: int) -> Posterior:
+        settings = {"draws": 60, "tune": 80, "chains": 2, "cores": 2, "progressbar": False}
+        return fit(Spec(factors=1), evals, random_seed=seed, **settings)
+
+    nutpie.compile_pymc_model = compile_once
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            first = run(1)
+            issued = list(caught)
+            return Sampled(first, run(1), run(2), [_plain(w) for w in issued])
+    finally:
+        nutpie.compile_pymc_model = compile_model
+
+
+def _plain(warning: warnings.WarningMessage) -> warnings.WarningMessage:
+    return warnings.WarningMessage(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[], Any]) -> Any:
+    """Make a value in the first of the test processes that asks for it, and hand it to the others in a file."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return make()
+    shared = factory.getbasetemp().parent
+    finished, claim = shared / f"{name}.pickle", shared / f"{name}.claimed"
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        while not finished.exists():
+            time.sleep(0.2)
+        value, error = pickle.loads(finished.read_bytes())
+    else:
+        value = error = None
+        try:
+            value = make()
+        except Exception as caught:
+            error = f"{type(caught).__name__}: {caught}"
+        partial = finished.with_suffix(".partial")
+        partial.write_bytes(pickle.dumps((value, error)))
+        partial.rename(finished)
+    if error:
+        pytest.fail(f"the fixture {name!r} could not be made: {error}")
+    return value

@@ -1,0 +1,286 @@
+"""Evals simulated from a known truth, by the equations of the model written out once more, apart from the package.
+
+Nothing here imports the package's own response curve or draws: a mistake there must not be able to hide here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import expit, logit
+
+from bayescale.evals import Evals
+from bayescale.posterior import Posterior
+from bayescale.spec import Spec
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Everything that the simulated world is made of; compute is in decades around `centre`.
+
+    Shapes: ``slope`` (factor,), ``offset`` (family, factor), ``loading`` (benchmark, factor), ``bent`` (family,
+    benchmark), ``capability`` (model, factor), ``testlet`` (model, testlet), ``x`` (model,), the others (benchmark,).
+    """
+
+    families: list[str]
+    benchmarks: list[str]
+    slope: np.ndarray
+    offset: np.ndarray
+    loading: np.ndarray
+    difficulty: np.ndarray
+    benchmark_slope: np.ndarray
+    bent: np.ndarray
+    testlet_sd: float
+    testlet_index: np.ndarray
+    floor: np.ndarray
+    ceiling: np.ndarray
+    precision: np.ndarray
+    items: np.ndarray
+    centre: float
+    capability: np.ndarray
+    testlet: np.ndarray
+    family_of_model: np.ndarray
+    x: np.ndarray
+
+    @property
+    def efficiency(self) -> np.ndarray:
+        """Decades of compute that each family is worth: ``(alpha . beta) / (beta . beta)``."""
+        return self.offset @ self.slope / (self.slope @ self.slope)
+
+    def expected(self, x: np.ndarray, capability: np.ndarray, testlet: np.ndarray, family: np.ndarray) -> np.ndarray:
+        """Expected scores (model, benchmark)."""
+        shared = np.where(self.testlet_index >= 0, testlet[:, np.maximum(self.testlet_index, 0)], 0.0)
+        logit = (
+            capability @ self.loading.T
+            - self.difficulty
+            + np.outer(x, self.benchmark_slope)
+            + shared
+            + self.bent[family]
+        )
+        return self.floor + (self.ceiling - self.floor) * expit(logit)
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Expected scores of the models of the data."""
+        return self.expected(self.x, self.capability, self.testlet, self.family_of_model)
+
+    def unseen(self, x: np.ndarray, family: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw new models: their expected and their measured scores (model, benchmark)."""
+        capability = np.outer(x, self.slope) + self.offset[family] + rng.standard_normal((len(x), len(self.slope)))
+        testlet = self.testlet_sd * rng.standard_normal((len(x), self.testlet.shape[1]))
+        mean = self.expected(x, capability, testlet, family)
+        return mean, measure(mean, self.precision, self.items, rng)
+
+
+def measure(mean: np.ndarray, precision: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw scores: beta-binomial shares where items are counted, Beta elsewhere."""
+    share = rng.beta(mean * precision, (1 - mean) * precision)
+    counted = np.isfinite(items)
+    n = np.where(counted, items, 1).astype(int)
+    return np.where(counted, rng.binomial(n, share) / n, np.clip(share, 0.001, 0.999))
+
+
+def simulate(
+    seed: int = 0,
+    *,
+    families: int = 4,
+    models: int = 12,
+    items: tuple[float, ...] = (2000, 500, np.inf, 300, 300),
+    floors: tuple[float, ...] = (0.25, 0.0, 0.0, 0.1, 0.1),
+    testlets: tuple[str, ...] = ("", "", "", "pair", "pair"),
+    factors: int = 1,
+    slope: tuple[float, ...] | None = None,
+    offset_sd: float = 0.7,
+    benchmark_slope_sd: float = 0.15,
+    bent_sd: float = 0.15,
+    testlet_sd: float = 0.3,
+    missing: float = 0.15,
+    unknown_compute: int = 1,
+    stated_error: int = 1,
+) -> tuple[Evals, Truth]:
+    """Simulate models of several families, of 1e21 to 1e24.5 FLOP, on benchmarks of every kind.
+
+    The last `unknown_compute` models have no figure of compute; the first `stated_error` models state theirs with a
+    standard deviation of 0.2 decades.
+    """
+    rng = np.random.default_rng(seed)
+    n_items, floor = np.array(items, float), np.array(floors, float)
+    count, (groups, group_of) = len(items), _testlets(testlets)
+    family = np.arange(models) % families
+    log10_flops = rng.uniform(21, 24.5, models)
+    unknown = np.arange(models) >= models - unknown_compute
+    stated = np.arange(models) < stated_error
+    centre = log10_flops[~unknown].mean()
+    x = log10_flops - centre
+    true_x = x + np.where(stated, 0.2 * rng.standard_normal(models), 0.0)
+    beta = np.array(slope if slope is not None else [1.2, 0.5, 0.3][:factors])
+    offset = offset_sd * rng.standard_normal((families, factors))
+    testlet = testlet_sd * rng.standard_normal((models, max(len(groups), 1)))
+    truth = Truth(
+        families=[f"Family-{'ABCDEFGHIJKLMNOP'[f]}" for f in range(families)],
+        benchmarks=[f"bench-{b + 1}" for b in range(count)],
+        slope=beta,
+        offset=offset,
+        loading=_loadings(count, factors, rng),
+        difficulty=rng.normal(0.5, 0.8, count),
+        benchmark_slope=benchmark_slope_sd * rng.standard_normal(count),
+        bent=bent_sd * rng.standard_normal((families, count)),
+        testlet_sd=testlet_sd,
+        testlet_index=group_of,
+        floor=np.where(floor > 0, floor, 0.01),
+        ceiling=np.ones(count),
+        precision=np.exp(rng.normal(5.5, 0.4, count)),
+        items=n_items,
+        centre=centre,
+        capability=np.outer(true_x, beta) + offset[family] + rng.standard_normal((models, factors)),
+        testlet=testlet,
+        family_of_model=family,
+        x=true_x,
+    )
+    scores = measure(truth.fitted, truth.precision, truth.items, rng)
+    seen = rng.random(scores.shape) >= missing
+    return _evals(truth, scores, seen, log10_flops, unknown, stated, floor, testlets, rng), truth
+
+
+def _testlets(testlets: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    groups = [g for g in dict.fromkeys(testlets) if g]
+    return groups, np.array([groups.index(g) if g else -1 for g in testlets])
+
+
+def _loadings(benchmarks: int, factors: int, rng: np.random.Generator) -> np.ndarray:
+    """All load on the first capability; the others tell halves of the benchmarks apart."""
+    loading = 0.25 * rng.standard_normal((benchmarks, factors))
+    loading[:, 0] += 0.9
+    for k in range(1, factors):
+        loading[:, k] += 0.6 * np.where(np.arange(benchmarks) // k % 2, 1, -1)
+    return loading
+
+
+def _evals(
+    truth: Truth,
+    scores: np.ndarray,
+    seen: np.ndarray,
+    log10_flops: np.ndarray,
+    unknown: np.ndarray,
+    stated: np.ndarray,
+    floor: np.ndarray,
+    testlets: tuple[str, ...],
+    rng: np.random.Generator,
+) -> Evals:
+    names = [f"{truth.families[f]}-{m}" for m, f in enumerate(truth.family_of_model)]
+    flops = np.where(unknown, np.nan, 10**log10_flops)
+    params_b = np.where(unknown, np.nan, np.sqrt(10**log10_flops / 120) / 1e9 * rng.uniform(0.5, 1.5, len(names)))
+    models = pd.DataFrame(
+        {
+            "model": names,
+            "family": [truth.families[f] for f in truth.family_of_model],
+            "flops": flops,
+            "flops_log10_sd": np.where(stated, 0.2, np.nan),
+            "params_b": params_b,
+            "tokens_t": flops / (6 * params_b * 1e9) / 1e12,
+        }
+    )
+    benchmarks = pd.DataFrame(
+        {
+            "benchmark": truth.benchmarks,
+            "items": np.where(np.isfinite(truth.items), truth.items, np.nan),
+            "floor": floor,
+            "testlet": testlets,
+        }
+    )
+    rows, columns = np.nonzero(seen)
+    table = pd.DataFrame(
+        {
+            "model": [names[m] for m in rows],
+            "benchmark": [truth.benchmarks[b] for b in columns],
+            "score": scores[rows, columns],
+        }
+    )
+    return Evals(models, benchmarks, table, name="simulated")
+
+
+def posterior_near(
+    evals: Evals,
+    truth: Truth,
+    spec: Spec,
+    *,
+    chains: int = 4,
+    draws: int = 1000,
+    spread: float = 0.1,
+    seed: int = 0,
+    **centres: np.ndarray | float,
+) -> Posterior:
+    """Make a posterior without sampling: independent draws around the truth, by the names that `fit` leaves.
+
+    Parameters
+    ----------
+    spread : float
+        Standard deviation of the draws around the truth, on the scale on which a variable has no bounds.
+    **centres
+        Other centres than the truth, by the name of the variable.
+    """
+    rng = np.random.default_rng(seed)
+    covariates, factors = len(spec.covariates), spec.factors
+    x = np.zeros((len(truth.x), covariates))
+    x[:, 0] = truth.x
+    scales = {"family_sd": 0.7, "benchmark_slope_sd": 0.15, "family_benchmark_sd": 0.15, "testlet_sd": truth.testlet_sd}
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        "slope": (("covariate", "factor"), np.tile(truth.slope / covariates, (covariates, 1))),
+        "loading": (("benchmark", "factor"), truth.loading),
+        "difficulty": (("benchmark",), truth.difficulty),
+        "floor": (("benchmark",), truth.floor),
+        "log_precision": (("benchmark",), np.log(truth.precision)),
+        "capability": (("model", "factor"), truth.capability),
+        "covariate_value": (("model", "covariate"), x),
+    }
+    if spec.family_offsets:
+        variables |= {"family_offset": (("family", "factor"), truth.offset), "family_sd": ((), np.array(0.7))}
+    if spec.benchmark_slopes:
+        slopes = np.repeat(truth.benchmark_slope[:, None], covariates, 1)
+        variables |= {"benchmark_slope": (("benchmark", "covariate"), slopes), "benchmark_slope_sd": ((), np.array(0.15))}
+    if spec.family_benchmark:
+        variables |= {"family_benchmark": (("family", "benchmark"), truth.bent)}
+        variables |= {"family_benchmark_sd": ((), np.array(0.15))}
+    if spec.testlets and (truth.testlet_index >= 0).any():
+        variables |= {"testlet_effect": (("model", "testlet"), truth.testlet)}
+        variables |= {"testlet_sd": ((), np.array(truth.testlet_sd))}
+    coords: dict[str, list[Any]] = {
+        "chain": list(range(chains)),
+        "draw": list(range(draws)),
+        "model": evals.model_names,
+        "family": evals.families,
+        "benchmark": evals.benchmark_names,
+        "factor": [f"capability {k + 1}" for k in range(factors)],
+        "covariate": list(spec.covariates),
+        "testlet": list(dict.fromkeys(t for t in evals.benchmarks["testlet"] if t)),
+    }
+    data = {}
+    for name, (dims, centre) in variables.items():
+        centre = np.broadcast_to(np.asarray(centres.get(name, centre), float), np.shape(centre))
+        noise = spread * rng.standard_normal((chains, draws, *centre.shape))
+        if name == "floor":
+            values = expit(logit(centre) + noise)
+        elif name.endswith("_sd"):
+            values = centre * np.exp(noise)
+        else:
+            values = centre + (0.0 if name == "covariate_value" else noise)
+        data[name] = (("chain", "draw", *dims), np.broadcast_to(values, noise.shape))
+    used = {d for dims, _ in data.values() for d in dims}
+    stats = {
+        "diverging": np.zeros((chains, draws), bool),
+        "reached_max_treedepth": np.zeros((chains, draws), bool),
+        "energy": rng.standard_normal((chains, draws)),
+    }
+    idata = az.InferenceData(
+        posterior=xr.Dataset(data, {k: v for k, v in coords.items() if k in used}),
+        sample_stats=xr.Dataset(
+            {k: (("chain", "draw"), v) for k, v in stats.items()}, {k: coords[k] for k in ("chain", "draw")}
+        ),
+        observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+    )
+    return Posterior.from_draws(idata, spec, evals, {"nuts_sampler": "none", "seconds": 0.0})
