@@ -24,7 +24,7 @@ setup: $(READY)  ## make .venv with the package and its tools, once
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "bayescale needs Python 3.11 or later, and '$(PYTHON)' is none. Name one: make PYTHON=python3.12"; exit 1; } >&2
+	  echo "bayescale needs Python 3.11 or later, which '$(PYTHON)' is not. Name one: make PYTHON=python3.12 ..."; exit 1; } >&2
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "'$(PYTHON)' lacks the modules venv and ensurepip. On Debian and Ubuntu: apt install python3-venv"; exit 1; } >&2
 	$(PYTHON) -m venv $(VENV)

@@ -10,8 +10,11 @@ from typing import Any
 from bayescale.cli import show
 from bayescale.cli.output import check_target, make_folder, write_whole
 from bayescale.cli.sampling import sample
+from bayescale.forecast import NEW_FAMILY
 from bayescale.intervals import PROB
 
+# Family and compute in FLOP. Each is larger than every model of its family in the data, and the last than all.
+FORECASTS = (("Llama-3", 4e25), ("Qwen1.5", 1e25), (NEW_FAMILY, 1e26))
 FAST = "BAYESCALE_FAST"
 _FEW_DRAWS = {"draws": 100, "tune": 200, "chains": 2}
 
@@ -43,7 +46,6 @@ def run_demo(folder: Path, seed: int = 1) -> None:
 
     from bayescale.cli import pictures
     from bayescale.evals import load_evals
-    from bayescale.forecast import NEW_FAMILY
     from bayescale.spec import load_spec
 
     evals = load_evals("base-llms")
@@ -51,13 +53,13 @@ def run_demo(folder: Path, seed: int = 1) -> None:
     posterior = sample(load_spec("default"), evals, random_seed=seed, **_settings())
     posterior.save(posterior_file)
 
-    # None of these is in the data: the largest known Llama-3 has 6e24 FLOP, the largest Qwen1.5 1e24.
-    forecast = posterior.forecast(family=["Llama-3", "Qwen1.5", NEW_FAMILY], flops=[4e25, 1e25, 1e26])
+    forecast = posterior.forecast(family=[f for f, _ in FORECASTS], flops=[flops for _, flops in FORECASTS])
     rows = show.forecast_rows(forecast, PROB)
     write_whole(table_file, lambda path: rows.to_csv(path, index=False))
     pictures.draw_fans(forecast, fan_file)
     pictures.draw_intervals(forecast, intervals_file)
 
+    again = show.program()
     print()
     show.forecast_table(rows, PROB)
     print(
@@ -69,9 +71,9 @@ Written in {time.perf_counter() - started:.0f} s:
   {intervals_file}  one interval per benchmark and model
 
 Next:
-  bayescale forecast {posterior_file} --new-family --flops 1e26
-  bayescale forecast {posterior_file} --family Llama-3 --flops 4e25 --given MMLU=0.86
-  bayescale fit --help     your own data and priors"""
+  {again} forecast {posterior_file} --new-family --flops 1e26
+  {again} forecast {posterior_file} --family Llama-3 --flops 4e25 --given MMLU=0.86
+  {again} fit --help     your own data and priors"""
     )
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bayescale.spec import SCALES
+
 if TYPE_CHECKING:
     from bayescale.draws import Draws
 
@@ -25,7 +27,7 @@ MIN_BFMI = 0.3
 class Block(BaseModel):
     """Convergence of one block of quantities: the worst R-hat and effective sample sizes in it, and where."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
     name: str
     quantities: int
     rhat: float
@@ -52,7 +54,7 @@ class Verdict(BaseModel):
         Each with what to do about it; empty when all is well.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
     converged: bool
     chains: int
     draws: int
@@ -121,7 +123,7 @@ def judge(idata: Any, draws: Draws) -> Verdict:
             short = enough / max(min(block.ess_bulk, block.ess_tail), 1.0)
             problems.append(
                 f"{block.name}: {min(block.ess_bulk, block.ess_tail):.0f} effective draws (at {block.worst}; {enough} "
-                f"wanted). Use about {np.ceil(draws.size / draws.chains * short * 1.3 / 100) * 100:.0f} draws per chain."
+                f"wanted). Use about {_round_up(draws.size / draws.chains * short * 1.3):.0f} draws per chain."
             )
     if divergences:
         serious = divergences > MAX_DIVERGENT_SHARE * draws.size
@@ -153,7 +155,7 @@ def judge(idata: Any, draws: Draws) -> Verdict:
 def _blocks(idata: Any, draws: Draws) -> list[Block]:
     """Blocks of quantities with their convergence; the first two decide."""
     coords = draws.data.coords
-    cells = _observed_mask(draws)
+    cells = draws.data.cells["observed"] > 0
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
     point = np.array(
         [
@@ -169,8 +171,7 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
         _block("expected scores", draws.by_chain(fitted), labels, True),
         _block("forecasts", draws.by_chain(future), future_labels, True),
     ]
-    scales = [n for n in ("family_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd")]
-    scales = [n for n in scales if n in idata["posterior"]]
+    scales = [n for n in SCALES if n in idata["posterior"]]
     if scales:
         values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
         found.append(_block("scales", values, scales, False))
@@ -179,15 +180,12 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     return found
 
 
+def _round_up(draws: float) -> float:
+    return float(np.ceil(draws / 100) * 100)
+
+
 def _base_index(covariates: list[str], name: str) -> int:
     return [c for c in covariates if ":" not in c].index(name)
-
-
-def _observed_mask(draws: Draws) -> np.ndarray:
-    mask = np.zeros((len(draws.data.coords["model"]), len(draws.data.coords["benchmark"])), dtype=bool)
-    for kind in ("count", "share"):
-        mask[draws.data.cells[f"{kind}_model"], draws.data.cells[f"{kind}_benchmark"]] = True
-    return mask
 
 
 def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:

@@ -1,4 +1,4 @@
-"""Posterior draws as plain arrays with one leading axis of draws, for the equations that read the posterior forwards."""
+"""Posterior draws as plain arrays with one leading axis of draws, for equations that read the posterior forwards."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Draws:
         return expected_score(logit, self.floor[:, None], self.data.ceiling)
 
     def family_scores(self, covariates: np.ndarray) -> np.ndarray:
-        """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one covariate point."""
+        """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one point."""
         location = (covariates @ self.slope)[:, None] + self.family_offset
         logit = logit_score(
             location @ np.swapaxes(self.loading, 1, 2),

@@ -118,11 +118,11 @@ def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, targe
     import nutpie
 
     # Unfrozen, so that observed cells stay containers; a compiled model then takes other cells.
-    # Loadings start at their rough estimate, all else is scattered around its prior: from scattered loadings one chain
-    # in a dozen was caught where a factor spends itself on the noise of a single benchmark.
-    scattered = {v for v in model.free_RVs if v.name != "loading"}
+    # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
+    # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
+    scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}
     compiled = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered)
-    return nutpie.sample(
+    idata = nutpie.sample(
         compiled,
         draws=draws,
         tune=tune,
@@ -132,7 +132,12 @@ def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, targe
         seed=seed,
         progress_bar=progressbar,
         save_warmup=False,
+        low_rank_modified_mass_matrix=True,
     )
+    # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
+    if idata["posterior"].sizes["draw"] < draws:
+        raise KeyboardInterrupt
+    return idata
 
 
 def _pymc(model: Any, *, seed: int, nuts_sampler: str = "pymc", **settings: Any) -> Any:

@@ -125,13 +125,13 @@ class Posterior:
         table = summarise(self.expected_scores(), prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
-        return table[["model", "benchmark", "observed", *table.columns.difference(
-            ["model", "benchmark", "observed"], sort=False)]]  # fmt: skip
+        figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
+        return table[["model", "benchmark", "observed", *figures]]
 
     def forecast(
         self,
         family: str | Sequence[str] | None = None,
-        flops: float | Sequence[float] | None = None,
+        flops: float | Sequence[float] | np.ndarray | None = None,
         *,
         params_b: float | Sequence[float] | None = None,
         tokens_t: float | Sequence[float] | None = None,
@@ -222,14 +222,16 @@ class Posterior:
         except ValueError as error:
             raise PosteriorFileError(f"{str(path)!r} cannot be understood: {error}") from error
         if posterior.identity != parts["identity"]:
-            raise PosteriorFileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
+            raise PosteriorFileError(
+                f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again."
+            )
         return posterior
 
     def __repr__(self) -> str:
-        s = self.sampling
+        s, verdict = self.sampling, self.verdict
         return (
             f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
-            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {self.verdict.chains} chains, "
-            f"{self.verdict.draws} draws ({s.get('nuts_sampler', '?')}, {s.get('seconds', '?')} s).\n{self.verdict}\n"
+            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {verdict.chains} chains, "
+            f"{verdict.draws} draws ({s.get('nuts_sampler', '?')}, {s.get('seconds', '?')} s).\n{verdict}\n"
             "Next: posterior.forecast(family=..., flops=...)"
         )

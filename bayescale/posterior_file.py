@@ -39,10 +39,10 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
         os.close(descriptor)
         try:
             content.to_netcdf(temporary, engine="h5netcdf")
-            with open(temporary, "rb") as handle:  # the rename must not reach the disk before the content does
+            with Path(temporary).open("rb") as handle:  # the rename must not reach the disk before the content does
                 os.fsync(handle.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
+            Path(temporary).chmod(0o666 & ~_umask())
+            os.replace(temporary, path)  # noqa: PTH105
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -78,8 +78,8 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
         raise PosteriorFileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
     if int(attrs["format"]) > FORMAT:
         raise PosteriorFileError(
-            f"{str(path)!r} has format {int(attrs['format'])}, written by bayescale {attrs.get('version', '?')}; this is "
-            f"{version('bayescale')}, which reads up to format {FORMAT}. Upgrade: pip install -U bayescale"
+            f"{str(path)!r} has format {int(attrs['format'])}, written by bayescale {attrs.get('version', '?')}; this "
+            f"is {version('bayescale')}, which reads up to format {FORMAT}. Upgrade: pip install -U bayescale"
         )
     missing = [name for name in ("spec", "evals", "verdict", "sampling", "identity") if name not in attrs]
     if missing or "posterior" not in idata.groups():

@@ -1,4 +1,4 @@
-"""What is believed before the data: the model's form and every prior, as one frozen object that reads and writes YAML."""
+"""What is believed before the data: the model's form and every prior, frozen, to and from YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests share: a small simulated world, posteriors around its truth, and one small posterior really sampled."""
+"""What the tests share: a small simulated world, posteriors around its truth, and one that is really sampled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 @pytest.fixture(scope="session")
 def world() -> tuple[Evals, Truth]:
-    """Twelve models of four families, of unknown, uncertain and exact compute; five benchmarks, one without items and
-    two in a testlet; a score in seven is missing."""
+    """Twelve models of four families, with unknown, uncertain and exact compute, on five benchmarks.
+
+    One benchmark counts no items, two are a testlet; a score in seven is missing.
+    """
     return simulate()
 
 

@@ -228,7 +228,6 @@ def posterior_near(
     covariates, factors = len(spec.covariates), spec.factors
     x = np.zeros((len(truth.x), covariates))
     x[:, 0] = truth.x
-    scales = {"family_sd": 0.7, "benchmark_slope_sd": 0.15, "family_benchmark_sd": 0.15, "testlet_sd": truth.testlet_sd}
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "slope": (("covariate", "factor"), np.tile(truth.slope / covariates, (covariates, 1))),
         "loading": (("benchmark", "factor"), truth.loading),
@@ -242,7 +241,8 @@ def posterior_near(
         variables |= {"family_offset": (("family", "factor"), truth.offset), "family_sd": ((), np.array(0.7))}
     if spec.benchmark_slopes:
         slopes = np.repeat(truth.benchmark_slope[:, None], covariates, 1)
-        variables |= {"benchmark_slope": (("benchmark", "covariate"), slopes), "benchmark_slope_sd": ((), np.array(0.15))}
+        variables |= {"benchmark_slope": (("benchmark", "covariate"), slopes)}
+        variables |= {"benchmark_slope_sd": ((), np.array(0.15))}
     if spec.family_benchmark:
         variables |= {"family_benchmark": (("family", "benchmark"), truth.bent)}
         variables |= {"family_benchmark_sd": ((), np.array(0.15))}

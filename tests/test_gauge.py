@@ -18,7 +18,7 @@ from bayescale.model.gauge import ProcrustesGauge
 from bayescale.model.reference import reference_loadings
 from bayescale.spec import Spec
 
-SHAPES = [(5, 1), (5, 2), (5, 3), (6, 4), (3, 3), (2, 1)]
+SHAPES = [(1, 1), (5, 1), (5, 2), (5, 3), (6, 4), (3, 3)]
 
 
 def orthonormal(benchmarks: int, factors: int, seed: int = 0) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_every_rotation_of_a_matrix_has_one_representative(gauge: Any) -> None:
 
 
 def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors: int) -> float:
-    """log |det| of the map (value, rotation generators) -> W at rotation zero: the volume of orbit and slice together."""
+    """Volume of slice and orbit together: log |det| of the map (value, rotation generators) -> W at rotation zero."""
     step = 1e-5
     columns = []
     for i in range(len(value)):
@@ -89,18 +89,11 @@ def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors:
     return np.linalg.slogdet(np.array(columns))[1]
 
 
-def test_the_jacobian_is_the_volume_of_slice_and_orbit_up_to_one_constant(gauge: Any) -> None:
+def test_the_jacobian_is_the_volume_of_slice_and_orbit(gauge: Any) -> None:
+    """Exactly, for one factor, which has no orbit, as for several."""
     _, backward, _, benchmarks, factors = gauge
-    values = points(benchmarks, factors)
-    differences = [numeric_log_volume(backward, v, factors) - backward(v)[1] for v in values]
-    np.testing.assert_allclose(differences, differences[0], atol=1e-6)
-
-
-@pytest.mark.parametrize("benchmarks", [1, 4])
-def test_one_factor_has_no_orbit_and_the_jacobian_is_exact(benchmarks: int) -> None:
-    backward, _ = functions(ProcrustesGauge(orthonormal(benchmarks, 1)))
-    for value in points(benchmarks, 1):
-        assert numeric_log_volume(backward, value, 1) == pytest.approx(float(backward(value)[1]), abs=1e-7)
+    for value in points(benchmarks, factors):
+        assert numeric_log_volume(backward, value, factors) == pytest.approx(float(backward(value)[1]), abs=1e-6)
 
 
 def test_the_jacobian_is_the_product_of_pairs_of_eigenvalues() -> None:
@@ -131,19 +124,19 @@ def test_moments_that_no_rotation_changes_are_those_of_independent_normals() -> 
     value = np.zeros(size(benchmarks, factors))
     current, loading = density(value)
     traces, determinants = [], []
-    for i in range(16_000):
+    for i in range(9000):
         proposal = value + 0.55 * rng.normal(size=value.shape)
         proposed, moved = density(proposal)
         if np.log(rng.random()) < proposed - current:
             value, current, loading = proposal, proposed, moved
-        if i >= 1000:
+        if i >= 600:
             gram = loading.T @ loading
             traces.append(np.trace(gram))
             determinants.append(np.linalg.det(gram))
     for samples, exact in ((traces, benchmarks * factors), (determinants, benchmarks * (benchmarks - 1))):
         batches = np.array(samples).reshape(30, -1).mean(axis=1)
         error = batches.std(ddof=1) / np.sqrt(len(batches))
-        assert error < 0.15 * exact
+        assert error < 0.2 * exact
         assert abs(np.mean(samples) - exact) < 4.5 * error
 
 

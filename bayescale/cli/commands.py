@@ -84,7 +84,7 @@ def fit(
         int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")
     ] = None,
     target_accept: Annotated[
-        float, typer.Option(metavar="X", help="Target acceptance in (0, 1); raise it against divergences.")
+        float, typer.Option(min=0, max=1, metavar="X", help="Target acceptance; raise it against divergences.")
     ] = 0.8,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same draws.")
@@ -278,6 +278,7 @@ def validate(
     Every problem is printed with file, line, column, value and remedy. Exit code 0 if the tables are usable; notes say
     what is allowed and worth knowing. Exit code 2 if there is an error.
     """
+    from bayescale.cli import show
     from bayescale.evals import read_evals
     from bayescale.evals.problems import errors_only
     from bayescale.evals.validate import check_directory
@@ -292,16 +293,18 @@ def validate(
         warnings.simplefilter("ignore", EvalsWarning)
         evals = read_evals(directory)
     print(f"{str(evals).splitlines()[0]}\nUsable.")
-    print(f"Next: bayescale fit --data {shlex.quote(str(directory))} -o posterior.nc")
+    print(f"Next: {show.program()} fit --data {shlex.quote(str(directory))} -o posterior.nc")
 
 
 def _next_command(posterior: Posterior, path: Path) -> str:
     """Suggest a forecast: the family of the largest model, ten times larger."""
+    from bayescale.cli import show
+
     if not posterior.converged:
-        return f"bayescale check {shlex.quote(str(path))}"
+        return f"{show.program()} check {shlex.quote(str(path))}"
     models = posterior.evals.models.dropna(subset="flops")
     family, size = "NAME", "--flops X"
     if len(models):
         largest = models.iloc[int(models["flops"].argmax())]
         family, size = shlex.quote(largest["family"]), f"--flops {10 * largest['flops']:.0e}".replace("+", "")
-    return f"bayescale forecast {shlex.quote(str(path))} --family {family} {size}"
+    return f"{show.program()} forecast {shlex.quote(str(path))} --family {family} {size}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     with warnings.catch_warnings():
         _say_warnings_once()
+        # Without a C++ compiler PyTensor warns of slow functions; nutpie, the default sampler, uses none of them.
+        logging.getLogger("pytensor.configdefaults").setLevel(logging.ERROR)
         try:
             # In this mode the framework returns the code of an `Exit`, and 130 for Ctrl-C.
             code = int(app(args=arguments, prog_name="bayescale", standalone_mode=False) or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
     """
     from bayescale.fit import fit
 
+    if settings.get("nuts_sampler") == "pymc":
+        logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
     show.step(f"Sampling spec {spec.name!r}: the model is compiled first, which takes some seconds.")
     with _interrupts_obeyed():
         posterior = fit(spec, evals, **settings)

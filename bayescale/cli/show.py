@@ -22,6 +22,16 @@ def step(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def program() -> str:
+    """How the user may call this command again: its name, or its path where a virtual environment is not active."""
+    import shutil
+
+    if shutil.which("bayescale"):
+        return "bayescale"
+    called = sys.argv[0]
+    return called if called.endswith("bayescale") else "python -m bayescale"
+
+
 def forecast_rows(forecast: Forecast, prob: float) -> pd.DataFrame:
     """Summary of a forecast with the figures of its models beside their family: what `--csv` and `--json` hold."""
     rows = forecast.summary(prob)

@@ -80,7 +80,10 @@ class _Latents:
             bent = draws.family_benchmark[:, family][:, given]
         loading = draws.loading[:, given]
         base = logit_score(
-            np.einsum("sbk,sk->sb", loading, location), draws.difficulty[:, given], draws.benchmark_slope[:, given] @ x, bent
+            np.einsum("sbk,sk->sb", loading, location),
+            draws.difficulty[:, given],
+            draws.benchmark_slope[:, given] @ x,
+            bent,
         )
         groups = draws.data.testlet_index[given]
         testlets = np.unique(groups[groups >= 0])
@@ -88,7 +91,10 @@ class _Latents:
         # A new family's offset only ever enters together with the residual: one normal of variance 1 + tau^2.
         ability_sd = np.sqrt(1 + draws.family_sd**2) if new_family else np.ones(size)
         parts = [loading, np.broadcast_to(member, (size, *member.shape))]
-        sds = [np.repeat(ability_sd[:, None], loading.shape[2], 1), np.repeat(draws.testlet_sd[:, None], len(testlets), 1)]
+        sds = [
+            np.repeat(ability_sd[:, None], loading.shape[2], 1),
+            np.repeat(draws.testlet_sd[:, None], len(testlets), 1),
+        ]
         if new_family:
             parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
             sds.append(np.repeat(draws.family_benchmark_sd[:, None], len(given), 1))

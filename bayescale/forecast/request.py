@@ -24,7 +24,7 @@ _LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
 
 @dataclass(frozen=True)
 class Request:
-    """New models: labels, families (-1 for a new one), centred covariates (model, covariate), and the user's figures."""
+    """New models: labels, families (index -1: a new one), centred covariates (model, covariate), figures as given."""
 
     labels: list[str]
     families: list[str]
@@ -47,13 +47,13 @@ def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str,
     columns = {name: _numbers(name, value) for name, value in figures.items() if value is not None}
     names = [family] if isinstance(family, str) else list(family)
     size = max([len(names), *(len(v) for v in columns.values())])
-    for what, values in {"family": names, **columns}.items():
-        if len(values) not in (1, size):
-            raise ForecastError(f"{what} has {len(values)} values where {size} are needed: give one, or one per model.")
+    for what, length in {"family": len(names), **{k: len(v) for k, v in columns.items()}}.items():
+        if length not in (1, size):
+            raise ForecastError(f"{what} has {length} values where {size} are needed: give one, or one per model.")
     families = [str(f) for f in (names * size if len(names) == 1 else names)]
     for name in families:
         if name != NEW_FAMILY and name not in known:
-            message = suggest(name, known, "family in the fitted data")
+            message = suggest(name, known, "family")
             raise ForecastError(f"{message} For a family never seen use NEW_FAMILY (on the command line --new-family).")
     filled = {name: np.broadcast_to(v, (size,)).astype(float) for name, v in columns.items()}
     filled = _complete(filled)
@@ -146,7 +146,7 @@ def read_given(given: Mapping[str, float], request: Request, benchmarks: list[st
         )
     for name, score in given.items():
         if name not in benchmarks:
-            raise ForecastError(suggest(str(name), benchmarks, "benchmark in the fitted data"))
+            raise ForecastError(suggest(str(name), benchmarks, "benchmark"))
         try:
             value = float(score)
         except (TypeError, ValueError):

@@ -1,6 +1,8 @@
 """From a spec and evals to a PyMC model."""
 
-from bayescale.model.build import build_model
-from bayescale.model.data import ModelData, model_data, observed_cells
+import lazy_loader
 
-__all__ = ["ModelData", "build_model", "model_data", "observed_cells"]
+# PyMC is loaded when a model is built, not when a saved posterior is read.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"build": ["build_model"], "data": ["ModelData", "model_data", "observed_cells"]}
+)

@@ -10,7 +10,8 @@ import pytensor.tensor as pt
 
 from bayescale.model.data import ModelData, model_data
 from bayescale.model.gauge import ProcrustesGauge
-from bayescale.model.reference import informative_models, reference_loadings
+from bayescale.model.likelihood import beta_binomial
+from bayescale.model.reference import informative_models, reference_loadings, typical_logits
 from bayescale.model.whitening import capabilities, working_response
 from bayescale.response import beta_shapes, expected_score, logit_score
 from bayescale.spec import Spec
@@ -98,13 +99,14 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
             effect = _pooled("family_benchmark", priors.family_benchmark_sd, "family_benchmark_sd", names)
             effects.append(effect[family])
 
-        # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where the difficulty
-        # of an average model, perhaps far down on the guessing floor, rests on loading and slope. The prior is unmoved.
-        relative = priors.difficulty.variable("relative_difficulty", shift=-about, dims="benchmark")
+        # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where that of an
+        # average model, perhaps far down on the guessing floor, rests on loading and slope. The prior is unmoved.
+        relative = priors.difficulty.variable(
+            "relative_difficulty", shift=-about, dims="benchmark", initval=-typical_logits(data)
+        )
         difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
 
-        score, observed = _dense(cells, data)
-        weight, response = working_response(score, observed, floor, data.ceiling, precision, items)
+        weight, response = working_response(cells["score"], cells["observed"], floor, data.ceiling, precision, items)
         theta = capabilities(
             "capability",
             location,
@@ -115,15 +117,22 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         )
 
         eta = logit_score(theta @ loading.T, difficulty, *effects)
-        for kind in ("count", "share"):
-            m, b = cells[f"{kind}_model"], cells[f"{kind}_benchmark"]
-            mean = expected_score(eta[m, b], floor[b], pt.as_tensor(data.ceiling)[b])
-            shape_a, shape_b = beta_shapes(mean, precision[b])
-            if kind == "count" and np.isfinite(items).any():
-                n = pt.as_tensor(np.where(np.isfinite(items), items, 0).astype(np.int64))[b]
-                pm.BetaBinomial("score_count", n=n, alpha=shape_a, beta=shape_b, observed=cells["count"])
-            if kind == "share" and np.isinf(items).any():
-                pm.Beta("score_share", alpha=shape_a, beta=shape_b, observed=cells["share"])
+        ceiling, counted = pt.as_tensor(data.ceiling), np.isfinite(items)
+        if counted.any():
+            m, b = cells["count_model"], cells["count_benchmark"]
+            beta_binomial(
+                "score_count",
+                items=pt.as_tensor(np.where(counted, items, 0.0)),
+                mean=expected_score(eta[m, b], floor[b], ceiling[b]),
+                precision=precision,
+                benchmark=b,
+                choose=cells["count_log_choose"],
+                observed=cells["count"],
+            )
+        if not counted.all():
+            m, b = cells["share_model"], cells["share_benchmark"]
+            shape_a, shape_b = beta_shapes(expected_score(eta[m, b], floor[b], ceiling[b]), precision[b])
+            pm.Beta("score_share", alpha=shape_a, beta=shape_b, observed=cells["share"])
     return model
 
 
@@ -157,13 +166,13 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
         mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
         values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
         x = x[rows, columns].set(values)
-    columns = [
+    design = [
         x[:, spec.base_covariates.index(c)]
         if ":" not in c
         else pt.prod([x[:, spec.base_covariates.index(part)] for part in c.split(":")], axis=0)
         for c in spec.covariates
     ]
-    return pm.Deterministic("covariate_value", pt.stack(columns, axis=1), dims=("model", "covariate"))
+    return pm.Deterministic("covariate_value", pt.stack(design, axis=1), dims=("model", "covariate"))
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:
@@ -173,15 +182,3 @@ def _floor(spec: Spec, data: ModelData) -> Any:
     mean = np.where(open_ended, spec.floor.open_mean, data.floor)
     weight = np.where(open_ended, spec.floor.open_concentration, spec.floor.concentration)
     return pm.Beta("floor", alpha=mean * weight, beta=(1 - mean) * weight, dims="benchmark")
-
-
-def _dense(cells: dict[str, Any], data: ModelData) -> tuple[Any, Any]:
-    """Scores and their pattern as matrices (model, benchmark); cells without a score hold 0.5 and 0."""
-    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
-    score, observed = pt.full(shape, 0.5), pt.zeros(shape)
-    counted = np.where(np.isfinite(data.items), data.items, 1.0)
-    for kind, scale in (("count", pt.as_tensor(counted)), ("share", pt.ones(len(counted)))):
-        m, b = cells[f"{kind}_model"], cells[f"{kind}_benchmark"]
-        score = score[m, b].set(cells[kind] / scale[b])
-        observed = observed[m, b].set(1.0)
-    return score, observed

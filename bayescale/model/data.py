@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
 from bayescale.response import SHARE_MARGIN
@@ -103,7 +104,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
 
 
 def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
-    """Index and value of each observed score, by the names of the model's data containers.
+    """Index and value of each observed score, and all as a matrix, by the names of the model's data containers.
 
     A count model needs whole counts: shares are rounded to the nearest item, which moves a score by half an item at
     most (averages over subjects, as MMLU's, are not multiples of one item).
@@ -113,11 +114,17 @@ def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
     b = scores["benchmark"].map({n: i for i, n in enumerate(evals.benchmark_names)}).to_numpy(np.int64)
     y = scores["score"].to_numpy(float)
     counted = np.isfinite(items[b])
+    n, hits = items[b[counted]], np.rint(y[counted] * items[b[counted]])
+    score = np.full((len(evals.model_names), len(items)), np.nan)
+    score[m, b] = y
     return {
         "count_model": m[counted],
         "count_benchmark": b[counted],
-        "count": np.rint(y[counted] * items[b[counted]]).astype(np.int64),
+        "count": hits.astype(np.int64),
+        "count_log_choose": gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1),
         "share_model": m[~counted],
         "share_benchmark": b[~counted],
         "share": np.clip(y[~counted], SHARE_MARGIN, 1 - SHARE_MARGIN),
+        "score": np.nan_to_num(score, nan=0.5),
+        "observed": np.isfinite(score).astype(float),
     }

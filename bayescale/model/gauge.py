@@ -40,11 +40,16 @@ class ProcrustesGauge(Transform):
         self.basis = left[:, :k]
         self.complement = left[:, k:] if benchmarks > k else None
         self.rows, self.columns = np.tril_indices(k, -1)
+        self.off_diagonal = np.zeros((len(self.rows), k, k))
+        self.off_diagonal[np.arange(len(self.rows)), self.rows, self.columns] = 1.0
         self.compound = _additive_compound(k)
 
     def _lower(self, value: Any) -> Any:
         k, off = self.factors, len(self.rows)
-        return pt.diag(pt.exp(value[:k]))[self.rows, self.columns].set(value[k : k + off])
+        diagonal = pt.exp(value[:k])[:, None] * np.eye(k)
+        if off == 0:
+            return diagonal
+        return diagonal + (value[k : k + off] @ self.off_diagonal.reshape((off, -1))).reshape((k, k))
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         lower = self._lower(value)

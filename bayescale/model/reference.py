@@ -26,8 +26,8 @@ def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> 
     Bishop 1999, with weights); missing cells take no part.
     """
     logit, weight = _working_cells(data)
-    models, benchmarks = logit.shape
-    centre = np.array([np.average(z, weights=w) if w.any() else 0.0 for z, w in zip(logit.T, weight.T, strict=True)])
+    benchmarks = logit.shape[1]
+    centre = typical_logits(data)
     filled = np.where(weight > 0, logit - centre, 0.0)
     loading = np.linalg.svd(filled, full_matrices=False)[2][:factors].T.copy()
     if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
@@ -56,13 +56,15 @@ def informative_models(data: ModelData) -> np.ndarray:
     return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 1.0 / weight.shape[1])
 
 
+def typical_logits(data: ModelData) -> np.ndarray:
+    """Logit (benchmark,) at the informative models: where the sampler starts the difficulties."""
+    return np.sum(
+        informative_models(data) * np.where(data.cells["observed"] > 0, _working_cells(data)[0], 0.0).T, axis=1
+    )
+
+
 def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
-    shape = (len(data.coords["model"]), len(data.coords["benchmark"]))
-    score, observed = np.full(shape, 0.5), np.zeros(shape)
-    items = np.where(np.isfinite(data.items), data.items, 1.0)
-    for kind, scale in (("count", items), ("share", np.ones_like(items))):
-        m, b = data.cells[f"{kind}_model"], data.cells[f"{kind}_benchmark"]
-        score[m, b], observed[m, b] = data.cells[kind] / scale[b], 1.0
+    score, observed = data.cells["score"], data.cells["observed"]
     width = data.ceiling - data.floor
     share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
     mean = data.floor + width * share

@@ -46,7 +46,7 @@ class Whiten(Op):
         outputs[0][0] = np.linalg.solve(np.swapaxes(lower, -1, -2), centre + z[..., None])[..., 0]
         outputs[1][0] = -np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(-1)
 
-    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:
+    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:  # noqa: N802
         theta, _ = outputs
         g_theta, g_log_jacobian = output_grads
         if isinstance(g_theta.type, DisconnectedType):
@@ -132,7 +132,9 @@ def _numba_whiten(op: Any, node: Any, **kwargs: Any) -> Any:
         for m in range(rows):
             _cholesky(precision[m], lower)
             _solve_lower(lower, linear[m], centre)
-            _solve_upper(lower, centre + z[m], theta[m])
+            for i in range(k):
+                centre[i] += z[m, i]
+            _solve_upper(lower, centre, theta[m])
             for i in range(k):
                 log_jacobian[m] -= np.log(lower[i, i])
         return theta, log_jacobian
@@ -152,7 +154,9 @@ def _numba_whiten_gradient(op: Any, node: Any, **kwargs: Any) -> Any:
         for m in range(rows):
             _cholesky(precision[m], lower)
             _solve_lower(lower, linear[m], centre)
-            _solve_upper(lower, centre + z[m], theta)
+            for i in range(k):
+                theta[i] = centre[i] + z[m, i]
+            _solve_upper(lower, theta, theta)
             _solve_lower(lower, g_theta[m], g_z[m])
             _solve_upper(lower, g_z[m], g_linear[m])
             for i in range(k):

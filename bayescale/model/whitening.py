@@ -37,8 +37,18 @@ class ConditionalWhitening(Transform):
         precision = pt.eye(k)[None] + (weight @ outer).reshape((weight.shape[0], k, k))
         return precision, location + (weight * response) @ loading
 
+    def __init__(self) -> None:
+        self._last: tuple[tuple[Any, ...], list[Any]] | None = None
+
+    def _whitened(self, value: Any, inputs: tuple[Any, ...]) -> list[Any]:
+        # Value and Jacobian come from one node, so that the gradient is taken through it once and not twice.
+        key = (value, *inputs[-4:])
+        if self._last is None or any(a is not b for a, b in zip(self._last[0], key, strict=True)):
+            self._last = (key, whiten(value, *self._conditional(*inputs[-4:])))
+        return self._last[1]
+
     def backward(self, value: Any, *inputs: Any) -> Any:
-        return whiten(value, *self._conditional(*inputs[-4:]))[0]
+        return self._whitened(value, inputs)[0]
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         precision, linear = self._conditional(*inputs[-4:])
@@ -47,7 +57,7 @@ class ConditionalWhitening(Transform):
         return (lower.mT @ value[..., None])[..., 0] - centre
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        return whiten(value, *self._conditional(*inputs[-4:]))[1].sum()
+        return self._whitened(value, inputs)[1].sum()
 
 
 def _log_prior(value: Any, location: Any, loading: Any, weight: Any, response: Any) -> Any:
@@ -89,7 +99,9 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
 SIGMOID_MARGIN = 0.02
 
 
-def working_response(score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any) -> tuple[Any, Any]:
+def working_response(
+    score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any
+) -> tuple[Any, Any]:
     """Weight and working logit of each cell, as in iteratively reweighted least squares (Fisher scoring).
 
     Parameters

@@ -36,14 +36,20 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
         ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=1.4)
         ax.hlines(y, core["lower"], core["upper"], color=colour, linewidth=4.5)
         ax.plot(
-            rows["median"], y, MARKERS[i % len(MARKERS)], color=colour, markerfacecolor="white", markersize=6, label=model
+            rows["median"],
+            y,
+            MARKERS[i % len(MARKERS)],
+            color=colour,
+            markerfacecolor="white",
+            markersize=6,
+            label=model,
         )
         known = rows["given"].notna().to_numpy()
         if known.any():
             ax.plot(rows["given"][known], y[known], "x", color=INK, markersize=7, label="given")
     ax.set_yticks(np.arange(len(benchmarks)), benchmarks)
     ax.invert_yaxis()
-    ax.set_xlim(0, 1)
+    ax.set_xlim(0, 1.01)
     score_axis(ax.xaxis)
     ax.set_xlabel(f"score; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9)
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))

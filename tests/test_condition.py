@@ -1,0 +1,221 @@
+"""Forecasts given some scores, against brute force: simulate new models, weigh each by the likelihood of the scores."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.special import betaln, expit, xlog1py, xlogy
+from simulate import Truth, posterior_near, simulate
+
+from bayescale.evals import Evals
+from bayescale.forecast import NEW_FAMILY, Forecast
+from bayescale.posterior import Posterior
+from bayescale.spec import Spec
+
+FLOPS = 5e23
+REPEATS = 200
+
+
+@pytest.fixture(scope="module")
+def uncertain(world: tuple[Evals, Truth]) -> Posterior:
+    """Draws far enough apart that given scores also tell which draws to believe."""
+    return posterior_near(*world, Spec(factors=1), spread=0.3, log_precision=5.0, seed=2)
+
+
+def brute_force(
+    posterior: Posterior, family: str, flops: float, given: dict[str, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected scores (simulation, benchmark) of new models, and the weight of each: the likelihood of `given`."""
+    data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
+    data = {n: np.repeat(v, REPEATS, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
+    evals, rng = posterior.evals, np.random.default_rng(0)
+    size, benchmarks = data["difficulty"].shape
+    x = np.log10(flops) - np.nanmean(np.log10(evals.models["flops"]))
+    if family == NEW_FAMILY:
+        offset = data["family_sd"][:, None] * rng.standard_normal((size, data["slope"].shape[2]))
+        bent = data["family_benchmark_sd"][:, None] * rng.standard_normal((size, benchmarks))
+    else:
+        row = evals.families.index(family)
+        offset, bent = data["family_offset"][:, row], data["family_benchmark"][:, row]
+    capability = x * data["slope"][:, 0] + offset + rng.standard_normal(offset.shape)
+    testlet = data["testlet_sd"][:, None] * rng.standard_normal((size, 1))
+    logit = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
+    logit += x * data["benchmark_slope"][..., 0] + bent
+    logit += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
+    expected = data["floor"] + (1 - data["floor"]) * expit(logit)
+    log_weight = np.zeros(size)
+    items = evals.benchmarks.set_index("benchmark")["items"]
+    for name, score in given.items():
+        b = evals.benchmark_names.index(name)
+        phi = np.exp(data["log_precision"][:, b])
+        a, c = expected[:, b] * phi, (1 - expected[:, b]) * phi
+        if np.isnan(items[name]):
+            inside = np.clip(score, 0.001, 0.999)
+            log_weight += xlogy(a - 1, inside) + xlog1py(c - 1, -inside) - betaln(a, c)
+        else:
+            hits = np.rint(score * items[name])
+            log_weight += betaln(hits + a, items[name] - hits + c) - betaln(a, c)
+    weight = np.exp(log_weight - log_weight.max())
+    assert 1 / np.sum((weight / weight.sum()) ** 2) > 2000, "brute force has enough effective simulations"
+    return expected, weight / weight.sum()
+
+
+def weighted_quantile(values: np.ndarray, weight: np.ndarray, at: list[float]) -> np.ndarray:
+    order = np.argsort(values)
+    return np.interp(at, np.cumsum(weight[order]), values[order])
+
+
+def flat(forecast: Forecast, kind: str = "expected") -> np.ndarray:
+    return forecast.draws[f"{kind}_score"].to_numpy().reshape(-1, forecast.draws.sizes["benchmark"])
+
+
+def middle(forecast: Forecast) -> dict[str, float]:
+    return forecast.summary(of="expected").set_index("benchmark")["median"].to_dict()
+
+
+@pytest.mark.parametrize("family", ["Family-B", NEW_FAMILY])
+@pytest.mark.parametrize(
+    ("flops", "given"),
+    [
+        (FLOPS, {"bench-1": 0.62, "bench-4": 0.35}),
+        (FLOPS, {"bench-3": 0.30}),
+        (FLOPS, {"bench-2": 0.0}),
+        (1e25, {"bench-4": 1.0}),
+        (FLOPS, {"bench-1": 0.70, "bench-4": 0.50, "bench-5": 0.60}),
+    ],
+    ids=["two with items", "one without", "exactly zero", "exactly one", "both of a testlet"],
+)
+def test_conditioning_is_what_brute_force_gives(
+    uncertain: Posterior, family: str, flops: float, given: dict[str, float]
+) -> None:
+    forecast = uncertain.forecast(family=family, flops=flops, given=given)
+    expected, weight = brute_force(uncertain, family, flops, given)
+    ours = flat(forecast)
+    for b, name in enumerate(uncertain.evals.benchmark_names):
+        values = expected[:, b]
+        for at, least in ((0.05, 0.02), (0.5, 0.01), (0.95, 0.02)):
+            exact, below, above = weighted_quantile(values, weight, [at, at - 0.025, at + 0.025])
+            error = np.sqrt(at * (1 - at) / forecast.effective_draws) * (above - below) / 0.05
+            assert np.quantile(ours[:, b], at) == pytest.approx(exact, abs=max(least, 3.5 * error)), name
+        variance = np.average((values - np.average(values, weights=weight)) ** 2, weights=weight)
+        assert ours[:, b].std() == pytest.approx(np.sqrt(variance), rel=0.15), name
+
+
+def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior) -> None:
+    given = {"bench-1": 0.6, "bench-3": 0.5}
+    ours = flat(two_factors.forecast(family="Family-A", flops=FLOPS, given=given))
+    expected, weight = brute_force(two_factors, "Family-A", FLOPS, given)
+    for b in range(ours.shape[1]):
+        exact = weighted_quantile(expected[:, b], weight, [0.05, 0.5, 0.95])
+        np.testing.assert_allclose(np.quantile(ours[:, b], [0.05, 0.5, 0.95]), exact, atol=0.02)
+
+
+def test_given_scores_tell_which_draws_to_believe(uncertain: Posterior) -> None:
+    """A refit would learn of family and benchmarks from the scores; resampling the draws does."""
+    scores = {"bench-1": 0.95, "bench-3": 0.9}
+    forecast = uncertain.forecast(family="Family-B", flops=FLOPS, given=scores)
+    assert 200 < forecast.effective_draws < 0.9 * 4000
+    assert forecast.draws.sizes == {"chain": 4, "draw": 1000, "model": 1, "benchmark": 5}
+
+
+@pytest.mark.parametrize("family", ["Family-A", NEW_FAMILY])
+def test_higher_scores_raise_all_others_and_narrow_them(posterior: Posterior, family: str) -> None:
+    free = posterior.forecast(family=family, flops=FLOPS)
+    lower, higher = (posterior.forecast(family=family, flops=FLOPS, given={"bench-1": s}) for s in (0.4, 0.8))
+    for name in ("bench-2", "bench-3", "bench-4", "bench-5"):
+        assert middle(lower)[name] < middle(higher)[name] - 0.1
+    # On the logit, where no ceiling narrows intervals.
+    spread = {k: np.log(flat(f)[:, 1] / (1 - flat(f)[:, 1])).std() for k, f in (("free", free), ("known", higher))}
+    assert spread["known"] < spread["free"]
+
+
+def test_the_known_benchmark_itself_stays_near_its_score(posterior: Posterior) -> None:
+    forecast = posterior.forecast(family="Family-A", flops=FLOPS, given={"bench-1": 0.7})
+    assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.03)
+    table = forecast.summary().set_index("benchmark")
+    assert table.loc["bench-1", "given"] == 0.7
+    assert table["given"].notna().sum() == 1
+    assert forecast.given == {"bench-1": 0.7}
+    assert "given bench-1 = 0.7" in repr(forecast)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 0, 1])
+@pytest.mark.parametrize("benchmark", ["bench-1", "bench-2", "bench-3"])
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
+def test_scores_of_exactly_zero_and_one_are_ordinary(posterior: Posterior, benchmark: str, score: float) -> None:
+    for family in ("Family-A", NEW_FAMILY):
+        forecast = posterior.forecast(family=family, flops=FLOPS, given={benchmark: score})
+        free = posterior.forecast(family=family, flops=FLOPS)
+        assert np.isfinite(flat(forecast)).all()
+        assert np.isfinite(flat(forecast, "predicted")).all()
+        other = "bench-5"
+        assert (middle(forecast)[other] > middle(free)[other]) == bool(score)
+
+
+def test_a_partner_in_the_testlet_moves_more(world: tuple[Evals, Truth]) -> None:
+    """Five benchmarks alike in all but the testlet, which makes bench-4 and bench-5 partners."""
+    evals, truth = world
+    alike = Evals(evals.models, evals.benchmarks.assign(items=500.0, floor=0.0), evals.scores)
+    same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.02, "benchmark_slope": 0.0}
+    same |= {"family_benchmark": 0.0, "testlet_sd": 1.0, "log_precision": 6.0}
+    posterior = posterior_near(alike, truth, Spec(factors=1), spread=0.05, **same)
+    free = middle(posterior.forecast(family="Family-A", flops=3e22))
+    for family in ("Family-A", NEW_FAMILY):
+        known = middle(posterior.forecast(family=family, flops=3e22, given={"bench-4": free["bench-4"] + 0.25}))
+        partner = known["bench-5"] - free["bench-5"]
+        others = [known[b] - free[b] for b in ("bench-1", "bench-2", "bench-3")]
+        assert partner > max(others) + 0.04
+        assert min(others) > 0.02
+
+
+def test_no_given_scores_are_no_condition(posterior: Posterior) -> None:
+    free, empty = (posterior.forecast(family="Family-A", flops=FLOPS, given=g) for g in (None, {}))
+    xr.testing.assert_identical(free.draws, empty.draws)
+
+
+def test_the_order_of_given_scores_does_not_matter(posterior: Posterior) -> None:
+    scores = {"bench-1": 0.6, "bench-3": 0.3, "bench-5": 0.4}
+    one = posterior.forecast(family="Family-A", flops=FLOPS, given=scores)
+    two = posterior.forecast(family="Family-A", flops=FLOPS, given=dict(reversed(scores.items())))
+    np.testing.assert_allclose(list(middle(one).values()), list(middle(two).values()), atol=0.01)
+
+
+def test_the_same_seed_gives_the_same_numbers(posterior: Posterior) -> None:
+    ask = {"family": NEW_FAMILY, "flops": FLOPS, "given": {"bench-1": 0.6}}
+    xr.testing.assert_identical(
+        posterior.forecast(**ask, random_seed=3).draws, posterior.forecast(**ask, random_seed=3).draws
+    )
+    other = posterior.forecast(**ask, random_seed=4)
+    assert not np.array_equal(flat(other), flat(posterior.forecast(**ask, random_seed=3)))
+
+
+@pytest.mark.parametrize(
+    "form", [{"family_offsets": False, "family_benchmark": False}, {"testlets": False}, {"benchmark_slopes": False}]
+)
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
+def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], form: dict) -> None:
+    posterior = posterior_near(*world, Spec(factors=1, **form))
+    for family in ("Family-A", NEW_FAMILY):
+        forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5})
+        assert np.isfinite(flat(forecast)).all()
+        assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.06)
+
+
+def test_conditioning_takes_less_than_a_second() -> None:
+    """Of the size of the shipped example: 4 capabilities, 19 benchmarks, 4 x 1000 draws."""
+    count = 19
+    evals, truth = simulate(
+        families=5, models=15, factors=4, slope=(1.0, 0.5, 0.3, 0.2), items=(1000,) * count, floors=(0.1,) * count,
+        testlets=("pair", "pair") + ("",) * (count - 2),
+    )  # fmt: skip
+    posterior = posterior_near(evals, truth, Spec(factors=4))
+    given = {f"bench-{b}": 0.6 for b in (1, 4, 9)}
+    taken = []
+    for family in ("Family-A", NEW_FAMILY, NEW_FAMILY):
+        started = time.perf_counter()
+        posterior.forecast(family=family, flops=FLOPS, given=given)
+        taken.append(time.perf_counter() - started)
+    assert min(taken) < 1

@@ -1,0 +1,336 @@
+"""Sampling, and what is said of it: may this posterior be believed, and if not, what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Sampled
+from scipy import stats
+from simulate import Truth, posterior_near
+
+from bayescale.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
+from bayescale.draws import read_draws
+from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
+from bayescale.evals import Evals
+from bayescale.fit import fit
+from bayescale.posterior import Posterior
+from bayescale.spec import Spec
+
+Change = Callable[[Any], None]
+
+
+def judged(posterior: Posterior, change: Change | None = None, **isel: Any) -> Verdict:
+    """The verdict after a change of the draws."""
+    idata = posterior.idata.copy()
+    if isel:
+        idata = idata.isel(**isel)
+    if change is not None:
+        change(idata)
+    return judge(idata, read_draws(idata, posterior.spec, posterior.evals))
+
+
+def problems(verdict: Verdict) -> str:
+    return "\n".join(verdict.problems)
+
+
+def test_independent_draws_pass_without_a_word(posterior: Posterior) -> None:
+    verdict = judged(posterior)
+    assert verdict.converged
+    assert posterior.converged
+    assert verdict.problems == ()
+    assert verdict == posterior.verdict
+    assert (verdict.chains, verdict.draws, verdict.divergences) == (4, 4000, 0)
+    assert verdict.rhat <= MAX_RHAT
+    assert verdict.ess_bulk > 2500
+    assert str(verdict).startswith("Converged. 4 chains, 4000 draws; 0 divergent")
+    assert "expected scores" in str(verdict)
+
+
+def test_what_decides_are_expected_scores_and_forecasts(posterior: Posterior) -> None:
+    blocks = {b.name: b for b in posterior.verdict.blocks}
+    assert [name for name, b in blocks.items() if b.gates] == ["expected scores", "forecasts"]
+    assert blocks["expected scores"].quantities == posterior.evals.n_scores
+    assert blocks["forecasts"].quantities == len(posterior.evals.families) * len(posterior.evals.benchmark_names)
+
+
+def test_chains_in_different_modes_do_not_pass(posterior: Posterior) -> None:
+    def shift_one_chain(idata: Any) -> None:
+        idata["posterior"]["difficulty"].loc[{"chain": 2, "benchmark": "bench-2"}] += 1.0
+
+    verdict = judged(posterior, shift_one_chain)
+    assert not verdict.converged
+    assert verdict.rhat > 1.1
+    assert "R-hat of expected scores is" in problems(verdict)
+    assert "on bench-2" in problems(verdict)
+    assert "Double tune and draws" in problems(verdict)
+    assert str(verdict).startswith("NOT converged: do not report forecasts")
+
+
+def test_a_mode_that_only_forecasts_show_does_not_pass(posterior: Posterior) -> None:
+    """Slope and capabilities traded against each other: fitted scores agree, the future does not."""
+
+    def steeper_in_one_chain(idata: Any) -> None:
+        idata["posterior"]["slope"].loc[{"chain": 0}] += 1.0
+
+    verdict = judged(posterior, steeper_in_one_chain)
+    blocks = {b.name: b for b in verdict.blocks}
+    assert blocks["expected scores"].rhat < MAX_RHAT
+    assert not verdict.converged
+    assert "R-hat of forecasts is" in problems(verdict)
+    assert "a decade ahead" in problems(verdict)
+
+
+def test_turning_the_factors_from_draw_to_draw_changes_nothing(two_factors: Posterior) -> None:
+    """Rotation-invariant priors leave loadings unidentified: they must not be judged."""
+
+    def turn(idata: Any) -> None:
+        data = idata["posterior"]
+        angle = np.random.default_rng(0).uniform(0, 2 * np.pi, (data.sizes["chain"], data.sizes["draw"]))
+        angle[0] = 0.0
+        rotation = np.stack([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 3, 0, 1)
+        for name in ("loading", "slope", "capability", "family_offset"):
+            data[name][:] = data[name].to_numpy() @ rotation
+
+    before, after = two_factors.verdict, judged(two_factors, turn)
+    assert after.converged
+    assert after.rhat == pytest.approx(before.rhat, abs=1e-6)
+    assert after.ess_bulk == pytest.approx(before.ess_bulk, rel=1e-3)
+
+
+def test_too_few_draws_do_not_pass_and_the_remedy_is_enough(posterior: Posterior) -> None:
+    verdict = judged(posterior, draw=slice(0, 60))
+    assert not verdict.converged
+    assert "effective draws (at Family-" in problems(verdict)
+    assert f"{4 * MIN_ESS_PER_CHAIN} wanted" in problems(verdict)
+    wanted = int(problems(verdict).split("Use about ")[1].split()[0])
+    assert 100 <= wanted <= 400
+
+
+@pytest.mark.parametrize("draws", [2, 3, 5])
+def test_hardly_any_draws_are_judged_in_plain_words(posterior: Posterior, draws: int) -> None:
+    verdict = judged(posterior, draw=slice(0, draws))
+    assert not verdict.converged
+    assert "nan" not in problems(verdict)
+
+
+def test_one_chain_does_not_pass(posterior: Posterior) -> None:
+    verdict = judged(posterior, chain=slice(0, 1))
+    assert not verdict.converged
+    assert "One chain cannot show" in problems(verdict)
+    assert "nan" not in problems(verdict)
+
+
+@pytest.mark.parametrize(("count", "converged"), [(1, True), (3, True), (40, False)])
+def test_many_divergences_do_not_pass_and_few_are_said(posterior: Posterior, count: int, converged: bool) -> None:
+    def diverge(idata: Any) -> None:
+        idata["sample_stats"]["diverging"][0, :count] = True
+
+    verdict = judged(posterior, diverge)
+    assert verdict.divergences == count
+    assert verdict.converged is converged
+    assert f"{count} of 4000 transitions diverged" in problems(verdict)
+    assert "target_accept" in problems(verdict)
+
+
+def test_trajectories_cut_off_are_said(posterior: Posterior) -> None:
+    def cut(idata: Any) -> None:
+        idata["sample_stats"]["reached_max_treedepth"][:, :100] = True
+
+    verdict = judged(posterior, cut)
+    assert verdict.converged
+    assert verdict.max_depth_hits == 400
+    assert "400 transitions reached the largest tree depth" in problems(verdict)
+
+
+def test_energy_that_moves_slowly_is_said(posterior: Posterior) -> None:
+    def drift(idata: Any) -> None:
+        steps = np.random.default_rng(0).standard_normal((4, 1000))
+        idata["sample_stats"]["energy"][:] = np.cumsum(steps, axis=1)
+
+    verdict = judged(posterior, drift)
+    assert verdict.bfmi < 0.1
+    assert "BFMI" in problems(verdict)
+
+
+def test_quantities_that_do_not_move_are_not_judged(posterior: Posterior) -> None:
+    def fix(idata: Any) -> None:
+        idata["posterior"]["log_precision"][:] = 5.0
+
+    verdict = judged(posterior, fix)
+    assert verdict.converged
+    assert next(b for b in verdict.blocks if b.name == "precision of scores").quantities == 0
+
+
+def test_a_verdict_survives_text(posterior: Posterior) -> None:
+    for verdict in (judged(posterior), judged(posterior, chain=slice(0, 1))):
+        again = Verdict.model_validate_json(verdict.model_dump_json())
+        assert str(again) == str(verdict)
+
+
+# Fitting
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"draws": 0}, "draws=0: at least 1"),
+        ({"tune": -1}, "tune=-1: at least 1"),
+        ({"chains": 0}, "chains=0: at least 1"),
+        ({"target_accept": 1.0}, "target_accept=1.0 must lie between 0 and 1"),
+        ({"target_accept": 80}, "target_accept=80 must lie between 0 and 1"),
+        ({"nuts_sampler": "stan"}, "'stan' is not one of nutpie, pymc, numpyro"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_computed(
+    evals: Evals, settings: dict, message: str
+) -> None:
+    with pytest.raises(FitError, match=message):
+        fit(Spec(factors=1), evals, **settings)
+
+
+def test_an_unknown_spec_and_empty_evals_are_refused(evals: Evals) -> None:
+    with pytest.raises(SpecError, match="Did you mean 'one_factor'"):
+        fit("onefactor", evals)
+    with pytest.raises(EvalsError, match="no score to fit"):
+        fit(Spec(factors=1), evals.mask(evals.matrix() >= 0))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numpyro") is not None, reason="NumPyro is installed")
+def test_a_sampler_that_is_not_installed_says_how_to_install_it(evals: Evals) -> None:
+    with pytest.raises(MissingDependencyError, match=r"pip install 'bayescale\[numpyro\]'"):
+        fit(Spec(factors=1), evals, nuts_sampler="numpyro")
+
+
+def test_a_fit_has_the_groups_dims_and_statistics_of_pymc(sampled: Sampled, posterior: Posterior) -> None:
+    idata = sampled.posterior.idata
+    assert {"posterior", "sample_stats", "observed_data", "constant_data"} <= set(idata.groups())
+    for group in ("posterior", "sample_stats"):
+        assert dict(idata[group].sizes)["chain"] == 2
+        assert dict(idata[group].sizes)["draw"] == 60
+    # The made-up posterior, which most tests use, has the same variables with the same dims.
+    made_up = posterior.idata["posterior"]
+    for name, variable in made_up.data_vars.items():
+        assert idata["posterior"][name].dims == variable.dims, name
+        for dim in set(variable.dims) - {"draw", "chain"}:
+            assert idata["posterior"][dim].to_numpy().tolist() == made_up[dim].to_numpy().tolist()
+    statistics = set(idata["sample_stats"].data_vars)
+    assert {"diverging", "energy", "lp", "tree_depth", "n_steps", "step_size", "reached_max_treedepth"} <= statistics
+    assert "acceptance_rate" in statistics
+    np.testing.assert_array_equal(idata["observed_data"]["score"], sampled.posterior.evals.matrix())
+    constant = idata["constant_data"]
+    np.testing.assert_array_equal(constant["items"], sampled.posterior.evals.benchmarks["items"])
+    np.testing.assert_array_equal(constant["flops"], sampled.posterior.evals.models["flops"])
+    assert constant["family_of_model"].to_numpy().tolist() == sampled.posterior.evals.models["family"].tolist()
+
+
+def test_only_variables_in_their_own_units_are_kept(sampled: Sampled) -> None:
+    """As PyMC does: the coordinates of the sampler (`*__`) are no business of the user's."""
+    assert [name for name in sampled.posterior.idata["posterior"].data_vars if name.endswith("__")] == []
+
+
+def test_the_draws_are_in_their_domains_and_fit_the_scores(sampled: Sampled) -> None:
+    data = sampled.posterior.idata["posterior"]
+    assert ((data["floor"] >= 0) & (data["floor"] <= 1)).all()
+    for name in ("family_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd"):
+        assert (data[name] > 0).all()
+    expected = sampled.posterior.expected_scores()
+    assert expected.dims == ("chain", "draw", "model", "benchmark")
+    assert ((expected >= 0) & (expected <= 1)).all()
+    distance = np.abs(expected.median(("chain", "draw")) - sampled.posterior.evals.matrix())
+    assert float(distance.mean()) < 0.05
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_seed_others(sampled: Sampled) -> None:
+    fits = (sampled.posterior, sampled.same_seed, sampled.other_seed)
+    first, same, other = (p.idata["posterior"]["difficulty"].to_numpy() for p in fits)
+    np.testing.assert_array_equal(first, same)
+    assert not np.isclose(first, other).any()
+    assert not np.isclose(first[0], first[1]).any()
+
+
+def test_a_fit_that_is_too_short_warns_with_remedies_and_so_does_its_forecast(sampled: Sampled) -> None:
+    posterior = sampled.posterior
+    assert not posterior.converged
+    issued = [w for w in sampled.warnings if issubclass(w.category, ConvergenceWarning)]
+    assert len(issued) == 1
+    assert "NOT converged" in str(issued[0].message)
+    assert "Use about" in str(issued[0].message)
+    with pytest.warns(ConvergenceWarning, match="did not converge.*effective draws"):
+        forecast = posterior.forecast(family="Family-A", flops=1e25)
+    assert np.isfinite(forecast.draws["predicted_score"]).all()
+
+
+def test_what_was_done_is_on_record(sampled: Sampled) -> None:
+    sampling = sampled.posterior.sampling
+    assert (sampling["draws"], sampling["tune"], sampling["chains"], sampling["random_seed"]) == (60, 80, 2, 1)
+    assert sampling["nuts_sampler"] == "nutpie"
+    assert sampling["seconds"] > 0
+    text = repr(sampled.posterior)
+    assert "2 chains, 120 draws (nutpie" in text
+    assert "NOT converged" in text
+
+
+def test_the_summary_stands_beside_what_was_observed(sampled: Sampled) -> None:
+    posterior = sampled.posterior
+    table = posterior.summary(prob=0.8)
+    columns = ["model", "benchmark", "observed", "mean", "median", "lower", "upper", "prob", "interval"]
+    assert table.columns.tolist() == columns
+    assert len(table) == len(posterior.evals.model_names) * len(posterior.evals.benchmark_names)
+    assert table["observed"].notna().sum() == posterior.evals.n_scores
+    row = table.set_index(["model", "benchmark"]).loc[("Family-A-0", "bench-1")]
+    assert row["observed"] == posterior.evals.matrix().sel(model="Family-A-0", benchmark="bench-1").item()
+    cell = posterior.expected_scores(["Family-A-0"]).sel(benchmark="bench-1").to_numpy()
+    np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), np.quantile(cell, [0.1, 0.5, 0.9]))
+    with pytest.raises(EvalsError, match="Did you mean 'Family-A-0'"):
+        posterior.expected_scores(["family-a-0"])
+
+
+def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sampled: Sampled) -> None:
+    posterior = sampled.posterior
+    idata = posterior.log_likelihood()
+    assert "log_likelihood" not in posterior.idata.groups()
+    groups = idata["log_likelihood"]
+    assert sum(v.sizes[v.dims[-1]] for v in groups.data_vars.values()) == posterior.evals.n_scores
+    assert all(dict(v.sizes)["chain"] == 2 and dict(v.sizes)["draw"] == 60 for v in groups.data_vars.values())
+    data, expected = posterior.draws.data, posterior.expected_scores().to_numpy()
+    precision = np.exp(posterior.idata["posterior"]["log_precision"].to_numpy())
+    for kind in ("count", "share"):
+        for cell in (0, -1):
+            m, b = data.cells[f"{kind}_model"][cell], data.cells[f"{kind}_benchmark"][cell]
+            shape = (expected[:, :, m, b] * precision[..., b], (1 - expected[:, :, m, b]) * precision[..., b])
+            observed = data.cells[kind][cell]
+            exact = (
+                stats.betabinom.logpmf(observed, int(data.items[b]), *shape)
+                if kind == "count"
+                else stats.beta.logpdf(observed, *shape)
+            )
+            np.testing.assert_allclose(groups[f"score_{kind}"].to_numpy()[:, :, cell], exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
+def test_pymcs_own_sampler_gives_the_same_posterior_object(evals: Evals) -> None:
+    settings = {"draws": 50, "tune": 50, "chains": 2, "cores": 1, "random_seed": 1, "progressbar": False}
+    posterior = fit(Spec(factors=1), evals, nuts_sampler="pymc", **settings)
+    assert posterior.sampling["nuts_sampler"] == "pymc"
+    assert {"diverging", "energy", "lp", "tree_depth", "n_steps", "step_size"} <= set(
+        posterior.idata["sample_stats"].data_vars
+    )
+    distance = np.abs(posterior.expected_scores().median(("chain", "draw")) - evals.matrix())
+    assert float(distance.mean()) < 0.05
+    assert np.isfinite(posterior.forecast(family="Family-A", flops=1e25).draws["predicted_score"]).all()
+
+
+def test_the_made_up_posteriors_can_leave_effects_out(world: tuple[Evals, Truth]) -> None:
+    """A spec without an effect leaves its variables out; everything that reads the draws takes them as zero."""
+    bare = Spec(
+        factors=1, family_offsets=False, family_benchmark=False, benchmark_slopes=False, testlets=False
+    )  # fmt: skip
+    posterior = posterior_near(*world, bare)
+    assert posterior.converged
+    assert "scales" not in {b.name for b in posterior.verdict.blocks}
+    assert (posterior.draws.family_offset == 0).all()

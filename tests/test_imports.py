@@ -1,0 +1,34 @@
+"""What an import costs: nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import bayescale
+
+HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "pandera", "scipy", "pandas", "xarray", "jax")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import bayescale",
+        "import bayescale.cli",
+        "from bayescale.cli import main; assert main(['--help']) == 0",
+        "from bayescale.cli import main; assert main(['fit', '--help']) == 0",
+        "from bayescale.cli import main; assert main(['fit']) == 2",
+    ],
+)
+def test_nothing_heavy_is_loaded(statement: str) -> None:
+    code = f"import sys\n{statement}\nprint('loaded:', *sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)"
+    code = code.replace(repr(HEAVY), f"set({HEAVY!r})")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines()[-1].strip() == "loaded:"
+
+
+@pytest.mark.parametrize("name", bayescale.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(bayescale, name) is not None

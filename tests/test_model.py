@@ -1,0 +1,342 @@
+"""The model is the formula: what the sampler sees, against the equations computed by hand with SciPy.
+
+The model may sample in any coordinates it likes. Its log-density there must be that of the natural parameters times the
+volume of the map to them; the map's Jacobian is taken by finite differences, so no test knows the model's coordinates.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytest
+from scipy import stats
+from scipy.special import expit
+from simulate import simulate
+
+from bayescale.errors import EvalsError
+from bayescale.evals import Evals
+from bayescale.model import build_model, model_data, observed_cells
+from bayescale.prior import Prior
+from bayescale.spec import Spec, list_specs, load_spec
+
+# Public variables and their dims.
+DIMS = {
+    "slope": ("covariate", "factor"),
+    "loading": ("benchmark", "factor"),
+    "difficulty": ("benchmark",),
+    "floor": ("benchmark",),
+    "log_precision": ("benchmark",),
+    "family_sd": (),
+    "family_offset": ("family", "factor"),
+    "benchmark_slope_sd": (),
+    "benchmark_slope": ("benchmark", "covariate"),
+    "family_benchmark_sd": (),
+    "family_benchmark": ("family", "benchmark"),
+    "testlet_sd": (),
+    "testlet_effect": ("model", "testlet"),
+    "capability": ("model", "factor"),
+    "covariate_value": ("model", "covariate"),
+}
+# Variables that turn together with the factors.
+TURNING = ("slope", "loading", "family_offset", "capability")
+COLUMNS = {"log10_flops": ("flops", 1.0), "log10_params": ("params_b", 1e9), "log10_tokens": ("tokens_t", 1e12)}
+
+Values = dict[str, np.ndarray]
+
+
+@dataclass
+class Table:
+    """What the formula needs of spec and evals, read from the tables once more."""
+
+    spec: Spec
+    evals: Evals
+    covariates: np.ndarray = field(init=False)
+    error: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        base = [c for c in self.spec.covariates if ":" not in c]
+        models = self.evals.models
+        values = np.column_stack([np.log10(models[COLUMNS[c][0]] * COLUMNS[c][1]) for c in base])
+        self.covariates = values - np.nanmean(values, axis=0)
+        self.error = np.zeros_like(values)
+        if "log10_flops" in base:
+            self.error[:, base.index("log10_flops")] = models["flops_log10_sd"].fillna(0)
+
+    @property
+    def latent(self) -> np.ndarray:
+        return np.isnan(self.covariates) | (self.error > 0)
+
+    def log_density(self, at: Values) -> float:
+        """The joint density of natural parameters and scores: section 2 of the design, line by line."""
+        spec, priors, benchmarks = self.spec, self.spec.priors, self.evals.benchmarks
+        names, count = self.evals.families, len(benchmarks)
+        family = np.array([names.index(f) for f in self.evals.models["family"]])
+        x = at["covariate_value"]
+        total = self._covariates(x)
+        for name in ("slope", "loading", "difficulty", "log_precision"):
+            total += log_prior(getattr(priors, name), at[name])
+
+        chance = benchmarks["floor"].to_numpy()
+        if spec.floor.learned:
+            mean = np.where(chance > 0, chance, spec.floor.open_mean)
+            weight = np.where(chance > 0, spec.floor.concentration, spec.floor.open_concentration)
+            total += stats.beta.logpdf(at["floor"], mean * weight, (1 - mean) * weight).sum()
+        else:
+            np.testing.assert_array_equal(at["floor"], chance)
+
+        location = x @ at["slope"]
+        logit = at["capability"] @ at["loading"].T - at["difficulty"]
+        if spec.family_offsets:
+            total += log_prior(priors.family_sd, at["family_sd"])
+            total += stats.norm.logpdf(at["family_offset"], 0, at["family_sd"]).sum()
+            location = location + at["family_offset"][family]
+        total += stats.norm.logpdf(at["capability"], location, 1).sum()
+        if spec.benchmark_slopes:
+            total += log_prior(priors.benchmark_slope_sd, at["benchmark_slope_sd"])
+            total += stats.norm.logpdf(at["benchmark_slope"], 0, at["benchmark_slope_sd"]).sum()
+            logit = logit + x @ at["benchmark_slope"].T
+        if spec.family_benchmark:
+            total += log_prior(priors.family_benchmark_sd, at["family_benchmark_sd"])
+            total += stats.norm.logpdf(at["family_benchmark"], 0, at["family_benchmark_sd"]).sum()
+            logit = logit + at["family_benchmark"][family]
+        groups = benchmarks["testlet"].tolist()
+        shared = [g for g in dict.fromkeys(groups) if g and groups.count(g) > 1]
+        if spec.testlets and shared:
+            total += log_prior(priors.testlet_sd, at["testlet_sd"])
+            total += stats.norm.logpdf(at["testlet_effect"], 0, at["testlet_sd"]).sum()
+            for b in range(count):
+                if groups[b] in shared:
+                    logit[:, b] += at["testlet_effect"][:, shared.index(groups[b])]
+        mean = at["floor"] + (benchmarks["ceiling"].to_numpy() - at["floor"]) * expit(logit)
+        return total + self._scores(mean, np.exp(at["log_precision"]))
+
+    def _covariates(self, x: np.ndarray) -> float:
+        """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured."""
+        prior = self.spec.priors.latent_covariate.parameters
+        total = 0.0
+        for m, c in zip(*np.nonzero(self.latent), strict=True):
+            total += stats.norm.logpdf(x[m, c], prior["mu"], prior["sigma"])
+            stated, error = self.covariates[m, c], self.error[m, c]
+            if error > 0:
+                total += stats.norm.logpdf(stated, x[m, c], error)
+                total -= stats.norm.logpdf(stated, prior["mu"], np.hypot(prior["sigma"], error))
+        return total
+
+    def _scores(self, mean: np.ndarray, precision: np.ndarray) -> float:
+        total = 0.0
+        benchmarks = self.evals.benchmarks.set_index("benchmark")
+        for row in self.evals.scores.itertuples():
+            m, b = self.evals.model_names.index(row.model), self.evals.benchmark_names.index(row.benchmark)
+            a, b = mean[m, b] * precision[b], (1 - mean[m, b]) * precision[b]
+            items = benchmarks.loc[row.benchmark, "items"]
+            if np.isnan(items) or self.spec.likelihood == "beta":
+                total += stats.beta.logpdf(np.clip(row.score, 0.001, 0.999), a, b)
+            else:
+                total += stats.betabinom.logpmf(round(row.score * items), int(items), a, b)
+        return total
+
+
+def log_prior(prior: Prior, value: np.ndarray) -> float:
+    numbers = list(prior.parameters.values())
+    exact = {
+        "Normal": stats.norm.logpdf,
+        "StudentT": lambda v, nu, mu, sigma: stats.t.logpdf(v, nu, mu, sigma),
+        "HalfNormal": lambda v, sigma: stats.halfnorm.logpdf(v, 0, sigma),
+        "Exponential": lambda v, lam: stats.expon.logpdf(v, 0, 1 / lam),
+        "LogNormal": lambda v, mu, sigma: stats.lognorm.logpdf(v, sigma, 0, np.exp(mu)),
+        "Gamma": lambda v, alpha, beta: stats.gamma.logpdf(v, alpha, 0, 1 / beta),
+    }[prior.distribution]
+    return float(np.sum(exact(value, *numbers)))
+
+
+class Built:
+    """A model as a function of the sampler's coordinates: its log-density, and the natural parameters there."""
+
+    def __init__(self, spec: Spec, evals: Evals) -> None:
+        self.spec, self.model = spec, build_model(spec, evals)
+        self.names = [name for name in DIMS if name in self.model.named_vars]
+        natural = self.model.replace_rvs_by_values([self.model[name] for name in self.names])
+        inputs = self.model.value_vars
+        self.evaluate = pytensor.function(inputs, [self.model.logp(jacobian=True), *natural], mode="FAST_COMPILE")
+        self.evaluate.trust_input = True
+        start = self.model.initial_point(random_seed=0)
+        self.start = [np.asarray(start[v.name], dtype=float) for v in inputs]
+
+    def point(self, seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [np.asarray(s + 0.3 * rng.normal(size=s.shape)) for s in self.start]
+
+    def __call__(self, point: list[np.ndarray]) -> tuple[float, Values]:
+        density, *natural = self.evaluate(*point)
+        return float(density), dict(zip(self.names, natural, strict=True))
+
+    def log_volume(self, point: list[np.ndarray], table: Table) -> float:
+        """Volume of the map from the sampler's coordinates to the natural parameters: log |det| of its Jacobian.
+
+        Where the sampler leaves rotations out, their generators stand in for the missing coordinates.
+        """
+        step = 1e-5
+        columns = []
+        for position, part in enumerate(point):
+            for index in np.ndindex(part.shape):
+                sides = []
+                for sign in (1, -1):
+                    moved = part.copy()
+                    moved[index] += sign * step
+                    sides.append(self.flat(self([*point[:position], moved, *point[position + 1 :]])[1], table))
+                columns.append((sides[0] - sides[1]) / (2 * step))
+        values = self(point)[1]
+        if len(columns) < len(columns[0]):
+            for i, j in combinations(range(self.spec.factors), 2):
+                generator = np.zeros((self.spec.factors,) * 2)
+                generator[i, j], generator[j, i] = 1, -1
+                turned = {n: v @ generator if n in TURNING else np.zeros_like(v) for n, v in values.items()}
+                columns.append(self.flat(turned, table))
+        matrix = np.array(columns)
+        assert matrix.shape[0] == matrix.shape[1], "as many coordinates as natural parameters and rotations"
+        return float(np.linalg.slogdet(matrix)[1])
+
+    def flat(self, values: Values, table: Table) -> np.ndarray:
+        free = dict(values)
+        if not self.spec.floor.learned:
+            free.pop("floor")
+        covariates = free.pop("covariate_value")[:, : table.latent.shape[1]]
+        return np.concatenate([covariates[table.latent], *(np.ravel(v) for v in free.values())])
+
+    def excess(self, table: Table, seed: int) -> float:
+        """What the model's log-density has beside the formula's: zero."""
+        point = self.point(seed)
+        density, values = self(point)
+        return density - self.log_volume(point, table) - table.log_density(values)
+
+
+UNUSUAL = {
+    "loading": "StudentT(nu=4, mu=0.3, sigma=0.8)",
+    "slope": "Normal(mu=0.5, sigma=0.7)",
+    "difficulty": "Normal(mu=0.7, sigma=1.2)",
+    "family_sd": "Exponential(1.5)",
+    "benchmark_slope_sd": "LogNormal(-1.5, 0.5)",
+    "family_benchmark_sd": "Gamma(2, 4)",
+    "testlet_sd": "HalfNormal(0.2)",
+    "log_precision": "StudentT(5, 5.5, 0.8)",
+    "latent_covariate": "Normal(0.3, 0.8)",
+}
+BARE = {"family_offsets": False, "family_benchmark": False, "benchmark_slopes": False, "testlets": False}
+PARAMS = ("log10_params", "log10_tokens")
+INTERACTION = (*PARAMS, "log10_params:log10_tokens")
+EXACT = {"unknown_compute": 0, "stated_error": 0}
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "one factor": ({"factors": 1}, {}),
+    "four factors": ({"factors": 4}, {}),
+    "more factors than benchmarks": ({"factors": 6}, {"models": 8}),
+    "other priors, no rotations": ({"factors": 2, "priors": UNUSUAL, "floor": {"open_mean": 0.03}}, {}),
+    "difficulty off zero, rotations": ({"factors": 2, "priors": {"difficulty": "StudentT(4, -1.5, 0.5)"}}, {}),
+    "bare, fixed floor, exact compute": ({"factors": 1, "floor": {"learned": False}, **BARE}, EXACT),
+    "no testlets, beta likelihood": ({"factors": 1, "likelihood": "beta", "testlets": False}, {}),
+    "no family offsets, items nowhere": ({"factors": 2, "family_offsets": False}, {"items": (np.inf,) * 5}),
+    "no benchmark slopes, items everywhere": ({"factors": 1, "benchmark_slopes": False}, {"items": (100,) * 5}),
+    "parameters, tokens and interaction": ({"factors": 2, "covariates": INTERACTION}, {"unknown_compute": 2}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
+    form, settings = CASES[case]
+    spec, (evals, _) = Spec(**form), simulate(**settings)
+    table = Table(spec, evals)
+    built = Built(spec, evals)
+    assert built.excess(table, seed=1) == pytest.approx(0, abs=2e-4)
+
+
+def test_other_cells_need_no_other_model(evals: Evals) -> None:
+    """New values in the containers, in other number: the density of the masked scores, without building anew."""
+    spec = Spec(factors=2)
+    built = Built(spec, evals)
+    full = Table(spec, evals)
+    assert built.excess(full, seed=2) == pytest.approx(0, abs=2e-4)
+    masked = evals.mask((evals.matrix() > 0.3) & (evals.matrix()["benchmark"] != "bench-4"))
+    assert 0 < masked.n_scores < evals.n_scores
+    cells = observed_cells(masked, model_data(spec, evals).items)
+    assert {"count", "count_model", "count_benchmark", "share", "share_model", "share_benchmark"} <= set(cells)
+    with built.model:
+        pm.set_data(cells)
+    assert built.excess(Table(spec, masked), seed=2) == pytest.approx(0, abs=2e-4)
+    assert abs(built.excess(full, seed=2)) > 1
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: Evals) -> None:
+    spec = load_spec(name)
+    model = build_model(spec, evals)
+    coords = {dim: list(labels) for dim, labels in model.coords.items()}
+    assert coords["model"] == evals.model_names
+    assert coords["family"] == evals.families
+    assert coords["benchmark"] == evals.benchmark_names
+    assert coords["testlet"] == ["pair"]
+    assert coords["covariate"] == list(spec.covariates)
+    assert len(coords["factor"]) == spec.factors
+    switched_off = {
+        "family_offset": not spec.family_offsets,
+        "family_sd": not spec.family_offsets,
+        "family_benchmark": not spec.family_benchmark,
+        "family_benchmark_sd": not spec.family_benchmark,
+    }
+    for variable, dims in DIMS.items():
+        if switched_off.get(variable):
+            assert variable not in model.named_vars
+        else:
+            assert tuple(model.named_vars_to_dims.get(variable, ())) == dims, variable
+
+
+def test_the_docstring_names_every_public_variable() -> None:
+    text = build_model.__doc__ or ""
+    for variable in DIMS:
+        if not variable.endswith("_sd"):
+            assert f"``{variable}``" in text, variable
+
+
+def test_scores_are_drawn_from_the_prior_within_their_bounds(evals: Evals) -> None:
+    spec = Spec(factors=2)
+    with build_model(spec, evals):
+        drawn = pm.sample_prior_predictive(200, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
+    prior, predicted = drawn["prior"], drawn["prior_predictive"]
+    counts, shares = predicted["score_count"].to_numpy(), predicted["score_share"].to_numpy()
+    data = model_data(spec, evals)
+    assert (counts >= 0).all()
+    assert (counts <= data.items[data.cells["count_benchmark"]]).all()
+    assert ((shares >= 0) & (shares <= 1)).all()
+    scaled = prior["family_offset"] / prior["family_sd"]
+    assert float(scaled.std()) == pytest.approx(1, abs=0.1)
+    location = prior["covariate_value"].dot(prior["slope"], dim="covariate")
+    family = data.family_index
+    location = location.to_numpy() + prior["family_offset"].to_numpy()[:, :, family]
+    residual = prior["capability"].to_numpy() - location
+    assert residual.mean() == pytest.approx(0, abs=0.08)
+    assert residual.std() == pytest.approx(1, abs=0.05)
+    assert float(prior["difficulty"].mean()) == pytest.approx(0, abs=0.25)
+    assert float(prior["difficulty"].std()) == pytest.approx(1.5, abs=0.15)
+
+
+def test_nothing_to_fit_is_an_error(evals: Evals) -> None:
+    with pytest.raises(EvalsError, match="no score to fit"):
+        build_model(Spec(factors=1), evals.mask(evals.matrix() >= 0))
+
+
+def test_a_covariate_that_no_model_has_is_an_error() -> None:
+    evals, _ = simulate()
+    unknown = Evals(evals.models.assign(tokens_t=np.nan), evals.benchmarks, evals.scores)
+    with pytest.raises(EvalsError, match=r"No model has a value for log10_tokens: fill tokens_t"):
+        build_model(load_spec("default").replace(covariates=PARAMS), unknown)
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    result = doctest.testmod(importlib.import_module("bayescale.model.build"))
+    assert result.attempted > 0
+    assert result.failed == 0
