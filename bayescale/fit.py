@@ -27,7 +27,7 @@ def fit(
     spec: Spec | str,
     evals: Evals,
     draws: int = 1000,
-    tune: int = 500,
+    tune: int = 400,
     chains: int = 4,
     cores: int | None = None,
     target_accept: float = 0.8,

@@ -78,7 +78,7 @@ def fit(
         str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
     ] = "base-llms",
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 500,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = 4,
     cores: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")
