@@ -27,8 +27,10 @@ def uncertain(world: tuple[Evals, Truth]) -> Posterior:
 
 def brute_force(
     posterior: Posterior, family: str, flops: float, given: dict[str, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Expected scores (simulation, benchmark) of new models, and the weight of each: the likelihood of `given`."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Expected scores (simulation, benchmark) of new models; the weight of each, which is the likelihood of `given`;
+    and how many items each score is worth.
+    """
     data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
     data = {n: np.repeat(v, REPEATS, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
     evals, rng = posterior.evals, np.random.default_rng(0)
@@ -60,7 +62,8 @@ def brute_force(
             log_weight += betaln(hits + a, items[name] - hits + c) - betaln(a, c)
     weight = np.exp(log_weight - log_weight.max())
     assert 1 / np.sum((weight / weight.sum()) ** 2) > 2000, "brute force has enough effective simulations"
-    return expected, weight / weight.sum()
+    precision, count = np.exp(data["log_precision"]), items.fillna(np.inf).to_numpy()
+    return expected, weight / weight.sum(), (precision + 1) / (1 + precision / count)
 
 
 def weighted_quantile(values: np.ndarray, weight: np.ndarray, at: list[float]) -> np.ndarray:
@@ -92,8 +95,8 @@ def test_conditioning_is_what_brute_force_gives(
     uncertain: Posterior, family: str, flops: float, given: dict[str, float]
 ) -> None:
     forecast = uncertain.forecast(family=family, flops=flops, given=given)
-    expected, weight = brute_force(uncertain, family, flops, given)
-    ours = flat(forecast)
+    expected, weight, worth = brute_force(uncertain, family, flops, given)
+    ours, measured = flat(forecast), flat(forecast, "predicted")
     for b, name in enumerate(uncertain.evals.benchmark_names):
         values = expected[:, b]
         for at, least in ((0.05, 0.02), (0.5, 0.01), (0.95, 0.02)):
@@ -102,12 +105,15 @@ def test_conditioning_is_what_brute_force_gives(
             assert np.quantile(ours[:, b], at) == pytest.approx(exact, abs=max(least, 3.5 * error)), name
         variance = np.average((values - np.average(values, weights=weight)) ** 2, weights=weight)
         assert ours[:, b].std() == pytest.approx(np.sqrt(variance), rel=0.15), name
+        # Measured scores scatter around the expected by the noise of items and precision.
+        noise = np.average(values * (1 - values) / worth[:, b], weights=weight)
+        assert (measured - ours)[:, b].std() == pytest.approx(np.sqrt(noise), rel=0.15), name
 
 
 def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior) -> None:
     given = {"bench-1": 0.6, "bench-3": 0.5}
     ours = flat(two_factors.forecast(family="Family-A", flops=FLOPS, given=given))
-    expected, weight = brute_force(two_factors, "Family-A", FLOPS, given)
+    expected, weight, _ = brute_force(two_factors, "Family-A", FLOPS, given)
     for b in range(ours.shape[1]):
         exact = weighted_quantile(expected[:, b], weight, [0.05, 0.5, 0.95])
         np.testing.assert_allclose(np.quantile(ours[:, b], [0.05, 0.5, 0.95]), exact, atol=0.02)

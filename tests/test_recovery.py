@@ -57,7 +57,7 @@ def _recover(factors: int, seed: int) -> Recovered:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         posterior = fit(
-            Spec(factors=factors), evals, draws=400, tune=400, chains=2, random_seed=seed, progressbar=False
+            Spec(factors=factors), evals, draws=600, tune=500, chains=2, random_seed=seed, progressbar=False
         )
     return Recovered(evals, truth, posterior)
 

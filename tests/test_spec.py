@@ -199,7 +199,7 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
     assert all(len(i) == 64 for i in identities)
 
 
-@settings(deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(sigma=st.floats(1e-6, 1e6), factors=st.integers(1, 20), mean=st.floats(0.001, 0.999))
 def test_yaml_keeps_every_digit(sigma: float, factors: int, mean: float) -> None:
     prior = Prior("StudentT", nu=3, mu=-sigma, sigma=sigma)
