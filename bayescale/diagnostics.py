@@ -111,19 +111,26 @@ def judge(idata: Any, draws: Draws) -> Verdict:
     for block in blocks:
         if not block.gates:
             continue
-        if not block.rhat <= MAX_RHAT:
+        effective = min(block.ess_bulk, block.ess_tail)
+        if np.isnan(effective) or (np.isnan(block.rhat) and draws.chains > 1):
+            fatal = True
+            problems.append(
+                f"{block.name}: {draws.size // draws.chains} draws per chain are too few to judge. Use at least 400."
+            )
+            continue
+        if block.rhat > MAX_RHAT:
             fatal = True
             problems.append(
                 f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): the chains "
                 "do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer factors "
                 "or tighter priors."
             )
-        if not min(block.ess_bulk, block.ess_tail) >= enough:
+        if effective < enough:
             fatal = True
-            short = enough / max(min(block.ess_bulk, block.ess_tail), 1.0)
+            wanted = _round_up(draws.size / draws.chains * enough / max(effective, 1.0) * 1.3)
             problems.append(
-                f"{block.name}: {min(block.ess_bulk, block.ess_tail):.0f} effective draws (at {block.worst}; {enough} "
-                f"wanted). Use about {_round_up(draws.size / draws.chains * short * 1.3):.0f} draws per chain."
+                f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). Use about "
+                f"{wanted:.0f} draws per chain."
             )
     if divergences:
         serious = divergences > MAX_DIVERGENT_SHARE * draws.size

@@ -79,6 +79,21 @@ class Draws:
         return expected_score(logit, self.floor[:, None], self.data.ceiling)
 
 
+def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
+    """Names of the variables that a posterior of `spec` on these data must hold."""
+    names = ["slope", "loading", "difficulty", "floor", "log_precision", "capability", "covariate_value"]
+    parts = {
+        "family_offset": spec.family_offsets,
+        "family_benchmark": spec.family_benchmark,
+        "benchmark_slope": spec.benchmark_slopes,
+        "testlet_effect": bool(data.coords["testlet"]),
+    }
+    for name, present in parts.items():
+        if present:
+            names += [name, name.removesuffix("_offset").removesuffix("_effect") + "_sd"]
+    return tuple(names)
+
+
 def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
     """Read the draws of a posterior fitted to `evals` under `spec`."""
     data = model_data(spec, evals)

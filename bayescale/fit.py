@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
 # Names of the statistics that PyMC users expect, by the names that nutpie gives them.
-_STATISTICS = {"maxdepth_reached": "reached_max_treedepth", "depth": "tree_depth", "logp": "lp"}
+_STATISTICS = {
+    "maxdepth_reached": "reached_max_treedepth",
+    "depth": "tree_depth",
+    "logp": "lp",
+    "mean_tree_accept": "acceptance_rate",
+}
 _KEPT = ("diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate")
 
 
@@ -72,7 +77,8 @@ def fit(
     >>> posterior.converged  # doctest: +SKIP
     True
     """
-    from bayescale.model import build_model
+    from bayescale.model import build_model, model_data
+    from bayescale.model.reference import starting_point
     from bayescale.posterior import Posterior
 
     spec = load_spec(spec) if isinstance(spec, str) else spec
@@ -94,7 +100,13 @@ def fit(
     model = build_model(spec, evals)
     try:
         idata = _SAMPLERS[nuts_sampler](
-            model, **settings, cores=cores, target_accept=target_accept, seed=random_seed, progressbar=progressbar
+            model,
+            **settings,
+            cores=cores,
+            target_accept=target_accept,
+            seed=random_seed,
+            progressbar=progressbar,
+            start=starting_point(model_data(spec, evals)),
         )
     except (ValueError, RuntimeError, FloatingPointError) as error:
         raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
@@ -113,15 +125,17 @@ def fit(
     return posterior
 
 
-def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int,
-            progressbar: bool) -> Any:  # fmt: skip
+def _nutpie(
+    model: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool,
+    start: dict[str, np.ndarray],
+) -> Any:  # fmt: skip
     import nutpie
 
     # Unfrozen, so that observed cells stay containers; a compiled model then takes other cells.
     # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
     # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}
-    compiled = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered)
+    compiled = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     idata = nutpie.sample(
         compiled,
         draws=draws,
@@ -140,13 +154,14 @@ def _nutpie(model: Any, *, draws: int, tune: int, chains: int, cores: int, targe
     return idata
 
 
-def _pymc(model: Any, *, seed: int, nuts_sampler: str = "pymc", **settings: Any) -> Any:
+def _pymc(model: Any, *, seed: int, start: dict[str, np.ndarray], nuts_sampler: str = "pymc", **settings: Any) -> Any:
     import pymc as pm
 
     return pm.sample(
         model=model,
         nuts_sampler=nuts_sampler,
         random_seed=seed,
+        initvals=start,
         compute_convergence_checks=False,
         discard_tuned_samples=True,
         **settings,
@@ -184,7 +199,8 @@ def _tidy(idata: Any, evals: Evals) -> Any:
     benchmarks = evals.benchmarks.set_index("benchmark")
     models = evals.models.set_index("model")
     return az.InferenceData(
-        posterior=idata["posterior"],
+        # Coordinates of the sampler (`*__`) are no business of the user's, as in PyMC.
+        posterior=idata["posterior"][[n for n in idata["posterior"].data_vars if not str(n).endswith("__")]],
         sample_stats=stats[[name for name in _KEPT if name in stats]],
         observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
         constant_data=_constants(benchmarks, models),

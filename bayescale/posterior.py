@@ -15,10 +15,11 @@ import pandas as pd
 
 from bayescale import posterior_file
 from bayescale.diagnostics import Verdict, judge
-from bayescale.draws import Draws, read_draws
+from bayescale.draws import Draws, read_draws, variables
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
 from bayescale.evals import Evals
 from bayescale.intervals import PROB, summarise
+from bayescale.model import model_data
 from bayescale.spec import Spec
 
 if TYPE_CHECKING:
@@ -221,6 +222,10 @@ class Posterior:
             )
         except ValueError as error:
             raise PosteriorFileError(f"{str(path)!r} cannot be understood: {error}") from error
+        needed = variables(posterior.spec, model_data(posterior.spec, posterior.evals))
+        missing = [name for name in needed if name not in idata["posterior"]]
+        if missing:
+            raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
         if posterior.identity != parts["identity"]:
             raise PosteriorFileError(
                 f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again."

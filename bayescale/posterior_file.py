@@ -76,6 +76,8 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
     attrs = {k.removeprefix(_PREFIX): v for k, v in idata.attrs.items() if str(k).startswith(_PREFIX)}
     if "format" not in attrs:
         raise PosteriorFileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
+    if not str(attrs["format"]).isdigit():
+        raise PosteriorFileError(f"{str(path)!r} is damaged: its format {attrs['format']!r} is no number. Fit again.")
     if int(attrs["format"]) > FORMAT:
         raise PosteriorFileError(
             f"{str(path)!r} has format {int(attrs['format'])}, written by bayescale {attrs.get('version', '?')}; this "

@@ -41,6 +41,11 @@ LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy",
 }
 
 
+def _digits(value: float) -> str:
+    """Shortest text that reads back to the same number; whole numbers without a point."""
+    return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
 class Prior:
     """A distribution by name with fixed numbers for its parameters.
 
@@ -69,7 +74,7 @@ class Prior:
     distribution: str
     parameters: Mapping[str, float]
 
-    def __init__(self, distribution: str, **parameters: float) -> None:
+    def __init__(self, distribution: str, /, **parameters: float) -> None:
         known = {**REAL, **POSITIVE}
         if distribution not in known:
             raise SpecError(suggest(distribution, known, "prior distribution"))
@@ -99,13 +104,18 @@ class Prior:
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 raise ValueError
             positional = [float(ast.literal_eval(a)) for a in call.args]
-            named = {str(k.arg): float(ast.literal_eval(k.value)) for k in call.keywords}
+            pairs = [(k.arg, float(ast.literal_eval(k.value))) for k in call.keywords]
+            if any(name is None for name, _ in pairs):
+                raise ValueError
         except (SyntaxError, ValueError, TypeError):
             raise SpecError(
                 f"{text!r} is not a prior. Write a distribution and its numbers, such as Normal(mu=0, sigma=1)."
             ) from None
         names = {**REAL, **POSITIVE}.get(call.func.id, ())
-        return cls(call.func.id, **dict(zip(names, positional, strict=False)), **named)
+        given = [*names[: len(positional)], *(str(name) for name, _ in pairs)]
+        if names and (len(positional) > len(names) or len(set(given)) < len(given)):
+            raise SpecError(f"{text!r} gives a parameter twice or too many: {call.func.id} takes {', '.join(names)}.")
+        return cls(call.func.id, **dict(zip(given, [*positional, *(v for _, v in pairs)], strict=False)))
 
     @property
     def positive(self) -> bool:
@@ -126,7 +136,7 @@ class Prior:
         return getattr(pm, self.distribution)(name, **parameters, **kwargs)
 
     def __repr__(self) -> str:
-        return f"{self.distribution}({', '.join(f'{k}={v:g}' for k, v in self.parameters.items())})"
+        return f"{self.distribution}({', '.join(f'{k}={_digits(v)}' for k, v in self.parameters.items())})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Prior) and repr(self) == repr(other)

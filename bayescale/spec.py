@@ -54,6 +54,13 @@ class Priors(_Frozen):
                 raise ValueError(f"{name} is a standard deviation; {prior} also allows values below zero")
         return self
 
+    @field_validator("difficulty", mode="after")
+    @classmethod
+    def _difficulty_takes_both_signs(cls, prior: Prior) -> Prior:
+        if prior.positive:
+            raise ValueError(f"difficulty is a logit of either sign; {prior} allows positive values only")
+        return prior
+
     @field_validator("latent_covariate", mode="after")
     @classmethod
     def _latent_is_normal(cls, prior: Prior) -> Prior:
@@ -202,7 +209,7 @@ class Spec(_Frozen):
             raise SpecError(f"The spec is not YAML: {error}") from None
         if not isinstance(values, dict):
             raise SpecError("A spec is a mapping such as 'factors: 4'; see models/default.yaml.")
-        return cls(**values)
+        return cls(**{str(key): value for key, value in values.items()})
 
     def __str__(self) -> str:
         form = [k for k in ("family_offsets", "family_benchmark", "benchmark_slopes", "testlets") if getattr(self, k)]

@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 from bayescale.model.data import ModelData, model_data
 from bayescale.model.gauge import ProcrustesGauge
 from bayescale.model.likelihood import beta_binomial
-from bayescale.model.reference import informative_models, reference_loadings, typical_logits
+from bayescale.model.reference import informative_models, reference_loadings
 from bayescale.model.whitening import capabilities, working_response
 from bayescale.response import beta_shapes, expected_score, logit_score
 from bayescale.spec import Spec
@@ -44,8 +44,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_sd``, ``family_offset`` (family, factor),
         ``loading`` (benchmark, factor), ``difficulty``, ``floor``, ``log_precision`` (benchmark),
-        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet`` (model,
-        testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate).
+        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect``
+        (model, testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate).
 
     Raises
     ------
@@ -101,9 +101,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
         # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where that of an
         # average model, perhaps far down on the guessing floor, rests on loading and slope. The prior is unmoved.
-        relative = priors.difficulty.variable(
-            "relative_difficulty", shift=-about, dims="benchmark", initval=-typical_logits(data)
-        )
+        relative = priors.difficulty.variable("relative_difficulty", shift=-about, dims="benchmark")
         difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
 
         weight, response = working_response(cells["score"], cells["observed"], floor, data.ceiling, precision, items)
@@ -139,8 +137,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 def _gauge(spec: Spec, data: ModelData) -> dict[str, Any]:
     """How loadings are sampled: one per rotation orbit where the priors allow rotations and the data have the rank."""
     if spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"]):
-        start = reference_loadings(data, spec.factors)
-        return {"transform": ProcrustesGauge(start), "initval": start}
+        return {"transform": ProcrustesGauge(reference_loadings(data, spec.factors))}
     return {}
 
 

@@ -63,7 +63,9 @@ class ProcrustesGauge(Transform):
         u, _, vt = pt.linalg.svd(self.basis.T @ value)
         turned = value @ (u @ vt).T
         within = self.basis.T @ turned
-        lower = pt.linalg.cholesky((within + within.T) / 2 + 1e-6 * pt.eye(self.factors))
+        # Loadings of zero, PyMC's default start, have no direction: half a unit in each takes their place.
+        ridge = pt.switch(pt.eq(pt.max(pt.abs(value)), 0.0), 0.5, 1e-14)
+        lower = pt.linalg.cholesky((within + within.T) / 2 + ridge * pt.eye(self.factors))
         parts = [pt.log(pt.diagonal(lower)), lower[self.rows, self.columns]]
         if self.complement is not None:
             parts.append((self.complement.T @ turned).ravel())

@@ -45,6 +45,15 @@ def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> 
     return loading / SPREAD
 
 
+def starting_point(data: ModelData) -> dict[str, np.ndarray]:
+    """Rough values of the benchmarks' variables, for the sampler to start at."""
+    factors = len(data.coords["factor"])
+    start = {"relative_difficulty": -typical_logits(data)}
+    if factors <= len(data.coords["benchmark"]):
+        start["loading"] = reference_loadings(data, factors)
+    return start
+
+
 def informative_models(data: ModelData) -> np.ndarray:
     """Weights (benchmark, model), rows summing to one: how much each score tells of its logit, from the score itself.
 
