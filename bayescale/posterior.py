@@ -100,7 +100,7 @@ class Posterior:
         import xarray as xr
 
         names = self.evals.model_names
-        chosen = list(models) if models is not None else names
+        chosen = names if models is None else [models] if isinstance(models, str) else list(models)
         for name in chosen:
             if name not in names:
                 raise EvalsError(suggest(name, names, "model in the fitted data"))

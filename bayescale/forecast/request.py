@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,9 @@ def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str,
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
     known = data.coords["family"]
     columns = {name: _numbers(name, value) for name, value in figures.items() if value is not None}
-    names = [family] if isinstance(family, str) else list(family)
+    names = [family] if isinstance(family, str) else list(family) if isinstance(family, Iterable) else [family]
+    if not all(isinstance(name, str) for name in names):
+        raise ForecastError(f"family={family!r} is not the name of a family, nor a list of names.")
     size = max([len(names), *(len(v) for v in columns.values())])
     for what, length in {"family": len(names), **{k: len(v) for k, v in columns.items()}}.items():
         if length not in (1, size):
@@ -139,6 +141,8 @@ def read_given(given: Mapping[str, float], request: Request, benchmarks: list[st
     ForecastError
         For more than one model, an unknown benchmark, or a score outside [0, 1].
     """
+    if not isinstance(given, Mapping):
+        raise ForecastError(f"given={given!r} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
     if len(request.labels) != 1:
         raise ForecastError(
             f"given= holds the scores of one model, but {len(request.labels)} are forecast. Forecast one at a time, or "
