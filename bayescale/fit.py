@@ -178,7 +178,11 @@ def _numpyro(model: Any, *, seed: int, cores: int, **settings: Any) -> Any:
         ) from None
     from bayescale.model.whiten_jax import register
 
+    from pymc.model.transform.optimization import freeze_dims_and_data
+
     register()
+    # JAX traces fixed shapes only, so the cells can be no containers here.
+    model = freeze_dims_and_data(model)
     return _pymc(model, seed=seed, cores=cores, nuts_sampler="numpyro", **settings)
 
 
