@@ -176,9 +176,9 @@ def _numpyro(model: Any, *, seed: int, cores: int, **settings: Any) -> Any:
         raise MissingDependencyError(
             "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
         ) from None
-    from bayescale.model.whiten_jax import register
-
     from pymc.model.transform.optimization import freeze_dims_and_data
+
+    from bayescale.model.whiten_jax import register
 
     register()
     # JAX traces fixed shapes only, so the cells can be no containers here.
