@@ -9,7 +9,7 @@ orthonormal basis of it and ``N`` of its complement, ``W = Q S + N C`` with ``S`
 full-rank ``W`` reaches this form by exactly one rotation (polar decomposition of ``Q'W``). The volume of the orbit,
 ``prod_{i<j} (s_i + s_j)`` over the eigenvalues of S, is the Jacobian, so all rotation-invariant quantities (expected
 scores, forecasts, efficiency) keep the very posterior they had; the choice of ``Q`` matters to speed only. Measured on
-`base-llms`, K = 4: leapfrog steps a draw fall from about 100 to 15, and R-hat of the loadings becomes readable too.
+`base-llms`, K = 4: leapfrog steps a draw fall from 105 to 31, and R-hat of the loadings becomes readable too.
 """
 
 from __future__ import annotations
