@@ -233,7 +233,7 @@ def specs() -> None:
     show.plain_table(pd.DataFrame([{"name": name, "title": load_spec(name).title} for name in list_specs()]))
 
 
-@app.command(epilog=_examples("bayescale demo -o demo/", "BAYESCALE_FAST=1 bayescale demo -o /tmp/demo"))
+@app.command(epilog=_examples("bayescale demo -o demo/", "BAYESCALE_FAST=1 bayescale demo -o demo-fast/"))
 def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")] = Path(
         "demo"

@@ -16,6 +16,7 @@ from scipy.special import digamma, gammaln, logsumexp
 from bayescale.draws import Draws
 from bayescale.forecast.request import Request
 from bayescale.response import (
+    SHARE_MARGIN,
     beta_shapes,
     effective_items,
     expected_score,
@@ -126,15 +127,14 @@ def _mode(latent: _Latents, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Mode (S, z) and precision matrix (S, z, z) of the unknowns given the scores, by damped Fisher scoring."""
     z = np.zeros_like(latent.sd)
     prior = 1 / latent.sd**2
-    items = np.where(np.isfinite(latent.items), latent.items, 1e12)
-    information = effective_items(items, latent.precision)
+    information = effective_items(latent.items, latent.precision)
     counted = np.isfinite(latent.items)
     hits = np.rint(scores * np.where(counted, latent.items, 0))
     for _ in range(STEPS):
         mean = latent.mean(z[:, None])[:, 0]
         slope = score_slope(mean, latent.floor, latent.ceiling)
         a, b = beta_shapes(mean, latent.precision)
-        inside = np.clip(scores, 1e-3, 1 - 1e-3)
+        inside = np.clip(scores, SHARE_MARGIN, 1 - SHARE_MARGIN)
         up = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
         down = np.where(counted, digamma(np.where(counted, latent.items, 0) - hits + b), np.log1p(-inside)) - digamma(b)
         gradient = latent.precision * (up - down) * slope
