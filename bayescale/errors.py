@@ -26,6 +26,10 @@ class ForecastError(BayescaleError, ValueError):
     """A forecast was asked for something that the posterior does not hold."""
 
 
+class BacktestError(BayescaleError, ValueError):
+    """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
+
+
 class PosteriorFileError(BayescaleError, OSError):
     """A posterior file cannot be read: missing, damaged, foreign, or of a newer format."""
 

@@ -1,0 +1,6 @@
+"""Backtests: forecasts of what is hidden, scored against what came true."""
+
+from bayescale.backtest.fold import Fold, make_folds
+from bayescale.backtest.task import Task, load_tasks
+
+__all__ = ["Fold", "Task", "load_tasks", "make_folds"]

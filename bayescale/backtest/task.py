@@ -1,0 +1,180 @@
+"""Tasks as data: what is to be forecast, what is hidden, and what may be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bayescale.errors import BacktestError, suggest
+from bayescale.evals import Evals, load_evals, read_evals
+from bayescale.shipped import shipped
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hide(_Frozen):
+    """Whose scores are hidden; exactly one rule.
+
+    Parameters
+    ----------
+    flops_above : float, optional
+        Models of more training compute (FLOP); unknown compute counts as above.
+    top_share : float, optional
+        The top share of the models by the score on the target, rounded down to whole models.
+    models : tuple of str, optional
+        By name; those without scores in the data are passed over.
+    siblings_larger_than_smallest : int, optional
+        One task for each family with at least so many models of known compute: all of its models but the smallest.
+    larger_siblings_of : str, optional
+        All models of the family that this model belongs to, but the model itself.
+    """
+
+    flops_above: float | None = Field(default=None, ge=1e15)
+    top_share: float | None = Field(default=None, gt=0, lt=1)
+    models: tuple[str, ...] | None = None
+    siblings_larger_than_smallest: int | None = Field(default=None, ge=2)
+    larger_siblings_of: str | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Hide:
+        given = self.model_dump(exclude_none=True)
+        if len(given) != 1:
+            raise ValueError(f"give exactly one rule of {', '.join(type(self).model_fields)}; found {len(given)}")
+        return self
+
+
+class Participants(_Frozen):
+    """Which models take part: families by name or all but some, and not the models under `except`."""
+
+    families: tuple[str, ...] | None = None
+    families_except: tuple[str, ...] = ()
+    except_: tuple[str, ...] = Field(default=(), alias="except")
+
+
+class Task(_Frozen):
+    """One forecasting task; see the head of ``data/tasks.yaml`` for what each field says.
+
+    Attributes
+    ----------
+    name : str
+        ``group/key``.
+    targets : tuple of str
+        Benchmarks to forecast.
+    benchmarks : tuple of str
+        Benchmarks of the joint data, targets among them.
+    seen : tuple of str
+        Benchmarks on which the scores of hidden models may be seen.
+    """
+
+    name: str
+    group: str
+    title: str
+    evals: str
+    benchmarks: tuple[str, ...]
+    models: Participants
+    seen: tuple[str, ...]
+    hide: Hide
+    targets: tuple[str, ...]
+    averaged: bool
+    law_floor: Literal["learned", "chance"]
+
+
+class _Entry(_Frozen):
+    """One entry of a task file."""
+
+    group: str
+    title: str
+    evals: str
+    suites: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
+    models: Participants = Participants()
+    seen: tuple[str, ...] = ()
+    hide: Hide
+    targets: dict[str, str] | Literal["all"]
+    averaged: bool = True
+    law_floor: Literal["learned", "chance"] = "learned"
+
+    def tasks(self) -> list[Task]:
+        evals = task_evals(self.evals)
+        table = evals.benchmarks
+        pool = tuple(table["benchmark"][table["suite"].isin(self.suites) | table["benchmark"].isin(self.benchmarks)])
+        if unknown := [s for s in self.suites if s not in set(table["suite"])]:
+            raise BacktestError(suggest(unknown[0], set(table["suite"]), f"suite in {self.evals}"))
+        targets = {"all": pool} if self.targets == "all" else {k: (v,) for k, v in self.targets.items()}
+        named = [*self.benchmarks, *self.seen, *(b for group in targets.values() for b in group)]
+        if unknown := [b for b in named if b not in pool]:
+            raise BacktestError(suggest(unknown[0], pool, f"benchmark in the joint data of group {self.group!r}"))
+        shared = self.model_dump(by_alias=True, exclude={"suites", "targets", "hide"}) | {"benchmarks": pool}
+        made = []
+        for key, chosen in targets.items():
+            for name, hide in self._rules(key, evals):
+                made.append(Task(**shared, name=f"{self.group}/{name}", targets=chosen, hide=hide))
+        return made
+
+    def _rules(self, key: str, evals: Evals) -> list[tuple[str, Hide]]:
+        least = self.hide.siblings_larger_than_smallest
+        if least is None:
+            return [(key, self.hide)]
+        known = evals.models.dropna(subset="flops")
+        return [
+            (str(family), Hide(larger_siblings_of=siblings.loc[siblings["flops"].idxmin(), "model"]))
+            for family, siblings in known.groupby("family", sort=False)
+            if len(siblings) >= least
+        ]
+
+
+def task_evals(name: str) -> Evals:
+    """The scores that a task names: a set that ships, or a directory of tables."""
+    return read_evals(name) if Path(name).is_dir() else load_evals(name)
+
+
+def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = None) -> list[Task]:
+    """Load tasks, the shipped ones or those of a file of your own.
+
+    Parameters
+    ----------
+    chosen : sequence of str, optional
+        Groups (``"emergent"``) or single tasks (``"emergent/persian_qa"``). Default: all.
+    file : str or pathlib.Path, optional
+        A task file as ``data/tasks.yaml``, which says what each field means.
+
+    Returns
+    -------
+    list of Task
+        In the order of the file.
+
+    Raises
+    ------
+    BacktestError
+        For a file that is no task file, or a name that is neither group nor task.
+
+    Examples
+    --------
+    >>> [task.name for task in load_tasks(["agent"])]
+    ['agent/agentbench_overall', 'agent/agentboard_success']
+    """
+    path = Path(file) if file is not None else shipped("data") / "tasks.yaml"
+    try:
+        document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = [_Entry(**entry) for entry in document["groups"]]
+    except OSError as error:
+        raise BacktestError(f"The task file {path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise BacktestError(f"{path} is no task file:\n" + "\n".join(lines)) from None
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise BacktestError(f"{path} is no task file: a list `groups` of mappings is needed ({error}).") from error
+    tasks = [task for entry in entries for task in entry.tasks()]
+    if chosen is None:
+        return tasks
+    known = {t.name for t in tasks} | {t.group for t in tasks}
+    for name in chosen:
+        if name not in known:
+            raise BacktestError(suggest(name, known, "task or group of tasks"))
+    return [t for t in tasks if t.name in chosen or t.group in chosen]
