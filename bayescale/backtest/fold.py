@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from bayescale.backtest.task import Task, task_evals
 from bayescale.errors import BacktestError
@@ -94,7 +95,7 @@ def _fold(key: tuple[object, ...], tasks: list[Task], pool: Evals, taking_part: 
     test: tuple[str, ...] = key[4]  # type: ignore[assignment]
     evals = pool.select(models=[m for m in pool.model_names if m in taking_part])
     matrix = evals.matrix()
-    hidden = matrix.notnull() & False
+    hidden = xr.zeros_like(matrix, dtype=bool)
     hidden.loc[{"model": [m for m in evals.model_names if m not in participants]}] = True
     unseen = [b for b in evals.benchmark_names if b not in tasks[0].seen]
     hidden.loc[{"model": list(test), "benchmark": unseen}] = True
@@ -106,7 +107,7 @@ def _fold(key: tuple[object, ...], tasks: list[Task], pool: Evals, taking_part: 
             known = evals.models["model"][evals.models["flops"].notna()]
             scores = scores[scores["model"].isin(known)]
         if scores.empty:
-            raise BacktestError(f"Task {task.name} asks for nothing: no model that it hides has a score on its targets.")
+            raise BacktestError(f"Task {task.name} asks for nothing: no model that it hides has a score on a target.")
         rows.append(scores[["model", "benchmark", "score"]].assign(task=task.name))
     seen = evals.mask(hidden)
     if not len(seen):

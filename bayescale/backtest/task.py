@@ -123,7 +123,7 @@ class _Entry(_Frozen):
             return [(key, self.hide)]
         known = evals.models.dropna(subset="flops")
         return [
-            (str(family), Hide(larger_siblings_of=siblings.loc[siblings["flops"].idxmin(), "model"]))
+            (str(family), Hide(larger_siblings_of=str(siblings["model"].iloc[int(siblings["flops"].argmin())])))
             for family, siblings in known.groupby("family", sort=False)
             if len(siblings) >= least
         ]
