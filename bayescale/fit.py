@@ -77,8 +77,6 @@ def fit(
     >>> posterior.converged  # doctest: +SKIP
     True
     """
-    from bayescale.model import build_model, model_data
-    from bayescale.model.reference import starting_point
     from bayescale.posterior import Posterior
 
     spec = load_spec(spec) if isinstance(spec, str) else spec
@@ -97,16 +95,15 @@ def fit(
         random_seed = int(np.random.SeedSequence().generate_state(1)[0])
 
     started = time.perf_counter()
-    model = build_model(spec, evals)
     try:
         idata = _SAMPLERS[nuts_sampler](
-            model,
+            spec,
+            evals,
             **settings,
             cores=cores,
             target_accept=target_accept,
             seed=random_seed,
             progressbar=progressbar,
-            start=starting_point(model_data(spec, evals)),
         )
     except (ValueError, RuntimeError, FloatingPointError) as error:
         raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
@@ -126,18 +123,15 @@ def fit(
 
 
 def _nutpie(
-    model: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool,
-    start: dict[str, np.ndarray],
+    spec: Spec, evals: Evals, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int,
+    progressbar: bool,
 ) -> Any:  # fmt: skip
     import nutpie
 
-    # Unfrozen, so that observed cells stay containers; a compiled model then takes other cells.
-    # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
-    # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
-    scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}
-    compiled = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
+    from bayescale.compiled import compiled_for
+
     idata = nutpie.sample(
-        compiled,
+        compiled_for(spec, evals),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -154,21 +148,26 @@ def _nutpie(
     return idata
 
 
-def _pymc(model: Any, *, seed: int, start: dict[str, np.ndarray], nuts_sampler: str = "pymc", **settings: Any) -> Any:
+def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
     import pymc as pm
+    from pymc.model.transform.optimization import freeze_dims_and_data
 
+    from bayescale.model import build_model, model_data
+    from bayescale.model.reference import starting_point
+
+    model = build_model(spec, evals)
     return pm.sample(
-        model=model,
+        model=freeze_dims_and_data(model) if fixed else model,
         nuts_sampler=nuts_sampler,
         random_seed=seed,
-        initvals=start,
+        initvals=starting_point(model_data(spec, evals)),
         compute_convergence_checks=False,
         discard_tuned_samples=True,
-        **settings,
+        **given,
     )
 
 
-def _numpyro(model: Any, *, seed: int, cores: int, **settings: Any) -> Any:
+def _numpyro(spec: Spec, evals: Evals, *, cores: int, **settings: Any) -> Any:
     try:
         import jax  # noqa: F401
         import numpyro  # noqa: F401
@@ -176,14 +175,11 @@ def _numpyro(model: Any, *, seed: int, cores: int, **settings: Any) -> Any:
         raise MissingDependencyError(
             "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
         ) from None
-    from pymc.model.transform.optimization import freeze_dims_and_data
-
     from bayescale.model.whiten_jax import register
 
     register()
     # JAX traces fixed shapes only, so the cells can be no containers here.
-    model = freeze_dims_and_data(model)
-    return _pymc(model, seed=seed, cores=cores, nuts_sampler="numpyro", **settings)
+    return _pymc(spec, evals, cores=cores, nuts_sampler="numpyro", fixed=True, **settings)
 
 
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}

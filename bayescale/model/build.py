@@ -9,9 +9,9 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.model.data import ModelData, model_data
-from bayescale.model.gauge import ProcrustesGauge
+from bayescale.model.gauge import loadings
 from bayescale.model.likelihood import beta_binomial
-from bayescale.model.reference import informative_models, reference_loadings
+from bayescale.model.reference import coordinates
 from bayescale.model.whitening import capabilities, working_response
 from bayescale.response import beta_shapes, expected_score, logit_score
 from bayescale.spec import Spec
@@ -62,11 +62,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     data = model_data(spec, evals)
     priors, family, items = spec.priors, data.family_index, data.items
     with pm.Model(coords=data.coords, check_bounds=False) as model:
-        cells = {name: pm.Data(name, values) for name, values in data.cells.items()}
+        cells = {name: pm.Data(name, values) for name, values in containers(spec, data).items()}
         x = _covariates(spec, data)
 
         # Benchmarks: loadings, guessing floor, precision of the scores around their mean.
-        loading = priors.loading.variable("loading", dims=("benchmark", "factor"), **_gauge(spec, data))
+        loading = _loading(spec, data, cells)
         floor = _floor(spec, data)
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
 
@@ -79,7 +79,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         # What moves a score beside capability: a benchmark's own response to the covariates, what variants of one
         # benchmark share, a family's bent.
         effects: list[Any] = []
-        informative = informative_models(data)
+        informative = cells["informative_models"]
         about = (loading * (informative @ location)).sum(axis=1)
         if spec.benchmark_slopes:
             # Centred on what capabilities explain: the data tell of a benchmark's whole slope, and non-centred effects
@@ -134,11 +134,23 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     return model
 
 
-def _gauge(spec: Spec, data: ModelData) -> dict[str, Any]:
-    """How loadings are sampled: one per rotation orbit where the priors allow rotations and the data have the rank."""
-    if spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"]):
-        return {"transform": ProcrustesGauge(reference_loadings(data, spec.factors))}
-    return {}
+def containers(spec: Spec, data: ModelData) -> dict[str, np.ndarray]:
+    """All that depends on which scores are observed, by the names of the model's data containers."""
+    return data.cells | coordinates(data, gauged(spec, data))
+
+
+def gauged(spec: Spec, data: ModelData) -> bool:
+    """Whether loadings are sampled one per rotation: where the priors allow rotations and the data have the rank."""
+    return spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"])
+
+
+def _loading(spec: Spec, data: ModelData, cells: dict[str, Any]) -> Any:
+    dims = ("benchmark", "factor")
+    if not gauged(spec, data):
+        return spec.priors.loading.variable("loading", dims=dims)
+    basis, complement = cells["gauge_basis"], cells["gauge_complement"]
+    sd = spec.priors.loading.parameters["sigma"]
+    return loadings("loading", sd, basis=basis, complement=complement, factors=spec.factors, dims=dims)
 
 
 def _pooled(name: str, prior: Any, sd_name: str, dims: tuple[str, ...]) -> Any:

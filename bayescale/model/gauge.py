@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
@@ -24,21 +25,20 @@ from pymc.logprob.transforms import Transform
 class ProcrustesGauge(Transform):
     """Transform of loadings (benchmark, factor) to gauge coordinates: log-Cholesky factor of S, then C.
 
+    The last two inputs of the variable that it transforms are orthonormal bases of the reference subspace (benchmark,
+    factor) and of its complement (benchmark, benchmark - factor).
+
     Parameters
     ----------
-    reference : ndarray (benchmark, factor)
-        Its columns span the reference subspace.
+    factors : int
     """
 
     name = "gauge"
     ndim_supp = 2
 
-    def __init__(self, reference: np.ndarray) -> None:
-        benchmarks, k = reference.shape
-        left = np.linalg.svd(reference, full_matrices=True)[0]
+    def __init__(self, factors: int) -> None:
+        k = factors
         self.factors = k
-        self.basis = left[:, :k]
-        self.complement = left[:, k:] if benchmarks > k else None
         self.rows, self.columns = np.tril_indices(k, -1)
         self.off_diagonal = np.zeros((len(self.rows), k, k))
         self.off_diagonal[np.arange(len(self.rows)), self.rows, self.columns] = 1.0
@@ -52,24 +52,21 @@ class ProcrustesGauge(Transform):
         return diagonal + (value[k : k + off] @ self.off_diagonal.reshape((off, -1))).reshape((k, k))
 
     def backward(self, value: Any, *inputs: Any) -> Any:
+        basis, complement = inputs[-2:]
         lower = self._lower(value)
-        loading = pt.as_tensor(self.basis) @ (lower @ lower.T)
-        if self.complement is None:
-            return loading
-        rest = value[self.factors + len(self.rows) :].reshape((self.complement.shape[1], self.factors))
-        return loading + pt.as_tensor(self.complement) @ rest
+        rest = value[self.factors + len(self.rows) :].reshape((-1, self.factors))
+        return basis @ (lower @ lower.T) + complement @ rest
 
     def forward(self, value: Any, *inputs: Any) -> Any:
-        u, _, vt = pt.linalg.svd(self.basis.T @ value)
+        basis, complement = inputs[-2:]
+        u, _, vt = pt.linalg.svd(basis.T @ value)
         turned = value @ (u @ vt).T
-        within = self.basis.T @ turned
+        within = basis.T @ turned
         # Loadings of zero, PyMC's default start, have no direction: half a unit in each takes their place.
         ridge = pt.switch(pt.eq(pt.max(pt.abs(value)), 0.0), 0.5, 1e-14)
         lower = pt.linalg.cholesky((within + within.T) / 2 + ridge * pt.eye(self.factors))
-        parts = [pt.log(pt.diagonal(lower)), lower[self.rows, self.columns]]
-        if self.complement is not None:
-            parts.append((self.complement.T @ turned).ravel())
-        return pt.concatenate(parts)
+        rest = (complement.T @ turned).ravel()
+        return pt.concatenate([pt.log(pt.diagonal(lower)), lower[self.rows, self.columns], rest])
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         k = self.factors
@@ -81,6 +78,43 @@ class ProcrustesGauge(Transform):
             orbit = (pt.as_tensor(self.compound) @ (lower @ lower.T).ravel()).reshape((pairs, pairs))
             log_volume = log_volume + pt.linalg.slogdet(orbit)[1]
         return log_volume
+
+
+def loadings(name: str, sd: float, *, basis: Any, complement: Any, factors: int, dims: Any) -> Any:
+    """Make ``W ~ Normal(0, sd)``, independent, sampled one representative per rotation.
+
+    Parameters
+    ----------
+    sd : float
+    basis, complement : tensor (benchmark, factor), (benchmark, benchmark - factor)
+        See `split_space`. They steer the sampler and do not enter the density.
+    factors : int
+    """
+    return pm.CustomDist(
+        name,
+        sd,
+        basis,
+        complement,
+        logp=_log_prior,
+        random=_draw_prior,
+        signature="(),(b,k),(b,c)->(b,k)",
+        transform=ProcrustesGauge(factors),
+        dims=dims,
+    )
+
+
+def _log_prior(value: Any, sd: Any, basis: Any, complement: Any) -> Any:
+    return pm.logp(pm.Normal.dist(0, sd), value).sum()
+
+
+def _draw_prior(sd: Any, basis: Any, complement: Any, rng: np.random.Generator, size: Any = None) -> Any:
+    return rng.normal(0, sd, size=basis.shape)
+
+
+def split_space(reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal bases of what the columns of `reference` (benchmark, factor) span, and of what they do not."""
+    left = np.linalg.svd(reference, full_matrices=True)[0]
+    return left[:, : reference.shape[1]], left[:, reference.shape[1] :]
 
 
 def _additive_compound(k: int) -> np.ndarray:

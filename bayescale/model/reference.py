@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayescale.model.data import ModelData
+from bayescale.model.gauge import split_space
 from bayescale.model.whitening import SIGMOID_MARGIN
 from bayescale.response import score_slope
 
@@ -43,6 +44,19 @@ def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> 
         fit = score @ loading.T
         centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
     return loading / SPREAD
+
+
+def coordinates(data: ModelData, gauged: bool) -> dict[str, np.ndarray]:
+    """What steers the sampler and depends on the observed scores, by the names of the model's data containers.
+
+    Containers, like the scores themselves: folds of a backtest share a compiled model, and each must have coordinates
+    of its own data, whichever was compiled first.
+    """
+    steering = {"informative_models": informative_models(data)}
+    if gauged:
+        reference = reference_loadings(data, len(data.coords["factor"]))
+        steering["gauge_basis"], steering["gauge_complement"] = split_space(reference)
+    return steering
 
 
 def starting_point(data: ModelData) -> dict[str, np.ndarray]:

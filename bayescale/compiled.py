@@ -1,0 +1,100 @@
+"""Compiled models, kept: other scores over the same models and benchmarks need no new compilation.
+
+Compiling takes most of a minute, and a backtest or a refit with one score hidden asks for the very same graph: all that
+depends on which scores are observed sits in data containers (see `bayescale.model.build.containers`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.model import model_data
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.model import ModelData
+    from bayescale.spec import Spec
+
+# A compiled model holds some hundred MB of machine code and graph; two serve a backtest and a notebook.
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    model: Any
+    program: Any
+    start: dict[str, Any]
+
+
+_kept: OrderedDict[str, _Compiled] = OrderedDict()
+_lock = Lock()
+
+
+def compiled_for(spec: Spec, evals: Evals) -> Any:
+    """Compile the model of `spec` for nutpie, or take the one that was compiled for the same coordinates.
+
+    Parameters
+    ----------
+    spec : Spec
+    evals : Evals
+
+    Returns
+    -------
+    nutpie.CompiledModel
+        With the scores of `evals`, and starting points from them alone.
+    """
+    from bayescale.model.build import containers
+    from bayescale.model.reference import starting_point
+
+    data = model_data(spec, evals)
+    key = _structure(spec, data)
+    with _lock:
+        if key not in _kept:
+            _kept[key] = _compile(spec, evals, data)
+            while len(_kept) > KEPT:
+                _kept.popitem(last=False)
+        _kept.move_to_end(key)
+        compiled = _kept[key]
+        values = containers(spec, data)
+        # Starting points are computed by the PyMC model, draws by the compiled program: both get the data.
+        for name, value in values.items():
+            compiled.model.set_data(name, value)
+        for name, value in starting_point(data).items():
+            compiled.start[name].set_value(value)
+        used = compiled.program.shared_data
+        return compiled.program.with_data(**{name: value for name, value in values.items() if name in used})
+
+
+def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
+    import nutpie
+    import pytensor
+
+    from bayescale.model.build import build_model
+    from bayescale.model.reference import starting_point
+
+    model = build_model(spec, evals)
+    start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in starting_point(data).items()}
+    # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
+    # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
+    scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}
+    program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
+    return _Compiled(model, program, start)
+
+
+def _structure(spec: Spec, data: ModelData) -> str:
+    """Hash of all that is compiled in: the spec, and the data but for the observed cells."""
+    structure = hashlib.sha256(spec.identity.encode())
+    for field in fields(data):
+        part = getattr(data, field.name)
+        if isinstance(part, np.ndarray):
+            structure.update(str(part.shape).encode() + part.tobytes())
+        elif field.name != "cells":
+            structure.update(json.dumps(part).encode())
+    return structure.hexdigest()
