@@ -50,6 +50,10 @@ class EvalsWarning(BayescaleWarning):
     """The tables are usable, and hold something that the user should know of."""
 
 
+class BacktestWarning(BayescaleWarning):
+    """A backtest goes on without something: a fit that failed, or kept forecasts that are damaged."""
+
+
 class ForecastWarning(BayescaleWarning):
     """The forecast stands on weak ground, for example on few effective draws."""
 

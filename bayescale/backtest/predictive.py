@@ -47,7 +47,10 @@ class Predictive:
 class Method(Protocol):
     """A way of forecasting hidden scores: the Bayesian model, or a baseline."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What to call it in print."""
+        ...
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
         """Learn from what `fold` shows and forecast its cells."""

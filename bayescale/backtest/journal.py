@@ -1,0 +1,87 @@
+"""Finished fits on disk: a run that was killed goes on from them, and gives the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayescale.backtest.metrics import CELL
+from bayescale.backtest.predictive import Predictive
+from bayescale.backtest.unit import Unit
+from bayescale.errors import BacktestError, BacktestWarning
+
+_FIGURES = ("seconds", "rhat", "ess", "divergences")
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A folder with one file for each finished unit of work, named after what went into it.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+    """
+
+    directory: Path
+
+    def path(self, unit: Unit) -> Path:
+        """Where the forecasts of `unit` are, once there are any: its method and fold for people, its key for us."""
+        label = re.sub(r"[^A-Za-z0-9.+-]+", "_", f"{unit.method.name}-{unit.fold.tasks[0].name}")[:80]
+        return self.directory / f"{label}-{unit.key[:16]}.npz"
+
+    def write(self, unit: Unit, predictive: Predictive) -> None:
+        """Keep forecasts, draws included: whole or not at all, whenever the process is killed.
+
+        Raises
+        ------
+        BacktestError
+            When the file cannot be written.
+        """
+        path = self.path(unit)
+        # The same name each time, so that what a killed process left is overwritten and does not pile up.
+        temporary = path.with_name(f".{path.name}.partial")
+        try:
+            with temporary.open("wb") as handle:
+                np.savez_compressed(
+                    handle,
+                    key=np.array(unit.key),
+                    names=np.array(json.dumps(predictive.cells[CELL].to_numpy(dtype=object).tolist())),
+                    score=predictive.cells["score"].to_numpy(float),
+                    mean=predictive.mean,
+                    draws=predictive.draws,
+                    figures=np.array([getattr(predictive, name) for name in _FIGURES], dtype=float),
+                )
+                handle.flush()
+                os.fsync(handle.fileno())  # the rename must not reach the disk before the content does
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise BacktestError(
+                f"Cannot keep the forecasts of {unit.name} in {str(self.directory)!r}: {error.strerror or error}. What "
+                "was finished before is kept; make room, or give another folder."
+            ) from error
+
+    def read(self, unit: Unit) -> Predictive | None:
+        """Read what was kept; None if there is nothing, or if it is damaged, which a warning says."""
+        path = self.path(unit)
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                parts = {name: content[name] for name in content.files}
+            if parts["key"].item() != unit.key:
+                raise ValueError("it belongs to other work")
+            cells = pd.DataFrame(json.loads(parts["names"].item()), columns=CELL).assign(score=parts["score"])
+            seconds, rhat, ess, divergences = parts["figures"].tolist()
+            return Predictive(cells, parts["mean"], parts["draws"], seconds, rhat, ess, int(divergences))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # NumPy, zipfile and zlib raise many kinds for a damaged file
+            message = f"{path.name} is damaged ({type(error).__name__}: {error}); its work is done again."
+            warnings.warn(BacktestWarning(message), stacklevel=2)
+            return None
