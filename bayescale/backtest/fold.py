@@ -77,7 +77,11 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
     >>> [fold.name for fold in make_folds(load_tasks(["emergent"]))]
     ['emergent (4 tasks)', 'emergent (4 tasks)']
     """
-    pools = {(t.evals, t.benchmarks): task_evals(t.evals).select(benchmarks=t.benchmarks) for t in tasks}
+    evals_of = {name: task_evals(name) for name in dict.fromkeys(t.evals for t in tasks)}
+    pools = {
+        (name, benchmarks): evals_of[name].select(benchmarks=benchmarks)
+        for name, benchmarks in dict.fromkeys((t.evals, t.benchmarks) for t in tasks)
+    }
     groups: dict[tuple[object, ...], list[Task]] = {}
     for task in tasks:
         evals = pools[task.evals, task.benchmarks]

@@ -72,7 +72,7 @@ class Journal:
         """Read what was kept; None if there is nothing, or if it is damaged, which a warning says."""
         path = self.path(unit)
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as content:
                 parts = {name: content[name] for name in content.files}
             if parts["key"].item() != unit.key:
                 raise ValueError("it belongs to other work")

@@ -91,11 +91,11 @@ def backtest(
         journal = Journal(_folder(directory or scratch))
         failures = run_units(units, journal, jobs, progress or (lambda *_: None))
         finished = [(u, found) for u in units if (found := journal.read(u)) is not None]
-        for failure in failures:
-            warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
         if not finished:
             reasons = "\n".join(f"  {f}" for f in failures)
             raise BacktestError(f"Every fit failed, so there is nothing to score:\n{reasons}")
+        for failure in failures:
+            warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
         baselines = _baselines()
         return collect(
             finished,

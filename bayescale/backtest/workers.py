@@ -34,7 +34,7 @@ class Failure:
         Method and tasks.
     error : str
     trace : str
-        Where it happened, for whoever looks into it; empty when a worker process died.
+        Where it happened, for whoever looks into it.
     """
 
     unit: str
@@ -71,7 +71,7 @@ def run_units(units: Sequence[Unit], journal: Journal, jobs: int | None, report:
             journal.path(unit).unlink(missing_ok=True)  # damaged, as a warning has said
     report(len(done), len(units), "kept from before" if done else "")
     failures: dict[str, Failure] = {}
-    with _dask_errors_told():
+    with _dask_mended():
         together = TOGETHER if _workers(jobs) > 1 else 1
         for attempt in ("in batches", "one by one", "alone"):
             rest = [u for u in units if u.key not in done and u.key not in failures]
@@ -93,6 +93,7 @@ def run_units(units: Sequence[Unit], journal: Journal, jobs: int | None, report:
                     done |= {u.key for u in lost if journal.path(u).is_file()}
                     if attempt == "alone":
                         failures |= {u.key: _died(u, error) for u in lost if u.key not in done}
+                    report(len(done) + len(failures), len(units), "a worker died")
             together = 1
     return [failures[u.key] for u in units if u.key in failures]
 
@@ -166,10 +167,9 @@ def _batches(units: Sequence[Unit], size: int) -> list[tuple[Unit, ...]]:
 
 
 def _died(unit: Unit, error: Exception) -> Failure:
-    return Failure(
-        unit.name,
-        f"its worker died, alone too ({type(error).__name__}: {error}). Out of memory? Use fewer jobs or draws.",
-    )
+    reason = f"{type(error).__name__}: {str(error).split('. ')[0]}".strip()
+    message = f"its worker process died, also when it ran alone ({reason}). Out of memory? Use fewer jobs or draws."
+    return Failure(unit.name, message, str(error))
 
 
 def _workers(jobs: int | None) -> int:
@@ -184,8 +184,12 @@ def _workers(jobs: int | None) -> int:
         raise BacktestError(f"jobs={jobs}: {error}") from error
 
 
-def _dask_errors_told() -> AbstractContextManager[Any]:
-    """Work around joblib's Dask backend, which is silent of tasks whose workers died, so that one waits for ever."""
+def _dask_mended() -> AbstractContextManager[Any]:
+    """Work around two habits of joblib's Dask backend.
+
+    It is silent of tasks whose workers died, so that one waits for ever; and while a cluster has a single worker, joblib
+    does the work in this process, which a method that kills its worker would end.
+    """
     import joblib
     from joblib.parallel import get_active_backend
 
@@ -194,7 +198,11 @@ def _dask_errors_told() -> AbstractContextManager[Any]:
     if kind.__name__ != "DaskDistributedBackend":
         return nullcontext()
 
-    class TellingBackend(kind):
+    class Mended(kind):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            workers = super().effective_n_jobs(n_jobs)
+            return max(2, workers) if workers else 0
+
         def submit(self, func: Any, callback: Any = None) -> Any:
             future = super().submit(func, callback)
             future.add_done_callback(lambda f: callback(f.exception()) if f.exception() else None)
@@ -205,5 +213,5 @@ def _dask_errors_told() -> AbstractContextManager[Any]:
                 raise out
             return super().retrieve_result_callback(out)
 
-    client = backend.client
-    return joblib.parallel_config(TellingBackend(client=client), n_jobs=-1)
+    settings = {name: getattr(backend, name) for name in ("client", "wait_for_workers_timeout")}
+    return joblib.parallel_config(Mended(**settings), n_jobs=-1)

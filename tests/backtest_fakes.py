@@ -1,0 +1,85 @@
+"""A small world with tasks, and methods for it that are cheap, or that die: in a module, for workers to import."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from bayescale.backtest import Fold, Predictive, Task, load_tasks
+from bayescale.evals import Evals
+
+
+def make_tasks(evals: Evals, folder: Path) -> list[Task]:
+    """Tasks over the simulated world of `simulate`: two groups by compute, and one fold for each family."""
+    tables = evals.to_directory(folder / "tables")
+    common = {"title": "", "evals": str(tables), "benchmarks": evals.benchmark_names}
+    groups = [
+        {"group": "large", "seen": ["bench-1"], "hide": {"flops_above": 3e23}, "targets": {"two": "bench-2"}},
+        {"group": "huge", "seen": [], "hide": {"flops_above": 1e24}, "targets": {"four": "bench-4", "five": "bench-5"}},
+        {"group": "out", "seen": [], "hide": {"siblings_larger_than_smallest": 2}, "targets": "all", "averaged": False},
+    ]
+    file = folder / "tasks.yaml"
+    file.write_text(yaml.safe_dump({"groups": [common | group for group in groups]}, sort_keys=False))
+    return load_tasks(file=file)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Normal scatter around the mean of the scores seen on a benchmark; says in a file what it was asked.
+
+    It takes as long as it says, so that times can be compared.
+    """
+
+    name: str
+    width: float = 0.15
+    log: str = ""
+
+    def predict(self, fold: Fold, random_seed: int) -> Predictive:
+        """Forecast by the mean."""
+        if self.log:
+            with Path(self.log).open("a") as handle:
+                handle.write(f"{self.name} {fold.tasks[0].name} {os.getpid()} {random_seed}\n")
+        means = fold.evals.scores.groupby("benchmark")["score"].mean()
+        mean = fold.cells["benchmark"].map(means).to_numpy(float)
+        noise = np.random.default_rng(random_seed).normal(size=(200, len(mean)))
+        return Predictive(fold.cells, mean, np.clip(mean + self.width * noise, 0, 1), 1.5, 1.01, 400.0, 1)
+
+
+@dataclass(frozen=True)
+class Partial(Guess):
+    """A guess that leaves the first model of each fold out, and the whole group `out`."""
+
+    def predict(self, fold: Fold, random_seed: int) -> Predictive:
+        """Forecast some cells."""
+        found = super().predict(fold, random_seed)
+        kept = (found.cells["model"] != found.cells["model"].iloc[0]) & (fold.tasks[0].group != "out")
+        return Predictive(found.cells[kept], found.mean[kept], found.draws[:, kept], 0.5)
+
+
+@dataclass(frozen=True)
+class Mishap(Guess):
+    """A guess to which something happens on one task: always, or once if a file is named that marks it."""
+
+    task: str = ""
+    what: str = "error"
+    mark: str = ""
+
+    def predict(self, fold: Fold, random_seed: int) -> Predictive:
+        """Forecast, unless it happens."""
+        found = super().predict(fold, random_seed)
+        if self.task not in [t.name for t in fold.tasks] or (self.mark and Path(self.mark).exists()):
+            return found
+        if self.mark:
+            Path(self.mark).touch()
+        if self.what == "error":
+            raise FloatingPointError("the matrix is singular")
+        if self.what == "nan":
+            return Predictive(found.cells, found.mean * np.nan, found.draws, 1.0)
+        if self.what == "sleep":
+            time.sleep(600)
+        os._exit(3)

@@ -1,0 +1,420 @@
+"""The run of a backtest: what it reports, what it keeps, and what it survives."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from backtest_fakes import Guess, Mishap, Partial, make_tasks
+
+from bayescale.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
+from bayescale.backtest.result import PREDICTIONS, SCORES
+from bayescale.backtest.run import resolve_methods
+from bayescale.backtest.unit import make_units
+from bayescale.errors import BacktestError, BacktestWarning
+from bayescale.evals import Evals
+from bayescale.spec import Spec, load_spec
+
+METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backtest")
+
+
+@pytest.fixture(scope="module")
+def tasks(evals: Evals, folder: Path) -> list[Task]:
+    return make_tasks(evals, folder)
+
+
+@pytest.fixture(scope="module")
+def found(tasks: list[Task]) -> Backtest:
+    return backtest(METHODS, tasks)
+
+
+def same(one: Backtest, other: Backtest) -> None:
+    """The same numbers, to the last bit."""
+    pd.testing.assert_frame_equal(one.scores, other.scores, check_exact=True)
+    pd.testing.assert_frame_equal(one.cells, other.cells, check_exact=True)
+
+
+def asked(log: Path) -> list[str]:
+    """What fakes were asked: method and first task."""
+    return [" ".join(line.split()[:2]) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+# What it reports
+
+
+def test_columns_are_those_that_were_promised(found: Backtest) -> None:
+    assert list(found.scores) == [
+        "spec_or_method", "task", "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90",
+        "rhat", "ess", "divergences", "seconds",
+    ] == SCORES  # fmt: skip
+    assert list(found.predictions) == [
+        "task", "method", "model", "benchmark", "score", "mean", "median", "q05", "q25", "q75", "q95",
+    ] == PREDICTIONS  # fmt: skip
+
+
+def test_rows_come_in_the_order_of_what_was_asked(found: Backtest, tasks: list[Task]) -> None:
+    names = [t.name for t in tasks]
+    assert list(dict.fromkeys(found.scores["spec_or_method"])) == ["a", "b", "c"]
+    rows = found.scores[found.scores["spec_or_method"] == "a"]["task"].tolist()
+    assert rows == [*names, "all", "large", "huge", "out"]
+    assert list(dict.fromkeys(found.cells["task"])) == names
+    assert found.cells["method"].is_monotonic_increasing
+
+
+def test_scores_are_those_of_the_one_score_function(found: Backtest, tasks: list[Task]) -> None:
+    (fold,) = (f for f in make_folds(tasks) if f.tasks[0].name == "large/two")
+    (unit,) = make_units([Guess("a")], [fold], 0)
+    expected = score(Guess("a").predict(fold, unit.random_seed)).set_index("task")
+    row = found.scores[(found.scores["spec_or_method"] == "a") & (found.scores["task"] == "large/two")].iloc[0]
+    for name in ("n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90"):
+        assert row[name] == expected.loc["large/two", name], name
+
+
+def test_pools_hold_the_cells_of_their_tasks(found: Backtest) -> None:
+    scores = found.scores.set_index(["spec_or_method", "task"])
+    cells = found.cells[found.cells["method"] == "a"]
+    averaged = cells[cells["task"].isin(["large/two", "huge/four", "huge/five"])]
+    assert scores.loc[("a", "all"), "n_test"] == len(averaged)
+    assert scores.loc[("a", "all"), "mae"] == pytest.approx((averaged["mean"] - averaged["score"]).abs().mean())
+    assert scores.loc[("a", "out"), "n_test"] == cells["task"].str.startswith("out/").sum()
+    # Two tasks of one fold are one fit.
+    assert scores.loc[("a", "huge"), ["divergences", "seconds"]].tolist() == [1, 1.5]
+    assert scores.loc[("a", "all"), ["divergences", "seconds", "rhat", "ess"]].tolist() == [2, 3.0, 1.01, 400.0]
+
+
+def test_a_method_may_leave_cells_and_tasks_out(found: Backtest) -> None:
+    scores = found.scores.set_index(["spec_or_method", "task"])["n_test"]
+    assert scores["b", "large/two"] == scores["a", "large/two"] - 1
+    assert ("b", "out") not in scores
+
+
+def test_relative_errors(tasks: list[Task]) -> None:
+    found = backtest([Guess("pc_3"), Partial("last_sibling"), Guess("c")], tasks)
+    assert found.baselines == ("pc_3", "last_sibling")
+    ratios = found.relative_mse().set_index(["method", "task"])
+    assert ratios.loc[("c", "large/two")].tolist() == [1.0, 1.0]
+    # On the cells that both forecast, both forecast the same.
+    assert ratios.loc[("last_sibling", "huge/four"), "to_reference"] == 1.0
+    table = found.table()
+    assert table.loc[["pc_3", "c"], "relative_mse"].tolist() == [1.0, 1.0]
+    assert table.loc["c", "n_test"] == 12
+    assert found.table("out").index.tolist() == ["pc_3", "c"]
+    with pytest.raises(BacktestError, match="Did you mean 'out'"):
+        found.table("outt")
+    with pytest.raises(BacktestError, match="method in this backtest"):
+        found.relative_mse("pc_9")
+
+
+def test_a_result_says_what_it_is(found: Backtest) -> None:
+    assert repr(found).startswith("Backtest of 3 methods on 7 tasks: 97 forecasts\nNext:")
+
+
+# Order, workers, seeds
+
+
+def test_two_workers_give_the_same_numbers_in_processes_of_their_own(
+    tasks: list[Task], found: Backtest, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    same(backtest([Guess("a", log=str(log)), *METHODS[1:]], tasks, jobs=2), found)
+    processes = {line.split()[2] for line in log.read_text().splitlines()}
+    assert str(os.getpid()) not in processes
+
+
+def test_folds_over_the_same_coordinates_go_to_one_worker_in_a_row(tasks: list[Task], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    backtest([Guess("a", log=str(log))], tasks, jobs=2)
+    rows = [line.split() for line in log.read_text().splitlines()]
+    process = {task: pid for _, task, pid, _ in rows}
+    first = ["large/two", "huge/four", "out/Family-A", "out/Family-B"]
+    assert len({process[task] for task in first}) == 1
+    assert [task for _, task, *_ in rows if task in first] == first
+
+
+def test_seeds_belong_to_folds(tasks: list[Task], found: Backtest) -> None:
+    again = backtest(METHODS[::-1], tasks)
+    for method in "abc":
+        one, other = (f.cells[f.cells["method"] == method].reset_index(drop=True) for f in (found, again))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    units = make_units(METHODS, make_folds(tasks), 0)
+    assert len({u.random_seed for u in units}) == len(units) / 3
+    assert {u.random_seed for u in units}.isdisjoint(u.random_seed for u in make_units(METHODS, make_folds(tasks), 1))
+
+
+def test_another_seed_gives_other_draws(tasks: list[Task], found: Backtest) -> None:
+    other = backtest(METHODS, tasks, random_seed=1)
+    assert (other.cells["mean"] == found.cells["mean"]).all()
+    assert (other.cells["median"] != found.cells["median"]).mean() > 0.9
+
+
+def test_progress_counts_fits(tasks: list[Task]) -> None:
+    seen: list[tuple[int, int, str]] = []
+    backtest([Guess("a")], tasks, progress=lambda *state: seen.append(state))
+    assert [(done, total) for done, total, _ in seen] == [(i, 6) for i in range(7)]
+    assert seen[2][2] == "a on huge/four and 1 more"
+
+
+# What it keeps
+
+
+def test_what_is_kept_is_not_done_again(tasks: list[Task], found: Backtest, tmp_path: Path) -> None:
+    log, kept = tmp_path / "log", tmp_path / "deep" / "fits"
+    methods = [Guess("a", log=str(log)), *METHODS[1:]]
+    same(backtest(methods, tasks, directory=kept), found)
+    assert len(asked(log)) == 6
+    assert len(list(kept.iterdir())) == 18
+    same(backtest(methods, tasks, directory=kept), found)
+    assert len(asked(log)) == 6
+
+
+def test_other_settings_seeds_and_tasks_are_other_work(tasks: list[Task], tmp_path: Path) -> None:
+    def files(methods: list[Any] = METHODS[:1], tasks: list[Task] = tasks, seed: int = 0) -> set[str]:
+        return {u.key for u in make_units(methods, make_folds(tasks), seed)}
+
+    assert files() == files()
+    assert files().isdisjoint(files(seed=1))
+    assert files().isdisjoint(files([Guess("a", width=0.2)]))
+    assert files().isdisjoint(files([Guess("z")]))
+    # Baselines read more of a task than the scores it hides.
+    chance = [t.model_copy(update={"law_floor": "chance"}) for t in tasks]
+    assert files().isdisjoint(files(tasks=chance))
+
+
+def test_cores_make_no_other_work_and_priors_do(tasks: list[Task]) -> None:
+    folds = make_folds(tasks[:1])
+
+    def key(spec: Spec, **settings: int) -> str:
+        (unit,) = make_units(resolve_methods([spec], **settings), folds, 0)
+        return unit.key
+
+    spec = load_spec("one_factor")
+    assert key(spec, cores=1) == key(spec, cores=4)
+    assert key(spec, draws=10) != key(spec, draws=20)
+    assert key(spec) != key(spec.replace(priors={"slope": "Normal(0, 2)"}))
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "empty"])
+def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], found: Backtest, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    methods = [Guess("a", log=str(log)), *METHODS[1:]]
+    backtest(methods, tasks, directory=tmp_path / "fits")
+    victim, other = sorted((tmp_path / "fits").glob("a-*"))[:2]
+    content = bytearray(victim.read_bytes())
+    middle = content.index(b"draws.npy") + 400
+    content[middle] ^= 0xFF
+    new = {"cut": content[: len(content) // 2], "flipped": content, "foreign": other.read_bytes(), "empty": b""}
+    victim.write_bytes(new[damage])
+    with pytest.warns(BacktestWarning, match=f"{victim.name} is damaged .*done again") as said:
+        again = backtest(methods, tasks, directory=tmp_path / "fits")
+    assert len(said) == 1
+    same(again, found)
+    assert len(asked(log)) == 7
+
+
+def test_a_folder_that_cannot_be_written_is_said(tasks: list[Task], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BacktestError, match="Cannot make the folder"):
+        backtest(METHODS, tasks, directory=tmp_path / "file")
+
+
+def test_a_full_disk_is_said(tasks: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(BacktestError, match=r"a on large/two.*No space left.*kept before|No space left"):
+        backtest(METHODS, tasks, directory=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# What it survives
+
+DRIVER = """
+import os, sys, time
+from pathlib import Path
+from backtest_fakes import Guess, Mishap, Partial
+from bayescale.backtest import backtest, load_tasks
+
+tasks, fits, mark, log, where, jobs = sys.argv[1:]
+
+
+def stop(*_):
+    if not Path(mark).exists():
+        Path(mark).touch()
+        time.sleep(600)
+
+
+if where == "write":
+    rename = Path.replace
+
+    def replace(self, target):
+        if "c-huge" in str(target):
+            stop()
+        return rename(self, target)
+
+    Path.replace = replace
+
+task = "out/Family-B" if where == "fit" else ""
+methods = [Guess("a", log=log), Mishap("b", log=log, task=task, what="sleep", mark=mark), Guess("c", log=log)]
+found = backtest(methods, load_tasks(file=tasks), fits, jobs=int(jobs))
+found.scores.to_csv(Path(fits) / "scores.csv", index=False)
+found.predictions.to_csv(Path(fits) / "predictions.csv", index=False)
+"""
+
+
+def drive(folder: Path, tasks: Path, where: str, jobs: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", DRIVER, tasks, folder, folder / "mark", folder / "log", where, str(jobs)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def unkilled(tasks: list[Task], folder: Path) -> Path:
+    """The CSV files of a run that nothing happened to."""
+    (folder / "mark").touch()
+    assert drive(folder, folder / "tasks.yaml", "fit", 1).wait(60) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("where", "jobs"), [("fit", 2), ("write", 1)])
+def test_a_killed_run_goes_on_and_gives_the_same_numbers(
+    where: str, jobs: int, unkilled: Path, folder: Path, tmp_path: Path
+) -> None:
+    killed = tmp_path
+    process = drive(killed, folder / "tasks.yaml", where, jobs)
+    wait_for((killed / "mark").exists, process)
+    # With its workers: that is what a machine that goes down does.
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    before = asked(killed / "log")
+    finished = len(list(killed.glob("*.npz")))
+    assert 0 < finished < 18
+
+    assert drive(killed, folder / "tasks.yaml", where, jobs).wait(60) == 0
+    for name in ("scores.csv", "predictions.csv"):
+        assert (killed / name).read_bytes() == (unkilled / name).read_bytes()
+    # What was finished was not done again.
+    assert len(asked(killed / "log")) - len(before) == 18 - finished
+    assert not list(killed.glob(".*"))
+
+
+def wait_for(there: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    while not there():
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+
+
+def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], tmp_path: Path) -> None:
+    mark, log = tmp_path / "mark", tmp_path / "log"
+    methods = [
+        Guess("a", log=str(log)),
+        Mishap("b", task="out/Family-B", what="die", mark=str(mark)),
+        Guess("c", width=0.05),
+    ]
+    found = backtest(methods, tasks, directory=tmp_path / "fits", jobs=2)
+    assert mark.exists()
+    assert found.failures == ()
+    same(found, backtest([Guess("a"), Guess("b"), Guess("c", width=0.05)], tasks))
+
+
+def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> None:
+    with pytest.warns(BacktestWarning, match="b on huge/four and 1 more: its worker process died"):
+        found = backtest([Guess("a"), Mishap("b", task="huge/four", what="die"), Guess("c")], tasks, jobs=2)
+    assert [f.unit for f in found.failures] == ["b on huge/four and 1 more"]
+    rows = found.scores.set_index(["spec_or_method", "task"])["n_test"]
+    assert rows["b", "large/two"] == 6
+    assert ("b", "huge/four") not in rows
+    assert (rows["a"] == rows["c"]).all()
+    assert "1 fits failed" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("error", "FloatingPointError: the matrix is singular"), ("nan", r"mean hold nan for Family-\S+ on bench-2")],
+)
+def test_a_fit_that_fails_is_said_and_the_others_are_kept(
+    what: str, words: str, tasks: list[Task], tmp_path: Path
+) -> None:
+    methods = [Guess("a"), Mishap("b", task="large/two", what=what)]
+    with pytest.warns(BacktestWarning, match=f"No forecasts of b on large/two: .*{words}"):
+        found = backtest(methods, tasks, directory=tmp_path)
+    assert "predict" in found.failures[0].trace
+    assert len(found.cells) == 2 * 44 - 6
+    # It is tried again the next time.
+    with pytest.warns(BacktestWarning, match="b on large/two"):
+        backtest(methods, tasks, directory=tmp_path)
+
+
+def test_a_run_in_which_everything_fails_is_an_error(tasks: list[Task]) -> None:
+    with pytest.raises(BacktestError, match=r"Every fit failed.*\n.*b on large/two: FloatingPointError"):
+        backtest(Mishap("b", task="large/two"), tasks[:1])
+
+
+# What it refuses
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Opaque:
+    name: str
+    what: Any
+
+    def predict(self, fold: Fold, random_seed: int) -> Predictive:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("methods", "tasks", "words"),
+    [
+        ("pc_33", None, "Did you mean 'pc_3'"),
+        ("pc_3", ["emergnt"], "Did you mean 'emergent'"),
+        ("pc_3", [], "No tasks"),
+        ([], None, "No methods"),
+        (["pc_3", "pc_3"], None, "Two methods are called 'pc_3'"),
+        ([Spec(name="pc_3"), "pc_3"], None, "Two methods are called 'pc_3'"),
+        ([3], None, "3 is no method"),
+        (Opaque("mine", object()), ["leaderboard_v2/gpqa"], "'mine' does not say what it is made of"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_words(methods: Any, tasks: Any, words: str) -> None:
+    with pytest.raises(BacktestError, match=words):
+        backtest(methods, tasks)
+
+
+def test_two_tasks_of_one_name_are_refused(tasks: list[Task]) -> None:
+    with pytest.raises(BacktestError, match="Two tasks are called 'large/two'"):
+        backtest(METHODS, [*tasks, tasks[0]])
+
+
+def test_a_method_may_state_its_identity(tasks: list[Task]) -> None:
+    class Stated:
+        name = "mine"
+        identity = "version 1"
+
+        def predict(self, fold: Fold, random_seed: int) -> Predictive:
+            return Guess("mine").predict(fold, random_seed)
+
+    assert backtest(Stated(), tasks).table().index.tolist() == ["mine"]
+
+
+def test_methods_by_name_path_and_value(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(Spec(name="mine", factors=2).to_yaml())
+    made = resolve_methods(["default", str(file), Spec(name="other"), "pc_1"], draws=7, cores=2)
+    assert [m.name for m in made] == ["default", "mine", "other", "pc_1"]
+    assert made[1].draws == 7  # type: ignore[attr-defined]
+    assert [m.name for m in resolve_methods()][:2] == ["default", "pc_1"]
