@@ -70,6 +70,8 @@ class Task(_Frozen):
         Benchmarks of the joint data, targets among them.
     seen : tuple of str
         Benchmarks on which the scores of hidden models may be seen.
+    chance : float, optional
+        Score of a guesser for the baselines; default: the floor in the table of benchmarks.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Task(_Frozen):
     targets: tuple[str, ...]
     averaged: bool
     law_floor: Literal["learned", "chance"]
+    chance: float | None = Field(default=None, ge=0, lt=1)
 
 
 class _Entry(_Frozen):
@@ -99,6 +102,7 @@ class _Entry(_Frozen):
     targets: dict[str, str] | Literal["all"]
     averaged: bool = True
     law_floor: Literal["learned", "chance"] = "learned"
+    chance: float | None = None
 
     def tasks(self) -> list[Task]:
         evals = task_evals(self.evals)
