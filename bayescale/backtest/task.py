@@ -102,7 +102,7 @@ class _Entry(_Frozen):
     targets: dict[str, str] | Literal["all"]
     averaged: bool = True
     law_floor: Literal["learned", "chance"] = "learned"
-    chance: float | None = None
+    chance: float | None = Field(default=None, ge=0, lt=1)
 
     def tasks(self) -> list[Task]:
         evals = task_evals(self.evals)
