@@ -187,7 +187,7 @@ def _workers(jobs: int | None) -> int:
 def _dask_mended() -> AbstractContextManager[Any]:
     """Work around two habits of joblib's Dask backend.
 
-    It is silent of tasks whose workers died, so that one waits for ever; and while a cluster has a single worker, joblib
+    It is silent of tasks whose workers died, so one waits for ever. And while a cluster has a single worker, joblib
     does the work in this process, which a method that kills its worker would end.
     """
     import joblib
