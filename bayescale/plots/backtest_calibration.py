@@ -1,0 +1,117 @@
+"""Calibration: how often intervals of each nominal probability held what came true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.errors import BacktestError, suggest
+from bayescale.intervals import KIND
+from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bayescale.backtest import Backtest
+
+BAND = 0.9
+_LEVELS = np.linspace(0, 1, 101)
+
+
+def plot_backtest_calibration(
+    backtest: Backtest,
+    ax: Axes | None = None,
+    methods: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+) -> Axes:
+    """Draw the share of outcomes inside central intervals over the intervals' nominal probability.
+
+    A line below the diagonal is overconfident: its intervals are too narrow. Baselines are drawn thin. Shares are read
+    from the PIT values of `Backtest.cells`.
+
+    Parameters
+    ----------
+    backtest : Backtest
+    ax : matplotlib.axes.Axes, optional
+    methods : sequence of str, optional
+        Default: all.
+    tasks : sequence of str, optional
+        Default: the averaged tasks, or all if none is averaged.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    BacktestError
+        For an unknown method or task.
+    """
+    from scipy.stats import binom
+
+    methods = list(methods or backtest.methods)
+    for name in methods:
+        if name not in backtest.methods:
+            raise BacktestError(suggest(name, backtest.methods, "method in this backtest"))
+    known = [t.name for t in backtest.tasks]
+    for name in tasks or ():
+        if name not in known:
+            raise BacktestError(suggest(name, known, "task in this backtest"))
+    chosen = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or known)]
+    pit = {m: chosen["pit"][chosen["method"] == m].to_numpy() for m in methods}
+    curves = {method: coverage(values) for method, values in pit.items() if len(values)}
+    if not curves:
+        raise BacktestError("These methods made no forecasts for these tasks.")
+
+    ax = plain(new_axes(ax, (7.4, 5.4)))
+    count = max(map(len, pit.values()))
+    low, high = binom.ppf([[(1 - BAND) / 2], [(1 + BAND) / 2]], count, _LEVELS) / count
+    ax.fill_between(_LEVELS, low, high, color="#DDDDDD", linewidth=0, zorder=1)
+    ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=2)
+    at = int(np.argmin(np.abs(_LEVELS - 0.9)))
+    looks = _looks([m for m in curves if m not in backtest.baselines], [m for m in curves if m in backtest.baselines])
+    for method in sorted(curves, key=lambda m: -curves[m][at]):
+        ax.plot(_LEVELS, curves[method], label=f"{curves[method][at]:.0%}  {method}", **looks[method])
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        score_axis(axis)
+    band = f"{BAND:.0%} of calibrated methods lie in the band, if the {count} outcomes are independent"
+    ax.set_xlabel(f"nominal probability of {KIND} intervals\n{band}", fontsize=9)
+    ax.set_ylabel("outcomes that they held")
+    ax.text(0.03, 0.97, "intervals too wide", transform=ax.transAxes, fontsize=9, color="#666666", va="top")
+    ax.text(0.97, 0.03, "intervals too narrow", transform=ax.transAxes, fontsize=9, color="#666666", ha="right")
+    legend = ax.legend(
+        title="held by 90% intervals", frameon=False, fontsize=9, title_fontsize=8.5, alignment="left",
+        loc="upper left", bbox_to_anchor=(1, 1),
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_fontweight("bold" if text.get_text().split("  ", 1)[1] not in backtest.baselines else "normal")
+    return ax
+
+
+def _looks(ours: list[str], baselines: list[str]) -> dict[str, dict[str, Any]]:
+    """Specs in strong lines, baselines in thin ones, no two alike."""
+    looks: dict[str, dict[str, Any]] = {}
+    for i, method in enumerate([*ours, *baselines]):
+        turn, shade = divmod(i, len(COLOURS))
+        thin = method in baselines
+        looks[method] = {
+            "color": COLOURS[shade],
+            "linestyle": ("-", "--", ":")[turn % 3],
+            "linewidth": 1.1 if thin else 2.8,
+            "zorder": 3 if thin else 4,
+        }
+    return looks
+
+
+def coverage(pit: np.ndarray) -> np.ndarray:
+    """Share of outcomes inside the central interval of each probability, 0 to 1 in steps of 0.01.
+
+    Parameters
+    ----------
+    pit : ndarray (cell,)
+        Probability integral transforms.
+    """
+    return (np.abs(2 * pit - 1)[:, None] <= _LEVELS).mean(axis=0)

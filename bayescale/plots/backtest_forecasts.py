@@ -1,0 +1,138 @@
+"""Forecast against outcome: what one method said of hidden scores, one small panel a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bayescale.errors import BacktestError, suggest
+from bayescale.intervals import KIND
+from bayescale.plots.style import COLOURS, INK, OTHERS, plain, score_axis
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayescale.backtest import Backtest
+
+# More panels than these are too small to read: then tasks are pooled by group.
+PANELS = 24
+COLUMNS = 5
+
+
+def plot_backtest_forecasts(
+    backtest: Backtest, method: str | None = None, reference: str | None = "pc_3", tasks: Sequence[str] | None = None
+) -> Figure:
+    """Draw point forecasts with their 50% and 90% intervals over the scores that came true.
+
+    Parameters
+    ----------
+    backtest : Backtest
+    method : str, optional
+        Whose forecasts; default the first method that is no baseline.
+    reference : str, optional
+        Another method, whose point forecasts are shown in grey; left out where it made none.
+    tasks : sequence of str, optional
+        Default: all; when they are more than 24, the pools of their groups.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    BacktestError
+        For an unknown method or task.
+    """
+    import matplotlib.pyplot as plt
+
+    method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
+    if method not in backtest.methods:
+        raise BacktestError(suggest(method, backtest.methods, "method in this backtest"))
+    reference = reference if reference in backtest.methods and reference != method else None
+    panels = _panels(backtest, method, tasks)
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(2.7 * columns + 0.4, 2.75 * rows + 0.9), layout="constrained", squeeze=False
+    )
+    cells = backtest.cells
+    for ax, (title, names) in zip(axes.flat, panels.items(), strict=False):
+        chosen = cells[cells["task"].isin(names)]
+        other = chosen[chosen["method"] == reference] if reference else chosen.iloc[:0]
+        draw_forecasts(chosen[chosen["method"] == method], ax, other, method, reference or "")
+        ax.set_title(title, loc="left", fontsize=9.5, color=INK)
+    for ax in list(axes.flat)[len(panels) :]:
+        ax.remove()
+    entries = {
+        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        entries.values(), entries.keys(), loc="outside upper left", ncols=len(entries), frameon=False, fontsize=9
+    )
+    figure.supxlabel("score that came true", fontsize=10)
+    figure.supylabel("forecast", fontsize=10)
+    return figure
+
+
+def draw_forecasts(
+    cells: pd.DataFrame, ax: Axes, other: pd.DataFrame, label: str = "forecast", other_label: str = ""
+) -> Axes:
+    """Draw one panel.
+
+    Parameters
+    ----------
+    cells, other : pandas.DataFrame
+        Rows of `Backtest.cells`: those drawn with intervals, and those drawn as grey points.
+    ax : matplotlib.axes.Axes
+    label, other_label : str
+        What they are called in the legend.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    plain(ax)
+    outcome = cells["score"]
+    ax.vlines(outcome, cells["q05"], cells["q95"], color=COLOURS[0], linewidth=1, alpha=0.75, zorder=3)
+    ax.vlines(outcome, cells["q25"], cells["q75"], color=COLOURS[0], linewidth=3, alpha=0.75, zorder=3)
+    ax.scatter(
+        outcome, cells["mean"], s=20, color="white", edgecolor=COLOURS[0], linewidth=1.2, zorder=4,
+        label=f"{label}, with 50% and 90% {KIND} intervals",
+    )  # fmt: skip
+    if len(other):
+        point, came = other["mean"], other["score"]
+        ax.scatter(came, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=other_label)
+    ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=1, label="forecast = outcome")
+    drawn = [outcome, cells["q05"], cells["q95"], other["mean"]]
+    low, high = min(v.min() for v in drawn if len(v)), max(v.max() for v in drawn if len(v))
+    margin = max(0.06 * (high - low), 0.01)
+    # Both axes alike, so that the diagonal is one.
+    limits = max(low - margin, -0.02), min(high + margin, 1.02)
+    ax.set(xlim=limits, ylim=limits, aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
+        score_axis(axis)
+    ax.tick_params(labelsize=8, color=OTHERS)
+    return ax
+
+
+def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dict[str, list[str]]:
+    """Titles, and the tasks whose cells they show."""
+    mine = set(backtest.cells["task"][backtest.cells["method"] == method])
+    served = [t for t in backtest.tasks if t.name in mine]
+    if tasks is not None:
+        known = [t.name for t in served]
+        for name in tasks:
+            if name not in known:
+                raise BacktestError(suggest(name, known, f"task with forecasts of {method}"))
+        served = [t for t in served if t.name in tasks]
+    if not served:
+        raise BacktestError(f"{method} made no forecasts.")
+    if len(served) <= PANELS:
+        return {_title(t.name, t.targets): [t.name] for t in served}
+    pools = {g: [t.name for t in served if t.group == g] for g in dict.fromkeys(t.group for t in served)}
+    return {f"{g} ({len(names)} tasks)": names for g, names in pools.items()}
+
+
+def _title(name: str, targets: tuple[str, ...]) -> str:
+    return targets[0] if len(targets) == 1 else name
