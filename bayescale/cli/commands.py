@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli import backtest
 from bayescale.cli.arguments import Sampler, check_family, evals_of, known_scores
 from bayescale.errors import EvalsError, EvalsWarning
 
@@ -220,6 +221,16 @@ def check(posterior: PosteriorFile, json: AsJson = False) -> None:
         print(repr(fitted).split("\n", 1)[0])
         show.report(fitted.verdict)
     raise typer.Exit(0 if fitted.converged else 1)
+
+
+app.command(
+    epilog=_examples(
+        "bayescale backtest -o backtest/                  the default spec and all baselines",
+        "bayescale backtest one_factor mine.yaml --methods pc_3 -o compared/",
+        "bayescale backtest --tasks largest_out,future --jobs 4 -o later/",
+        "bayescale backtest --dask tcp://10.0.0.1:8786 -o backtest/",
+    )
+)(backtest.backtest)
 
 
 @app.command()

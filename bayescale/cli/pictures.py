@@ -16,6 +16,7 @@ matplotlib.use("Agg")
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from bayescale.backtest import Backtest
     from bayescale.forecast import Forecast
 
 DPI = 150
@@ -37,14 +38,14 @@ def check_picture(path: Path) -> None:
 
 def draw_fans(forecast: Forecast, path: Path, prob: float = PROB) -> None:
     """Draw scores over compute, one panel per benchmark."""
-    _save(forecast.plot(prob=prob), path)
+    save(forecast.plot(prob=prob), path)
 
 
 def draw_intervals(forecast: Forecast, path: Path, prob: float = PROB) -> None:
     """Draw one interval per benchmark and model."""
     figure = forecast.plot_intervals(prob=prob).get_figure(root=True)
     assert figure is not None
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw(forecast: Forecast, path: Path, prob: float = PROB) -> None:
@@ -53,5 +54,31 @@ def draw(forecast: Forecast, path: Path, prob: float = PROB) -> None:
     (draw_fans if over_compute else draw_intervals)(forecast, path, prob)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def draw_backtest(found: Backtest, folder: Path) -> list[str]:
+    """Draw calibration, errors where the paper's method is there to compare with, and the forecasts of each spec.
+
+    Returns
+    -------
+    list of str
+        Names of the files in `folder`.
+    """
+    from bayescale.backtest.result import REFERENCE
+    from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
+
+    served = list(dict.fromkeys(found.cells["method"]))
+    ours = [method for method in served if method not in found.baselines]
+    figures = {"calibration.png": plot_backtest_calibration(found).get_figure(root=True)}
+    if REFERENCE in served:
+        figures["errors.png"] = plot_backtest_errors(found).get_figure(root=True)
+    for method in ours:
+        name = "forecasts.png" if len(ours) == 1 else f"forecasts-{method}.png"
+        figures[name] = plot_backtest_forecasts(found, method)
+    for name, figure in figures.items():
+        assert figure is not None
+        save(figure, folder / name)
+    return list(figures)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write one picture, whole or not at all."""
     write_whole(path, lambda place: figure.savefig(place, dpi=DPI))

@@ -32,7 +32,7 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
     show.step(f"Sampling spec {spec.name!r}: the model is compiled first, which takes some seconds.")
-    with _interrupts_obeyed():
+    with interrupts_obeyed():
         posterior = fit(spec, evals, **settings)
     show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
     show.verdict(posterior.verdict)
@@ -40,7 +40,7 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
 
 
 @contextmanager
-def _interrupts_obeyed() -> Iterator[None]:
+def interrupts_obeyed() -> Iterator[None]:
     """Make Ctrl-C end the command, whatever happens inside.
 
     nutpie answers it by handing over the draws it has, as a notebook wants; in a command they would be saved as if

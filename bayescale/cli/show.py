@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # A pipe has no width; this one keeps tables readable in a log.
 PIPE_WIDTH = 120
+_FIGURE = re.compile(r"-|-?\d+(\.\d+)?%?")
 _FIGURES = ("flops", "params_b", "tokens_t")
 
 
@@ -113,7 +115,7 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
         longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
         kept = name != wrapped
-        right = all(cell.isdigit() for cell in cells)
+        right = all(_FIGURE.fullmatch(cell) for cell in cells)
         table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
     for row in rows:
         table.add_row(*row)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from bayescale.backtest import Backtest
 
-# More panels than these are too small to read: then tasks are pooled by group.
-PANELS = 24
 COLUMNS = 5
+
+# Of more forecasts than these in a panel, intervals are drawn thinner.
+MANY = 40
 
 
 def plot_backtest_forecasts(
@@ -34,7 +35,7 @@ def plot_backtest_forecasts(
     reference : str, optional
         Another method, whose point forecasts are shown in grey; left out where it made none.
     tasks : sequence of str, optional
-        Default: all; when they are more than 24, the pools of their groups.
+        Default: all. Tasks that ask for several benchmarks are drawn together, one panel a benchmark.
 
     Returns
     -------
@@ -57,9 +58,7 @@ def plot_backtest_forecasts(
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.7 * columns + 0.4, 2.75 * rows + 0.9), layout="constrained", squeeze=False
     )
-    cells = backtest.cells
-    for ax, (title, names) in zip(axes.flat, panels.items(), strict=False):
-        chosen = cells[cells["task"].isin(names)]
+    for ax, (title, chosen) in zip(axes.flat, panels.items(), strict=False):
         other = chosen[chosen["method"] == reference] if reference else chosen.iloc[:0]
         draw_forecasts(chosen[chosen["method"] == method], ax, other, method, reference or "")
         ax.set_title(title, loc="left", fontsize=9.5, color=INK)
@@ -93,10 +92,11 @@ def draw_forecasts(
 
     plain(ax)
     outcome = cells["score"]
-    ax.vlines(outcome, cells["q05"], cells["q95"], color=COLOURS[0], linewidth=1, alpha=0.75, zorder=3)
-    ax.vlines(outcome, cells["q25"], cells["q75"], color=COLOURS[0], linewidth=3, alpha=0.75, zorder=3)
+    width = 1.0 if len(cells) <= MANY else 0.5
+    for low, high, factor in (("q05", "q95", 1), ("q25", "q75", 3)):
+        ax.vlines(outcome, cells[low], cells[high], color=COLOURS[0], linewidth=factor * width, alpha=0.75, zorder=3)
     ax.scatter(
-        outcome, cells["mean"], s=20, color="white", edgecolor=COLOURS[0], linewidth=1.2, zorder=4,
+        outcome, cells["mean"], s=20 * width, color="white", edgecolor=COLOURS[0], linewidth=1.2 * width, zorder=4,
         label=f"{label}, with 50% and 90% {KIND} intervals",
     )  # fmt: skip
     if len(other):
@@ -104,10 +104,10 @@ def draw_forecasts(
         ax.scatter(came, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=other_label)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=1, label="forecast = outcome")
     drawn = [outcome, cells["q05"], cells["q95"], other["mean"]]
-    low, high = min(v.min() for v in drawn if len(v)), max(v.max() for v in drawn if len(v))
-    margin = max(0.06 * (high - low), 0.01)
+    least, most = min(v.min() for v in drawn if len(v)), max(v.max() for v in drawn if len(v))
+    margin = max(0.06 * (most - least), 0.01)
     # Both axes alike, so that the diagonal is one.
-    limits = max(low - margin, -0.02), min(high + margin, 1.02)
+    limits = max(least - margin, -0.02), min(most + margin, 1.02)
     ax.set(xlim=limits, ylim=limits, aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
@@ -116,23 +116,22 @@ def draw_forecasts(
     return ax
 
 
-def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dict[str, list[str]]:
-    """Titles, and the tasks whose cells they show."""
+def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dict[str, pd.DataFrame]:
+    """Cells of all methods by title of the panel: a task, or a benchmark of a group whose tasks ask for several."""
     mine = set(backtest.cells["task"][backtest.cells["method"] == method])
-    served = [t for t in backtest.tasks if t.name in mine]
-    if tasks is not None:
-        known = [t.name for t in served]
-        for name in tasks:
-            if name not in known:
-                raise BacktestError(suggest(name, known, f"task with forecasts of {method}"))
-        served = [t for t in served if t.name in tasks]
+    served = [t for t in backtest.tasks if t.name in mine and (tasks is None or t.name in tasks)]
+    for name in tasks or ():
+        if name not in mine:
+            raise BacktestError(suggest(name, mine, f"task with forecasts of {method}"))
     if not served:
         raise BacktestError(f"{method} made no forecasts.")
-    if len(served) <= PANELS:
-        return {_title(t.name, t.targets): [t.name] for t in served}
-    pools = {g: [t.name for t in served if t.group == g] for g in dict.fromkeys(t.group for t in served)}
-    return {f"{g} ({len(names)} tasks)": names for g, names in pools.items()}
-
-
-def _title(name: str, targets: tuple[str, ...]) -> str:
-    return targets[0] if len(targets) == 1 else name
+    panels: dict[str, pd.DataFrame] = {}
+    for group in dict.fromkeys(t.group for t in served):
+        members = [t for t in served if t.group == group]
+        here = backtest.cells[backtest.cells["task"].isin([t.name for t in members])]
+        several = any(len(t.targets) > 1 for t in members)
+        for benchmark in dict.fromkeys(b for t in members for b in t.targets):
+            cells = here[here["benchmark"] == benchmark]
+            if (cells["method"] == method).any():
+                panels[f"{benchmark} ({group})" if several else benchmark] = cells
+    return panels

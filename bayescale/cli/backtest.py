@@ -1,0 +1,254 @@
+"""The command `backtest`: parse, run, print, write."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.errors import BacktestError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from bayescale.backtest import Backtest, Method, Task
+
+EVERY, NONE = "all", "none"
+
+# Seconds that a scheduler has to answer.
+PATIENCE = 15
+
+# A log shows so many lines of progress.
+LINES = 20
+
+COLUMNS = {
+    "relative_mse": "MSE/pc_3",
+    "relative_to_best": "MSE/best",
+    "n_test": "n",
+    "mae": "MAE",
+    "crps": "CRPS",
+    "log_score": "log score",
+    "coverage_50": "in 50%",
+    "coverage_90": "in 90%",
+    "width_90": "width 90%",
+    "rhat": "R-hat",
+    "seconds": "s",
+}
+
+
+def backtest(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")],
+    specs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SPEC", help="Specs that ship, YAML files, or baselines.  [default: default]"),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B",
+            help="Groups or single tasks, or all.  [default: emergent,post_training,leaderboard_v2,agent]",
+        ),
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(metavar="A,B", help="Baselines to compare with, such as pc_3,training_flops; all, or none.")
+    ] = EVERY,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes.")] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = 4,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same forecasts.")
+    ] = 0,
+) -> None:
+    """Forecast scores that are hidden, and score the forecasts.
+
+    Specs and baselines forecast the models of each task that came later or are larger; the forecasts are compared with
+    what those models scored. Printed are errors relative to the paper's method, and how often intervals held the truth.
+
+    Written to the folder: scores.csv (a row per method and task, or pool of tasks), predictions.csv (a row per
+    forecast), pictures, and fits/ with each finished fit: the same command goes on from there after it was killed.
+    """
+    from bayescale.backtest import backtest as run
+    from bayescale.backtest.run import resolve_methods
+    from bayescale.cli import show
+    from bayescale.cli.output import check_target, make_folder
+    from bayescale.cli.sampling import interrupts_obeyed
+
+    chosen_tasks = _tasks(tasks)
+    names = [*(specs or ["default"]), *_baselines(methods)]
+    chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
+    make_folder(output)
+    check_target(output / "scores.csv")
+    fits = output / "fits"
+    state = (0, 0)
+
+    def note(done: int, total: int, last: str) -> None:
+        nonlocal state
+        state = done, total
+        line(done, total, last)
+
+    try:
+        with interrupts_obeyed(), _cluster(dask), _progress() as line:
+            found = run(
+                _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs, random_seed=seed,
+                progress=note,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if state[1]:
+            show.step(f"{state[0]} of {state[1]} fits are in {fits}. The same command goes on from there.")
+        raise
+    _print_tables(found)
+    written = _write(found, output)
+    show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
+    if found.failures:
+        count = f"{len(found.failures)} of {state[1]} fits failed"
+        raise BacktestError(f"{count}, as noted above; their rows are missing. The same command tries them again.")
+
+
+def _tasks(text: str | None) -> list[Task]:
+    from bayescale.backtest import load_tasks
+    from bayescale.backtest.run import PAPER_TASKS
+
+    return load_tasks(None if text == EVERY else _names(text, "--tasks") if text else PAPER_TASKS)
+
+
+def _baselines(text: str) -> list[str]:
+    from bayescale.backtest.baselines import BASELINES
+    from bayescale.errors import suggest
+
+    if text in (EVERY, NONE):
+        return list(BASELINES) if text == EVERY else []
+    names = _names(text, "--methods")
+    for name in names:
+        if name not in BASELINES:
+            raise BacktestError(f"{suggest(name, BASELINES, 'baseline')} Specs are given without an option.")
+    return names
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise typer.BadParameter(f"{text!r} is not of the form A,B.", param_hint=option)
+    return names
+
+
+def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Method]:
+    """Share the processors between the workers."""
+    import dataclasses
+
+    import joblib
+
+    from bayescale.backtest.bayes import BayesMethod
+
+    cores = None if dask else max(1, joblib.cpu_count() // jobs)
+    return [dataclasses.replace(m, cores=cores) if isinstance(m, BayesMethod) else m for m in methods]
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Let joblib use the Dask cluster at `address`, if there is one."""
+    if address is None:
+        yield
+        return
+    try:
+        import distributed
+    except ImportError:
+        raise MissingDependencyError("A Dask cluster needs distributed: pip install 'bayescale[dask]'") from None
+    import joblib
+
+    try:
+        client = distributed.Client(address, timeout=PATIENCE)
+    except (OSError, ValueError, TimeoutError) as error:
+        advice = "Start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1"
+        raise BacktestError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
+    with client, joblib.parallel_config("dask"):
+        yield
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None]]:
+    """One line that fills on a terminal; in a pipe, a line now and then."""
+    from bayescale.cli import show
+
+    if not sys.stderr.isatty():
+        said = -1
+
+        def say(done: int, total: int, last: str) -> None:
+            nonlocal said
+            part = done * LINES // max(total, 1)
+            if part != said:
+                said = part
+                show.step(f"{done} of {total} fits" + (f": {last}" if last else ""))
+
+        yield say
+        return
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("fits"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, last: bar.update(task, completed=done, total=total, description=last)
+
+
+def _print_tables(found: Backtest) -> None:
+    """Print the averaged tasks, then each group that is shown and not averaged."""
+    from bayescale.backtest.result import POOLED
+    from bayescale.cli import show
+
+    pools = {POOLED: f"{len(found.averaged)} averaged tasks"} if found.averaged else {}
+    pools |= {
+        group: f"{group}: {len(names)} {'task' if len(names) == 1 else 'tasks'}, not averaged"
+        for group, names in found.groups.items()
+        if not set(names) & set(found.averaged)
+    }
+    pooled = set(found.scores["task"])
+    for pool, title in pools.items():
+        if pool in pooled:
+            print(f"\n{title}")
+            show.plain_table(_rows(found.table(pool)))
+    if found.scores.groupby("task")["n_test"].nunique().max() > 1:
+        print("\nWhere n differs, methods leave models out that they cannot serve.", end="")
+    print(
+        "\nMSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
+        "geometric means.\nThe rest is pooled over forecasts; log score: minus log density, lower is better."
+    )
+
+
+def _rows(table: Any) -> Any:
+    """Figures as text; columns that hold none are left out."""
+    kept = table[[c for c in COLUMNS if table[c].notna().any()]].rename(columns=COLUMNS)
+    texts = kept.apply(lambda column: column.map(lambda value: _text(column.name, value)))
+    return texts.reset_index()
+
+
+def _text(column: str, value: float) -> str:
+    if value != value:
+        return "-"
+    if column.startswith("in "):
+        return f"{value:.0%}"
+    return f"{value:.0f}" if column in ("n", "s") else f"{value:.3f}"
+
+
+def _write(found: Backtest, folder: Path) -> list[str]:
+    """Write tables and pictures; the names of the files."""
+    from bayescale.cli import pictures
+    from bayescale.cli.output import write_whole
+
+    write_whole(folder / "scores.csv", lambda path: found.scores.to_csv(path, index=False))
+    write_whole(folder / "predictions.csv", lambda path: found.predictions.to_csv(path, index=False))
+    return ["scores.csv", "predictions.csv", *pictures.draw_backtest(found, folder)]
