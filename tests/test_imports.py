@@ -20,6 +20,7 @@ HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "pandera"
         "from bayescale.cli import main; assert main(['--help']) == 0",
         "from bayescale.cli import main; assert main(['fit', '--help']) == 0",
         "from bayescale.cli import main; assert main(['fit']) == 2",
+        "from bayescale.cli import main; assert main(['backtest', '--help']) == 0",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:

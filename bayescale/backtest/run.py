@@ -171,7 +171,7 @@ def _baselines() -> dict[str, Any]:
 
 
 def _require_libraries() -> None:
-    for name in ("joblib", "scoringrules", "sklearn", "statsmodels"):
+    for name in ("joblib", "scoringrules", "sklearn", "statsmodels", "threadpoolctl"):
         if importlib.util.find_spec(name) is None:
             raise MissingDependencyError(f"A backtest needs {name}: pip install 'bayescale[backtest]'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,7 +136,12 @@ class _Entry(_Frozen):
 
 def task_evals(name: str) -> Evals:
     """The scores that a task names: a set that ships, or a directory of tables."""
-    return read_evals(name) if Path(name).is_dir() else load_evals(name)
+    return read_evals(name) if Path(name).is_dir() else _shipped_evals(name)
+
+
+@cache
+def _shipped_evals(name: str) -> Evals:
+    return load_evals(name)
 
 
 def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = None) -> list[Task]:

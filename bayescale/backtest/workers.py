@@ -132,8 +132,13 @@ def run_batch(units: tuple[Unit, ...], directory: Path) -> list[tuple[str, Predi
 
 
 def _run(unit: Unit) -> Predictive | Failure:
+    from threadpoolctl import threadpool_limits
+
     try:
-        return _checked(unit.method.predict(unit.fold, unit.random_seed), unit)
+        # The matrices are small: threads of linear algebra only wait for one another, and up to thirty times as long
+        # when the processors have other work. One thread also gives the same last digits wherever the work is done.
+        with threadpool_limits(limits=1):
+            return _checked(unit.method.predict(unit.fold, unit.random_seed), unit)
     except Exception as error:
         text = str(error).strip() or "no message"
         kind = "" if isinstance(error, BacktestError) else f"{type(error).__name__}: "

@@ -84,32 +84,25 @@ def backtest(
     chosen_tasks = _tasks(tasks)
     names = [*(specs or ["default"]), *_baselines(methods)]
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
-    make_folder(output)
-    check_target(output / "scores.csv")
     fits = output / "fits"
-    state = (0, 0)
-
-    def note(done: int, total: int, last: str) -> None:
-        nonlocal state
-        state = done, total
-        line(done, total, last)
-
     try:
         with interrupts_obeyed(), _cluster(dask), _progress() as line:
+            make_folder(output)
+            check_target(output / "scores.csv")
             found = run(
                 _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs, random_seed=seed,
-                progress=note,
+                progress=line,
             )  # fmt: skip
     except KeyboardInterrupt:
-        if state[1]:
-            show.step(f"{state[0]} of {state[1]} fits are in {fits}. The same command goes on from there.")
+        if kept := len(list(fits.glob("*.npz"))):
+            show.step(f"Finished fits are in {fits} ({kept} files): the same command goes on from there.")
         raise
     _print_tables(found)
     written = _write(found, output)
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
     if found.failures:
-        count = f"{len(found.failures)} of {state[1]} fits failed"
-        raise BacktestError(f"{count}, as noted above; their rows are missing. The same command tries them again.")
+        count = f"{len(found.failures)} {'fit' if len(found.failures) == 1 else 'fits'} failed"
+        raise BacktestError(f"{count}, as noted above; the rows are missing. The same command tries again.")
 
 
 def _tasks(text: str | None) -> list[Task]:

@@ -54,6 +54,8 @@ def interrupts_obeyed() -> Iterator[None]:
     def note(*_: Any) -> None:
         nonlocal pressed
         pressed = True
+        # The threads that feed worker processes end in errors of their own when the work is taken from them.
+        threading.excepthook = lambda *_: None
         raise KeyboardInterrupt
 
     previous = signal.signal(signal.SIGINT, note)
