@@ -83,3 +83,9 @@ class Mishap(Guess):
         if self.what == "sleep":
             time.sleep(600)
         os._exit(3)
+
+
+def stopping(where: str, log: str, mark: str) -> list[Guess]:
+    """Three methods, of which the second stops once if that is where."""
+    task = "out/Family-B" if where == "fit" else ""
+    return [Guess("a", log=log), Mishap("b", log=log, task=task, what="sleep", mark=mark), Guess("c", log=log)]

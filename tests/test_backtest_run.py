@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from backtest_fakes import Guess, Mishap, Partial, make_tasks
+from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 
 from bayescale.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
 from bayescale.backtest.result import PREDICTIONS, SCORES
@@ -244,10 +244,11 @@ def test_a_full_disk_is_said(tasks: list[Task], tmp_path: Path, monkeypatch: pyt
 
 # What it survives
 
+# A run that stops where a test wants to kill it: in a fit, or with the file of one half in place.
 DRIVER = """
-import os, sys, time
+import sys, time
 from pathlib import Path
-from backtest_fakes import Guess, Mishap, Partial
+from backtest_fakes import stopping
 from bayescale.backtest import backtest, load_tasks
 
 tasks, fits, mark, log, where, jobs = sys.argv[1:]
@@ -269,11 +270,7 @@ if where == "write":
 
     Path.replace = replace
 
-task = "out/Family-B" if where == "fit" else ""
-methods = [Guess("a", log=log), Mishap("b", log=log, task=task, what="sleep", mark=mark), Guess("c", log=log)]
-found = backtest(methods, load_tasks(file=tasks), fits, jobs=int(jobs))
-found.scores.to_csv(Path(fits) / "scores.csv", index=False)
-found.predictions.to_csv(Path(fits) / "predictions.csv", index=False)
+backtest(stopping(where, log, mark), load_tasks(file=tasks), fits, jobs=int(jobs))
 """
 
 
@@ -283,34 +280,30 @@ def drive(folder: Path, tasks: Path, where: str, jobs: int) -> subprocess.Popen[
     return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
-@pytest.fixture(scope="module")
-def unkilled(tasks: list[Task], folder: Path) -> Path:
-    """The CSV files of a run that nothing happened to."""
-    (folder / "mark").touch()
-    assert drive(folder, folder / "tasks.yaml", "fit", 1).wait(60) == 0
-    return folder
+def csv_files(found: Backtest) -> list[str]:
+    return [found.scores.to_csv(index=False), found.predictions.to_csv(index=False)]
 
 
 @pytest.mark.parametrize(("where", "jobs"), [("fit", 2), ("write", 1)])
 def test_a_killed_run_goes_on_and_gives_the_same_numbers(
-    where: str, jobs: int, unkilled: Path, folder: Path, tmp_path: Path
+    where: str, jobs: int, tasks: list[Task], folder: Path, tmp_path: Path
 ) -> None:
-    killed = tmp_path
+    killed, mark, log = tmp_path, tmp_path / "mark", tmp_path / "log"
     process = drive(killed, folder / "tasks.yaml", where, jobs)
-    wait_for((killed / "mark").exists, process)
+    wait_for(mark.exists, process)
     # With its workers: that is what a machine that goes down does.
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait(60) == -signal.SIGKILL
-    before = asked(killed / "log")
+    before = len(asked(log))
     finished = len(list(killed.glob("*.npz")))
     assert 0 < finished < 18
 
-    assert drive(killed, folder / "tasks.yaml", where, jobs).wait(60) == 0
-    for name in ("scores.csv", "predictions.csv"):
-        assert (killed / name).read_bytes() == (unkilled / name).read_bytes()
+    resumed = backtest(stopping(where, str(log), str(mark)), tasks, killed, jobs=jobs)
     # What was finished was not done again.
-    assert len(asked(killed / "log")) - len(before) == 18 - finished
+    assert len(asked(log)) - before == 18 - finished
     assert not list(killed.glob(".*"))
+    whole = backtest(stopping(where, str(log), str(mark)), tasks)
+    assert csv_files(resumed) == csv_files(whole)
 
 
 def wait_for(there: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:

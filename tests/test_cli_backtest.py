@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import signal
 import subprocess
 import sys
@@ -193,17 +192,13 @@ def test_the_default_is_the_default_spec_and_all_baselines_on_the_papers_tasks(
 
 DRIVER = """
 import sys, time
-from pathlib import Path
 from bayescale.backtest.baselines import BASELINES
 from bayescale.backtest.bayes import BayesMethod
 from bayescale.cli import main
 
-mark = Path(sys.argv.pop(1))
-
 
 def predict(self, fold, random_seed):
-    if fold.tasks[0].group == "agent" and not mark.exists():
-        mark.touch()
+    if fold.tasks[0].group == "agent":
         print("stopped", flush=True)
         time.sleep(600)
     return BASELINES["pc_2"].predict(fold, random_seed)
@@ -214,10 +209,12 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
+    run: Run, no_sampling: list[BayesMethod], tmp_path: Path
+) -> None:
     folder = tmp_path / "new"
-    command = [sys.executable, "-c", DRIVER, tmp_path / "mark", "backtest", "one_factor", "--methods", "none"]
-    command += [*QUICK, "-o", folder]
+    arguments = ["one_factor", "--methods", "none", *QUICK, "-o", folder]
+    command = [sys.executable, "-c", DRIVER, "backtest", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "stopped\n", process.communicate()[1]
@@ -230,6 +227,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert "Traceback" not in err
     assert [p.name for p in folder.iterdir()] == ["fits"]
 
-    again = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=os.environ)
-    assert again.returncode == 0, again.stderr
-    assert again.stderr.startswith("1 of 2 fits: kept from before\n2 of 2 fits: one_factor on agent")
+    code, _, err = run(*arguments)
+    assert code == 0
+    assert err.startswith("1 of 2 fits: kept from before\n2 of 2 fits: one_factor on agent")
+    assert len(no_sampling) == 1
