@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import signal
@@ -159,6 +160,20 @@ def test_a_fit_that_fails_is_said_at_the_end(run: Run, no_sampling: list[BayesMe
     scores = pd.read_csv(tmp_path / "new" / "scores.csv").set_index(["spec_or_method", "task"])
     assert ("bad", "leaderboard_v2/gpqa") in scores.index
     assert ("bad", "agent") not in scores.index
+
+
+def test_fits_that_did_not_converge_are_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def predict(self: BayesMethod, fold: Fold, random_seed: int) -> Predictive:
+        from bayescale.backtest.baselines import BASELINES
+
+        found = BASELINES["pc_2"].predict(fold, random_seed)
+        return dataclasses.replace(found, rhat=1.234 if fold.tasks[0].group == "agent" else 1.001)
+
+    monkeypatch.setattr(BayesMethod, "predict", predict)
+    code, out, err = run("one_factor", "--methods", "none", *QUICK, "-o", tmp_path)
+    assert code == 0
+    assert "Warning: R-hat of one_factor reaches 1.23 (at most 1.01 wanted)" in err
+    assert "1.234" in out
 
 
 def test_defaults_are_those_of_the_library() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -86,7 +87,7 @@ def backtest(
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
     fits = output / "fits"
     try:
-        with interrupts_obeyed(), _cluster(dask), _progress() as line:
+        with interrupts_obeyed(), _quiet_workers(), _cluster(dask), _progress() as line:
             make_folder(output)
             check_target(output / "scores.csv")
             found = run(
@@ -98,6 +99,7 @@ def backtest(
             show.step(f"Finished fits are in {fits} ({kept} files): the same command goes on from there.")
         raise
     _print_tables(found)
+    _say_unconverged(found)
     written = _write(found, output)
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
     if found.failures:
@@ -166,6 +168,18 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 
 @contextmanager
+def _quiet_workers() -> Iterator[None]:
+    """Warnings of other libraries are for developers, in worker processes as in this one."""
+    before = os.environ.get(name := "PYTHONWARNINGS")
+    os.environ.setdefault(name, "ignore")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+@contextmanager
 def _progress() -> Iterator[Callable[[int, int, str], None]]:
     """One line that fills on a terminal; in a pipe, a line now and then."""
     from bayescale.cli import show
@@ -220,6 +234,18 @@ def _print_tables(found: Backtest) -> None:
         "\nMSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
         "geometric means.\nThe rest is pooled over forecasts; log score: minus log density, lower is better."
     )
+
+
+def _say_unconverged(found: Backtest) -> None:
+    from bayescale.cli import show
+    from bayescale.diagnostics import MAX_RHAT
+
+    worst = found.scores.groupby("spec_or_method", sort=False)["rhat"].max()
+    for name, rhat in worst[worst > MAX_RHAT].items():
+        show.step(
+            f"Warning: R-hat of {name} reaches {rhat:.2f} (at most {MAX_RHAT} wanted): not every fit converged. Which "
+            "ones is in scores.csv; take more --draws and --tune."
+        )
 
 
 def _rows(table: Any) -> Any:

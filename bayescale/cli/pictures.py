@@ -80,5 +80,8 @@ def draw_backtest(found: Backtest, folder: Path) -> list[str]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write one picture, whole or not at all."""
+    """Write one picture, whole or not at all, and let go of it."""
+    import matplotlib.pyplot as plt
+
     write_whole(path, lambda place: figure.savefig(place, dpi=DPI))
+    plt.close(figure)

@@ -67,9 +67,9 @@ def plot_backtest_forecasts(
     entries = {
         label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        entries.values(), entries.keys(), loc="outside upper left", ncols=len(entries), frameon=False, fontsize=9
-    )
+    # Beside one another only where there is room.
+    side = len(entries) if columns > 2 else 1
+    figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
     figure.supxlabel("score that came true", fontsize=10)
     figure.supylabel("forecast", fontsize=10)
     return figure
