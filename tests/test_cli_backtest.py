@@ -120,7 +120,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     mine = predictions[predictions["method"] != "one_factor"].reset_index(drop=True)
     pd.testing.assert_frame_equal(mine, found.predictions, check_dtype=False)
 
-    assert "1 averaged tasks" in out
+    assert "averaged: 1 task\n" in out
     assert "agent: 1 task, not averaged" in out
     row = found.table().loc["training_flops"]
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
@@ -237,7 +237,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert err.endswith(
-        f"Finished fits are in {folder / 'fits'} (1 files): the same command goes on from there.\nInterrupted.\n"
+        f"Finished fits are in {folder / 'fits'} (1 file): the same command goes on from there.\nInterrupted.\n"
     )
     assert "Traceback" not in err
     assert [p.name for p in folder.iterdir()] == ["fits"]

@@ -96,15 +96,19 @@ def backtest(
             )  # fmt: skip
     except KeyboardInterrupt:
         if kept := len(list(fits.glob("*.npz"))):
-            show.step(f"Finished fits are in {fits} ({kept} files): the same command goes on from there.")
+            show.step(f"Finished fits are in {fits} ({_count(kept, 'file')}): the same command goes on from there.")
         raise
     _print_tables(found)
     _say_unconverged(found)
     written = _write(found, output)
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
     if found.failures:
-        count = f"{len(found.failures)} {'fit' if len(found.failures) == 1 else 'fits'} failed"
-        raise BacktestError(f"{count}, as noted above; the rows are missing. The same command tries again.")
+        count = _count(len(found.failures), "fit")
+        raise BacktestError(f"{count} failed, as noted above; the rows are missing. The same command tries again.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _tasks(text: str | None) -> list[Task]:
@@ -217,9 +221,9 @@ def _print_tables(found: Backtest) -> None:
     from bayescale.backtest.result import POOLED
     from bayescale.cli import show
 
-    pools = {POOLED: f"{len(found.averaged)} averaged tasks"} if found.averaged else {}
+    pools = {POOLED: f"averaged: {_count(len(found.averaged), 'task')}"} if found.averaged else {}
     pools |= {
-        group: f"{group}: {len(names)} {'task' if len(names) == 1 else 'tasks'}, not averaged"
+        group: f"{group}: {_count(len(names), 'task')}, not averaged"
         for group, names in found.groups.items()
         if not set(names) & set(found.averaged)
     }
