@@ -50,7 +50,7 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
     nutpie.CompiledModel
         With the scores of `evals`, and starting points from them alone.
     """
-    from bayescale.model.build import containers
+    from bayescale.model.build import containers, gauged
     from bayescale.model.reference import starting_point
 
     data = model_data(spec, evals)
@@ -66,7 +66,7 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
         # Starting points are computed by the PyMC model, draws by the compiled program: both get the data.
         for name, value in values.items():
             compiled.model.set_data(name, value)
-        for name, value in starting_point(data).items():
+        for name, value in starting_point(data, gauged(spec, data)).items():
             compiled.start[name].set_value(value)
         used = compiled.program.shared_data
         return compiled.program.with_data(**{name: value for name, value in values.items() if name in used})
@@ -76,11 +76,12 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     import nutpie
     import pytensor
 
-    from bayescale.model.build import build_model
+    from bayescale.model.build import build_model, gauged
     from bayescale.model.reference import starting_point
 
     model = build_model(spec, evals)
-    start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in starting_point(data).items()}
+    points = starting_point(data, gauged(spec, data))
+    start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
     # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
     # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}

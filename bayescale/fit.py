@@ -153,14 +153,15 @@ def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fi
     from pymc.model.transform.optimization import freeze_dims_and_data
 
     from bayescale.model import build_model, model_data
+    from bayescale.model.build import gauged
     from bayescale.model.reference import starting_point
 
-    model = build_model(spec, evals)
+    model, data = build_model(spec, evals), model_data(spec, evals)
     return pm.sample(
         model=freeze_dims_and_data(model) if fixed else model,
         nuts_sampler=nuts_sampler,
         random_seed=seed,
-        initvals=starting_point(model_data(spec, evals)),
+        initvals=starting_point(data, gauged(spec, data)),
         compute_convergence_checks=False,
         discard_tuned_samples=True,
         **given,

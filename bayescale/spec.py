@@ -23,7 +23,9 @@ COVARIATE_COLUMNS: dict[str, tuple[str, float]] = {
     "log10_params": ("params_b", 1e9),
     "log10_tokens": ("tokens_t", 1e12),
 }
-SCALES = ("family_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd")
+SCALES = (
+    "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",
+)  # fmt: skip
 
 
 class _Frozen(BaseModel):
@@ -36,14 +38,16 @@ class Priors(_Frozen):
     The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
     """
 
-    slope: Prior = Prior("Normal", mu=0, sigma=1)
-    family_sd: Prior = Prior("HalfNormal", sigma=1)
+    slope: Prior = Prior("Normal", mu=0, sigma=2)
+    family_sd: Prior = Prior("HalfNormal", sigma=3)
     loading: Prior = Prior("Normal", mu=0, sigma=1)
+    own_loading_sd: Prior = Prior("HalfNormal", sigma=0.5)
+    common_loading_sd: Prior = Prior("HalfNormal", sigma=1)
     difficulty: Prior = Prior("Normal", mu=0, sigma=1.5)
     benchmark_slope_sd: Prior = Prior("LogNormal", mu=-1.5, sigma=0.5)
     family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
     testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
-    log_precision: Prior = Prior("Normal", mu=6, sigma=0.75)
+    log_precision: Prior = Prior("Normal", mu=6, sigma=0.5)
     latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
 
     @model_validator(mode="after")
@@ -103,6 +107,9 @@ class Spec(_Frozen):
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
     likelihood : {"beta_binomial", "beta"}
         Observation model of benchmarks that count items; benchmarks without items always get the Beta.
+    common_loading : bool
+        Whether benchmarks share a common loading on each factor, around which their own scatter (sds
+        ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).
     family_offsets : bool
         Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).
     family_benchmark : bool
@@ -130,12 +137,13 @@ class Spec(_Frozen):
 
     name: str = "custom"
     title: str = ""
-    factors: int = Field(default=4, ge=1, le=20)
+    factors: int = Field(default=6, ge=1, le=20)
     covariates: tuple[Covariate, ...] = ("log10_flops",)
     likelihood: Literal["beta_binomial", "beta"] = "beta_binomial"
+    common_loading: bool = True
     family_offsets: bool = True
     family_benchmark: bool = True
-    benchmark_slopes: bool = True
+    benchmark_slopes: bool = False
     testlets: bool = True
     floor: Floor = Floor()
     priors: Priors = Priors()
@@ -169,12 +177,11 @@ class Spec(_Frozen):
     def rotation_invariant(self) -> bool:
         """Whether the posterior is unchanged when all factors are rotated together.
 
-        It is, when loadings and slopes are independent zero-mean normals with one scale; then single loadings are not
-        identified, and only rotation-invariant quantities may be judged for convergence.
+        It is, when slopes, and loadings around what is common to them, are zero-mean normals alike for all factors;
+        then single loadings are not identified, and only rotation-invariant quantities may be judged for convergence.
         """
-        return all(
-            p.distribution == "Normal" and p.parameters["mu"] == 0 for p in (self.priors.loading, self.priors.slope)
-        )
+        needed = (self.priors.slope,) if self.common_loading else (self.priors.slope, self.priors.loading)
+        return all(p.distribution == "Normal" and p.parameters["mu"] == 0 for p in needed)
 
     @property
     def identity(self) -> str:

@@ -66,15 +66,17 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         x = _covariates(spec, data)
 
         # Benchmarks: loadings, guessing floor, precision of the scores around their mean.
-        loading = _loading(spec, data, cells)
+        family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 1.0
+        loading = _loading(spec, data, cells, family_sd)
         floor = _floor(spec, data)
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
 
         # Capability: shared slopes, a compute-efficiency offset per family, residual sd 1 (which sets the scale).
-        slope = priors.slope.variable("slope", dims=("covariate", "factor"))
+        slope = _slope(spec, data, family_sd)
         location = x @ slope
         if spec.family_offsets:
-            location = location + _pooled("family_offset", priors.family_sd, "family_sd", ("family", "factor"))[family]
+            z = pm.Normal("family_offset_z", 0, 1, dims=("family", "factor"))
+            location = location + pm.Deterministic("family_offset", family_sd * z, dims=("family", "factor"))[family]
 
         # What moves a score beside capability: a benchmark's own response to the covariates, what variants of one
         # benchmark share, a family's bent.
@@ -144,13 +146,33 @@ def gauged(spec: Spec, data: ModelData) -> bool:
     return spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"])
 
 
-def _loading(spec: Spec, data: ModelData, cells: dict[str, Any]) -> Any:
-    dims = ("benchmark", "factor")
+# With families, loadings and slopes are sampled in units of the sd between families. In the units of the spec, those of
+# the residual sd, all of them move together with `family_sd`: the data tell of their products, logits between families.
+
+
+def _slope(spec: Spec, data: ModelData, family_sd: Any) -> Any:
+    dims, prior = ("covariate", "factor"), spec.priors.slope
     if not gauged(spec, data):
-        return spec.priors.loading.variable("loading", dims=dims)
-    basis, complement = cells["gauge_basis"], cells["gauge_complement"]
-    sd = spec.priors.loading.parameters["sigma"]
-    return loadings("loading", sd, basis=basis, complement=complement, factors=spec.factors, dims=dims)
+        return prior.variable("slope", dims=dims)
+    scaled = pm.Normal("slope_scaled", 0, prior.parameters["sigma"] / family_sd, dims=dims)
+    return pm.Deterministic("slope", family_sd * scaled, dims=dims)
+
+
+def _loading(spec: Spec, data: ModelData, cells: dict[str, Any], family_sd: Any) -> Any:
+    """Loadings around what benchmarks have in common, or independent; one representative per rotation where allowed."""
+    dims, priors, gauge = ("benchmark", "factor"), spec.priors, gauged(spec, data)
+    if spec.common_loading:
+        own = priors.own_loading_sd.variable("own_loading_sd")
+        common = priors.common_loading_sd.variable("common_loading_sd")
+    elif gauge:
+        own, common = priors.loading.parameters["sigma"], 0.0
+    else:
+        return priors.loading.variable("loading", dims=dims)
+    benchmarks = len(data.coords["benchmark"])
+    frame = [cells["gauge_basis"], cells["gauge_complement"]] if gauge else [np.zeros((benchmarks, spec.factors))]
+    gauge_of = spec.factors if gauge else 0
+    scaled = loadings("loading_scaled", family_sd * own, family_sd * common, frame=frame, gauge_of=gauge_of, dims=dims)
+    return pm.Deterministic("loading", scaled / family_sd, dims=dims)
 
 
 def _pooled(name: str, prior: Any, sd_name: str, dims: tuple[str, ...]) -> Any:

@@ -22,8 +22,8 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 
-class ProcrustesGauge(Transform):
-    """Transform of loadings (benchmark, factor) to gauge coordinates: log-Cholesky factor of S, then C.
+class TriangularGauge(Transform):
+    """Transform of loadings (benchmark, factor) to gauge coordinates: L row by row, its diagonal as logs, then C.
 
     The last two inputs of the variable that it transforms are orthonormal bases of the reference subspace (benchmark,
     factor) and of its complement (benchmark, benchmark - factor).
@@ -39,76 +39,82 @@ class ProcrustesGauge(Transform):
     def __init__(self, factors: int) -> None:
         k = factors
         self.factors = k
-        self.rows, self.columns = np.tril_indices(k, -1)
-        self.off_diagonal = np.zeros((len(self.rows), k, k))
-        self.off_diagonal[np.arange(len(self.rows)), self.rows, self.columns] = 1.0
-        self.compound = _additive_compound(k)
+        self.rows, self.columns = np.tril_indices(k)
+        self.diagonal = self.rows == self.columns
 
     def _lower(self, value: Any) -> Any:
-        k, off = self.factors, len(self.rows)
-        diagonal = pt.exp(value[:k])[:, None] * np.eye(k)
-        if off == 0:
-            return diagonal
-        return diagonal + (value[k : k + off] @ self.off_diagonal.reshape((off, -1))).reshape((k, k))
+        k = self.factors
+        inside = value[: len(self.rows)]
+        entries = pt.switch(self.diagonal, pt.exp(inside), inside)
+        place = np.zeros((len(self.rows), k * k))
+        place[np.arange(len(self.rows)), self.rows * k + self.columns] = 1.0
+        return (entries @ place).reshape((k, k))
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         basis, complement = inputs[-2:]
-        lower = self._lower(value)
-        rest = value[self.factors + len(self.rows) :].reshape((-1, self.factors))
-        return basis @ (lower @ lower.T) + complement @ rest
+        rest = value[len(self.rows) :].reshape((-1, self.factors))
+        return basis @ self._lower(value) + complement @ rest
 
     def forward(self, value: Any, *inputs: Any) -> Any:
         basis, complement = inputs[-2:]
-        u, _, vt = pt.linalg.svd(basis.T @ value)
-        turned = value @ (u @ vt).T
-        within = basis.T @ turned
         # Loadings of zero, PyMC's default start, have no direction: half a unit in each takes their place.
-        ridge = pt.switch(pt.eq(pt.max(pt.abs(value)), 0.0), 0.5, 1e-14)
-        lower = pt.linalg.cholesky((within + within.T) / 2 + ridge * pt.eye(self.factors))
-        rest = (complement.T @ turned).ravel()
-        return pt.concatenate([pt.log(pt.diagonal(lower)), lower[self.rows, self.columns], rest])
+        value = value + pt.switch(pt.eq(pt.max(pt.abs(value)), 0.0), 0.5, 0.0) * basis
+        within = basis.T @ value
+        # B'W = L R with R a rotation: L is the Cholesky factor of B'W W'B.
+        lower = pt.linalg.cholesky(within @ within.T + 1e-12 * pt.eye(self.factors))
+        rotation = pt.linalg.solve(lower, within)
+        rest = (complement.T @ value @ rotation.T).ravel()
+        entries = lower[self.rows, self.columns]
+        return pt.concatenate([pt.switch(self.diagonal, pt.log(pt.abs(entries) + 1e-300), entries), rest])
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        k = self.factors
-        # S = L L': |dS/dL| = 2^K prod L_ii^(K - i + 1) for i = 1..K; the diagonal is sampled as its log.
-        log_volume = k * np.log(2.0) + pt.sum(value[:k] * (np.arange(k, 0, -1) + 1.0))
-        if k > 1:
-            lower = self._lower(value)
-            pairs = len(self.rows)
-            orbit = (pt.as_tensor(self.compound) @ (lower @ lower.T).ravel()).reshape((pairs, pairs))
-            log_volume = log_volume + pt.linalg.slogdet(orbit)[1]
-        return log_volume
+        # The volume of the orbit of L under rotations is prod L_ii^(K - i), i = 1..K; the logs add one power each.
+        logs = value[: len(self.rows)][np.flatnonzero(self.diagonal)]
+        return pt.sum(logs * np.arange(self.factors, 0, -1.0))
 
 
-def loadings(name: str, sd: float, *, basis: Any, complement: Any, factors: int, dims: Any) -> Any:
-    """Make ``W ~ Normal(0, sd)``, independent, sampled one representative per rotation.
+def loadings(name: str, own_sd: Any, common_sd: Any, *, frame: list[Any], gauge_of: int, dims: Any) -> Any:
+    """Make ``W_bk = c_k + w_bk`` with ``c ~ Normal(0, common_sd)`` and ``w ~ Normal(0, own_sd)``, c integrated out.
+
+    What all benchmarks share of a factor's loading makes their loadings on it correlate: a new benchmark is expected to
+    rise with compute as the others do. Over factors the prior is independent and alike, so rotations leave it as it is.
 
     Parameters
     ----------
-    sd : float
-    basis, complement : tensor (benchmark, factor), (benchmark, benchmark - factor)
-        See `split_space`. They steer the sampler and do not enter the density.
-    factors : int
+    own_sd, common_sd : float or scalar tensor
+    frame : list of tensors
+        With a gauge, basis and complement of `split_space`, else one array of the shape (benchmark, factor). They do
+        not enter the density.
+    gauge_of : int
+        Number of factors to sample one representative per rotation of; 0 for plain loadings.
     """
     return pm.CustomDist(
         name,
-        sd,
-        basis,
-        complement,
+        pt.as_tensor(own_sd),
+        pt.as_tensor(common_sd),
+        *frame,
         logp=_log_prior,
         random=_draw_prior,
-        signature="(),(b,k),(b,c)->(b,k)",
-        transform=ProcrustesGauge(factors),
+        signature=f"(),(),(b,k){',(b,c)' * (len(frame) - 1)}->(b,k)",
+        transform=TriangularGauge(gauge_of) if gauge_of else None,
         dims=dims,
     )
 
 
-def _log_prior(value: Any, sd: Any, basis: Any, complement: Any) -> Any:
-    return pm.logp(pm.Normal.dist(0, sd), value).sum()
+def _log_prior(value: Any, own_sd: Any, common_sd: Any, *_: Any) -> Any:
+    # Each column is normal with covariance own^2 I + common^2 J, whose inverse and determinant have closed forms.
+    benchmarks, factors = value.shape[0], value.shape[1]
+    own, common = own_sd**2, common_sd**2
+    total = own + benchmarks * common
+    squares = pt.sum(value**2) - common / total * pt.sum(pt.sum(value, axis=0) ** 2)
+    log_det = (benchmarks - 1) * pt.log(own) + pt.log(total)
+    return -0.5 * (squares / own + factors * (log_det + benchmarks * np.log(2 * np.pi)))
 
 
-def _draw_prior(sd: Any, basis: Any, complement: Any, rng: np.random.Generator, size: Any = None) -> Any:
-    return rng.normal(0, sd, size=basis.shape)
+def _draw_prior(own_sd: Any, common_sd: Any, *frame: Any, rng: np.random.Generator, size: Any = None) -> Any:
+    benchmarks, factors = frame[0].shape
+    own, common = rng.standard_normal((benchmarks, factors)), rng.standard_normal((1, factors))
+    return common_sd * common + own_sd * own
 
 
 def split_space(reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

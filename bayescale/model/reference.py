@@ -15,9 +15,8 @@ from bayescale.response import score_slope
 # Noise of a working logit beside its sampling error: overdispersion and effects other than capability, about the sd of
 # family-by-benchmark effects. It keeps huge benchmarks from owning the reference; a rough value is enough for a gauge.
 _EXTRA_SD = 0.15
-# The components have unit variance over models, capabilities only unit residual variance: over models, with compute and
-# family, theirs is several times as large.
-SPREAD = 2.5
+# The components have unit variance over models; capabilities, in units of the sd between families, that and compute's.
+SPREAD = 1.5
 
 
 def reference_loadings(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
@@ -59,12 +58,11 @@ def coordinates(data: ModelData, gauged: bool) -> dict[str, np.ndarray]:
     return steering
 
 
-def starting_point(data: ModelData) -> dict[str, np.ndarray]:
+def starting_point(data: ModelData, gauged: bool) -> dict[str, np.ndarray]:
     """Rough values of the benchmarks' variables, for the sampler to start at."""
-    factors = len(data.coords["factor"])
     start = {"relative_difficulty": -typical_logits(data)}
-    if factors <= len(data.coords["benchmark"]):
-        start["loading"] = reference_loadings(data, factors)
+    if gauged:
+        start["loading_scaled"] = reference_loadings(data, len(data.coords["factor"]))
     return start
 
 
