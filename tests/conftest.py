@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from simulate import Truth, posterior_near, simulate
+from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -37,13 +36,13 @@ def evals(world: tuple[Evals, Truth]) -> Evals:
 @pytest.fixture(scope="session")
 def posterior(world: tuple[Evals, Truth]) -> Posterior:
     """4 x 1000 independent draws around the truth, as a sampler that converged would leave them: no sampling."""
-    return posterior_near(*world, Spec(factors=1))
+    return posterior_near(*world, world_spec())
 
 
 @pytest.fixture(scope="session")
 def two_factors() -> Posterior:
     """The same with two capabilities."""
-    return posterior_near(*simulate(factors=2), Spec(factors=2))
+    return posterior_near(*simulate(factors=2), world_spec(2))
 
 
 @dataclass(frozen=True)
@@ -62,32 +61,22 @@ def sampled(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Sampled:
     return once(tmp_path_factory, "sampled", lambda: _sample(evals))
 
 
-def _sample(evals: Evals) -> Sampled:
-    import nutpie
+SHORT = {"draws": 60, "tune": 80, "chains": 2, "cores": 2, "progressbar": False}
 
+
+def _sample(evals: Evals) -> Sampled:
+    from bayescale import compiled
     from bayescale.fit import fit
 
-    compiled: list[Any] = []
-    compile_model = nutpie.compile_pymc_model
-
-    def compile_once(*args: Any, **kwargs: Any) -> Any:
-        if not compiled:
-            compiled.append(compile_model(*args, **kwargs))
-        return compiled[0]
-
     def run(seed: int) -> Posterior:
-        settings = {"draws": 60, "tune": 80, "chains": 2, "cores": 2, "progressbar": False}
-        return fit(Spec(factors=1), evals, random_seed=seed, **settings)
+        return fit(world_spec(), evals, random_seed=seed, **SHORT)
 
-    nutpie.compile_pymc_model = compile_once
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            first = run(1)
-            issued = list(caught)
-            return Sampled(first, run(1), run(2), [_plain(w) for w in issued])
-    finally:
-        nutpie.compile_pymc_model = compile_model
+    compiled._kept.clear()  # compiled for these scores, not for others
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        first = run(1)
+        issued = list(caught)
+        return Sampled(first, run(1), run(2), [_plain(w) for w in issued])
 
 
 def _plain(warning: warnings.WarningMessage) -> warnings.WarningMessage:

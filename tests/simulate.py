@@ -19,6 +19,11 @@ from bayescale.posterior import Posterior
 from bayescale.spec import Spec
 
 
+def world_spec(factors: int = 1, **form: Any) -> Spec:
+    """The spec with every effect that the simulated world has; the default has no slopes of the benchmarks' own."""
+    return Spec(**{"factors": factors, "benchmark_slopes": True, **form})
+
+
 @dataclass(frozen=True)
 class Truth:
     """Everything that the simulated world is made of; compute is in decades around `centre`.
@@ -237,6 +242,8 @@ def posterior_near(
         "capability": (("model", "factor"), truth.capability),
         "covariate_value": (("model", "covariate"), x),
     }
+    if spec.common_loading:
+        variables |= {"own_loading_sd": ((), np.array(0.3)), "common_loading_sd": ((), np.array(0.9))}
     if spec.family_offsets:
         variables |= {"family_offset": (("family", "factor"), truth.offset), "family_sd": ((), np.array(0.7))}
     if spec.benchmark_slopes:

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, expit, xlog1py, xlogy
-from simulate import Truth, posterior_near, simulate
+from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 FLOPS = 5e23
 REPEATS = 200
@@ -22,7 +21,7 @@ REPEATS = 200
 @pytest.fixture(scope="module")
 def uncertain(world: tuple[Evals, Truth]) -> Posterior:
     """Draws far enough apart that given scores also tell which draws to believe."""
-    return posterior_near(*world, Spec(factors=1), spread=0.3, log_precision=5.0, seed=2)
+    return posterior_near(*world, world_spec(), spread=0.3, log_precision=5.0, seed=2)
 
 
 def brute_force(
@@ -167,7 +166,7 @@ def test_a_partner_in_the_testlet_moves_more(world: tuple[Evals, Truth]) -> None
     alike = Evals(evals.models, evals.benchmarks.assign(items=500.0, floor=0.0), evals.scores)
     same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.02, "benchmark_slope": 0.0}
     same |= {"family_benchmark": 0.0, "testlet_sd": 1.0, "log_precision": 6.0}
-    posterior = posterior_near(alike, truth, Spec(factors=1), spread=0.05, **same)
+    posterior = posterior_near(alike, truth, world_spec(), spread=0.05, **same)
     free = middle(posterior.forecast(family="Family-A", flops=3e22))
     for family in ("Family-A", NEW_FAMILY):
         known = middle(posterior.forecast(family=family, flops=3e22, given={"bench-4": free["bench-4"] + 0.25}))
@@ -203,7 +202,7 @@ def test_the_same_seed_gives_the_same_numbers(posterior: Posterior) -> None:
 )
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], form: dict) -> None:
-    posterior = posterior_near(*world, Spec(factors=1, **form))
+    posterior = posterior_near(*world, world_spec(**form))
     for family in ("Family-A", NEW_FAMILY):
         forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5})
         assert np.isfinite(flat(forecast)).all()
@@ -217,7 +216,7 @@ def test_conditioning_takes_less_than_a_second() -> None:
         families=5, models=15, factors=4, slope=(1.0, 0.5, 0.3, 0.2), items=(1000,) * count, floors=(0.1,) * count,
         testlets=("pair", "pair") + ("",) * (count - 2),
     )  # fmt: skip
-    posterior = posterior_near(evals, truth, Spec(factors=4))
+    posterior = posterior_near(evals, truth, world_spec(4))
     given = {f"bench-{b}": 0.6 for b in (1, 4, 9)}
     taken = []
     for family in ("Family-A", NEW_FAMILY, NEW_FAMILY):

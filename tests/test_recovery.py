@@ -11,13 +11,13 @@ import pytest
 import xarray as xr
 from conftest import once
 from scipy import stats
-from simulate import Truth, simulate
+from simulate import Truth, simulate, world_spec
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
 from bayescale.fit import fit
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec, load_spec
+from bayescale.spec import load_spec
 
 pytestmark = pytest.mark.slow
 
@@ -56,9 +56,7 @@ def _recover(factors: int, seed: int) -> Recovered:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = fit(
-            Spec(factors=factors), evals, draws=600, tune=500, chains=2, random_seed=seed, progressbar=False
-        )
+        posterior = fit(world_spec(factors), evals, draws=600, tune=500, chains=2, random_seed=seed, progressbar=False)
     return Recovered(evals, truth, posterior)
 
 

@@ -186,7 +186,8 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
         spec.replace(likelihood="beta"),
         spec.replace(family_offsets=False),
         spec.replace(family_benchmark=False),
-        spec.replace(benchmark_slopes=False),
+        spec.replace(benchmark_slopes=True),
+        spec.replace(common_loading=False),
         spec.replace(testlets=False),
         spec.replace(floor={"learned": False}),
         spec.replace(floor={"concentration": 101}),
@@ -211,23 +212,26 @@ def test_yaml_keeps_every_digit(sigma: float, factors: int, mean: float) -> None
 
 
 @pytest.mark.parametrize(
-    ("priors", "invariant"),
+    ("priors", "common", "independent"),
     [
-        ({}, True),
-        ({"loading": "Normal(0, 3)", "slope": "Normal(0, 0.2)"}, True),
-        ({"family_sd": "HalfCauchy(1)", "difficulty": "StudentT(3, 1, 1)"}, True),
-        ({"loading": "StudentT(4, 0, 1)"}, False),
-        ({"loading": "Laplace(0, 1)"}, False),
-        ({"loading": "Normal(0.5, 1)"}, False),
-        ({"loading": "HalfNormal(1)"}, False),
-        ({"slope": "HalfNormal(1)"}, False),
-        ({"slope": "Normal(1, 1)"}, False),
+        ({}, True, True),
+        ({"loading": "Normal(0, 3)", "slope": "Normal(0, 0.2)"}, True, True),
+        ({"family_sd": "HalfCauchy(1)", "difficulty": "StudentT(3, 1, 1)"}, True, True),
+        ({"own_loading_sd": "Exponential(1)", "common_loading_sd": "HalfCauchy(1)"}, True, True),
+        ({"loading": "StudentT(4, 0, 1)"}, True, False),
+        ({"loading": "Laplace(0, 1)"}, True, False),
+        ({"loading": "Normal(0.5, 1)"}, True, False),
+        ({"loading": "HalfNormal(1)"}, True, False),
+        ({"slope": "HalfNormal(1)"}, False, False),
+        ({"slope": "Normal(1, 1)"}, False, False),
     ],
 )
 def test_rotating_all_factors_matters_unless_loadings_and_slopes_are_zero_mean_normals(
-    priors: dict, invariant: bool
+    priors: dict, common: bool, independent: bool
 ) -> None:
-    assert Spec(priors=priors).rotation_invariant is invariant
+    """Loadings around a common one are zero-mean normals whatever the prior of independent ones."""
+    assert Spec(priors=priors).rotation_invariant is common
+    assert Spec(priors=priors, common_loading=False).rotation_invariant is independent
 
 
 def test_printing_a_spec_lists_every_prior() -> None:

@@ -1,0 +1,169 @@
+"""Compiled models, kept: other scores need no new compilation, anything else does, and the draws are what they were."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SHORT, Sampled
+from simulate import world_spec
+
+from bayescale import compiled
+from bayescale.compiled import KEPT, compiled_for
+from bayescale.evals import Evals
+from bayescale.fit import fit
+from bayescale.model import model_data
+from bayescale.spec import Spec
+
+
+def masked(evals: Evals) -> Evals:
+    fewer = evals.mask((evals.matrix() > 0.5) & (evals.matrix()["benchmark"] != "bench-3"))
+    assert 0 < fewer.n_scores < evals.n_scores
+    return fewer
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_kept", OrderedDict())
+
+
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
+def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_own(
+    evals: Evals, sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program of `sampled` was compiled for all scores; here one is compiled for some, and then takes all."""
+    compilations = []
+    compile_one = compiled._compile
+    monkeypatch.setattr(compiled, "_compile", lambda *args: compilations.append(args) or compile_one(*args))
+    some = fit(world_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
+    every = fit(world_spec(), evals, random_seed=1, **SHORT).idata["posterior"]
+    again = fit(world_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
+    assert len(compilations) == 1
+    own = sampled.posterior.idata["posterior"]
+    assert set(every.data_vars) == set(own.data_vars)
+    for name in own.data_vars:
+        np.testing.assert_array_equal(every[name], own[name], err_msg=str(name))
+        np.testing.assert_array_equal(again[name], some[name], err_msg=str(name))
+    assert not np.isclose(some["difficulty"], every["difficulty"]).any()
+
+
+@dataclass
+class Fake:
+    """A compiled model that keeps what it is given."""
+
+    shared_data: dict[str, Any] = field(default_factory=lambda: {"count": None, "gauge_basis": None})
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def set_data(self, name: str, value: Any) -> None:
+        self.given[name] = value
+
+    def set_value(self, value: Any) -> None:
+        self.given["start"] = value
+
+    def with_data(self, **values: Any) -> Any:
+        return values
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
+    found: list[Spec] = []
+
+    def fake(spec: Spec, *_: Any) -> Any:
+        found.append(spec)
+        start = {"relative_difficulty": Fake(), "loading_scaled": Fake()}
+        return compiled._Compiled(model=Fake(), program=Fake(), start=start)
+
+    monkeypatch.setattr(compiled, "_compile", fake)
+    return found
+
+
+def test_the_ones_used_last_are_kept(evals: Evals, compilations: list[Spec]) -> None:
+    specs = [Spec(factors=1, likelihood="beta", testlets=i % 2 > 0, family_offsets=i > 1) for i in range(KEPT + 1)]
+    for spec in specs[:KEPT]:
+        compiled_for(spec, evals)
+    compiled_for(specs[0], evals)
+    assert compilations == specs[:KEPT]
+    compiled_for(specs[KEPT], evals)
+    assert len(compiled._kept) == KEPT
+    compiled_for(specs[0], evals)
+    assert compilations == specs
+    # The one that went is compiled again.
+    compiled_for(specs[1], evals)
+    assert compilations == [*specs, specs[1]]
+    assert len(compiled._kept) == KEPT
+
+
+def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
+    evals: Evals, compilations: list[Spec]
+) -> None:
+    first = compiled_for(Spec(factors=2), evals)
+    second = compiled_for(Spec(factors=2), masked(evals))
+    assert len(compilations) == 1
+    data = model_data(Spec(factors=2), masked(evals))
+    np.testing.assert_array_equal(second["count"], data.cells["count"])
+    assert not np.allclose(first["gauge_basis"], second["gauge_basis"])
+    # What the program has no use for is kept from it, but the PyMC model behind the starting points has it all.
+    assert set(second) == {"count", "gauge_basis"}
+    (kept,) = compiled._kept.values()
+    assert set(data.cells) < set(kept.model.given)
+    np.testing.assert_array_equal(kept.model.given["score"], data.cells["score"])
+    assert kept.start["loading_scaled"].given["start"].shape == (5, 2)
+
+
+def structure(spec: Spec, evals: Evals) -> str:
+    return compiled._structure(spec, model_data(spec, evals))
+
+
+def test_scores_names_and_columns_without_use_are_not_compiled_in(evals: Evals) -> None:
+    spec = Spec(factors=2)
+    here = structure(spec, evals)
+    halved = Evals(evals.models, evals.benchmarks, evals.scores.assign(score=evals.scores["score"] / 2))
+    renamed = Evals(evals.models, evals.benchmarks, evals.scores, name="another")
+    sizes = Evals(evals.models.assign(params_b=1.0), evals.benchmarks, evals.scores)
+    for same in (masked(evals), halved, renamed, sizes):
+        assert structure(spec, same) == here
+    assert structure(spec.replace(name="another", title="Another"), evals) == here
+
+
+def test_whatever_else_changes_is_not_served(evals: Evals) -> None:
+    spec, models, benchmarks = Spec(factors=2), evals.models, evals.benchmarks
+    new_names = {"bench-1": "bench-9"}
+    others = {
+        "prior": (spec.replace(priors={"testlet_sd": "HalfNormal(0.51)"}), evals),
+        "factors": (spec.replace(factors=1), evals),
+        "form": (spec.replace(common_loading=False), evals),
+        "covariates": (spec.replace(covariates=("log10_params", "log10_tokens")), evals),
+        "floor of the spec": (spec.replace(floor={"concentration": 101}), evals),
+        "fewer models": (spec, evals.select(models=evals.model_names[:-1])),
+        "fewer benchmarks": (spec, evals.select(benchmarks=evals.benchmark_names[:-1])),
+        "benchmark's name": (
+            spec,
+            Evals(
+                models,
+                benchmarks.replace({"benchmark": new_names}),
+                evals.scores.replace({"benchmark": new_names}),
+            ),
+        ),
+    }
+    changed_models = {
+        "compute": {"flops": models["flops"] * np.linspace(1, 2, len(models))},
+        "error of compute": {"flops_log10_sd": models["flops_log10_sd"] * 2},
+        # Tokens too: from parameters and tokens compute would be known.
+        "unknown compute": {c: models[c].where(np.arange(len(models)) != 3) for c in ("flops", "tokens_t")},
+        "family": {"family": models["family"].where(np.arange(len(models)) != 3, "Family-A")},
+    }
+    changed_benchmarks = {
+        "items": {"items": benchmarks["items"] + 1},
+        "floor": {"floor": benchmarks["floor"] + 0.01},
+        "ceiling": {"ceiling": 0.99},
+        "testlet": {"testlet": ["", "", "pair", "", "pair"]},
+    }
+    others |= {n: (spec, Evals(models.assign(**c), benchmarks, evals.scores)) for n, c in changed_models.items()}
+    others |= {n: (spec, Evals(models, benchmarks.assign(**c), evals.scores)) for n, c in changed_benchmarks.items()}
+    structures = {name: structure(*other) for name, other in others.items()} | {"here": structure(spec, evals)}
+    alike = [(a, b) for a, b in combinations(structures, 2) if structures[a] == structures[b]]
+    assert alike == []
