@@ -56,8 +56,15 @@ def score_slope(mean: Any, floor: Any, ceiling: Any) -> Any:
 
 
 def beta_shapes(mean: Any, precision: Any) -> tuple[Any, Any]:
-    """Shapes of the Beta distribution with this mean and precision (``alpha + beta``)."""
-    return mean * precision, (1 - mean) * precision
+    """Shapes of the Beta distribution with this mean and precision (``alpha + beta``).
+
+    Far out the sigmoid is 1 in floating point; a shape of zero is no Beta, to draw from or to differentiate.
+    """
+    return mean * precision + _TINY, (1 - mean) * precision + _TINY
+
+
+# Far below the rounding error of any shape that is not zero.
+_TINY = 1e-300
 
 
 def effective_items(items: Any, precision: Any) -> Any:
@@ -113,9 +120,7 @@ def predict_score(mean: Any, precision: Any, items: Any, rng: np.random.Generato
         Scores in [0, 1], of the broadcast shape.
     """
     mean, precision, items = np.broadcast_arrays(mean, precision, items)
-    tiny = np.finfo(float).tiny
-    a, b = beta_shapes(mean, precision)
-    share = rng.beta(np.maximum(a, tiny), np.maximum(b, tiny))
+    share = rng.beta(*beta_shapes(mean, precision))
     counted = np.isfinite(items)
     if counted.any():
         share[counted] = rng.binomial(items[counted].astype(np.int64), share[counted]) / items[counted]

@@ -197,7 +197,6 @@ def test_an_unknown_spec_is_refused(evals: Evals) -> None:
         fit("onefactor", evals)
 
 
-@pytest.mark.xfail(strict=True, raises=FitError, reason="what is wrong with the evals passes for a failure to sample")
 def test_empty_evals_are_refused(evals: Evals) -> None:
     with pytest.raises(EvalsError, match="no score to fit"):
         fit(Spec(factors=1), evals.mask(evals.matrix() >= 0))

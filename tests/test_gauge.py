@@ -184,7 +184,6 @@ def covariance(benchmarks: int, own: float = OWN, common: float = COMMON) -> np.
     return own**2 * np.eye(benchmarks) + common**2 * np.ones((benchmarks, benchmarks))
 
 
-@pytest.mark.xfail(strict=True, reason="plain loadings are made with transform=None, which PyMC warns of")
 def test_loadings_are_made_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

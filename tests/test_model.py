@@ -377,7 +377,6 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     assert float(prior["difficulty"].std()) == pytest.approx(1.5, abs=0.15)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="far out the mean is 1 in floating point, a shape zero")
 def test_scores_are_drawn_from_the_prior_within_their_bounds(evals: Evals) -> None:
     spec = Spec(factors=2)
     with build_model(spec, evals):

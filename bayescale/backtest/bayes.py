@@ -30,7 +30,7 @@ class BayesMethod:
     """
 
     spec: Spec
-    draws: int = 1000
+    draws: int = 750
     tune: int = 400
     chains: int = 4
     cores: int | None = None

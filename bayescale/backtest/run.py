@@ -30,7 +30,7 @@ def backtest(
     directory: str | Path | None = None,
     jobs: int | None = None,
     random_seed: int = 0,
-    draws: int = 1000,
+    draws: int = 750,
     tune: int = 400,
     chains: int = 4,
     cores: int | None = None,

@@ -61,7 +61,7 @@ def backtest(
         str | None,
         typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 1000,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 750,
     tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = 4,
     seed: Annotated[

@@ -25,14 +25,17 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
     With m a model of family f, b a benchmark in testlet g, k a factor and x the centred covariates::
 
+        loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) sigmoid(eta_mb)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)     Beta where no items are counted
 
-    Scale effects (tau, and the sds of d, u, v) are non-centred; theta is whitened by `ConditionalWhitening`, which does
-    not change its distribution. The observed cells are data containers (`count*`, `share*`): other cells over the
-    same coordinates need no new compilation.
+    Without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings
+    and slopes are sampled in units of tau, one representative per rotation (`bayescale.model.gauge`); alpha, u and v
+    are non-centred; theta is whitened by `ConditionalWhitening`. None of this changes a distribution. Whatever depends
+    on the observed cells is a data container (see `containers`): other cells over the same coordinates need no new
+    compilation.
 
     Parameters
     ----------
@@ -42,10 +45,13 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     Returns
     -------
     pymc.Model
-        Variables with their dims: ``slope`` (covariate, factor), ``family_sd``, ``family_offset`` (family, factor),
-        ``loading`` (benchmark, factor), ``difficulty``, ``floor``, ``log_precision`` (benchmark),
-        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect``
-        (model, testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate).
+        Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
+        (benchmark, factor), ``difficulty``, ``floor``, ``log_precision`` (benchmark), ``benchmark_slope`` (benchmark,
+        covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model, testlet), ``capability``
+        (model, factor), ``covariate_value`` (model, covariate); and the sds ``own_loading_sd``, ``common_loading_sd``,
+        ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is
+        missing, but for ``floor``. Others are coordinates of the sampler (``loading_scaled``, ``slope_scaled``,
+        ``relative_difficulty``, ``*_z``, ...).
 
     Raises
     ------
