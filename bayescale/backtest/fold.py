@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -82,21 +83,33 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
         (name, benchmarks): evals_of[name].select(benchmarks=benchmarks)
         for name, benchmarks in dict.fromkeys((t.evals, t.benchmarks) for t in tasks)
     }
-    groups: dict[tuple[object, ...], list[Task]] = {}
+    groups: dict[_Hiding, list[Task]] = {}
     for task in tasks:
-        evals = pools[task.evals, task.benchmarks]
-        participants = _participants(task, tasks, evals)
-        test = _test_models(task, evals, participants)
-        groups.setdefault((task.evals, task.benchmarks, task.seen, participants, test), []).append(task)
-    taking_part: dict[tuple[object, ...], set[str]] = {}
-    for key in groups:
-        taking_part.setdefault(key[:2], set()).update(key[3])  # type: ignore[arg-type]
-    return [_fold(key, members, pools[key[:2]], taking_part[key[:2]]) for key, members in groups.items()]  # type: ignore[index]
+        pool = (task.evals, task.benchmarks)
+        participants = _participants(task, tasks, pools[pool])
+        test = _test_models(task, pools[pool], participants)
+        groups.setdefault(_Hiding(pool, task.seen, participants, test), []).append(task)
+    taking_part: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    for hiding in groups:
+        taking_part.setdefault(hiding.pool, set()).update(hiding.participants)
+    return [
+        _fold(members, pools[hiding.pool], taking_part[hiding.pool], hiding.participants, hiding.test)
+        for hiding, members in groups.items()
+    ]
 
 
-def _fold(key: tuple[object, ...], tasks: list[Task], pool: Evals, taking_part: set[str]) -> Fold:
-    participants: tuple[str, ...] = key[3]  # type: ignore[assignment]
-    test: tuple[str, ...] = key[4]  # type: ignore[assignment]
+class _Hiding(NamedTuple):
+    """What tasks must have in common to share a fold."""
+
+    pool: tuple[str, tuple[str, ...]]
+    seen: tuple[str, ...]
+    participants: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def _fold(
+    tasks: list[Task], pool: Evals, taking_part: set[str], participants: tuple[str, ...], test: tuple[str, ...]
+) -> Fold:
     evals = pool.select(models=[m for m in pool.model_names if m in taking_part])
     matrix = evals.matrix()
     hidden = xr.zeros_like(matrix, dtype=bool)

@@ -142,10 +142,7 @@ def resolve_methods(
             raise BacktestError(f"{item!r} is no method: give a name, a Spec, or an object with `name` and `predict`.")
     if not made:
         raise BacktestError("No methods: name a spec or a baseline.")
-    names = [m.name for m in made]
-    for name in names:
-        if names.count(name) > 1:
-            raise BacktestError(f"Two methods are called {name!r}: give one of them another name.")
+    _told_apart([m.name for m in made], "methods")
     return made
 
 
@@ -157,11 +154,15 @@ def _tasks(tasks: Sequence[str | Task] | None) -> list[Task]:
     chosen = [*named, *(t for t in given if isinstance(t, Task))]
     if not chosen:
         raise BacktestError("No tasks: name groups such as emergent, or leave `tasks` out.")
-    names = [t.name for t in chosen]
+    _told_apart([t.name for t in chosen], "tasks")
+    return chosen
+
+
+def _told_apart(names: list[str], what: str) -> None:
+    """Raise for the first name that two of them have: rows of the results are found by it."""
     for name in names:
         if names.count(name) > 1:
-            raise BacktestError(f"Two tasks are called {name!r}: give one of them another name.")
-    return chosen
+            raise BacktestError(f"Two {what} are called {name!r}: give one of them another name.")
 
 
 def _baselines() -> dict[str, Any]:

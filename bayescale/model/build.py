@@ -81,8 +81,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         slope = _slope(spec, data, family_sd)
         location = x @ slope
         if spec.family_offsets:
-            z = pm.Normal("family_offset_z", 0, 1, dims=("family", "factor"))
-            location = location + pm.Deterministic("family_offset", family_sd * z, dims=("family", "factor"))[family]
+            location = location + _pooled("family_offset", family_sd, ("family", "factor"))[family]
 
         # What moves a score beside capability: a benchmark's own response to the covariates, what variants of one
         # benchmark share, a family's bent.
@@ -99,12 +98,12 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
             effects.append(x @ benchmark_slope.T)
             about = about + (benchmark_slope * (informative @ x)).sum(axis=1)
         if data.coords["testlet"]:
-            effect = _pooled("testlet_effect", priors.testlet_sd, "testlet_sd", ("model", "testlet"))
+            effect = _pooled("testlet_effect", priors.testlet_sd.variable("testlet_sd"), ("model", "testlet"))
             alone = pt.zeros((effect.shape[0], 1))
             effects.append(pt.concatenate([effect, alone], axis=1)[:, data.testlet_index])
         if spec.family_benchmark:
-            names = ("family", "benchmark")
-            effect = _pooled("family_benchmark", priors.family_benchmark_sd, "family_benchmark_sd", names)
+            sd = priors.family_benchmark_sd.variable("family_benchmark_sd")
+            effect = _pooled("family_benchmark", sd, ("family", "benchmark"))
             effects.append(effect[family])
 
         # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where that of an
@@ -181,9 +180,8 @@ def _loading(spec: Spec, data: ModelData, cells: dict[str, Any], family_sd: Any)
     return pm.Deterministic("loading", scaled / family_sd, dims=dims)
 
 
-def _pooled(name: str, prior: Any, sd_name: str, dims: tuple[str, ...]) -> Any:
+def _pooled(name: str, sd: Any, dims: tuple[str, ...]) -> Any:
     """Zero-mean normal effects with one pooled sd, non-centred: many of them are told little by their own data."""
-    sd = prior.variable(sd_name)
     return pm.Deterministic(name, sd * pm.Normal(f"{name}_z", 0, 1, dims=dims), dims=dims)
 
 
