@@ -181,7 +181,7 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, **settings: Any) -> Any:
         raise MissingDependencyError(
             "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
         ) from None
-    from bayescale.model.whiten_jax import register
+    from bayescale.model.jax_ops import register
 
     register()
     # JAX traces fixed shapes only, so the cells can be no containers here.

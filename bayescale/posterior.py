@@ -175,14 +175,23 @@ class Posterior:
         )
 
     def log_likelihood(self) -> az.InferenceData:
-        """Return `idata` with the group ``log_likelihood``, one value per draw and observed score, for LOO and WAIC."""
+        """Return `idata` with the group ``log_likelihood``: ``score`` (chain, draw, cell), for LOO and WAIC.
+
+        Cells are the observed scores; their coordinates ``model`` and ``benchmark`` tell which.
+        """
         import pymc as pm
+        import xarray as xr
 
         from bayescale.model import build_model
 
-        return pm.compute_log_likelihood(
+        idata = pm.compute_log_likelihood(
             self.idata.copy(), model=build_model(self.spec, self.evals), extend_inferencedata=True, progressbar=False
         )
+        model, benchmark = np.nonzero(self.evals.matrix().notna().to_numpy())
+        idata["log_likelihood"] = idata["log_likelihood"].isel(
+            model=xr.DataArray(model, dims="cell"), benchmark=xr.DataArray(benchmark, dims="cell")
+        )
+        return idata
 
     def save(self, path: str | Path) -> Path:
         """Write one netCDF file with draws, spec, data and identity; whole or not at all.

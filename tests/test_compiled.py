@@ -55,7 +55,7 @@ def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_o
 class Fake:
     """A compiled model that keeps what it is given."""
 
-    shared_data: dict[str, Any] = field(default_factory=lambda: {"count": None, "gauge_basis": None})
+    shared_data: dict[str, Any] = field(default_factory=lambda: {"observed": None, "gauge_basis": None})
     given: dict[str, Any] = field(default_factory=dict)
 
     def set_data(self, name: str, value: Any) -> None:
@@ -104,13 +104,13 @@ def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
     second = compiled_for(Spec(factors=2), masked(evals))
     assert len(compilations) == 1
     data = model_data(Spec(factors=2), masked(evals))
-    np.testing.assert_array_equal(second["count"], data.cells["count"])
+    np.testing.assert_array_equal(second["observed"], data.cells["observed"])
     assert not np.allclose(first["gauge_basis"], second["gauge_basis"])
     # What the program has no use for is kept from it, but the PyMC model behind the starting points has it all.
-    assert set(second) == {"count", "gauge_basis"}
+    assert set(second) == {"observed", "gauge_basis"}
     (kept,) = compiled._kept.values()
     assert set(data.cells) < set(kept.model.given)
-    np.testing.assert_array_equal(kept.model.given["score"], data.cells["score"])
+    np.testing.assert_array_equal(kept.model.given["observed_score"], data.cells["observed_score"])
     assert kept.start["loading_scaled"].given["start"].shape == (5, 2)
 
 

@@ -296,22 +296,26 @@ def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sa
     posterior = sampled.posterior
     idata = posterior.log_likelihood()
     assert "log_likelihood" not in posterior.idata.groups()
-    groups = idata["log_likelihood"]
-    assert sum(v.sizes[v.dims[-1]] for v in groups.data_vars.values()) == posterior.evals.n_scores
-    assert all(dict(v.sizes)["chain"] == 2 and dict(v.sizes)["draw"] == 60 for v in groups.data_vars.values())
-    data, expected = posterior.draws.data, posterior.expected_scores().to_numpy()
-    precision = np.exp(posterior.idata["posterior"]["log_precision"].to_numpy())
-    for kind in ("count", "share"):
-        for cell in (0, -1):
-            m, b = data.cells[f"{kind}_model"][cell], data.cells[f"{kind}_benchmark"][cell]
-            shape = (expected[:, :, m, b] * precision[..., b], (1 - expected[:, :, m, b]) * precision[..., b])
-            observed = data.cells[kind][cell]
-            exact = (
-                stats.betabinom.logpmf(observed, int(data.items[b]), *shape)
-                if kind == "count"
-                else stats.beta.logpdf(observed, *shape)
-            )
-            np.testing.assert_allclose(groups[f"score_{kind}"].to_numpy()[:, :, cell], exact, rtol=1e-5, atol=1e-5)
+    values = idata["log_likelihood"]["score"]
+    assert dict(values.sizes) == {"chain": 2, "draw": 60, "cell": posterior.evals.n_scores}
+    data, expected = posterior.draws.data, posterior.expected_scores()
+    precision = np.exp(posterior.idata["posterior"]["log_precision"])
+    scores = posterior.evals.scores.set_index(["model", "benchmark"])["score"]
+    kinds = set()
+    for cell in range(0, posterior.evals.n_scores, 7):
+        here = {dim: values[dim].to_numpy()[cell] for dim in ("model", "benchmark")}
+        mean, phi = expected.sel(here).to_numpy(), precision.sel(benchmark=here["benchmark"]).to_numpy()
+        observed, items = scores[tuple(here.values())], data.items[data.coords["benchmark"].index(here["benchmark"])]
+        shape = (mean * phi, (1 - mean) * phi)
+        counted = np.isfinite(items)
+        exact = (
+            stats.betabinom.logpmf(round(observed * items), int(items), *shape)
+            if counted
+            else stats.beta.logpdf(observed, *shape)
+        )
+        np.testing.assert_allclose(values.isel(cell=cell), exact, rtol=1e-5, atol=1e-5)
+        kinds.add(bool(counted))
+    assert kinds == {True, False}
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+import xarray as xr
 from scipy import stats
 from scipy.special import expit
 from simulate import simulate
@@ -296,7 +297,7 @@ def test_other_cells_need_no_other_model(evals: Evals) -> None:
     masked = evals.mask((evals.matrix() > 0.3) & (evals.matrix()["benchmark"] != "bench-4"))
     assert 0 < masked.n_scores < evals.n_scores
     cells = observed_cells(masked, model_data(spec, evals).items)
-    assert {"count", "count_model", "count_benchmark", "share", "share_model", "share_benchmark"} <= set(cells)
+    assert set(cells) == {"observed", "observed_score", "log_choose"}
     given, before = containers(spec, model_data(spec, masked)), containers(spec, model_data(spec, evals))
     assert all(np.array_equal(given[name], value) for name, value in cells.items())
     # The sampler's coordinates follow the scores, too.
@@ -382,11 +383,14 @@ def test_scores_are_drawn_from_the_prior_within_their_bounds(evals: Evals) -> No
     with build_model(spec, evals):
         drawn = pm.sample_prior_predictive(200, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
     predicted = drawn["prior_predictive"]
-    counts, shares = predicted["score_count"].to_numpy(), predicted["score_share"].to_numpy()
-    data = model_data(spec, evals)
-    assert (counts >= 0).all()
-    assert (counts <= data.items[data.cells["count_benchmark"]]).all()
-    assert ((shares >= 0) & (shares <= 1)).all()
+    scores, items = predicted["score"], xr.DataArray(model_data(spec, evals).items, dims="benchmark")
+    assert scores.dims == ("chain", "draw", "model", "benchmark")
+    assert ((scores >= 0) & (scores <= 1)).all()
+    counted = np.isfinite(items)
+    assert counted.any()
+    assert not counted.all()
+    hits = (scores * items).isel(benchmark=counted.to_numpy())
+    np.testing.assert_allclose(hits, np.rint(hits), atol=1e-6)
 
 
 def test_nothing_to_fit_is_an_error(evals: Evals) -> None:

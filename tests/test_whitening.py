@@ -108,7 +108,7 @@ def test_run_by_jax_it_is_the_same(plain: tuple[Callable[..., Any], ...]) -> Non
     jax = pytest.importorskip("jax")
     from pymc.sampling.jax import get_jaxified_graph
 
-    from bayescale.model.whiten_jax import register
+    from bayescale.model.jax_ops import register
 
     register()
     given = numbers()

@@ -10,10 +10,10 @@ import pytensor.tensor as pt
 
 from bayescale.model.data import ModelData, model_data
 from bayescale.model.gauge import loadings
-from bayescale.model.likelihood import beta_binomial
+from bayescale.model.likelihood import scores
 from bayescale.model.reference import coordinates
 from bayescale.model.whitening import capabilities, working_response
-from bayescale.response import beta_shapes, expected_score, logit_score
+from bayescale.response import expected_score, logit_score
 from bayescale.spec import Spec
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     data = model_data(spec, evals)
     priors, family, items = spec.priors, data.family_index, data.items
     with pm.Model(coords=data.coords, check_bounds=False) as model:
-        cells = {name: pm.Data(name, values) for name, values in containers(spec, data).items()}
+        # Of fixed shapes, which spare a hundred checks at run time and as many functions to compile.
+        cells = {name: pm.Data(name, values, shape=values.shape) for name, values in containers(spec, data).items()}
         x = _covariates(spec, data)
 
         # Benchmarks: loadings, guessing floor, precision of the scores around their mean.
@@ -111,7 +112,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         relative = priors.difficulty.variable("relative_difficulty", shift=-about, dims="benchmark")
         difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
 
-        weight, response = working_response(cells["score"], cells["observed"], floor, data.ceiling, precision, items)
+        score, observed = cells["observed_score"], cells["observed"]
+        weight, response = working_response(score, observed, floor, data.ceiling, precision, items)
         theta = capabilities(
             "capability",
             location,
@@ -122,22 +124,16 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         )
 
         eta = logit_score(theta @ loading.T, difficulty, *effects)
-        ceiling, counted = pt.as_tensor(data.ceiling), np.isfinite(items)
-        if counted.any():
-            m, b = cells["count_model"], cells["count_benchmark"]
-            beta_binomial(
-                "score_count",
-                items=pt.as_tensor(np.where(counted, items, 0.0)),
-                mean=expected_score(eta[m, b], floor[b], ceiling[b]),
-                precision=precision,
-                benchmark=b,
-                choose=cells["count_log_choose"],
-                observed=cells["count"],
-            )
-        if not counted.all():
-            m, b = cells["share_model"], cells["share_benchmark"]
-            shape_a, shape_b = beta_shapes(expected_score(eta[m, b], floor[b], ceiling[b]), precision[b])
-            pm.Beta("score_share", alpha=shape_a, beta=shape_b, observed=cells["share"])
+        scores(
+            "score",
+            mean=expected_score(eta, floor, pt.as_tensor(data.ceiling)),
+            precision=precision,
+            items=items,
+            observed=observed,
+            log_choose=cells["log_choose"],
+            score=score,
+            dims=("model", "benchmark"),
+        )
     return model
 
 

@@ -35,8 +35,8 @@ class ModelData:
         -1 for a benchmark that is alone.
     items, floor, ceiling : ndarray (benchmark,)
         `items` is inf where a score is no proportion of items.
-    cells : dict of str to ndarray
-        The observed scores: counts in one block, shares (no items) in another.
+    cells : dict of str to ndarray (model, benchmark)
+        The scores and which of them were observed, see `observed_cells`.
     """
 
     coords: dict[str, list[str]]
@@ -104,27 +104,21 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
 
 
 def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
-    """Index and value of each observed score, and all as a matrix, by the names of the model's data containers.
+    """Scores, which of them were observed, and the log of the binomial coefficient, each (model, benchmark).
 
-    A count model needs whole counts: shares are rounded to the nearest item, which moves a score by half an item at
-    most (averages over subjects, as MMLU's, are not multiples of one item).
+    By the names of the model's data containers. A count model needs whole counts: shares are rounded to the nearest
+    item, which moves a score by half an item at most (averages over subjects, as MMLU's, are not multiples of an item).
     """
     scores = evals.scores
     m = scores["model"].map({n: i for i, n in enumerate(evals.model_names)}).to_numpy(np.int64)
     b = scores["benchmark"].map({n: i for i, n in enumerate(evals.benchmark_names)}).to_numpy(np.int64)
     y = scores["score"].to_numpy(float)
+    shape = (len(evals.model_names), len(items))
+    observed, score, log_choose = np.zeros(shape), np.full(shape, 0.5), np.zeros(shape)
     counted = np.isfinite(items[b])
-    n, hits = items[b[counted]], np.rint(y[counted] * items[b[counted]])
-    score = np.full((len(evals.model_names), len(items)), np.nan)
-    score[m, b] = y
-    return {
-        "count_model": m[counted],
-        "count_benchmark": b[counted],
-        "count": hits.astype(np.int64),
-        "count_log_choose": gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1),
-        "share_model": m[~counted],
-        "share_benchmark": b[~counted],
-        "share": np.clip(y[~counted], SHARE_MARGIN, 1 - SHARE_MARGIN),
-        "score": np.nan_to_num(score, nan=0.5),
-        "observed": np.isfinite(score).astype(float),
-    }
+    n = np.where(counted, items[b], 0.0)
+    hits = np.rint(y * n)
+    observed[m, b] = 1.0
+    score[m, b] = np.where(counted, hits / np.where(counted, n, 1.0), np.clip(y, SHARE_MARGIN, 1 - SHARE_MARGIN))
+    log_choose[m, b] = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
+    return {"observed": observed, "observed_score": score, "log_choose": log_choose}

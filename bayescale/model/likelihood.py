@@ -1,8 +1,4 @@
-"""Beta-binomial counts, as cheap as they can be said.
-
-PyMC's own BetaBinomial evaluates nine log-gammas a cell and six digammas for the gradient. Of these, three depend on
-the data alone and two on the benchmark alone; four of each remain. Tests compare it with SciPy's.
-"""
+"""Observed scores: beta-binomial counts of items, Beta where a score is no proportion of items."""
 
 from __future__ import annotations
 
@@ -12,47 +8,49 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.response import beta_shapes
+from bayescale.model.score_density_op import score_density
+from bayescale.response import predict_score
 
 
-def beta_binomial(
-    name: str, *, items: Any, mean: Any, precision: Any, benchmark: Any, choose: Any, observed: Any
+def scores(
+    name: str, *, mean: Any, precision: Any, items: np.ndarray, observed: Any, log_choose: Any, score: Any, dims: Any
 ) -> Any:
-    """Make observed counts ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
+    """Make observed scores ``y`` with ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
+
+    Where no items are counted, ``y ~ Beta(mean precision, (1 - mean) precision)``.
 
     Parameters
     ----------
-    items, precision : tensor (benchmark,)
-        `items` is 0 for benchmarks without items, of which there is no cell here.
-    mean, choose : tensor (cell,)
-        Expected share, and the log of the binomial coefficient (`log_choose`).
-    benchmark : tensor (cell,)
-        Index of each cell's benchmark.
-    observed : tensor (cell,)
-        Counts.
+    mean : tensor (model, benchmark)
+    precision : tensor (benchmark,)
+    items : ndarray (benchmark,)
+        inf where no items are counted.
+    observed, log_choose, score : tensor (model, benchmark)
+        1 where there is a score and 0 elsewhere, where the density is 1; log of the binomial coefficient; the scores.
     """
-    constant = pt.gammaln(precision) - pt.gammaln(items + precision)
     return pm.CustomDist(
         name,
-        items[benchmark],
         mean,
-        precision[benchmark],
-        constant[benchmark] + choose,
+        precision,
+        np.where(np.isfinite(items), items, 0.0),
+        observed,
+        log_choose,
         logp=_log_density,
         random=_draw,
-        signature="(),(),(),()->()",
-        dtype="int64",
-        observed=observed,
+        signature="(),(),(),(),()->()",
+        observed=score,
+        dims=dims,
     )
 
 
-def _log_density(value: Any, items: Any, mean: Any, precision: Any, constant: Any) -> Any:
-    a, b = beta_shapes(mean, precision)
-    return constant + pt.gammaln(value + a) - pt.gammaln(a) + pt.gammaln(items - value + b) - pt.gammaln(b)
+def _log_density(value: Any, mean: Any, precision: Any, items: Any, observed: Any, log_choose: Any) -> Any:
+    # PyMC has made rows of the vectors over benchmarks.
+    vectors = (pt.squeeze(v, axis=0) for v in (precision, items))
+    return score_density(mean, *vectors, value, observed)[0] + log_choose
 
 
 def _draw(
-    items: Any, mean: Any, precision: Any, constant: Any, rng: np.random.Generator, size: Any = None
+    mean: Any, precision: Any, items: Any, observed: Any, log_choose: Any, rng: np.random.Generator, size: Any = None
 ) -> np.ndarray:
-    share = rng.beta(*beta_shapes(mean, precision), size=size)
-    return rng.binomial(np.asarray(items, dtype=np.int64), share)
+    shares = np.broadcast_to(mean, np.shape(mean) if size is None else size)
+    return predict_score(shares, precision, np.where(items > 0, items, np.inf), rng)

@@ -85,7 +85,7 @@ def typical_logits(data: ModelData) -> np.ndarray:
 
 
 def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
-    score, observed = data.cells["score"], data.cells["observed"]
+    score, observed = data.cells["observed_score"], data.cells["observed"]
     width = data.ceiling - data.floor
     share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
     mean = data.floor + width * share

@@ -34,7 +34,8 @@ class Whiten(Op):
 
     def make_node(self, z: Any, precision: Any, linear: Any) -> Apply:
         z, precision, linear = (pt.as_tensor_variable(v) for v in (z, precision, linear))
-        return Apply(self, [z, precision, linear], [pt.dmatrix(), pt.dvector()])
+        log_jacobian = pt.tensor(dtype="float64", shape=z.type.shape[:1])
+        return Apply(self, [z, precision, linear], [z.type(), log_jacobian])
 
     def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
         return [shapes[0], (shapes[0][0],)]
@@ -63,7 +64,7 @@ class WhitenGradient(Op):
 
     def make_node(self, *inputs: Any) -> Apply:
         variables = [pt.as_tensor_variable(v) for v in inputs]
-        return Apply(self, variables, [pt.dmatrix(), pt.dtensor3(), pt.dmatrix()])
+        return Apply(self, variables, [v.type() for v in variables[:3]])
 
     def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
         return [shapes[0], shapes[1], shapes[2]]
