@@ -15,7 +15,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint types notebooks clean
+.PHONY: help setup demo test test-heavy test-all lint types notebooks clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,10 +34,15 @@ $(READY): pyproject.toml
 demo: $(READY)  ## the main job, with its results in demo/
 	$(BIN)/bayescale demo -o demo
 
+# Two test processes on two cores: linear algebra with threads of its own would take a third as long again.
+test: export OMP_NUM_THREADS := 1
 test: lint types  ## lint, types, and the fast tests with the examples of the docstrings
-	$(BIN)/python -m pytest -m "not slow" -n 2 --doctest-modules bayescale tests
+	$(BIN)/python -m pytest -m "not slow and not heavy" -n 2 --doctest-modules bayescale tests
 
-test-all: lint types  ## the same with the slow tests, which sample to convergence
+test-heavy: $(READY)  ## what starts processes or compiles a model: killed fits, workers that die, a cluster, a few draws
+	$(BIN)/python -m pytest -m "heavy and not slow" tests
+
+test-all: lint types  ## all of them, with the slow tests, which sample to convergence
 	$(BIN)/python -m pytest -n 2 --doctest-modules bayescale tests
 
 lint: $(READY)  ## ruff: rules and format

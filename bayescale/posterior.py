@@ -187,7 +187,7 @@ class Posterior:
         idata = pm.compute_log_likelihood(
             self.idata.copy(), model=build_model(self.spec, self.evals), extend_inferencedata=True, progressbar=False
         )
-        model, benchmark = np.nonzero(self.evals.matrix().notna().to_numpy())
+        model, benchmark = np.nonzero(np.isfinite(self.evals.matrix().to_numpy()))
         idata["log_likelihood"] = idata["log_likelihood"].isel(
             model=xr.DataArray(model, dims="cell"), benchmark=xr.DataArray(benchmark, dims="cell")
         )

@@ -45,6 +45,13 @@ def two_factors() -> Posterior:
     return posterior_near(*simulate(factors=2), world_spec(2))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for a fit that is really sampled waits for a compilation."""
+    for item in items:
+        if "sampled" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.heavy)
+
+
 @dataclass(frozen=True)
 class Sampled:
     """Fits of one small model that was compiled once."""

@@ -18,6 +18,8 @@ from bayescale.backtest import Task, backtest
 from bayescale.errors import BacktestError, BacktestWarning
 from bayescale.evals import Evals
 
+pytestmark = pytest.mark.heavy
+
 distributed = pytest.importorskip("distributed")
 SECONDS = 60
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]

@@ -127,6 +127,7 @@ def test_a_result_says_what_it_is(found: Backtest) -> None:
 # Order, workers, seeds
 
 
+@pytest.mark.heavy
 def test_two_workers_give_the_same_numbers_in_processes_of_their_own(
     tasks: list[Task], found: Backtest, tmp_path: Path
 ) -> None:
@@ -284,6 +285,7 @@ def csv_files(found: Backtest) -> list[str]:
     return [found.scores.to_csv(index=False), found.predictions.to_csv(index=False)]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("where", "jobs"), [("fit", 2), ("write", 1)])
 def test_a_killed_run_goes_on_and_gives_the_same_numbers(
     where: str, jobs: int, tasks: list[Task], folder: Path, tmp_path: Path
@@ -312,6 +314,7 @@ def wait_for(there: Callable[[], bool], process: subprocess.Popen[bytes]) -> Non
         time.sleep(0.05)
 
 
+@pytest.mark.heavy
 def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], tmp_path: Path) -> None:
     mark, log = tmp_path / "mark", tmp_path / "log"
     methods = [
@@ -325,6 +328,7 @@ def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], tmp_path: P
     same(found, backtest([Guess("a"), Guess("b"), Guess("c", width=0.05)], tasks))
 
 
+@pytest.mark.heavy
 def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> None:
     with pytest.warns(BacktestWarning, match="b on huge/four and 1 more: its worker process died"):
         found = backtest([Guess("a"), Mishap("b", task="huge/four", what="die"), Guess("c")], tasks, jobs=2)

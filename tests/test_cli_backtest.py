@@ -224,6 +224,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.heavy
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     run: Run, no_sampling: list[BayesMethod], tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from simulate import Truth, posterior_near
 
 from bayescale import Evals, Posterior, Spec
 
+pytestmark = pytest.mark.heavy
+
 BAYESCALE = [sys.executable, "-m", "bayescale"]
 SECONDS = 120
 

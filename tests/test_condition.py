@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, expit, xlog1py, xlogy
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
@@ -207,20 +205,3 @@ def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], 
         forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5})
         assert np.isfinite(flat(forecast)).all()
         assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.06)
-
-
-def test_conditioning_takes_less_than_a_second() -> None:
-    """Of the size of the shipped example: 4 capabilities, 19 benchmarks, 4 x 1000 draws."""
-    count = 19
-    evals, truth = simulate(
-        families=5, models=15, factors=4, slope=(1.0, 0.5, 0.3, 0.2), items=(1000,) * count, floors=(0.1,) * count,
-        testlets=("pair", "pair") + ("",) * (count - 2),
-    )  # fmt: skip
-    posterior = posterior_near(evals, truth, world_spec(4))
-    given = {f"bench-{b}": 0.6 for b in (1, 4, 9)}
-    taken = []
-    for family in ("Family-A", NEW_FAMILY, NEW_FAMILY):
-        started = time.perf_counter()
-        posterior.forecast(family=family, flops=FLOPS, given=given)
-        taken.append(time.perf_counter() - started)
-    assert min(taken) < 1

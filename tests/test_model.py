@@ -341,7 +341,8 @@ def test_the_sampler_starts_from_variables_that_the_model_has(name: str, form: d
     spec = Spec(**form)
     model, data = build_model(spec, evals), model_data(spec, evals)
     start = starting_point(data, gauged(spec, data))
-    shapes = {v.name: tuple(v.shape.eval()) for v in model.free_RVs}
+    dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
+    shapes = {name: tuple(len(model.coords[dim]) for dim in own) for name, own in dims.items()}
     assert {n: v.shape for n, v in start.items()} == {n: shapes[n] for n in start}
     assert ("loading_scaled" in start) == ("gauge_basis" in model.named_vars)
     model.rvs_to_initial_values.update({model[n]: v for n, v in start.items()})

@@ -1,0 +1,28 @@
+"""Time forecasts with known scores on a saved posterior.
+
+python benchmarks/forecast.py POSTERIOR.nc
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import bayescale as bs
+
+
+def main() -> None:
+    """Print seconds for a family that is known, one that is new."""
+    posterior = bs.Posterior.load(sys.argv[1])
+    for title, family in (("known family", posterior.evals.families[0]), ("new family", bs.NEW_FAMILY)):
+        draws = posterior.forecast(family=family, flops=1e25).draws["expected_score"]
+        expected = draws.median(("chain", "draw")).squeeze()
+        given = {name: round(float(expected.sel(benchmark=name)), 2) for name in posterior.evals.benchmark_names[:3]}
+        for label, scores in (("", None), (f", given {', '.join(given)}", given)):
+            started = time.perf_counter()
+            posterior.forecast(family=family, flops=1e25, given=scores)
+            print(f"{time.perf_counter() - started:6.2f} s   {title}{label}")
+
+
+if __name__ == "__main__":
+    main()
