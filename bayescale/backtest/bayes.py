@@ -30,8 +30,8 @@ class BayesMethod:
     """
 
     spec: Spec
-    draws: int = 750
-    tune: int = 400
+    draws: int = 700
+    tune: int = 300
     chains: int = 4
     cores: int | None = None
 

@@ -74,8 +74,8 @@ class TriangularGauge(Transform):
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         # The volume of the orbit of L under rotations is prod L_ii^(K - i), i = 1..K; the logs add one power each.
-        logs = value[: len(self.rows)][np.flatnonzero(self.diagonal)]
-        return pt.sum(logs * np.arange(self.factors, 0, -1.0))
+        powers = np.where(self.diagonal, self.factors - self.rows, 0.0)
+        return pt.sum(value[: len(self.rows)] * powers)
 
 
 def loadings(name: str, own_sd: Any, common_sd: Any, *, frame: list[Any], gauge_of: int, dims: Any) -> Any:
