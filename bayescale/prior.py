@@ -84,7 +84,10 @@ class Prior:
                 f"{distribution} takes {', '.join(expected)}; got {', '.join(parameters) or 'nothing'}. "
                 f"Write for example {distribution}({', '.join(f'{p}=1' for p in expected)})."
             )
-        values = {name: float(parameters[name]) for name in expected}
+        try:
+            values = {name: float(parameters[name]) for name in expected}
+        except (TypeError, ValueError):
+            raise SpecError(f"{distribution} takes numbers, got {dict(parameters)!r}.") from None
         for name, value in values.items():
             if not abs(value) < float("inf"):
                 raise SpecError(f"{distribution}: {name}={value} is not a finite number.")

@@ -184,6 +184,26 @@ class Spec(_Frozen):
         return all(p.distribution == "Normal" and p.parameters["mu"] == 0 for p in needed)
 
     @property
+    def unused_priors(self) -> tuple[str, ...]:
+        """Names of the priors of what the spec switches off: changing them changes nothing.
+
+        Examples
+        --------
+        >>> Spec(common_loading=True, benchmark_slopes=False).unused_priors
+        ('loading', 'benchmark_slope_sd')
+        """
+        needs = {
+            "family_sd": self.family_offsets,
+            "loading": not self.common_loading,
+            "own_loading_sd": self.common_loading,
+            "common_loading_sd": self.common_loading,
+            "benchmark_slope_sd": self.benchmark_slopes,
+            "family_benchmark_sd": self.family_benchmark,
+            "testlet_sd": self.testlets,
+        }
+        return tuple(name for name, used in needs.items() if not used)
+
+    @property
     def identity(self) -> str:
         """SHA-256 of everything that makes a difference to the posterior (not of name and title)."""
         content = self.model_dump(mode="json", exclude={"name", "title"})
@@ -219,7 +239,9 @@ class Spec(_Frozen):
         return cls(**{str(key): value for key, value in values.items()})
 
     def __str__(self) -> str:
-        form = [k for k in ("family_offsets", "family_benchmark", "benchmark_slopes", "testlets") if getattr(self, k)]
+        effects = ("common_loading", "family_offsets", "family_benchmark", "benchmark_slopes", "testlets")
+        form = [k for k in effects if getattr(self, k)]
+        unused = dict.fromkeys(self.unused_priors, "   (not in use)")
         floor = self.floor.model_dump() if self.floor.learned else "fixed at chance"
         lines = [
             f"Spec {self.name!r}: {self.title}".rstrip(": "),
@@ -229,7 +251,7 @@ class Spec(_Frozen):
             f"  effects     {', '.join(form) or 'none'}",
             f"  floor       {floor}",
             "  priors",
-            *(f"    {name:20s} {prior}" for name, prior in self.priors),
+            *(f"    {name:20s} {prior}{unused.get(name, '')}" for name, prior in self.priors),
             "Next: bayescale.fit(spec, evals)",
         ]
         return "\n".join(lines)

@@ -174,3 +174,9 @@ def test_examples_in_the_docstrings_run() -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("value", ["x", None, [1]])
+def test_parameters_are_numbers(value: object) -> None:
+    with pytest.raises(SpecError, match="Normal takes numbers, got"):
+        Prior("Normal", mu=value, sigma=1)

@@ -246,3 +246,21 @@ def test_examples_in_the_docstrings_run() -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_print_says_which_priors_are_not_in_use() -> None:
+    lines = str(load_spec("default")).splitlines()
+    marked = {line.split()[0] for line in lines if line.endswith("(not in use)")}
+    assert marked == set(load_spec("default").unused_priors) == {"loading", "benchmark_slope_sd"}
+    assert "common_loading, family_offsets" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_a_prior_is_in_use_if_and_only_if_the_model_has_it(name: str) -> None:
+    from bayescale.evals import load_evals
+    from bayescale.model import build_model
+
+    spec = load_spec(name)
+    variables = build_model(spec, load_evals("base-llms-all")).named_vars
+    sds = [n for n in type(spec.priors).model_fields if n.endswith("_sd")]
+    assert {n for n in sds if n not in variables} == {n for n in spec.unused_priors if n in sds}
