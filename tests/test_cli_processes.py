@@ -143,6 +143,7 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
 def test_a_session(evals: Evals, tmp_path: Path) -> None:
     """Fit, check, forecast on one's own tables, as a user does."""
     tables = evals.to_directory(tmp_path / "tables")
