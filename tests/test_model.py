@@ -356,7 +356,7 @@ def test_the_docstring_names_every_public_variable() -> None:
 
 
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
-    """Loadings and slopes are sampled in units of the sd between families, but their priors are their own."""
+    """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
     names = [n for n in DIMS if n not in ("benchmark_slope", "benchmark_slope_sd")]
     with build_model(Spec(factors=2), evals):
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
