@@ -66,9 +66,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     ('benchmark', 'factor')
     """
     data = model_data(spec, evals)
-    priors, items = spec.priors, data.items
-    # Selecting by a matrix product: products are compiled anyway, and indexing and its gradient are not.
-    of_family = np.eye(len(data.coords["family"]))[data.family_index]
+    priors, family, items = spec.priors, data.family_index, data.items
     with pm.Model(coords=data.coords, check_bounds=False) as model:
         # Of fixed shapes, which spare a hundred checks at run time and as many functions to compile.
         cells = {name: pm.Data(name, values, shape=values.shape) for name, values in containers(spec, data).items()}
@@ -85,7 +83,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         slope = _slope(spec, data, unit)
         location = x @ slope
         if spec.family_offsets:
-            location = location + of_family @ _pooled("family_offset", family_sd, ("family", "factor"))
+            location = location + _pooled("family_offset", family_sd, ("family", "factor"))[family]
 
         # What moves a score beside capability: a benchmark's own response to the covariates, what variants of one
         # benchmark share, a family's bent.
@@ -108,7 +106,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         if spec.family_benchmark:
             sd = priors.family_benchmark_sd.variable("family_benchmark_sd")
             effect = _pooled("family_benchmark", sd, ("family", "benchmark"))
-            effects.append(of_family @ effect)
+            effects.append(effect[family])
 
         # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where that of an
         # average model, perhaps far down on the guessing floor, rests on loading and slope. The prior is unmoved.
@@ -201,9 +199,7 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
         seen = np.nan_to_num(known[rows, columns] / np.square(data.covariate_sd[rows, columns]))
         mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
         values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
-        chosen = np.zeros((latent.sum(), known.size))
-        chosen[np.arange(len(chosen)), np.flatnonzero(latent)] = 1.0
-        x = pt.as_tensor(np.where(latent, 0.0, known)) + (values @ chosen).reshape(known.shape)
+        x = x[rows, columns].set(values)
     design = [
         x[:, spec.base_covariates.index(c)]
         if ":" not in c
