@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from bayescale.model.whiten_op import whiten, whiten_gradient
-from bayescale.model.whitening import SIGMOID_MARGIN, ConditionalWhitening, capabilities, working_response
+from bayescale.model.whitening import ConditionalWhitening, capabilities, margins, working_response
 
 Small = dict[str, np.ndarray]
 
@@ -241,9 +241,21 @@ def test_cells_without_a_score_have_no_weight_and_extreme_scores_stay_finite() -
     score = np.array([[0.0, 0.25, 1.0, 0.5]])
     weight, response = working(score, observed=np.array([[1.0, 1.0, 1.0, 0.0]]))
     assert np.isfinite(weight).all()
-    assert (np.abs(response) <= -logit(SIGMOID_MARGIN) + 1e-9).all()
+    assert np.isfinite(response).all()
     assert weight[0, 3] == 0
     assert (weight[0, :3] > 0).all()
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.002, 0.25])
+@pytest.mark.parametrize("ceiling", [0.9, 1.0])
+@pytest.mark.parametrize("items", [100.0, 10_000.0])
+def test_scores_at_floor_and_ceiling_count_about_as_much_as_a_prior(floor: float, ceiling: float, items: float) -> None:
+    ends = np.array([[floor, ceiling]])
+    settings = {"floor": np.full(2, floor), "ceiling": np.full(2, ceiling), "precision": np.full(2, 400.0)}
+    weight, response = working(ends, **settings, items=np.full(2, items))
+    assert ((weight > 0.4) & (weight < 2)).all()
+    low, high = margins(floor, ceiling, 401 / (1 + 400 / items))
+    np.testing.assert_allclose(response, [[logit(low), -logit(high)]], rtol=1e-6)
 
 
 def test_a_score_without_items_tells_as_much_as_its_precision() -> None:

