@@ -20,9 +20,9 @@ class Draws:
     """All variables of the posterior, chains laid end to end; effects that a spec leaves out are zero.
 
     Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
-    ``floor`` and ``precision`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset``
-    (S, family, factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate``
-    (S, model, covariate), ``testlet`` (S, model, testlet); scales (S,).
+    ``floor``, ``curve_shape`` (1 where a spec leaves it out) and ``precision`` (S, benchmark), ``benchmark_slope``
+    (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark`` (S, family, benchmark),
+    ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet`` (S, model, testlet); sds (S,).
     """
 
     data: ModelData
@@ -41,6 +41,7 @@ class Draws:
     testlet_sd: np.ndarray
     capability: np.ndarray
     covariate: np.ndarray
+    curve_shape: np.ndarray
 
     @property
     def size(self) -> int:
@@ -65,7 +66,7 @@ class Draws:
             self.testlet_of_benchmarks(self.testlet[:, models]),
             self.family_benchmark[:, self.data.family_index[models]],
         )
-        return expected_score(logit, self.floor[:, None], self.data.ceiling)
+        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
 
     def family_scores(self, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one point."""
@@ -76,7 +77,7 @@ class Draws:
             (self.benchmark_slope @ covariates)[:, None],
             self.family_benchmark,
         )
-        return expected_score(logit, self.floor[:, None], self.data.ceiling)
+        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
 
 
 def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
@@ -91,6 +92,8 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
     for name, present in parts.items():
         if present:
             names += [name, name.removesuffix("_offset").removesuffix("_effect") + "_sd"]
+    if spec.curve == "richards":
+        names.append("curve_shape")
     return tuple(names)
 
 
@@ -125,4 +128,5 @@ def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
         testlet_sd=flat("testlet_sd"),
         capability=flat("capability"),
         covariate=flat("covariate_value"),
+        curve_shape=flat("curve_shape", benchmarks) if spec.curve == "richards" else np.ones((1, benchmarks)),
     )

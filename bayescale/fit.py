@@ -31,8 +31,8 @@ _KEPT = ("diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy"
 def fit(
     spec: Spec | str,
     evals: Evals,
-    draws: int = 700,
-    tune: int = 300,
+    draws: int = 900,
+    tune: int = 400,
     chains: int = 4,
     cores: int | None = None,
     target_accept: float = 0.8,

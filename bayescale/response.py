@@ -9,15 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, log_expit
+
+
+def _library(x: Any) -> Any:
+    """PyTensor for its variables, which have an owner; NumPy for arrays and xarray objects, which have none."""
+    if hasattr(x, "owner"):
+        import pytensor.tensor as pt
+
+        return pt
+    return np
 
 
 def _sigmoid(x: Any) -> Any:
-    if hasattr(x, "owner"):  # a PyTensor variable; NumPy and xarray objects have no owner
-        import pytensor.tensor as pt
+    library = _library(x)
+    return expit(x) if library is np else library.sigmoid(x)
 
-        return pt.sigmoid(x)
-    return expit(x)
+
+def _log_sigmoid(x: Any) -> Any:
+    library = _library(x)
+    return log_expit(x) if library is np else -library.softplus(-x)
 
 
 def logit_score(ability: Any, difficulty: Any, *effects: Any) -> Any:
@@ -32,8 +43,13 @@ def logit_score(ability: Any, difficulty: Any, *effects: Any) -> Any:
     return logit
 
 
-def expected_score(logit: Any, floor: Any, ceiling: Any) -> Any:
-    """Expected score: a sigmoid between guessing floor and ceiling.
+def expected_score(logit: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
+    """Expected score: a curve of the logit between guessing floor and ceiling.
+
+    The way from floor to ceiling is ``sigmoid(z)^(1 / shape)``, the growth curve of Richards (1959, J. Exp. Bot. 10): a
+    sigmoid for shape 1, Gompertz' curve towards 0. The smaller the shape, the more sharply scores leave the floor and
+    the more slowly they near the ceiling, as where a task takes several steps that must all succeed. z is `logit` moved
+    and stretched so that for every shape the curve is half-way up at 0, with the sigmoid's slope of 1/4.
 
     Parameters
     ----------
@@ -41,18 +57,59 @@ def expected_score(logit: Any, floor: Any, ceiling: Any) -> Any:
         Any shape.
     floor, ceiling : array
         Score of a guesser and best possible score, in [0, 1], broadcast against `logit`.
+    shape : float or array
+        Above 0, broadcast against `logit`.
 
     Examples
     --------
     >>> float(expected_score(0.0, 0.25, 1.0))
     0.625
+    >>> sigmoid, gompertz = expected_score(-3.0, 0.0, 1.0), expected_score(-3.0, 0.0, 1.0, 1e-6)
+    >>> round(float(sigmoid), 3), round(float(gompertz), 3)
+    (0.047, 0.002)
     """
-    return floor + (ceiling - floor) * _sigmoid(logit)
+    if _is_one(shape):
+        return floor + (ceiling - floor) * _sigmoid(logit)
+    middle, stretch = _half_way(shape)
+    log_share = _log_sigmoid(middle + stretch * logit) / shape
+    return floor + (ceiling - floor) * _library(log_share).exp(log_share)
 
 
-def score_slope(mean: Any, floor: Any, ceiling: Any) -> Any:
+def logit_of_share(share: Any, shape: Any = 1.0) -> Any:
+    """Logit at which a benchmark is this share of the way, in (0, 1), from floor to ceiling.
+
+    Examples
+    --------
+    >>> float(logit_of_share(0.5))
+    0.0
+    """
+    library = _library(share)
+    if _is_one(shape):
+        return library.log(share) - library.log(1 - share)
+    middle, stretch = _half_way(shape)
+    log_root = shape * library.log(share)
+    return (log_root - _library(log_root).log(-_library(log_root).expm1(log_root)) - middle) / stretch
+
+
+def score_slope(mean: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
     """Derivative of the expected score with respect to its logit, as a function of the expected score."""
-    return (mean - floor) * (ceiling - mean) / (ceiling - floor)
+    if _is_one(shape):
+        return (mean - floor) * (ceiling - mean) / (ceiling - floor)
+    share = (mean - floor) / (ceiling - floor)
+    library = _library(share)
+    log_root = shape * library.log(library.maximum(share, _TINY))
+    return _half_way(shape)[1] / shape * (mean - floor) * -_library(log_root).expm1(log_root)
+
+
+def _half_way(shape: Any) -> tuple[Any, Any]:
+    """Where ``sigmoid(middle)^(1 / shape)`` is one half, and the stretch that gives it a slope of 1/4 there."""
+    library = _library(shape)
+    rest = -library.expm1(-np.log(2) * shape)  # 1 - 2^-shape, exact for small shapes
+    return -np.log(2) * shape - library.log(rest), 0.5 * shape / rest
+
+
+def _is_one(shape: Any) -> bool:
+    return _library(shape) is np and bool(np.all(shape == 1.0))
 
 
 def beta_shapes(mean: Any, precision: Any) -> tuple[Any, Any]:

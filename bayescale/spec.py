@@ -47,15 +47,17 @@ class Priors(_Frozen):
     benchmark_slope_sd: Prior = Prior("LogNormal", mu=-1.5, sigma=0.5)
     family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
     testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
+    curve_shape: Prior = Prior("Exponential", lam=1)
     log_precision: Prior = Prior("Normal", mu=6, sigma=0.5)
     latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
 
     @model_validator(mode="after")
-    def _scales_are_positive(self) -> Priors:
-        for name in SCALES:
+    def _scales_and_shapes_are_positive(self) -> Priors:
+        for name in (*SCALES, "curve_shape"):
             prior: Prior = getattr(self, name)
             if not prior.positive:
-                raise ValueError(f"{name} is a standard deviation; {prior} also allows values below zero")
+                what = "a standard deviation" if name in SCALES else "a positive number"
+                raise ValueError(f"{name} is {what}; {prior} also allows values below zero")
         return self
 
     @field_validator("difficulty", mode="after")
@@ -118,6 +120,9 @@ class Spec(_Frozen):
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
         Whether variants of one benchmark share an effect of their own per model (``u``).
+    curve : {"sigmoid", "richards"}
+        How scores rise from floor to ceiling: along sigmoids, or along the growth curve of Richards with a shape of
+        each benchmark's own (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases.
     floor : Floor
     priors : Priors
 
@@ -145,6 +150,7 @@ class Spec(_Frozen):
     family_benchmark: bool = True
     benchmark_slopes: bool = False
     testlets: bool = True
+    curve: Literal["sigmoid", "richards"] = "sigmoid"
     floor: Floor = Floor()
     priors: Priors = Priors()
 
@@ -200,6 +206,7 @@ class Spec(_Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
+            "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)
 
@@ -248,6 +255,7 @@ class Spec(_Frozen):
             f"  factors     {self.factors}",
             f"  covariates  {', '.join(self.covariates)}",
             f"  likelihood  {self.likelihood}",
+            f"  curve       {self.curve}",
             f"  effects     {', '.join(form) or 'none'}",
             f"  floor       {floor}",
             "  priors",

@@ -21,7 +21,15 @@ from bayescale.spec import Spec
 
 def world_spec(factors: int = 1, **form: Any) -> Spec:
     """The spec with every effect that the simulated world has; the default has no slopes of the benchmarks' own."""
-    return Spec(**{"factors": factors, "benchmark_slopes": True, **form})
+    return Spec(**{"factors": factors, "benchmark_slopes": True, "curve": "richards", **form})
+
+
+def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
+    """Way from floor to ceiling, 0 to 1, written out by hand: sigmoid(z)^s, half-way up at logit 0 with slope 1/4."""
+    s = 1 / np.asarray(shape)
+    half_way = 0.5 ** (1 / s)  # sigmoid(z) where sigmoid(z)^s = 1/2
+    steepness = s * 0.5 * (1 - half_way)  # d sigmoid(z)^s / dz there
+    return expit(logit(half_way) + 0.25 / steepness * logit_of_score) ** s
 
 
 @dataclass(frozen=True)
@@ -256,6 +264,8 @@ def posterior_near(
     if spec.testlets and (truth.testlet_index >= 0).any():
         variables |= {"testlet_effect": (("model", "testlet"), truth.testlet)}
         variables |= {"testlet_sd": ((), np.array(truth.testlet_sd))}
+    if spec.curve == "richards":
+        variables |= {"curve_shape": (("benchmark",), np.ones(len(truth.difficulty)))}
     coords: dict[str, list[Any]] = {
         "chain": list(range(chains)),
         "draw": list(range(draws)),
@@ -272,7 +282,7 @@ def posterior_near(
         noise = spread * rng.standard_normal((chains, draws, *centre.shape))
         if name == "floor":
             values = expit(logit(centre) + noise)
-        elif name.endswith("_sd"):
+        elif name.endswith("_sd") or name == "curve_shape":
             values = centre * np.exp(noise)
         else:
             values = centre + (0.0 if name == "covariate_value" else noise)

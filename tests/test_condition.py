@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.special import betaln, expit, xlog1py, xlogy
-from simulate import Truth, posterior_near, world_spec
+from scipy.special import betaln, xlog1py, xlogy
+from simulate import Truth, posterior_near, rise, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
@@ -44,7 +44,7 @@ def brute_force(
     logit = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
     logit += x * data["benchmark_slope"][..., 0] + bent
     logit += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
-    expected = data["floor"] + (1 - data["floor"]) * expit(logit)
+    expected = data["floor"] + (1 - data["floor"]) * rise(logit, data["curve_shape"])
     log_weight = np.zeros(size)
     items = evals.benchmarks.set_index("benchmark")["items"]
     for name, score in given.items():

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.special import expit
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, rise, simulate, world_spec
 
 import bayescale as bs
 from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
@@ -85,7 +84,7 @@ def moments(posterior: Posterior, family: str, flops: float) -> tuple[np.ndarray
     mean = mean + x * data["benchmark_slope"][..., 0] + bent
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     logit = mean + np.sqrt(variance) * nodes[:, None, None]
-    scores = data["floor"] + (1 - data["floor"]) * expit(logit)
+    scores = data["floor"] + (1 - data["floor"]) * rise(logit, data["curve_shape"])
     items = evals.benchmarks["items"].fillna(np.inf).to_numpy()
     precision = np.exp(data["log_precision"])
     worth = (precision + 1) / (1 + precision / items)

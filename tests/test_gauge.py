@@ -22,20 +22,22 @@ from bayescale.model.gauge import TriangularGauge, loadings, split_space
 from bayescale.model.reference import reference_loadings
 from bayescale.spec import Spec
 
-SHAPES = [(1, 1), (5, 1), (5, 2), (5, 3), (6, 4), (3, 3), (8, 6)]
+# Benchmarks, factors, and how many of these are gauged.
+SHAPES = [(1, 1, 1), (5, 1, 1), (5, 2, 2), (5, 3, 3), (6, 4, 4), (3, 3, 3), (6, 4, 1), (5, 5, 3), (8, 6, 3)]
 
 
 def orthonormal(benchmarks: int, factors: int, seed: int = 0) -> np.ndarray:
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(benchmarks, factors)))[0]
 
 
-def size(benchmarks: int, factors: int) -> int:
-    return benchmarks * factors - factors * (factors - 1) // 2
+def size(benchmarks: int, factors: int, rank: int) -> int:
+    return benchmarks * factors - sum(factors - i for i in range(1, rank + 1))
 
 
-def functions(reference: np.ndarray) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def functions(reference: np.ndarray, rank: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     value, loading = pt.dvector(), pt.dmatrix()
-    gauge, frame = TriangularGauge(reference.shape[1]), [pt.as_tensor(part) for part in split_space(reference)]
+    frame = [pt.as_tensor(part) for part in split_space(reference, rank)]
+    gauge = TriangularGauge(rank, reference.shape[1])
     outputs = [gauge.backward(value, *frame), gauge.log_jac_det(value, *frame)]
     return (
         pytensor.function([value], outputs, mode="FAST_COMPILE"),
@@ -43,60 +45,71 @@ def functions(reference: np.ndarray) -> tuple[Callable[..., Any], Callable[..., 
     )
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=[f"{b} benchmarks, K={k}" for b, k in SHAPES])
-def gauge(request: pytest.FixtureRequest) -> tuple[np.ndarray, Callable[..., Any], Callable[..., Any], int, int]:
-    benchmarks, factors = request.param
+@pytest.fixture(scope="module", params=SHAPES, ids=[f"{b} benchmarks, K={k}, rank {r}" for b, k, r in SHAPES])
+def gauge(request: pytest.FixtureRequest) -> tuple[np.ndarray, Callable[..., Any], Callable[..., Any], int, int, int]:
+    benchmarks, factors, rank = request.param
     made = orthonormal(benchmarks, factors)
-    return made, *functions(made), benchmarks, factors
+    return made, *functions(made, rank), benchmarks, factors, rank
 
 
-def points(benchmarks: int, factors: int, count: int = 6) -> np.ndarray:
-    return 0.7 * np.random.default_rng(1).normal(size=(count, size(benchmarks, factors)))
+def points(benchmarks: int, factors: int, rank: int, count: int = 6) -> np.ndarray:
+    return 0.7 * np.random.default_rng(1).normal(size=(count, size(benchmarks, factors, rank)))
+
+
+def assert_alike(one: np.ndarray, other: np.ndarray) -> None:
+    """The same orbit: everything that no rotation changes is the same."""
+    np.testing.assert_allclose(one @ one.T, other @ other.T, atol=1e-6)
 
 
 def test_forward_undoes_backward(gauge: Any) -> None:
-    _, backward, forward, benchmarks, factors = gauge
-    for value in points(benchmarks, factors):
+    _, backward, forward, benchmarks, factors, rank = gauge
+    for value in points(benchmarks, factors, rank):
         loading = backward(value)[0]
         assert loading.shape == (benchmarks, factors)
-        np.testing.assert_allclose(forward(loading), value, atol=1e-6)
-        np.testing.assert_allclose(backward(forward(loading))[0], loading, atol=1e-6)
+        again = forward(loading)
+        if rank == factors:
+            np.testing.assert_allclose(again, value, atol=1e-6)
+        # Up to a rotation of the factors that are not gauged among themselves.
+        np.testing.assert_allclose(backward(again)[0][:, :rank], loading[:, :rank], atol=1e-6)
+        assert_alike(backward(again)[0], loading)
 
 
 def test_every_rotation_of_a_matrix_has_one_representative(gauge: Any) -> None:
-    reference, backward, forward, benchmarks, factors = gauge
+    reference, backward, forward, benchmarks, factors, rank = gauge
     rng = np.random.default_rng(2)
     loading = rng.normal(size=(benchmarks, factors))
-    value = forward(loading)
-    representative = backward(value)[0]
-    # The same orbit: everything that no rotation changes is the same.
-    np.testing.assert_allclose(representative @ representative.T, loading @ loading.T, atol=1e-6)
-    for seed in range(3):
-        rotation = orthonormal(factors, factors, seed)
-        np.testing.assert_allclose(forward(loading @ rotation), value, atol=1e-6)
+    representative = backward(forward(loading))[0]
+    assert_alike(representative, loading)
     # Reflections too: they leave the posterior as it is.
-    np.testing.assert_allclose(forward(loading * np.where(np.arange(factors), 1, -1)), value, atol=1e-6)
+    turns = [orthonormal(factors, factors, seed) for seed in range(3)]
+    for turn in [*turns, np.diag(np.where(np.arange(factors), 1, -1))]:
+        again = backward(forward(loading @ turn))[0]
+        np.testing.assert_allclose(again[:, :rank], representative[:, :rank], atol=1e-6)
+        assert_alike(again, representative)
     # In the gauge: lower triangular with a positive diagonal in the reference's frame.
-    within = split_space(reference)[0].T @ representative
+    within = split_space(reference, rank)[0].T @ representative
     np.testing.assert_allclose(np.triu(within, 1), 0, atol=1e-9)
     assert (np.diagonal(within) > 0).all()
 
 
 def test_loadings_of_zero_start_half_a_unit_along_the_reference(gauge: Any) -> None:
     """PyMC's default start has no direction, so no representative."""
-    reference, backward, forward, benchmarks, factors = gauge
-    value = forward(np.zeros((benchmarks, factors)))
-    np.testing.assert_allclose(backward(value)[0], 0.5 * split_space(reference)[0], atol=1e-9)
+    reference, backward, forward, benchmarks, factors, rank = gauge
+    start = backward(forward(np.zeros((benchmarks, factors))))[0]
+    np.testing.assert_allclose(start, 0.5 * split_space(reference, rank)[0] @ np.eye(rank, factors), atol=1e-9)
 
 
-def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors: int) -> float:
-    """Volume of slice and orbit together: log |det| of the map (value, rotation generators) -> W at rotation zero."""
+def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors: int, rank: int) -> float:
+    """Volume of slice and orbit together: log |det| of the map (value, rotation generators) -> W at rotation zero.
+
+    The generators that turn factors which are not gauged among themselves are left out.
+    """
     step = 1e-5
     columns = []
     for i in range(len(value)):
         nudge = step * np.eye(len(value))[i]
         columns.append((backward(value + nudge)[0] - backward(value - nudge)[0]).ravel() / (2 * step))
-    for i, j in combinations(range(factors), 2):
+    for i, j in ((i, j) for i, j in combinations(range(factors), 2) if i < rank):
         generator = np.zeros((factors, factors))
         generator[i, j], generator[j, i] = 1, -1
         columns.append((backward(value)[0] @ generator).ravel())
@@ -105,22 +118,23 @@ def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors:
 
 def test_the_jacobian_is_the_volume_of_slice_and_orbit(gauge: Any) -> None:
     """Exactly, for one factor, which has no orbit, as for several."""
-    _, backward, _, benchmarks, factors = gauge
-    for value in points(benchmarks, factors):
-        assert numeric_log_volume(backward, value, factors) == pytest.approx(float(backward(value)[1]), abs=1e-6)
+    _, backward, _, benchmarks, factors, rank = gauge
+    for value in points(benchmarks, factors, rank):
+        assert numeric_log_volume(backward, value, factors, rank) == pytest.approx(float(backward(value)[1]), abs=1e-6)
 
 
 def test_independent_normals_are_those_of_bartlett(gauge: Any) -> None:
     """Exactly, constant included: L of a square normal matrix G = L R has independent entries, chi on the diagonal.
 
     With R uniform over all rotations and reflections, their volume is what the density of one representative lacks:
-    the product of the surfaces of the spheres of dimension 0 to K - 1. So W'W is Wishart, as under plain loadings.
+    the product of the surfaces of the spheres of dimension 0 to K - 1. So W'W is Wishart, as under plain loadings. With
+    r directions gauged it is the frame of their first r rows that is uniform: spheres of dimension K - r to K - 1.
     """
-    _, backward, _, benchmarks, factors = gauge
-    order = np.arange(1, factors + 1)
+    _, backward, _, benchmarks, factors, rank = gauge
+    order = np.arange(factors - rank + 1, factors + 1)
     orbit = np.sum(np.log(2) + order / 2 * np.log(np.pi) - gammaln(order / 2))
-    rows, columns = np.tril_indices(factors)
-    for value in points(benchmarks, factors):
+    rows, columns = np.tril_indices(rank)
+    for value in points(benchmarks, factors, rank):
         loading, log_volume = backward(value)
         inside = value[: len(rows)]
         logs, below = inside[rows == columns], inside[rows != columns]
@@ -133,7 +147,7 @@ def test_independent_normals_are_those_of_bartlett(gauge: Any) -> None:
 def usable(reference: np.ndarray, benchmarks: int, factors: int) -> None:
     assert reference.shape == (benchmarks, factors)
     assert np.isfinite(reference).all()
-    basis, complement = split_space(reference)
+    basis, complement = split_space(reference, rank=factors)
     frame = np.hstack([basis, complement])
     np.testing.assert_allclose(frame.T @ frame, np.eye(frame.shape[1]), atol=1e-9)
     # The reference lies in the subspace that it stands for.
@@ -169,14 +183,15 @@ def test_a_reference_exists_for_a_benchmark_that_nobody_took(evals: Evals) -> No
 # The prior of loadings
 
 OWN, COMMON = 0.4, 1.3
-FRAMES = [(5, 2, True), (5, 2, False), (3, 5, False), (1, 1, True)]
+FRAMES = [(5, 2, True), (5, 4, True), (5, 2, False), (3, 5, False), (1, 1, True)]
 
 
 def loading_model(benchmarks: int, factors: int, gauged: bool, own: float = OWN, common: float = COMMON) -> pm.Model:
     reference = orthonormal(benchmarks, factors) if gauged else np.zeros((benchmarks, factors))
-    frame = [pt.as_tensor(part) for part in split_space(reference)] if gauged else [pt.as_tensor(reference)]
+    basis, complement = (pt.as_tensor(part) for part in split_space(reference))
     with pm.Model() as model:
-        loadings("w", own, common, frame=frame, gauge_of=factors if gauged else 0, dims=None)
+        frame = (basis, complement) if gauged else None
+        loadings("w", own, common, size=(benchmarks, factors), frame=frame, dims=None)
     return model
 
 

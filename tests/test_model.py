@@ -18,13 +18,13 @@ import pytensor
 import pytest
 import xarray as xr
 from scipy import stats
-from scipy.special import expit
-from simulate import simulate
+from simulate import rise, simulate
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
 from bayescale.model import build_model, model_data, observed_cells
 from bayescale.model.build import containers, gauged
+from bayescale.model.gauge import GAUGED
 from bayescale.model.reference import starting_point
 from bayescale.prior import Prior
 from bayescale.spec import Spec, list_specs, load_spec
@@ -38,6 +38,7 @@ DIMS = {
     "difficulty": ("benchmark",),
     "floor": ("benchmark",),
     "log_precision": ("benchmark",),
+    "curve_shape": ("benchmark",),
     "family_sd": (),
     "family_offset": ("family", "factor"),
     "benchmark_slope_sd": (),
@@ -120,7 +121,11 @@ class Table:
             for b in range(count):
                 if groups[b] in shared:
                     logit[:, b] += at["testlet_effect"][:, shared.index(groups[b])]
-        mean = at["floor"] + (benchmarks["ceiling"].to_numpy() - at["floor"]) * expit(logit)
+        shape: np.ndarray | float = 1.0
+        if spec.curve == "richards":
+            shape = at["curve_shape"]
+            total += log_prior(priors.curve_shape, shape)
+        mean = at["floor"] + (benchmarks["ceiling"].to_numpy() - at["floor"]) * rise(logit, shape)
         return total + self._scores(mean, np.exp(at["log_precision"]))
 
     def _loadings(self, at: Values) -> float:
@@ -212,7 +217,8 @@ class Built:
                 columns.append((sides[0] - sides[1]) / (2 * step))
         values = self(point)[1]
         if len(columns) < len(columns[0]):
-            for i, j in combinations(range(self.spec.factors), 2):
+            # Factors beyond those that are gauged turn freely among themselves.
+            for i, j in ((i, j) for i, j in combinations(range(self.spec.factors), 2) if i < GAUGED):
                 generator = np.zeros((self.spec.factors,) * 2)
                 generator[i, j], generator[j, i] = 1, -1
                 turned = {n: v @ generator if n in TURNING else np.zeros_like(v) for n, v in values.items()}
@@ -245,10 +251,16 @@ UNUSUAL = {
     "benchmark_slope_sd": "LogNormal(-1.5, 0.5)",
     "family_benchmark_sd": "Gamma(2, 4)",
     "testlet_sd": "HalfNormal(0.2)",
+    "curve_shape": "Gamma(2, 3)",
     "log_precision": "StudentT(5, 5.5, 0.8)",
     "latent_covariate": "Normal(0.3, 0.8)",
 }
-BARE = {"family_offsets": False, "family_benchmark": False, "benchmark_slopes": False, "testlets": False}
+BARE = {
+    "family_offsets": False,
+    "family_benchmark": False,
+    "benchmark_slopes": False,
+    "testlets": False,
+}
 PARAMS = ("log10_params", "log10_tokens")
 INTERACTION = (*PARAMS, "log10_params:log10_tokens")
 EXACT = {"unknown_compute": 0, "stated_error": 0}
@@ -257,6 +269,7 @@ SLOPES = {"benchmark_slopes": True}
 ZERO_MEAN = {name: prior for name, prior in UNUSUAL.items() if name not in ("loading", "slope")}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one factor": ({"factors": 1}, {}),
+    "curves of their own shape": ({"factors": 2, "curve": "richards"}, {}),
     "four factors, benchmark slopes": ({"factors": 4, **SLOPES}, {}),
     "as many factors as benchmarks": ({"factors": 5}, {"models": 8}),
     "more factors than benchmarks": ({"factors": 6, **SLOPES}, {"models": 8}),
@@ -265,7 +278,10 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "independent loadings": ({"factors": 2, "priors": {"loading": "Normal(0, 1.3)"}, **INDEPENDENT}, {}),
     "independent loadings, no families": ({"factors": 2, "family_offsets": False, **INDEPENDENT}, {}),
     "other priors, rotations": ({"factors": 2, "priors": ZERO_MEAN, **SLOPES}, {}),
-    "other priors, no rotations": ({"factors": 2, "priors": UNUSUAL, "floor": {"open_mean": 0.03}}, {}),
+    "other priors, no rotations": (
+        {"factors": 2, "priors": UNUSUAL, "curve": "richards", "floor": {"open_mean": 0.03}},
+        {},
+    ),
     "other priors, independent loadings": ({"factors": 2, "priors": UNUSUAL, **INDEPENDENT, **SLOPES}, {}),
     "difficulty off zero, rotations": ({"factors": 2, "priors": {"difficulty": "StudentT(4, -1.5, 0.5)"}}, {}),
     "bare, fixed floor, exact compute": ({"factors": 1, "floor": {"learned": False}, **BARE}, EXACT),
@@ -328,6 +344,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "benchmark_slope_sd": not spec.benchmark_slopes,
         "own_loading_sd": not spec.common_loading,
         "common_loading_sd": not spec.common_loading,
+        "curve_shape": spec.curve == "sigmoid",
     }
     for variable, dims in DIMS.items():
         if switched_off.get(variable):

@@ -10,9 +10,10 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from simulate import rise
 
 from bayescale import response
 from bayescale.response import (
@@ -21,6 +22,7 @@ from bayescale.response import (
     effective_items,
     expected_score,
     log_likelihood_share,
+    logit_of_share,
     logit_score,
     predict_score,
     score_slope,
@@ -50,6 +52,38 @@ def test_score_slope_is_the_derivative_of_the_expected_score(logit: float, floor
     assert score_slope(expected_score(logit, floor, ceiling), floor, ceiling) == pytest.approx(numeric, abs=1e-9)
 
 
+shapes = st.floats(-7, 2).map(np.exp)
+
+
+@few
+@given(logit=st.floats(-6, 6), shape=shapes)
+def test_richards_curve_is_a_power_of_a_sigmoid_half_way_up_at_zero(logit: float, shape: float) -> None:
+    share = expected_score(logit, 0.0, 1.0, shape)
+    assert share == pytest.approx(rise(np.array(logit), shape), rel=1e-6, abs=1e-12)
+    assert expected_score(0.0, 0.2, 0.9, shape) == pytest.approx(0.55)
+    assert score_slope(0.55, 0.2, 0.9, shape) == pytest.approx(0.7 / 4)
+    assert expected_score(logit + 0.1, 0.2, 0.9, shape) >= expected_score(logit, 0.2, 0.9, shape)
+
+
+@few
+@given(logit=st.floats(-6, 6), floor=floors, ceiling=st.floats(0.7, 1), shape=shapes)
+def test_slope_and_inverse_of_richards_curve(logit: float, floor: float, ceiling: float, shape: float) -> None:
+    step = 1e-5
+    mean, above, below = (expected_score(logit + d, floor, ceiling, shape) for d in (0.0, step, -step))
+    share = (mean - floor) / (ceiling - floor)
+    assume(1e-6 < share < 1 - 1e-6)
+    assert score_slope(mean, floor, ceiling, shape) == pytest.approx((above - below) / (2 * step), abs=1e-7)
+    assert logit_of_share(share, shape) == pytest.approx(logit, abs=1e-4)
+
+
+def test_with_shape_one_the_curve_is_the_sigmoid() -> None:
+    logit = np.linspace(-8, 8, 33)
+    np.testing.assert_array_equal(expected_score(logit, 0.1, 0.9, np.ones(33)), expected_score(logit, 0.1, 0.9))
+    np.testing.assert_allclose(expected_score(logit, 0.1, 0.9, 1 + 1e-9), expected_score(logit, 0.1, 0.9), rtol=1e-7)
+    share = (expected_score(logit, 0.1, 0.9) - 0.1) / 0.8
+    np.testing.assert_allclose(logit_of_share(share), logit, rtol=1e-9)
+
+
 def test_the_logit_is_ability_less_difficulty_plus_every_effect() -> None:
     assert logit_score(2.0, 0.5) == 1.5
     assert logit_score(2.0, 0.5, 0.25, -1.0) == 0.75
@@ -58,6 +92,18 @@ def test_the_logit_is_ability_less_difficulty_plus_every_effect() -> None:
 def test_extreme_logits_give_floor_and_ceiling_and_no_warning() -> None:
     with np.errstate(all="raise"):
         np.testing.assert_array_equal(expected_score(np.array([-1e4, 1e4]), 0.25, 0.9), [0.25, 0.9])
+    for shape in (1e-5, 0.3, 10.0):
+        ends = expected_score(np.array([-1e4, 1e4]), 0.25, 0.9, shape)
+        np.testing.assert_array_equal(ends, [0.25, 0.9])
+
+
+@pytest.mark.parametrize("shape", [1e-5, 0.03, 2.5, 20.0])
+def test_gradients_stay_finite_far_out(shape: float) -> None:
+    logit, log_shape = pt.dvector(), pt.dscalar()
+    total = expected_score(logit, 0.1, 1.0, pt.exp(log_shape)).sum()
+    gradient = pytensor.function([logit, log_shape], pytensor.grad(total, [logit, log_shape]), mode="FAST_COMPILE")
+    for value in gradient(np.array([-800.0, -30.0, 0.0, 30.0, 800.0]), np.log(shape)):
+        assert np.isfinite(value).all()
 
 
 @few
@@ -149,17 +195,26 @@ def test_the_same_generator_gives_the_same_scores() -> None:
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["logit_score", "expected_score", "score_slope", "beta_shapes", "effective_items"])
+EQUATIONS = [
+    "logit_score", "expected_score", "shaped expected_score", "logit_of_share", "shaped logit_of_share",
+    "score_slope", "shaped score_slope", "beta_shapes", "effective_items",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_numpy_xarray_and_pytensor_read_the_same_equation(name: str) -> None:
+    shaped, name = name.startswith("shaped"), name.split()[-1]
     function = getattr(response, name)
     rng = np.random.default_rng(0)
     arguments = {
         "logit_score": [rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=(3, 4))],
         "expected_score": [rng.normal(size=(3, 4)), rng.uniform(0, 0.3, 4), rng.uniform(0.8, 1, 4)],
+        "logit_of_share": [rng.uniform(0.1, 0.9, (3, 4))],
         "score_slope": [rng.uniform(0.4, 0.7, (3, 4)), rng.uniform(0, 0.3, 4), rng.uniform(0.8, 1, 4)],
         "beta_shapes": [rng.uniform(0, 1, (3, 4)), rng.uniform(5, 50, 4)],
         "effective_items": [rng.integers(5, 500, (3, 4)).astype(float), rng.uniform(5, 50, 4)],
     }[name]
+    arguments += [rng.uniform(0.3, 9, 4)] if shaped else []
 
     def columns(result: Any) -> list[Any]:
         return list(result) if isinstance(result, tuple) else [result]

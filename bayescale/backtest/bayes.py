@@ -30,8 +30,8 @@ class BayesMethod:
     """
 
     spec: Spec
-    draws: int = 700
-    tune: int = 300
+    draws: int = 900
+    tune: int = 400
     chains: int = 4
     cores: int | None = None
 

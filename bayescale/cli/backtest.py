@@ -61,8 +61,8 @@ def backtest(
         str | None,
         typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 700,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 300,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 900,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = 4,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same forecasts.")

@@ -78,8 +78,8 @@ def fit(
     data: Annotated[
         str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
     ] = "base-llms",
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 700,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 300,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 900,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = 4,
     cores: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")

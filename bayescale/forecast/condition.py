@@ -66,6 +66,7 @@ class _Latents:
     ceiling: np.ndarray  # (given,)
     precision: np.ndarray  # (S, given)
     items: np.ndarray  # (given,)
+    curve_shape: np.ndarray  # (S, given)
     testlets: np.ndarray  # testlets that the given benchmarks touch
     new_family: bool
 
@@ -107,6 +108,7 @@ class _Latents:
             ceiling=draws.data.ceiling[given],
             precision=draws.precision[:, given],
             items=draws.data.items[given],
+            curve_shape=draws.curve_shape[:, given],
             testlets=testlets,
             new_family=new_family,
         )
@@ -114,7 +116,7 @@ class _Latents:
     def mean(self, z: np.ndarray) -> np.ndarray:
         """Expected scores of the given benchmarks: z (S, ..., z) to (S, ..., given)."""
         logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
-        return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling)
+        return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling, self.curve_shape[:, None])
 
     def log_posterior(self, z: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Log joint density (S, proposals) of z and the given scores, up to a constant."""
@@ -132,13 +134,13 @@ def _mode(latent: _Latents, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     hits = np.rint(scores * np.where(counted, latent.items, 0))
     for _ in range(STEPS):
         mean = latent.mean(z[:, None])[:, 0]
-        slope = score_slope(mean, latent.floor, latent.ceiling)
+        slope = score_slope(mean, latent.floor, latent.ceiling, latent.curve_shape)
         a, b = beta_shapes(mean, latent.precision)
         inside = np.clip(scores, SHARE_MARGIN, 1 - SHARE_MARGIN)
         up = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
         down = np.where(counted, digamma(np.where(counted, latent.items, 0) - hits + b), np.log1p(-inside)) - digamma(b)
         gradient = latent.precision * (up - down) * slope
-        weight = information * slope**2 / (mean * (1 - mean))
+        weight = information * slope**2 / np.maximum(mean * (1 - mean), 1e-300)
         matrix = np.einsum("sgz,sg,sgy->szy", latent.design, weight, latent.design)
         matrix[:, np.arange(z.shape[1]), np.arange(z.shape[1])] += prior
         pull = np.einsum("sgz,sg->sz", latent.design, gradient) - prior * z
@@ -207,4 +209,4 @@ def _scores_elsewhere(
         draws.testlet_of_benchmarks(testlet),
         bent,
     )
-    return expected_score(logit, draws.floor[index], draws.data.ceiling)
+    return expected_score(logit, draws.floor[index], draws.data.ceiling, draws.curve_shape[index])

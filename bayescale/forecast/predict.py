@@ -33,4 +33,4 @@ def new_model_scores(draws: Draws, request: Request, rng: np.random.Generator) -
         draws.testlet_of_benchmarks(testlet),
         bent,
     )
-    return expected_score(logit, draws.floor[:, None], draws.data.ceiling)
+    return expected_score(logit, draws.floor[:, None], draws.data.ceiling, draws.curve_shape[:, None])

@@ -28,10 +28,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
-        mean score   mu_mb    = floor_b + (ceiling_b - floor_b) sigmoid(eta_mb)
+        mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)     Beta where no items are counted
 
-    Without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings
+    The curve (`bayescale.response.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid;
+    without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings
     and slopes are sampled in units of sqrt(1 + tau^2), one representative per rotation (`bayescale.model.gauge`);
     alpha, u and v are non-centred; theta is whitened by `ConditionalWhitening`. None of this changes a distribution.
     Whatever depends on the observed cells is a data container (see `containers`): other cells over the same coordinates
@@ -46,12 +47,12 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     -------
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
-        (benchmark, factor), ``difficulty``, ``floor``, ``log_precision`` (benchmark), ``benchmark_slope`` (benchmark,
-        covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model, testlet), ``capability``
-        (model, factor), ``covariate_value`` (model, covariate); and the sds ``own_loading_sd``, ``common_loading_sd``,
-        ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is
-        missing, but for ``floor``. Others are coordinates of the sampler (``loading_scaled``, ``slope_scaled``,
-        ``relative_difficulty``, ``*_z``, ...).
+        (benchmark, factor), ``difficulty``, ``floor``, ``curve_shape``, ``log_precision`` (benchmark),
+        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
+        testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the
+        sds ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
+        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Others are
+        coordinates of the sampler (``loading_scaled``, ``slope_scaled``, ``relative_difficulty``, ``*_z``, ...).
 
     Raises
     ------
@@ -72,12 +73,13 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         cells = {name: pm.Data(name, values, shape=values.shape) for name, values in containers(spec, data).items()}
         x = _covariates(spec, data)
 
-        # Benchmarks: loadings, guessing floor, precision of the scores around their mean.
+        # Benchmarks: loadings, guessing floor, shape of the curve, precision of the scores around their mean.
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
         unit = (1 + family_sd**2) ** 0.5
         loading = _loading(spec, data, cells, unit)
         floor = _floor(spec, data)
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
+        shape = priors.curve_shape.variable("curve_shape", dims="benchmark") if spec.curve == "richards" else 1.0
 
         # Capability: shared slopes, a compute-efficiency offset per family, residual sd 1 (which sets the scale).
         slope = _slope(spec, data, unit)
@@ -114,7 +116,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
 
         score, observed = cells["observed_score"], cells["observed"]
-        weight, response = working_response(score, observed, floor, data.ceiling, precision, items)
+        weight, response = working_response(score, observed, floor, data.ceiling, precision, items, shape)
         theta = capabilities(
             "capability",
             location,
@@ -127,7 +129,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         eta = logit_score(theta @ loading.T, difficulty, *effects)
         scores(
             "score",
-            mean=expected_score(eta, floor, pt.as_tensor(data.ceiling)),
+            mean=expected_score(eta, floor, pt.as_tensor(data.ceiling), shape),
             precision=precision,
             items=items,
             observed=observed,
@@ -172,10 +174,9 @@ def _loading(spec: Spec, data: ModelData, cells: dict[str, Any], unit: Any) -> A
         own, common = priors.loading.parameters["sigma"], 0.0
     else:
         return priors.loading.variable("loading", dims=dims)
-    benchmarks = len(data.coords["benchmark"])
-    frame = [cells["gauge_basis"], cells["gauge_complement"]] if gauge else [np.zeros((benchmarks, spec.factors))]
-    gauge_of = spec.factors if gauge else 0
-    scaled = loadings("loading_scaled", unit * own, unit * common, frame=frame, gauge_of=gauge_of, dims=dims)
+    size = (len(data.coords["benchmark"]), spec.factors)
+    frame = (cells["gauge_basis"], cells["gauge_complement"]) if gauge else None
+    scaled = loadings("loading_scaled", unit * own, unit * common, size=size, frame=frame, dims=dims)
     return pm.Deterministic("loading", scaled / unit, dims=dims)
 
 

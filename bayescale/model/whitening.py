@@ -21,7 +21,7 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 from bayescale.model.whiten_op import whiten
-from bayescale.response import effective_items, score_slope
+from bayescale.response import effective_items, logit_of_share, score_slope
 
 
 class ConditionalWhitening(Transform):
@@ -111,7 +111,7 @@ def margins(floor: Any, ceiling: Any, information: Any) -> tuple[Any, Any]:
 
 
 def working_response(
-    score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any
+    score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any, shape: Any = 1.0
 ) -> tuple[Any, Any]:
     """Weight and working logit of each cell, as in iteratively reweighted least squares (Fisher scoring).
 
@@ -131,7 +131,7 @@ def working_response(
     information = effective_items(pt.switch(pt.isinf(items), 1e12, items), precision)
     low, high = margins(floor, ceiling, information)
     share = pt.clip((score - floor) / (ceiling - floor), low, 1 - high)
-    logit = pt.log(share) - pt.log1p(-share)
+    logit = logit_of_share(share, shape)
     mean = floor + (ceiling - floor) * share
-    slope = score_slope(mean, floor, ceiling)
+    slope = score_slope(mean, floor, ceiling, shape)
     return observed * information * slope**2 / (mean * (1 - mean)), logit
