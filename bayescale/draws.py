@@ -128,5 +128,5 @@ def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
         testlet_sd=flat("testlet_sd"),
         capability=flat("capability"),
         covariate=flat("covariate_value"),
-        curve_shape=flat("curve_shape", benchmarks) if spec.curve == "richards" else np.ones((1, benchmarks)),
+        curve_shape=flat("curve_shape") if spec.curve == "richards" else 1 + flat("curve_shape", benchmarks),
     )

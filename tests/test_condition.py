@@ -196,7 +196,13 @@ def test_the_same_seed_gives_the_same_numbers(posterior: Posterior) -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [{"family_offsets": False, "family_benchmark": False}, {"testlets": False}, {"benchmark_slopes": False}]
+    "form",
+    [
+        {"family_offsets": False, "family_benchmark": False},
+        {"testlets": False},
+        {"benchmark_slopes": False},
+        {"curve": "sigmoid"},
+    ],
 )
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], form: dict) -> None:

@@ -166,6 +166,7 @@ def test_more_compute_forecasts_higher_scores(posterior: Posterior) -> None:
         {"family_benchmark": False, "family_offsets": False},
         {"benchmark_slopes": False},
         {"testlets": False},
+        {"curve": "sigmoid"},
     ],
 )
 def test_specs_without_an_effect_forecast_without_it(world: tuple[Evals, Truth], form: dict) -> None:
