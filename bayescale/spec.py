@@ -196,7 +196,7 @@ class Spec(_Frozen):
         Examples
         --------
         >>> Spec(common_loading=True, benchmark_slopes=False).unused_priors
-        ('loading', 'benchmark_slope_sd')
+        ('loading', 'benchmark_slope_sd', 'curve_shape')
         """
         needs = {
             "family_sd": self.family_offsets,

@@ -375,7 +375,7 @@ def test_the_docstring_names_every_public_variable() -> None:
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
     names = [n for n in DIMS if n not in ("benchmark_slope", "benchmark_slope_sd")]
-    with build_model(Spec(factors=2), evals):
+    with build_model(Spec(factors=2, curve="richards"), evals):
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
     prior = drawn["prior"]
     assert float(prior["slope"].std()) == pytest.approx(2, abs=0.3)
@@ -394,6 +394,7 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     assert residual.std() == pytest.approx(1, abs=0.05)
     assert float(prior["difficulty"].mean()) == pytest.approx(0, abs=0.25)
     assert float(prior["difficulty"].std()) == pytest.approx(1.5, abs=0.15)
+    assert float(prior["curve_shape"].mean()) == pytest.approx(1, abs=0.1)
 
 
 def test_scores_are_drawn_from_the_prior_within_their_bounds(evals: Evals) -> None:
