@@ -251,8 +251,9 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_others(sampled: Sam
     fits = (sampled.posterior, sampled.same_seed, sampled.other_seed)
     first, same, other = (p.idata["posterior"]["difficulty"].to_numpy() for p in fits)
     np.testing.assert_array_equal(first, same)
-    assert not np.isclose(first, other).any()
-    assert not np.isclose(first[0], first[1]).any()
+    # Of 600 pairs of independent draws one agrees to five digits in about one posterior of a hundred: by chance.
+    assert np.isclose(first, other).mean() < 0.01
+    assert np.isclose(first[0], first[1]).mean() < 0.01
 
 
 def test_a_fit_that_is_too_short_warns_with_remedies_and_so_does_its_forecast(sampled: Sampled) -> None:
