@@ -103,9 +103,9 @@ def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
     posterior = idata["posterior"]  # type: ignore[index]
     chains = posterior.sizes["chain"]
 
-    def flat(name: str, *shape: int) -> np.ndarray:
+    def flat(name: str, *shape: int, left_out: float = 0.0) -> np.ndarray:
         if name not in posterior:
-            return np.zeros((posterior.sizes["draw"] * chains, *shape))
+            return np.full((posterior.sizes["draw"] * chains, *shape), left_out)
         values = posterior[name].transpose("chain", "draw", ...).to_numpy()
         return values.reshape((-1, *values.shape[2:]))
 
@@ -128,5 +128,5 @@ def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
         testlet_sd=flat("testlet_sd"),
         capability=flat("capability"),
         covariate=flat("covariate_value"),
-        curve_shape=flat("curve_shape") if spec.curve == "richards" else 1 + flat("curve_shape", benchmarks),
+        curve_shape=flat("curve_shape", benchmarks, left_out=1.0),
     )
