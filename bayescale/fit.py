@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
 from bayescale.spec import Spec, load_spec
 
@@ -31,9 +32,9 @@ _KEPT = ("diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy"
 def fit(
     spec: Spec | str,
     evals: Evals,
-    draws: int = 900,
-    tune: int = 400,
-    chains: int = 4,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
     cores: int | None = None,
     target_accept: float = 0.8,
     random_seed: int | None = None,

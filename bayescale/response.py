@@ -1,34 +1,23 @@
 """The response curve and the observation noise: the one place where a capability becomes a score.
 
-The functions take NumPy arrays, xarray objects and PyTensor variables alike, so that the model and the forecast read
-the same equations (DESIGN of observational laws: Ruan, Maddison & Hashimoto 2024, arXiv:2405.10938, section 3).
+The equations are written in arithmetic and NumPy's functions, which take NumPy arrays, xarray objects and PyTensor
+variables alike and compile under Numba, so that model, sampler and forecast read the same ones (observational laws:
+Ruan, Maddison & Hashimoto 2024, arXiv:2405.10938, section 3).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_expit
 
 
-def _library(x: Any) -> Any:
-    """PyTensor for its variables, which have an owner; NumPy for arrays and xarray objects, which have none."""
-    if hasattr(x, "owner"):
-        import pytensor.tensor as pt
+class Curve(NamedTuple):
+    """Guessing floor, ceiling and shape of benchmarks' curves, broadcast together; a shape of 1 is the sigmoid's."""
 
-        return pt
-    return np
-
-
-def _sigmoid(x: Any) -> Any:
-    library = _library(x)
-    return expit(x) if library is np else library.sigmoid(x)
-
-
-def _log_sigmoid(x: Any) -> Any:
-    library = _library(x)
-    return log_expit(x) if library is np else -library.softplus(-x)
+    floor: Any
+    ceiling: Any
+    shape: Any
 
 
 def logit_score(ability: Any, difficulty: Any, *effects: Any) -> Any:
@@ -68,11 +57,13 @@ def expected_score(logit: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> An
     >>> round(float(sigmoid), 3), round(float(gompertz), 3)
     (0.047, 0.002)
     """
-    if _is_one(shape):
-        return floor + (ceiling - floor) * _sigmoid(logit)
-    middle, stretch = _half_way(shape)
-    log_share = _log_sigmoid(middle + stretch * logit) / shape
-    return floor + (ceiling - floor) * _library(log_share).exp(log_share)
+    return floor + (ceiling - floor) * np.exp(log_share(logit, shape, half_way(shape)))
+
+
+def log_share(logit: Any, shape: Any, half: tuple[Any, Any]) -> Any:
+    """Log of the share of the way from floor to ceiling; `half` is `half_way` of the shape."""
+    middle, stretch = half
+    return log_sigmoid(middle + stretch * logit) / shape
 
 
 def logit_of_share(share: Any, shape: Any = 1.0) -> Any:
@@ -83,33 +74,32 @@ def logit_of_share(share: Any, shape: Any = 1.0) -> Any:
     >>> float(logit_of_share(0.5))
     0.0
     """
-    library = _library(share)
-    if _is_one(shape):
-        return library.log(share) - library.log(1 - share)
-    middle, stretch = _half_way(shape)
-    log_root = shape * library.log(share)
-    return (log_root - _library(log_root).log(-_library(log_root).expm1(log_root)) - middle) / stretch
+    middle, stretch = half_way(shape)
+    log_root = shape * np.log(share)
+    return (log_root - np.log(-np.expm1(log_root)) - middle) / stretch
 
 
 def score_slope(mean: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
     """Derivative of the expected score with respect to its logit, as a function of the expected score."""
-    if _is_one(shape):
-        return (mean - floor) * (ceiling - mean) / (ceiling - floor)
-    share = (mean - floor) / (ceiling - floor)
-    library = _library(share)
-    log_root = shape * library.log(library.maximum(share, _TINY))
-    return _half_way(shape)[1] / shape * (mean - floor) * -_library(log_root).expm1(log_root)
+    log_root = shape * np.log((mean - floor) / (ceiling - floor) + _TINY)
+    return half_way(shape)[1] / shape * (mean - floor) * -np.expm1(log_root)
 
 
-def _half_way(shape: Any) -> tuple[Any, Any]:
+def half_way(shape: Any) -> tuple[Any, Any]:
     """Where ``sigmoid(middle)^(1 / shape)`` is one half, and the stretch that gives it a slope of 1/4 there."""
-    library = _library(shape)
-    rest = -library.expm1(-np.log(2) * shape)  # 1 - 2^-shape, exact for small shapes
-    return -np.log(2) * shape - library.log(rest), 0.5 * shape / rest
+    rest = -np.expm1(-np.log(2) * shape)  # 1 - 2^-shape, exact for small shapes
+    return -np.log(2) * shape - np.log(rest), 0.5 * shape / rest
 
 
-def _is_one(shape: Any) -> bool:
-    return _library(shape) is np and bool(np.all(shape == 1.0))
+def half_way_slope(shape: Any, half: tuple[Any, Any]) -> Any:
+    """Derivative of ``log(1 - 2^-shape)``: of `half_way`, the stretch's log has ``1 / shape`` less this."""
+    rest = 0.5 * shape / half[1]
+    return np.log(2) * (1 - rest) / rest
+
+
+def log_sigmoid(x: Any) -> Any:
+    """``log(1 / (1 + exp(-x)))``, exact far out on both sides."""
+    return 0.5 * (x - abs(x)) - np.log1p(np.exp(-abs(x)))
 
 
 def beta_shapes(mean: Any, precision: Any) -> tuple[Any, Any]:
@@ -133,6 +123,14 @@ def effective_items(items: Any, precision: Any) -> Any:
     200.8
     """
     return (precision + 1) / (1 + precision / items)
+
+
+def logit_information(mean: Any, slope: Any, effective: Any) -> Any:
+    """Fisher information of a score about its logit, from the slope of the curve and `effective_items`.
+
+    The slope squared over the variance of the score; zero where the curve is flat, at floor and ceiling.
+    """
+    return effective * slope**2 / (mean * (1 - mean) + _TINY)
 
 
 def log_likelihood_share(score: Any, items: Any, mean: Any, precision: Any) -> Any:

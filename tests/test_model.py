@@ -255,12 +255,7 @@ UNUSUAL = {
     "log_precision": "StudentT(5, 5.5, 0.8)",
     "latent_covariate": "Normal(0.3, 0.8)",
 }
-BARE = {
-    "family_offsets": False,
-    "family_benchmark": False,
-    "benchmark_slopes": False,
-    "testlets": False,
-}
+BARE = {"family_offsets": False, "family_benchmark": False, "benchmark_slopes": False, "testlets": False}
 PARAMS = ("log10_params", "log10_tokens")
 INTERACTION = (*PARAMS, "log10_params:log10_tokens")
 EXACT = {"unknown_compute": 0, "stated_error": 0}

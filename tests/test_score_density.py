@@ -13,26 +13,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
+from simulate import rise
 
 from bayescale.model.score_density_op import log_gamma_and_digamma, score_density
 
 ITEMS = np.array([1319.0, 0.0, 164.0, 1.0])
 
 
+CEILING = np.array([1.0, 0.97, 1.0, 0.9])
+DIFFERENTIABLE = ("logit", "floor", "shape", "precision")
+
+
 def world(seed: int = 0) -> dict[str, np.ndarray]:
-    """Means near both ends too, and precisions from 0.1 to a million; no cell is observed in the second row."""
+    """Scores near both ends too, precisions from 0.1 to a million, sigmoids and what is nearly Gompertz' curve.
+
+    No cell is observed in the second row.
+    """
     rng = np.random.default_rng(seed)
-    shape = (9, len(ITEMS))
-    mean = special.expit(rng.normal(0, 3, shape))
-    score = np.clip(rng.beta(0.5, 0.5, shape), 0.001, 0.999)
+    size = (9, len(ITEMS))
+    score = np.clip(rng.beta(0.5, 0.5, size), 0.001, 0.999)
     score = np.where(ITEMS > 0, np.rint(score * ITEMS) / np.maximum(ITEMS, 1), score)
-    observed = (rng.random(shape) < 0.8).astype(float)
+    observed = (rng.random(size) < 0.8).astype(float)
     observed[1] = 0
-    precision = 10.0 ** rng.uniform(-1, 6, len(ITEMS))
-    return {"mean": mean, "precision": precision, "score": score, "observed": observed}
+    return {
+        "logit": rng.normal(0, 2, size),
+        "floor": np.array([0.25, 1e-3, 0.1, 0.02]),
+        "shape": np.array([1.0, 0.02, 0.6, 5.0]),
+        "precision": 10.0 ** rng.uniform(-1, 6, len(ITEMS)),
+        "score": score,
+        "observed": observed,
+    }
 
 
-def by_scipy(mean: np.ndarray, precision: np.ndarray, score: np.ndarray, observed: np.ndarray) -> np.ndarray:
+def by_scipy(
+    logit: np.ndarray, floor: np.ndarray, shape: np.ndarray, precision: np.ndarray, score: np.ndarray, observed: Any
+) -> np.ndarray:
+    mean = floor + (CEILING - floor) * rise(logit, shape)
     a, b = mean * precision, (1 - mean) * precision
     n = np.where(ITEMS > 0, ITEMS, 1).astype(int)
     hits = np.rint(score * n).astype(int)
@@ -42,43 +58,41 @@ def by_scipy(mean: np.ndarray, precision: np.ndarray, score: np.ndarray, observe
     return np.where(observed > 0, np.where(ITEMS > 0, counts, shares), 0.0)
 
 
-def functions(mode: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The density, and the gradient of a weighted sum of it with respect to mean and precision."""
-    mean, precision, score, observed = pt.dmatrix(), pt.dvector(), pt.dmatrix(), pt.dmatrix()
-    density = score_density(mean, precision, ITEMS, score, observed)[0]
-    weights = pt.arange(1, density.shape[0] + 1)[:, None]
-    inputs = [mean, precision, score, observed]
-    gradient = pytensor.grad((weights * density).sum(), inputs[:2])
-    return pytensor.function(inputs, density, mode=mode), pytensor.function(inputs, gradient, mode=mode)
+def symbolic(inputs: list[Any]) -> tuple[Any, Any]:
+    """The density, and the gradient of a weighted sum of it."""
+    logit, floor, shape, precision, score, observed = inputs
+    density = score_density(logit, floor, CEILING, shape, precision, ITEMS, score, observed)[0]
+    weights = np.arange(1, 10)[:, None]
+    return density, pytensor.grad((weights * density).sum(), inputs[: len(DIFFERENTIABLE)])
 
 
 @pytest.fixture(scope="module", params=["FAST_COMPILE", "NUMBA"])
 def compiled(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    return functions(request.param)
+    inputs = [pt.as_tensor(value).type() for value in world().values()]
+    density, gradient = symbolic(inputs)
+    mode = request.param
+    return pytensor.function(inputs, density, mode=mode), pytensor.function(inputs, gradient, mode=mode)
 
 
 def test_the_density_is_scipys(compiled: tuple[Callable[..., Any], ...]) -> None:
     for seed in range(3):
         here = world(seed)
-        np.testing.assert_allclose(compiled[0](*here.values()), by_scipy(**here), rtol=1e-8, atol=1e-7)
+        np.testing.assert_allclose(compiled[0](*here.values()), by_scipy(**here), rtol=1e-7, atol=1e-7)
 
 
 def test_the_gradient_is_that_of_finite_differences(compiled: tuple[Callable[..., Any], ...]) -> None:
     here = world()
     weights = np.arange(1, 10)[:, None]
-    by_mean, by_precision = compiled[1](*here.values())
-    step = 1e-4
-    for name, exact in (("mean", by_mean), ("precision", by_precision)):
+    for name, exact in zip(DIFFERENTIABLE, compiled[1](*here.values()), strict=True):
         for index in np.ndindex(exact.shape):
-            sides = []
             value = here[name][index]
-            # Relative to the distance from the ends, where the density is steep.
-            h = step * (value * (1 - value) if name == "mean" else value)
+            h = 1e-4 * (1.0 if name == "logit" else value)
+            sides = []
             for sign in (1, -1):
                 moved = here[name].copy()
                 moved[index] += sign * h
                 sides.append((weights * by_scipy(**here | {name: moved})).sum())
-            assert exact[index] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-4, abs=1e-4 / h * 1e-4)
+            assert exact[index] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-4, abs=1e-4 / h * 1e-4), name
 
 
 @numba.njit
@@ -105,12 +119,13 @@ def test_run_by_jax_it_is_the_same() -> None:
     register()
     here = world()
     inputs = [pt.tensor(shape=value.shape, dtype="float64") for value in here.values()]
-    mean, precision, score, observed = inputs
-    density = score_density(mean, precision, ITEMS, score, observed)[0]
+    density, gradient = symbolic(inputs)
     weights = np.arange(1, 10)[:, None]
     run = get_jaxified_graph(inputs, [density, (weights * density).sum()])
-    value, gradient = functions("FAST_COMPILE")
+    value, gradient = (pytensor.function(inputs, output, mode="FAST_COMPILE") for output in (density, gradient))
     point = list(here.values())
     np.testing.assert_allclose(run(*point)[0], value(*point), rtol=1e-5, atol=1e-4)
-    for one, other in zip(jax.grad(lambda *at: run(*at)[1], argnums=(0, 1))(*point), gradient(*point), strict=True):
+    for one, other in zip(
+        jax.grad(lambda *at: run(*at)[1], argnums=(0, 1, 2, 3))(*point), gradient(*point), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)

@@ -11,10 +11,9 @@ import pytensor
 import pytensor.tensor as pt
 import pytest
 from scipy import stats
-from scipy.special import expit, logit
 
 from bayescale.model.whiten_op import whiten, whiten_gradient
-from bayescale.model.whitening import ConditionalWhitening, capabilities, margins, working_response
+from bayescale.model.whitening import ConditionalWhitening, capabilities
 
 Small = dict[str, np.ndarray]
 
@@ -212,53 +211,3 @@ def test_capabilities_are_drawn_from_their_prior() -> None:
     assert draws.shape == (4000, 6, 3)
     np.testing.assert_allclose(draws.mean(0), given["location"], atol=4.5 / np.sqrt(4000))
     np.testing.assert_allclose(draws.std(0), 1, atol=0.06)
-
-
-def working(score: np.ndarray, **settings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    count = score.shape[1]
-    given = {
-        "observed": np.ones_like(score),
-        "floor": np.full(count, 0.25),
-        "ceiling": np.ones(count),
-        "precision": np.full(count, 200.0),
-        "items": np.full(count, 1000.0),
-    } | settings
-    weight, response = working_response(*(pt.as_tensor(v) for v in (score, *given.values())))
-    return tuple(pytensor.function([], [weight, response], mode="FAST_COMPILE")())
-
-
-def test_the_working_response_is_the_logit_and_its_information() -> None:
-    score = np.array([[0.4, 0.7]])
-    weight, response = working(score)
-    share = (score - 0.25) / 0.75
-    np.testing.assert_allclose(response, logit(share), rtol=1e-9)
-    information = 201 / (1 + 200 / 1000)
-    slope = 0.75 * expit(response) * (1 - expit(response))
-    np.testing.assert_allclose(weight, information * slope**2 / (score * (1 - score)), rtol=1e-9)
-
-
-def test_cells_without_a_score_have_no_weight_and_extreme_scores_stay_finite() -> None:
-    score = np.array([[0.0, 0.25, 1.0, 0.5]])
-    weight, response = working(score, observed=np.array([[1.0, 1.0, 1.0, 0.0]]))
-    assert np.isfinite(weight).all()
-    assert np.isfinite(response).all()
-    assert weight[0, 3] == 0
-    assert (weight[0, :3] > 0).all()
-
-
-@pytest.mark.parametrize("floor", [0.0, 0.002, 0.25])
-@pytest.mark.parametrize("ceiling", [0.9, 1.0])
-@pytest.mark.parametrize("items", [100.0, 10_000.0])
-def test_scores_at_floor_and_ceiling_count_about_as_much_as_a_prior(floor: float, ceiling: float, items: float) -> None:
-    ends = np.array([[floor, ceiling]])
-    settings = {"floor": np.full(2, floor), "ceiling": np.full(2, ceiling), "precision": np.full(2, 400.0)}
-    weight, response = working(ends, **settings, items=np.full(2, items))
-    assert ((weight > 0.4) & (weight < 2)).all()
-    low, high = margins(floor, ceiling, 401 / (1 + 400 / items))
-    np.testing.assert_allclose(response, [[logit(low), -logit(high)]], rtol=1e-6)
-
-
-def test_a_score_without_items_tells_as_much_as_its_precision() -> None:
-    score = np.array([[0.6]])
-    (without, _), (many, _) = working(score, items=np.array([np.inf])), working(score, items=np.array([1e9]))
-    np.testing.assert_allclose(without, many, rtol=1e-5)

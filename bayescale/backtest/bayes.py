@@ -10,6 +10,7 @@ import numpy as np
 
 from bayescale.backtest.fold import Fold
 from bayescale.backtest.predictive import Predictive
+from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import ConvergenceWarning
 from bayescale.spec import Spec
 
@@ -30,9 +31,9 @@ class BayesMethod:
     """
 
     spec: Spec
-    draws: int = 900
-    tune: int = 400
-    chains: int = 4
+    draws: int = DRAWS
+    tune: int = TUNE
+    chains: int = CHAINS
     cores: int | None = None
 
     @property

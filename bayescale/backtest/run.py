@@ -17,6 +17,7 @@ from bayescale.backtest.result import Backtest, collect
 from bayescale.backtest.task import Task, load_tasks
 from bayescale.backtest.unit import make_units
 from bayescale.backtest.workers import Report, run_units
+from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import BacktestError, BacktestWarning, MissingDependencyError, suggest
 from bayescale.spec import Spec, list_specs, load_spec
 
@@ -30,9 +31,9 @@ def backtest(
     directory: str | Path | None = None,
     jobs: int | None = None,
     random_seed: int = 0,
-    draws: int = 900,
-    tune: int = 400,
-    chains: int = 4,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
     cores: int | None = None,
     progress: Report | None = None,
 ) -> Backtest:

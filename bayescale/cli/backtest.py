@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import BacktestError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -61,9 +62,9 @@ def backtest(
         str | None,
         typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 900,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
-    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = 4,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = DRAWS,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = CHAINS,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same forecasts.")
     ] = 0,

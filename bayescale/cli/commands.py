@@ -11,6 +11,7 @@ import typer
 
 from bayescale.cli import backtest
 from bayescale.cli.arguments import Sampler, check_family, evals_of, known_scores
+from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import EvalsError, EvalsWarning
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def fit(
     data: Annotated[
         str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
     ] = "base-llms",
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = 900,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = 400,
-    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = 4,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = DRAWS,
+    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = CHAINS,
     cores: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")
     ] = None,

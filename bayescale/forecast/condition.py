@@ -21,6 +21,7 @@ from bayescale.response import (
     effective_items,
     expected_score,
     log_likelihood_share,
+    logit_information,
     logit_score,
     score_slope,
 )
@@ -129,7 +130,7 @@ def _mode(latent: _Latents, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     """Mode (S, z) and precision matrix (S, z, z) of the unknowns given the scores, by damped Fisher scoring."""
     z = np.zeros_like(latent.sd)
     prior = 1 / latent.sd**2
-    information = effective_items(latent.items, latent.precision)
+    effective = effective_items(latent.items, latent.precision)
     counted = np.isfinite(latent.items)
     hits = np.rint(scores * np.where(counted, latent.items, 0))
     for _ in range(STEPS):
@@ -140,7 +141,7 @@ def _mode(latent: _Latents, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         up = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
         down = np.where(counted, digamma(np.where(counted, latent.items, 0) - hits + b), np.log1p(-inside)) - digamma(b)
         gradient = latent.precision * (up - down) * slope
-        weight = information * slope**2 / np.maximum(mean * (1 - mean), 1e-300)
+        weight = logit_information(mean, slope, effective)
         matrix = np.einsum("sgz,sg,sgy->szy", latent.design, weight, latent.design)
         matrix[:, np.arange(z.shape[1]), np.arange(z.shape[1])] += prior
         pull = np.einsum("sgz,sg->sz", latent.design, gradient) - prior * z

@@ -12,8 +12,9 @@ from bayescale.model.data import ModelData, model_data
 from bayescale.model.gauge import loadings
 from bayescale.model.likelihood import scores
 from bayescale.model.reference import coordinates
-from bayescale.model.whitening import capabilities, working_response
-from bayescale.response import expected_score, logit_score
+from bayescale.model.whitening import capabilities
+from bayescale.model.working_response_op import observed_response
+from bayescale.response import Curve, logit_score
 from bayescale.spec import Spec
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         loading = _loading(spec, data, cells, unit)
         floor = _floor(spec, data)
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
-        shape = priors.curve_shape.variable("curve_shape", dims="benchmark") if spec.curve == "richards" else 1.0
+        shape = (
+            priors.curve_shape.variable("curve_shape", dims="benchmark")
+            if spec.curve == "richards"
+            else np.ones(len(items))
+        )
 
         # Capability: shared slopes, a compute-efficiency offset per family, residual sd 1 (which sets the scale).
         slope = _slope(spec, data, unit)
@@ -110,13 +115,16 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
             effect = _pooled("family_benchmark", sd, ("family", "benchmark"))
             effects.append(effect[family])
 
-        # Sampled is the difficulty relative to the models that a benchmark tells apart: known well, where that of an
-        # average model, perhaps far down on the guessing floor, rests on loading and slope. The prior is unmoved.
+        curve = Curve(floor, data.ceiling, shape)
+        weight, response = observed_response(cells["observed_score"], cells["observed"], curve, precision, items)
+
+        # Sampled is how far the difficulty lies from where, along this curve, the scores of the models that a benchmark
+        # tells apart put it: known well, where that of an average model, perhaps far down on the guessing floor, rests
+        # on loading, slope, floor and shape. The prior is unmoved.
+        about = about - (informative * response.T).sum(axis=1)
         relative = priors.difficulty.variable("relative_difficulty", shift=-about, dims="benchmark")
         difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
 
-        score, observed = cells["observed_score"], cells["observed"]
-        weight, response = working_response(score, observed, floor, data.ceiling, precision, items, shape)
         theta = capabilities(
             "capability",
             location,
@@ -128,14 +136,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
         eta = logit_score(theta @ loading.T, difficulty, *effects)
         scores(
-            "score",
-            mean=expected_score(eta, floor, pt.as_tensor(data.ceiling), shape),
-            precision=precision,
-            items=items,
-            observed=observed,
-            log_choose=cells["log_choose"],
-            score=score,
-            dims=("model", "benchmark"),
+            "score", logit=eta, curve=curve, precision=precision, items=items, cells=cells, dims=("model", "benchmark")
         )
     return model
 

@@ -6,15 +6,18 @@ from typing import Any
 
 
 def register() -> None:
-    """Tell PyTensor how to run `Whiten` and `ScoreDensity` under JAX, which then differentiates them by itself."""
+    """Tell PyTensor how to run our operations under JAX, which then differentiates them by itself."""
     import jax.numpy as jnp
+    import pytensor.tensor as pt
     from jax.scipy.linalg import solve_triangular
     from jax.scipy.special import betaln
+    from pytensor.graph import FunctionGraph
     from pytensor.link.jax.dispatch import jax_funcify
 
     from bayescale.model.score_density_op import ScoreDensity
     from bayescale.model.whiten_op import Whiten
-    from bayescale.response import beta_shapes
+    from bayescale.model.working_response_op import WorkingResponse, working_response
+    from bayescale.response import Curve, beta_shapes, expected_score
 
     @jax_funcify.register(Whiten)
     def _(op: Any, **kwargs: Any) -> Any:
@@ -26,16 +29,37 @@ def register() -> None:
 
         return run
 
+    @jax_funcify.register(WorkingResponse)
+    def _(op: Any, **kwargs: Any) -> Any:
+        floor, ceiling, shape, precision = (pt.vector() for _ in range(4))
+        items, score = pt.vector(), pt.matrix()
+        response = working_response(score, Curve(floor, ceiling, shape), precision, items)
+        inputs = [floor, ceiling, shape, precision, items, score]
+        response_of = jax_funcify(FunctionGraph(inputs, list(response), clone=False))
+
+        def run(*inputs: Any) -> Any:
+            *given, observed = inputs
+            weight, logit = (jnp.where(observed > 0, value, 0.0) for value in response_of(*given))
+            return weight, logit, *[jnp.full_like(weight, jnp.nan)] * 6
+
+        return run
+
     @jax_funcify.register(ScoreDensity)
     def _(op: Any, **kwargs: Any) -> Any:
-        def run(mean: Any, precision: Any, items: Any, score: Any, observed: Any) -> Any:
-            a, b = beta_shapes(mean, precision)
+        # JAX does not trace NumPy's functions, in which the curve is written; PyTensor translates.
+        curve = [pt.matrix(), *(pt.vector() for _ in range(3))]
+        mean_of = jax_funcify(FunctionGraph(curve, [expected_score(*curve)], clone=False))
+
+        def run(
+            logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any, score: Any, observed: Any
+        ) -> Any:
+            a, b = beta_shapes(mean_of(logit, floor, ceiling, shape)[0], precision)
             counted, hits = items > 0, jnp.rint(score * items)
             inside = jnp.where(counted, 0.5, score)
             counts = betaln(hits + a, items - hits + b)
             shares = (a - 1) * jnp.log(inside) + (b - 1) * jnp.log1p(-inside)
             density = jnp.where(observed > 0, jnp.where(counted, counts, shares) - betaln(a, b), 0.0)
             # JAX takes the derivatives itself.
-            return density, jnp.full_like(density, jnp.nan), jnp.full_like(density, jnp.nan)
+            return density, *[jnp.full_like(density, jnp.nan)] * 4
 
         return run

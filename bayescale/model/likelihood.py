@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,48 +10,55 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.model.score_density_op import score_density
-from bayescale.response import predict_score
+from bayescale.response import Curve, expected_score, predict_score
 
 
 def scores(
-    name: str, *, mean: Any, precision: Any, items: np.ndarray, observed: Any, log_choose: Any, score: Any, dims: Any
+    name: str, *, logit: Any, curve: Curve, precision: Any, items: np.ndarray, cells: Mapping[str, Any], dims: Any
 ) -> Any:
     """Make observed scores ``y`` with ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
 
-    Where no items are counted, ``y ~ Beta(mean precision, (1 - mean) precision)``.
+    The mean is the curve's (`bayescale.response.expected_score`) at the logit. Where no items are counted,
+    ``y ~ Beta(mean precision, (1 - mean) precision)``.
 
     Parameters
     ----------
-    mean : tensor (model, benchmark)
+    logit : tensor (model, benchmark)
+    curve : Curve
     precision : tensor (benchmark,)
     items : ndarray (benchmark,)
         inf where no items are counted.
-    observed, log_choose, score : tensor (model, benchmark)
-        1 where there is a score and 0 elsewhere, where the density is 1; log of the binomial coefficient; the scores.
+    cells : mapping of str to tensor (model, benchmark)
+        ``observed_score``; ``observed``, 1 where there is one and 0 elsewhere, where the density is 1; and
+        ``log_choose``, log of the binomial coefficient.
     """
     return pm.CustomDist(
         name,
-        mean,
+        logit,
+        *(pt.as_tensor(part) for part in curve),
         precision,
         np.where(np.isfinite(items), items, 0.0),
-        observed,
-        log_choose,
+        cells["observed"],
+        cells["log_choose"],
         logp=_log_density,
         random=_draw,
-        signature="(),(),(),(),()->()",
-        observed=score,
+        signature="(),(),(),(),(),(),(),()->()",
+        observed=cells["observed_score"],
         dims=dims,
     )
 
 
-def _log_density(value: Any, mean: Any, precision: Any, items: Any, observed: Any, log_choose: Any) -> Any:
+def _log_density(value: Any, logit: Any, *parameters: Any) -> Any:
+    *vectors, observed, log_choose = parameters
     # PyMC has made rows of the vectors over benchmarks.
-    vectors = (pt.squeeze(v, axis=0) for v in (precision, items))
-    return score_density(mean, *vectors, value, observed)[0] + log_choose
+    vectors = [pt.squeeze(v, axis=0) for v in vectors]
+    return score_density(logit, *vectors, value, observed)[0] + log_choose
 
 
 def _draw(
-    mean: Any, precision: Any, items: Any, observed: Any, log_choose: Any, rng: np.random.Generator, size: Any = None
-) -> np.ndarray:
+    logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any, observed: Any, log_choose: Any,
+    rng: np.random.Generator, size: Any = None,
+) -> np.ndarray:  # fmt: skip
+    mean = expected_score(logit, floor, ceiling, shape)
     shares = np.broadcast_to(mean, np.shape(mean) if size is None else size)
     return predict_score(shares, precision, np.where(items > 0, items, np.inf), rng)

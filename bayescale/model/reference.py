@@ -9,8 +9,8 @@ import numpy as np
 
 from bayescale.model.data import ModelData
 from bayescale.model.gauge import split_space
-from bayescale.model.whitening import margins
-from bayescale.response import effective_items, score_slope
+from bayescale.model.working_response_op import working_response
+from bayescale.response import Curve
 
 # Precision of scores around the curve (the default prior's median, e^6) and noise of a logit from effects other than
 # capability (about the sd of family-by-benchmark effects). They keep huge benchmarks from owning the reference; rough
@@ -62,7 +62,7 @@ def coordinates(data: ModelData, gauged: bool) -> dict[str, np.ndarray]:
 
 def starting_point(data: ModelData, gauged: bool) -> dict[str, np.ndarray]:
     """Rough values of the benchmarks' variables, for the sampler to start at."""
-    start = {"relative_difficulty": -typical_logits(data)}
+    start = {"relative_difficulty": np.zeros(len(data.items))}
     if gauged:
         start["loading_scaled"] = reference_loadings(data, len(data.coords["factor"]))
     return start
@@ -87,12 +87,6 @@ def typical_logits(data: ModelData) -> np.ndarray:
 
 
 def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
-    score, observed = data.cells["observed_score"], data.cells["observed"]
-    width = data.ceiling - data.floor
-    information = effective_items(data.items, _PRECISION)
-    low, high = margins(data.floor, data.ceiling, information)
-    share = np.clip((score - data.floor) / width, low, 1 - high)
-    mean = data.floor + width * share
-    slope = score_slope(mean, data.floor, data.ceiling)
-    variance = mean * (1 - mean) / (information * slope**2)
-    return np.log(share / (1 - share)), observed / (variance + _EXTRA_SD**2)
+    sigmoid = Curve(data.floor, data.ceiling, 1.0)
+    weight, logit = working_response(data.cells["observed_score"], sigmoid, _PRECISION, data.items)
+    return logit, data.cells["observed"] / (1 / weight + _EXTRA_SD**2)

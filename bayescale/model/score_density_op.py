@@ -13,52 +13,68 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from numba.extending import register_jitable
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_basic
 from scipy.special import digamma
 
-from bayescale.response import beta_shapes, log_likelihood_share
+from bayescale.response import (
+    beta_shapes,
+    expected_score,
+    half_way,
+    half_way_slope,
+    log_likelihood_share,
+    log_share,
+    log_sigmoid,
+)
 
 
 class ScoreDensity(Op):
-    """Log-density of the observed scores, up to what depends on the data alone.
+    """Log-density of the observed scores given their logits, up to what depends on the data alone.
 
-    Inputs are ``mean`` (model, benchmark), ``precision`` (benchmark,), ``items`` (benchmark,), 0 where a score is no
-    proportion of items, ``score`` and ``observed`` (model, benchmark). Outputs are the log-density and its derivatives
-    with respect to ``mean`` and to ``precision``, each (model, benchmark), 0 where no score was observed.
+    Inputs are ``logit`` (model, benchmark); ``floor``, ``ceiling``, ``shape`` and ``precision`` (benchmark,); ``items``
+    (benchmark,), 0 where a score is no proportion of items; ``score`` and ``observed`` (model, benchmark). Outputs are
+    the log-density and its derivatives with respect to logit, floor, shape and precision, each (model, benchmark), 0
+    where no score was observed.
     """
 
     __props__ = ()
 
     def make_node(self, *inputs: Any) -> Apply:
         variables = [pt.as_tensor_variable(v) for v in inputs]
-        return Apply(self, variables, [variables[0].type() for _ in range(3)])
+        return Apply(self, variables, [variables[0].type() for _ in range(5)])
 
     def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
-        return [shapes[0]] * 3
+        return [shapes[0]] * 5
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
-        # Nobody differentiates twice: the derivatives count as constants, as does what was observed.
-        return [[True, False, False], [True, False, False], *[[False] * 3] * 3]
+        # Nobody differentiates twice: the derivatives count as constants, as do the ceiling and what was observed.
+        return [[differentiable, *[False] * 4] for differentiable in (True, True, False, True, True, *[False] * 3)]
 
     def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:  # noqa: N802
-        _, by_mean, by_precision = outputs
-        observed = [DisconnectedType()() for _ in inputs[2:]]
-        return [output_grads[0] * by_mean, (output_grads[0] * by_precision).sum(axis=0), *observed]
+        gradient, (by_logit, *by_benchmark) = output_grads[0], outputs[1:]
+        floor, shape, precision = ((gradient * by).sum(axis=0) for by in by_benchmark)
+        constant = DisconnectedType()
+        return [gradient * by_logit, floor, constant(), shape, precision, *(constant() for _ in range(3))]
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        mean, precision, items, score, observed = inputs
+        logit, floor, ceiling, shape, precision, items, score, observed = inputs
+        mean = expected_score(logit, floor, ceiling, shape)
+        share, by_logit, by_shape = _curve(logit, shape, half_way(shape))
         counted, hits = items > 0, np.rint(score * items)
         a, b = beta_shapes(mean, precision)
         inside = np.where(counted, 0.5, score)
         by_a = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
         by_b = np.where(counted, digamma(items - hits + b), np.log1p(-inside)) - digamma(b)
         by_sum = digamma(precision) - np.where(counted, digamma(items + precision), 0.0)
+        by_mean = precision * (by_a - by_b)
         values = (
             log_likelihood_share(score, np.where(counted, items, np.inf), mean, precision),
-            precision * (by_a - by_b),
+            by_mean * (ceiling - floor) * by_logit,
+            by_mean * (1 - share),
+            by_mean * (ceiling - floor) * by_shape,
             mean * by_a + (1 - mean) * by_b + by_sum,
         )
         for output, value in zip(outputs, values, strict=True):
@@ -68,7 +84,18 @@ class ScoreDensity(Op):
 score_density = ScoreDensity()
 
 
-_shapes = numba_basic.numba_njit(beta_shapes)
+def _curve(logit: Any, shape: Any, half: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+    """Share of the way from floor to ceiling, and its derivatives with respect to logit and shape."""
+    log, stretch, down = log_share(logit, shape, half), half[1], half_way_slope(shape, half)
+    share, rest = np.exp(log), -np.expm1(shape * log)
+    steep = share * rest / shape
+    by_z = -np.log(2) - down + stretch * (1 / shape - down) * logit
+    return share, steep * stretch, steep * by_z - share * log / shape
+
+
+# Numba compiles the very functions that NumPy runs; registered, one may call another.
+for _function in (beta_shapes, half_way, half_way_slope, log_sigmoid, log_share, _curve):
+    register_jitable(_function)
 # From here on the series in 1/x (Abramowitz & Stegun 1964, 6.1.40 and 6.3.18) is exact to rounding with seven terms.
 _LARGE = 10.0
 _HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
@@ -98,18 +125,22 @@ def log_gamma_and_digamma(x):  # type: ignore[no-untyped-def]
 @numba_basic.register_funcify_default_op_cache_key(ScoreDensity)
 def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
     @numba_basic.numba_njit
-    def run(mean, precision, items, score, observed):  # type: ignore[no-untyped-def]
-        models, benchmarks = mean.shape
-        density, by_mean, by_precision = np.zeros(mean.shape), np.zeros(mean.shape), np.zeros(mean.shape)
+    def run(logit, floor, ceiling, shape, precision, items, score, observed):  # type: ignore[no-untyped-def]
+        models, benchmarks = logit.shape
+        density, by_logit, by_floor = np.zeros(logit.shape), np.zeros(logit.shape), np.zeros(logit.shape)
+        by_shape, by_precision = np.zeros(logit.shape), np.zeros(logit.shape)
         for j in range(benchmarks):
-            n, phi = items[j], precision[j]
+            n, phi, width = items[j], precision[j], ceiling[j] - floor[j]
+            half = half_way(shape[j])
             constant, by_sum = log_gamma_and_digamma(phi)
             if n > 0:
                 below, by_below = log_gamma_and_digamma(n + phi)
                 constant, by_sum = constant - below, by_sum - by_below
             for i in range(models):
                 if observed[i, j] > 0:
-                    a, b = _shapes(mean[i, j], phi)
+                    share, steep, by_form = _curve(logit[i, j], shape[j], half)
+                    mean = floor[j] + width * share
+                    a, b = beta_shapes(mean, phi)
                     below_a, by_a = log_gamma_and_digamma(a)
                     below_b, by_b = log_gamma_and_digamma(b)
                     if n > 0:
@@ -121,10 +152,13 @@ def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
                         by_above_a, by_above_b = np.log(score[i, j]), np.log1p(-score[i, j])
                         above = (a - 1) * by_above_a + (b - 1) * by_above_b
                     by_a, by_b = by_above_a - by_a, by_above_b - by_b
+                    by_mean = phi * (by_a - by_b)
                     density[i, j] = constant + above - below_a - below_b
-                    by_mean[i, j] = phi * (by_a - by_b)
-                    by_precision[i, j] = mean[i, j] * by_a + (1 - mean[i, j]) * by_b + by_sum
-        return density, by_mean, by_precision
+                    by_logit[i, j] = by_mean * width * steep
+                    by_floor[i, j] = by_mean * (1 - share)
+                    by_shape[i, j] = by_mean * width * by_form
+                    by_precision[i, j] = mean * by_a + (1 - mean) * by_b + by_sum
+        return density, by_logit, by_floor, by_shape, by_precision
 
     # The number is part of the key under which the compiled function lies on disk: raise it with every change above.
-    return run, 1
+    return run, 2

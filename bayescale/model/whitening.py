@@ -21,7 +21,6 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
 from bayescale.model.whiten_op import whiten
-from bayescale.response import effective_items, logit_of_share, score_slope
 
 
 class ConditionalWhitening(Transform):
@@ -79,7 +78,7 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
     loading : tensor (benchmark, factor)
     weight, response : tensor (model, benchmark)
         Information on the logit of each score and the logit that the score alone would suggest, less all effects other
-        than ability (`working_response`). They steer the sampler and do not enter the density.
+        than ability (`bayescale.model.working_response_op`). They steer the sampler and do not enter the density.
     """
     return pm.CustomDist(
         name,
@@ -93,45 +92,3 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
         transform=ConditionalWhitening(),
         dims=dims,
     )
-
-
-def margins(floor: Any, ceiling: Any, information: Any) -> tuple[Any, Any]:
-    """How far from floor and ceiling a score must be to tell of its logit, as shares of the way between them.
-
-    One standard error of a score there, given how many items it is worth; where nothing is ever guessed right (or
-    wrong), one item. At this distance the weight of a cell is about one, that of the prior of a capability.
-
-    A fixed distance of 0.02 promised the sampler twenty times the information that a score of 0 in 1,000 items holds:
-    on the emergent tasks of the backtest it took 170 leapfrog steps a draw and now takes 31, for as many effective
-    draws a gradient or more, and no divergence.
-    """
-    errors = ((end * (1 - end) + 1 / information) / information for end in (floor, ceiling))
-    low, high = (error**0.5 / (ceiling - floor) for error in errors)
-    return low, high
-
-
-def working_response(
-    score: Any, observed: Any, floor: Any, ceiling: Any, precision: Any, items: Any, shape: Any = 1.0
-) -> tuple[Any, Any]:
-    """Weight and working logit of each cell, as in iteratively reweighted least squares (Fisher scoring).
-
-    A score nearer to floor or ceiling than `margins` counts as one at that distance.
-
-    Parameters
-    ----------
-    score, observed : tensor (model, benchmark)
-        Score, and 1 where there is one (0 elsewhere, where `score` is ignored).
-    floor, ceiling, precision, items : tensor (benchmark,)
-
-    Returns
-    -------
-    weight, logit : tensor (model, benchmark)
-    """
-    # Without items the noise is the Beta's: as many items as its precision, give or take one.
-    information = effective_items(pt.switch(pt.isinf(items), 1e12, items), precision)
-    low, high = margins(floor, ceiling, information)
-    share = pt.clip((score - floor) / (ceiling - floor), low, 1 - high)
-    logit = logit_of_share(share, shape)
-    mean = floor + (ceiling - floor) * share
-    slope = score_slope(mean, floor, ceiling, shape)
-    return observed * information * slope**2 / (mean * (1 - mean)), logit

@@ -1,0 +1,5 @@
+"""How long a fit samples unless told otherwise: on the shipped data the default spec then converges (benchmarks/)."""
+
+CHAINS = 4
+TUNE = 400
+DRAWS = 900
