@@ -47,7 +47,7 @@ class Priors(_Frozen):
     benchmark_slope_sd: Prior = Prior("LogNormal", mu=-1.5, sigma=0.5)
     family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
     testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
-    curve_shape: Prior = Prior("Exponential", lam=1)
+    curve_shape: Prior = Prior("Exponential", lam=4)
     log_precision: Prior = Prior("Normal", mu=6, sigma=0.5)
     latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
 
@@ -121,8 +121,8 @@ class Spec(_Frozen):
     testlets : bool
         Whether variants of one benchmark share an effect of their own per model (``u``).
     curve : {"sigmoid", "richards"}
-        How scores rise from floor to ceiling: along sigmoids, or along the growth curve of Richards with a shape of
-        each benchmark's own (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases.
+        How scores rise from floor to ceiling: along the growth curve of Richards with a shape of each benchmark's own
+        (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases, or along sigmoids.
     floor : Floor
     priors : Priors
 
@@ -150,7 +150,7 @@ class Spec(_Frozen):
     family_benchmark: bool = True
     benchmark_slopes: bool = False
     testlets: bool = True
-    curve: Literal["sigmoid", "richards"] = "sigmoid"
+    curve: Literal["sigmoid", "richards"] = "richards"
     floor: Floor = Floor()
     priors: Priors = Priors()
 
@@ -196,7 +196,7 @@ class Spec(_Frozen):
         Examples
         --------
         >>> Spec(common_loading=True, benchmark_slopes=False).unused_priors
-        ('loading', 'benchmark_slope_sd', 'curve_shape')
+        ('loading', 'benchmark_slope_sd')
         """
         needs = {
             "family_sd": self.family_offsets,

@@ -63,7 +63,7 @@ def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
     default = load_spec("default")
     for name, factors in (("one_factor", 1), ("two_factors", 2), ("three_factors", 3)):
         assert load_spec(name).identity == default.replace(factors=factors).identity
-    assert load_spec("richards").identity == default.replace(curve="richards").identity
+    assert load_spec("sigmoids").identity == default.replace(curve="sigmoid").identity
     assert load_spec("params_and_tokens").covariates == ("log10_params", "log10_tokens")
     none = load_spec("no_family_offsets")
     assert not none.family_offsets
