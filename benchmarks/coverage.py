@@ -10,6 +10,7 @@ distribution that it would have if the posterior were exactly right.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -26,7 +27,7 @@ WORLDS = 1000
 def main(folder: str, spec: str = "default") -> None:
     """Print coverage seen, and the middle 90% of what a posterior that is exactly right would show."""
     units = make_units(resolve_methods([spec]), make_folds(load_tasks(TASKS)), random_seed=0)
-    found = [p for u in units if (p := Journal(folder).read(u)) is not None]
+    found = [p for u in units if (p := Journal(Path(folder)).read(u)) is not None]
     if not found:
         sys.exit(f"No finished fits of {spec!r} in {folder}, made by this code: run benchmarks/backtest.py first.")
     rng = np.random.default_rng(0)
