@@ -255,7 +255,7 @@ def test_examples_in_the_docstrings_run() -> None:
 def test_print_says_which_priors_are_not_in_use() -> None:
     lines = str(load_spec("default")).splitlines()
     marked = {line.split()[0] for line in lines if line.endswith("(not in use)")}
-    assert marked == set(load_spec("default").unused_priors) == {"loading", "benchmark_slope_sd", "curve_shape"}
+    assert marked == set(load_spec("default").unused_priors) == {"loading", "benchmark_slope_sd"}
     assert "common_loading, family_offsets" in "\n".join(lines)
 
 
