@@ -20,6 +20,8 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_basic
 from scipy.special import digamma
 
+from bayescale import response
+from bayescale.model.kernel_version import kernel_version
 from bayescale.response import (
     beta_shapes,
     expected_score,
@@ -160,5 +162,4 @@ def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
                     by_precision[i, j] = mean * by_a + (1 - mean) * by_b + by_sum
         return density, by_logit, by_floor, by_shape, by_precision
 
-    # The number is part of the key under which the compiled function lies on disk: raise it with every change above.
-    return run, 2
+    return run, kernel_version(__file__, response.__file__)

@@ -22,6 +22,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_basic
 
+from bayescale.model.kernel_version import kernel_version
+
 
 class Whiten(Op):
     """Map standard coordinates ``z`` to ``theta``; see the module's text.
@@ -153,8 +155,7 @@ def _numba_whiten(op: Any, node: Any, **kwargs: Any) -> Any:
                 log_jacobian[m] -= np.log(upper[i, i])
         return theta, log_jacobian
 
-    # The number is part of the key under which the compiled function lies on disk: raise it with every change above.
-    return run, 2
+    return run, kernel_version(__file__)
 
 
 @numba_basic.register_funcify_default_op_cache_key(WhitenGradient)
@@ -206,4 +207,4 @@ def _numba_whiten_gradient(op: Any, node: Any, **kwargs: Any) -> Any:
                     g_precision[m, i, j] = 0.5 * (g[i, j] + g[j, i])
         return g_z, g_precision, g_linear
 
-    return run, 2
+    return run, kernel_version(__file__)

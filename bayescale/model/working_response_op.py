@@ -17,6 +17,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_basic
 
+from bayescale import response
+from bayescale.model.kernel_version import kernel_version
 from bayescale.response import (
     Curve,
     effective_items,
@@ -187,27 +189,14 @@ for _function in (effective_items, half_way, half_way_slope, _end, _benchmark, _
 def _numba_working_response(op: Any, node: Any, **kwargs: Any) -> Any:
     @numba_basic.numba_njit
     def run(floor, ceiling, shape, precision, items, score, observed):  # type: ignore[no-untyped-def]
-        size = score.shape
-        weight, by_floor, by_shape, by_precision = np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)
-        logit, to_floor, to_shape, to_precision = np.zeros(size), np.zeros(size), np.zeros(size), np.zeros(size)
-        for j in range(size[1]):
+        found = np.zeros((8, *score.shape))
+        for j in range(score.shape[1]):
             benchmark = _benchmark(floor[j], ceiling[j], shape[j], precision[j], items[j])
-            for i in range(size[0]):
+            for i in range(score.shape[0]):
                 if observed[i, j] > 0:
                     cell = _cell(score[i, j], floor[j], ceiling[j], shape[j], benchmark)
-                    weight[i, j], by_floor[i, j], by_shape[i, j], by_precision[i, j] = (
-                        cell[0],
-                        cell[2],
-                        cell[3],
-                        cell[4],
-                    )
-                    logit[i, j], to_floor[i, j], to_shape[i, j], to_precision[i, j] = (
-                        cell[1],
-                        cell[5],
-                        cell[6],
-                        cell[7],
-                    )
-        return weight, logit, by_floor, by_shape, by_precision, to_floor, to_shape, to_precision
+                    for k, value in enumerate(cell):
+                        found[k, i, j] = value
+        return found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7]
 
-    # The number is part of the key under which the compiled function lies on disk: raise it with every change above.
-    return run, 1
+    return run, kernel_version(__file__, response.__file__)
