@@ -82,9 +82,10 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     model = build_model(spec, evals)
     points = starting_point(data, gauged(spec, data))
     start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
-    # Benchmarks start at rough estimates, families and models scattered: from scattered benchmarks one chain in a dozen
-    # was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
-    scattered = {v for v in model.free_RVs if "benchmark" not in model.named_vars_to_dims.get(v.name, ())[:1]}
+    # Benchmarks and slopes start at rough estimates, families and models scattered: from scattered benchmarks one chain
+    # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
+    dims = model.named_vars_to_dims
+    scattered = {v for v in model.free_RVs if v.name not in start and "benchmark" not in dims.get(v.name, ())[:1]}
     program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     return _Compiled(model, program, start)
 

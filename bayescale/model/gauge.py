@@ -147,3 +147,12 @@ def split_space(reference: np.ndarray, rank: int = GAUGED) -> tuple[np.ndarray, 
     left = np.linalg.svd(reference, full_matrices=True)[0]
     rank = min(rank, reference.shape[1])
     return left[:, :rank], left[:, rank:]
+
+
+def representative(reference: np.ndarray) -> np.ndarray:
+    """Rotation (factor, factor) that turns `reference` (benchmark, factor) into its own representative in the gauge."""
+    basis, _ = split_space(reference)
+    rotation, upper = np.linalg.qr((basis.T @ reference).T, mode="complete")
+    signs = np.ones(reference.shape[1])
+    signs[: basis.shape[1]] = np.where(np.diagonal(upper) < 0, -1.0, 1.0)
+    return rotation * signs
