@@ -18,8 +18,8 @@ from simulate import simulate
 
 from bayescale.evals import Evals
 from bayescale.model.data import model_data
-from bayescale.model.gauge import TriangularGauge, loadings, split_space
-from bayescale.model.reference import reference_loadings
+from bayescale.model.gauge import TriangularGauge, loadings, representative, split_space
+from bayescale.model.reference import reference_loadings, starting_point
 from bayescale.spec import Spec
 
 # Benchmarks, factors, and how many of these are gauged.
@@ -232,3 +232,28 @@ def test_loadings_are_drawn_from_their_prior(benchmarks: int, factors: int, gaug
     # Standard error of a sample covariance, times what the largest of a few hundred reaches.
     allowed = 4.5 * np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / 4000)
     assert (np.abs(found.T @ found / 4000 - expected) <= allowed).all()
+
+
+@pytest.mark.parametrize(("benchmarks", "factors"), [(5, 1), (6, 4), (8, 6), (3, 3)])
+def test_the_representative_of_a_reference_stays_where_it_is(benchmarks: int, factors: int) -> None:
+    reference = np.random.default_rng(3).normal(size=(benchmarks, factors))
+    rotation = representative(reference)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(factors), atol=1e-12)
+    rank = split_space(reference)[0].shape[1]
+    backward, forward = functions(reference, rank)
+    start = reference @ rotation
+    np.testing.assert_allclose(backward(forward(start))[0][:, :rank], start[:, :rank], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "covariates", [("log10_flops",), ("log10_params", "log10_tokens", "log10_params:log10_tokens")]
+)
+def test_slopes_start_where_scores_rise_with_compute(covariates: tuple[str, ...]) -> None:
+    """Of a world in which every benchmark does, whatever the rotation in which the sampler starts."""
+    evals, truth = simulate(3, families=6, models=40, factors=2, slope=(1.5, 1.0), offset_sd=0.3)
+    assert (truth.loading @ truth.slope > 0).all()
+    data = model_data(Spec(factors=4, covariates=covariates), evals)
+    start = starting_point(data, gauged=True)
+    assert start["slope_scaled"].shape == (len(covariates), 4)
+    rising = start["loading_scaled"] @ start["slope_scaled"][: len(data.centre)].sum(axis=0)
+    assert (rising > 0).all()
