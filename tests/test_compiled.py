@@ -74,7 +74,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
 
     def fake(spec: Spec, *_: Any) -> Any:
         found.append(spec)
-        start = {"relative_difficulty": Fake(), "loading_scaled": Fake()}
+        start = {name: Fake() for name in ("relative_difficulty", "loading_scaled", "slope_scaled")}
         return compiled._Compiled(model=Fake(), program=Fake(), start=start)
 
     monkeypatch.setattr(compiled, "_compile", fake)
@@ -112,6 +112,7 @@ def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
     assert set(data.cells) < set(kept.model.given)
     np.testing.assert_array_equal(kept.model.given["observed_score"], data.cells["observed_score"])
     assert kept.start["loading_scaled"].given["start"].shape == (5, 2)
+    assert kept.start["slope_scaled"].given["start"].shape == (1, 2)
 
 
 def structure(spec: Spec, evals: Evals) -> str:
