@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxed import fixed, jaxed
 from scipy import special, stats
 from simulate import rise
 
@@ -110,22 +111,13 @@ def test_log_gamma_and_digamma_are_scipys(x: float) -> None:
 
 
 def test_run_by_jax_it_is_the_same() -> None:
-    """As the NumPyro sampler runs it: of fixed shapes, and differentiated by JAX itself."""
-    jax = pytest.importorskip("jax")
-    from pymc.sampling.jax import get_jaxified_graph
-
-    from bayescale.model.jax_ops import register
-
-    register()
     here = world()
-    inputs = [pt.tensor(shape=value.shape, dtype="float64") for value in here.values()]
+    inputs = fixed(here.values())
     density, gradient = symbolic(inputs)
     weights = np.arange(1, 10)[:, None]
-    run = get_jaxified_graph(inputs, [density, (weights * density).sum()])
+    run, slopes = jaxed(inputs, [density, (weights * density).sum()], len(DIFFERENTIABLE))
     value, gradient = (pytensor.function(inputs, output, mode="FAST_COMPILE") for output in (density, gradient))
     point = list(here.values())
     np.testing.assert_allclose(run(*point)[0], value(*point), rtol=1e-5, atol=1e-4)
-    for one, other in zip(
-        jax.grad(lambda *at: run(*at)[1], argnums=(0, 1, 2, 3))(*point), gradient(*point), strict=True
-    ):
+    for one, other in zip(slopes(*point), gradient(*point), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)

@@ -10,6 +10,7 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from jaxed import fixed, jaxed
 from scipy import stats
 
 from bayescale.model.whiten_op import whiten, whiten_gradient
@@ -103,20 +104,12 @@ def test_compiled_by_numba_it_is_the_same() -> None:
 
 
 def test_run_by_jax_it_is_the_same(plain: tuple[Callable[..., Any], ...]) -> None:
-    """As the NumPyro sampler runs it: of fixed shapes, and differentiated by JAX itself."""
-    jax = pytest.importorskip("jax")
-    from pymc.sampling.jax import get_jaxified_graph
-
-    from bayescale.model.jax_ops import register
-
-    register()
     given = numbers()
     point = [given["z"], given["root"], given["linear"]]
-    z, root, linear = (pt.tensor(shape=value.shape, dtype="float64") for value in point)
+    z, root, linear = fixed(point)
     theta, log_jacobian = whiten(z, root @ root.mT + np.eye(3), linear)
     scalar = pt.sum(pt.sin(theta)) + pt.sum(log_jacobian * np.arange(1, len(given["z"]) + 1))
-    run = get_jaxified_graph([z, root, linear], [theta, log_jacobian, scalar])
-    gradient = jax.grad(lambda *at: run(*at)[2], argnums=(0, 1, 2))
+    run, gradient = jaxed([z, root, linear], [theta, log_jacobian, scalar], 3)
     for ours, reference in zip((run, gradient), plain, strict=True):
         for one, other in zip(ours(*point), reference(*point), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)

@@ -8,6 +8,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from jaxed import fixed, jaxed
 from scipy.special import expit, logit
 
 from bayescale.model.working_response_op import margins, observed_response, working_response
@@ -65,22 +66,15 @@ def test_the_operation_is_the_equation_and_its_gradient_that_of_finite_differenc
 
 
 def test_run_by_jax_it_is_the_same() -> None:
-    """As the NumPyro sampler runs it: of fixed shapes, and differentiated by JAX itself."""
-    jax = pytest.importorskip("jax")
-    from pymc.sampling.jax import get_jaxified_graph
-
-    from bayescale.model.jax_ops import register
-
-    register()
     here = world()
-    inputs = [pt.tensor(shape=value.shape, dtype="float64") for value in here.values()]
+    inputs = fixed(here.values())
     pair, gradient = symbolic(inputs)
     total = sum(((1 + n) * np.arange(1, 31)[:, None] * value).sum() for n, value in enumerate(pair))
-    run = get_jaxified_graph(inputs, [*pair, total])
+    run, slopes = jaxed(inputs, [*pair, total], len(MOVING))
     point = list(here.values())
     np.testing.assert_allclose(np.array(run(*point)[:2]), plain(**here), rtol=1e-4, atol=1e-4)
     ours = pytensor.function(inputs, gradient, mode="FAST_COMPILE")(*point)
-    for one, other in zip(jax.grad(lambda *at: run(*at)[2], argnums=(0, 1, 2))(*point), ours, strict=True):
+    for one, other in zip(slopes(*point), ours, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3)
 
 
