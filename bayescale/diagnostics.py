@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bayescale.model.data import design
 from bayescale.spec import SCALES
 
 if TYPE_CHECKING:
@@ -164,12 +165,7 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     coords = draws.data.coords
     cells = draws.data.cells["observed"] > 0
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
-    point = np.array(
-        [
-            np.prod([ahead[_base_index(coords["covariate"], part)] for part in name.split(":")])
-            for name in coords["covariate"]
-        ]
-    )
+    point = np.array(design(ahead, coords["covariate"]))
     fitted = draws.fitted_scores()[:, cells]
     labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
     future = draws.family_scores(point).reshape((draws.size, -1))
@@ -189,10 +185,6 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
 
 def _round_up(draws: float) -> float:
     return float(np.ceil(draws / 100) * 100)
-
-
-def _base_index(covariates: list[str], name: str) -> int:
-    return [c for c in covariates if ":" not in c].index(name)
 
 
 def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:

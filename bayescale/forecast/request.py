@@ -10,6 +10,7 @@ import numpy as np
 
 from bayescale.errors import ForecastError, suggest
 from bayescale.evals.columns import SMALLEST_FLOPS
+from bayescale.model.data import design
 from bayescale.spec import COVARIATE_COLUMNS
 
 if TYPE_CHECKING:
@@ -66,16 +67,12 @@ def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str,
             raise ForecastError(_what_is_needed(spec))
         raw.append(np.log10(filled[column] * unit))
     centred = np.stack(raw, axis=1) - data.centre
-    by_name = dict(zip(spec.base_covariates, centred.T, strict=True))
-    covariates = np.stack(
-        [np.prod([by_name[part] for part in name.split(":")], axis=0) for name in spec.covariates], axis=1
-    )
     shown = [COVARIATE_COLUMNS[c][0] for c in spec.base_covariates]
     return Request(
         labels=_labels(families, {name: filled[name] for name in shown}),
         families=families,
         family_index=np.array([known.index(f) if f != NEW_FAMILY else -1 for f in families]),
-        covariates=covariates,
+        covariates=np.stack(design(centred, spec.covariates), axis=1),
         figures=filled,
     )
 

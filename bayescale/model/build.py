@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.model.data import ModelData, model_data
+from bayescale.model.data import ModelData, design, model_data
 from bayescale.model.gauge import loadings
 from bayescale.model.likelihood import scores
 from bayescale.model.reference import coordinates
@@ -202,13 +202,7 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
         mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
         values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
         x = x[rows, columns].set(values)
-    design = [
-        x[:, spec.base_covariates.index(c)]
-        if ":" not in c
-        else pt.prod([x[:, spec.base_covariates.index(part)] for part in c.split(":")], axis=0)
-        for c in spec.covariates
-    ]
-    return pm.Deterministic("covariate_value", pt.stack(design, axis=1), dims=("model", "covariate"))
+    return pm.Deterministic("covariate_value", pt.stack(design(x, spec.covariates), axis=1), dims=("model", "covariate"))
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:

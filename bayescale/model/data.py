@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import mul
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import gammaln
@@ -101,6 +104,16 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         ceiling=benchmarks["ceiling"].to_numpy(float),
         cells=observed_cells(evals, items),
     )
+
+
+def design(values: Any, covariates: Sequence[str]) -> list[Any]:
+    """Columns of the covariates of a spec, interactions as products, from the measured ones, (..., base covariate).
+
+    Arrays or tensors; an interaction is named after its parts, such as ``log10_params:log10_tokens``.
+    """
+    base = [name for name in covariates if ":" not in name]
+    columns = {name: values[..., place] for place, name in enumerate(base)}
+    return [reduce(mul, [columns[part] for part in name.split(":")]) for name in covariates]
 
 
 def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:

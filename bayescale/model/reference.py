@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayescale.model.data import ModelData
+from bayescale.model.data import ModelData, design
 from bayescale.model.gauge import representative, split_space
 from bayescale.model.working_response_op import working_response
 from bayescale.response import Curve
@@ -83,14 +83,9 @@ def _slopes(data: ModelData, score: np.ndarray) -> np.ndarray:
     From scattered slopes one chain in twenty was caught where capabilities fall with compute and HumanEval is noise (5
     of 24 fits of the backtest `largest_out`, R-hat 1.6 to 1.7).
     """
-    base = [c for c in data.coords["covariate"] if ":" not in c]
-    columns = [
-        np.prod([data.covariates[:, base.index(part)] for part in name.split(":")], axis=0)
-        for name in data.coords["covariate"]
-    ]
-    design = np.column_stack([np.ones(len(score)), *columns])
-    known = np.isfinite(design).all(axis=1)
-    return np.linalg.lstsq(design[known], score[known], rcond=None)[0][1:]
+    rows = np.column_stack([np.ones(len(score)), *design(data.covariates, data.coords["covariate"])])
+    known = np.isfinite(rows).all(axis=1)
+    return np.linalg.lstsq(rows[known], score[known], rcond=None)[0][1:]
 
 
 def informative_models(data: ModelData) -> np.ndarray:

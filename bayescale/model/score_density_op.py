@@ -24,7 +24,6 @@ from bayescale import response
 from bayescale.model.kernel_version import kernel_version
 from bayescale.response import (
     beta_shapes,
-    expected_score,
     half_way,
     half_way_slope,
     log_likelihood_share,
@@ -63,8 +62,8 @@ class ScoreDensity(Op):
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         logit, floor, ceiling, shape, precision, items, score, observed = inputs
-        mean = expected_score(logit, floor, ceiling, shape)
         share, by_logit, by_shape = _curve(logit, shape, half_way(shape))
+        mean = floor + (ceiling - floor) * share
         counted, hits = items > 0, np.rint(score * items)
         a, b = beta_shapes(mean, precision)
         inside = np.where(counted, 0.5, score)
