@@ -198,6 +198,12 @@ def test_the_density_of_capabilities_is_normal_around_their_location_whatever_th
         assert sampled_density == pytest.approx(by_hand + expected[1].sum(), rel=1e-7)
 
 
+def test_the_sampler_starts_at_the_capabilities_that_the_scores_suggest() -> None:
+    given = numbers()
+    start = capability_model(given).initial_point()
+    np.testing.assert_allclose(start["theta_whitened__"], 0, atol=1e-9)
+
+
 def test_capabilities_are_drawn_from_their_prior() -> None:
     given = numbers()
     draws = pm.draw(capability_model(given)["theta"], draws=4000, random_seed=1, mode="FAST_COMPILE")

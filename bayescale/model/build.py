@@ -202,7 +202,8 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
         mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
         values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
         x = x[rows, columns].set(values)
-    return pm.Deterministic("covariate_value", pt.stack(design(x, spec.covariates), axis=1), dims=("model", "covariate"))
+    values = pt.stack(design(x, spec.covariates), axis=1)
+    return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:

@@ -69,6 +69,15 @@ def _draw_prior(
     return rng.normal(location, 1.0)
 
 
+def _conditional_mean(rv: Any, size: Any, location: Any, loading: Any, weight: Any, response: Any) -> Any:
+    """Where the sampler starts: at the capabilities that the scores suggest, zero in whitened coordinates.
+
+    From the locations, PyMC's default, a chain falls by thousands of nats while its metric is still unlearned, and
+    lands anywhere: in simulated worlds of 40 models and 6 benchmarks one in four stayed where a benchmark is noise.
+    """
+    return whiten(pt.zeros_like(location), *ConditionalWhitening._conditional(location, loading, weight, response))[0]
+
+
 def capabilities(name: str, location: Any, *, loading: Any, weight: Any, response: Any, dims: Any) -> Any:
     """Make ``theta ~ Normal(location, 1)``, sampled in conditionally whitened coordinates.
 
@@ -88,6 +97,7 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
         response,
         logp=_log_prior,
         random=_draw_prior,
+        support_point=_conditional_mean,
         signature="(m,k),(b,k),(m,b),(m,b)->(m,k)",
         transform=ConditionalWhitening(),
         dims=dims,
