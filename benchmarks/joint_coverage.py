@@ -1,6 +1,6 @@
 """How far coverage may stray by chance: forecasts of one benchmark err together, so 313 of them are worth far fewer.
 
-    python benchmarks/coverage.py FOLDER [SPEC]
+    python benchmarks/joint_coverage.py FOLDER [SPEC]
 
 FOLDER holds the finished fits of a backtest (`benchmarks/backtest.py SPEC FOLDER`, or `fits/` of `bayescale backtest`).
 Each joint draw of the hidden scores stands in turn for what came true; the coverage of the intervals then has the
