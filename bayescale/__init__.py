@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fit": ["fit"],
         "posterior": ["Posterior"],
         "forecast": ["NEW_FAMILY", "Forecast"],
+        "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "diagnostics": ["Verdict"],
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +51,14 @@ class Draws:
     def by_chain(self, values: np.ndarray) -> np.ndarray:
         """Split the leading axis of draws into (chain, draw)."""
         return values.reshape((self.chains, -1, *values.shape[1:]))
+
+    def thinned(self, size: int) -> Draws:
+        """At most `size` of the draws, evenly spaced over the chains; they no longer come chain by chain."""
+        if size >= self.size:
+            return self
+        chosen = np.linspace(0, self.size - 1, size).round().astype(int)
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "chains")}
+        return replace(self, chains=1, **{name: values[chosen] for name, values in arrays.items()})
 
     def testlet_of_benchmarks(self, testlet: np.ndarray) -> np.ndarray:
         """Spread testlet effects (S, ..., testlet) over benchmarks (S, ..., benchmark); zero for those alone."""

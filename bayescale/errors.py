@@ -30,6 +30,10 @@ class BacktestError(BayescaleError, ValueError):
     """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
 
 
+class CompareError(BayescaleError, ValueError):
+    """Specs that cannot be compared."""
+
+
 class PosteriorFileError(BayescaleError, OSError):
     """A posterior file cannot be read: missing, damaged, foreign, or of a newer format."""
 

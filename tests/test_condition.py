@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.special import betaln, xlog1py, xlogy
+from scipy.special import betaln, logsumexp, xlog1py, xlogy
 from simulate import Truth, posterior_near, rise, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
+from bayescale.forecast.new_model import NewModel, log_evidence
 from bayescale.posterior import Posterior
 
 FLOPS = 5e23
@@ -22,12 +25,18 @@ def uncertain(world: tuple[Evals, Truth]) -> Posterior:
     return posterior_near(*world, world_spec(), spread=0.3, log_precision=5.0, seed=2)
 
 
-def brute_force(
-    posterior: Posterior, family: str, flops: float, given: dict[str, float]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Expected scores (simulation, benchmark) of new models; the weight of each, which is the likelihood of `given`;
-    and how many items each score is worth.
+class Simulated(NamedTuple):
+    """New models: expected scores (simulation, benchmark); the weight of each, which is the likelihood of the given
+    scores; how many items each score is worth; and the log of the mean likelihood.
     """
+
+    expected: np.ndarray
+    weight: np.ndarray
+    worth: np.ndarray
+    log_evidence: float
+
+
+def brute_force(posterior: Posterior, family: str, flops: float, given: dict[str, float]) -> Simulated:
     data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
     data = {n: np.repeat(v, REPEATS, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
     evals, rng = posterior.evals, np.random.default_rng(0)
@@ -60,7 +69,8 @@ def brute_force(
     weight = np.exp(log_weight - log_weight.max())
     assert 1 / np.sum((weight / weight.sum()) ** 2) > 2000, "brute force has enough effective simulations"
     precision, count = np.exp(data["log_precision"]), items.fillna(np.inf).to_numpy()
-    return expected, weight / weight.sum(), (precision + 1) / (1 + precision / count)
+    worth = (precision + 1) / (1 + precision / count)
+    return Simulated(expected, weight / weight.sum(), worth, float(np.log(weight.mean()) + log_weight.max()))
 
 
 def weighted_quantile(values: np.ndarray, weight: np.ndarray, at: list[float]) -> np.ndarray:
@@ -92,7 +102,7 @@ def test_conditioning_is_what_brute_force_gives(
     uncertain: Posterior, family: str, flops: float, given: dict[str, float]
 ) -> None:
     forecast = uncertain.forecast(family=family, flops=flops, given=given)
-    expected, weight, worth = brute_force(uncertain, family, flops, given)
+    expected, weight, worth, evidence = brute_force(uncertain, family, flops, given)
     ours, measured = flat(forecast), flat(forecast, "predicted")
     for b, name in enumerate(uncertain.evals.benchmark_names):
         values = expected[:, b]
@@ -105,15 +115,27 @@ def test_conditioning_is_what_brute_force_gives(
         # Measured scores scatter around the expected by the noise of items and precision.
         noise = np.average(values * (1 - values) / worth[:, b], weights=weight)
         assert (measured - ours)[:, b].std() == pytest.approx(np.sqrt(noise), rel=0.15), name
+    assert average_likelihood(uncertain, family, flops, given) == pytest.approx(evidence, abs=0.1)
+
+
+def average_likelihood(posterior: Posterior, family: str, flops: float, given: dict[str, float]) -> float:
+    """Log of the likelihood of the scores, averaged over draws: what specs are compared by."""
+    draws, evals = posterior.draws, posterior.evals
+    at = np.array([evals.benchmark_names.index(name) for name in given])
+    row = -1 if family == NEW_FAMILY else evals.families.index(family)
+    model = NewModel.of(draws, np.log10([flops]) - draws.data.centre, row, at)
+    density = log_evidence(model, np.array(list(given.values())), np.random.default_rng(0))
+    return float(logsumexp(density) - np.log(len(density)))
 
 
 def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior) -> None:
     given = {"bench-1": 0.6, "bench-3": 0.5}
     ours = flat(two_factors.forecast(family="Family-A", flops=FLOPS, given=given))
-    expected, weight, _ = brute_force(two_factors, "Family-A", FLOPS, given)
+    expected, weight, _, evidence = brute_force(two_factors, "Family-A", FLOPS, given)
     for b in range(ours.shape[1]):
         exact = weighted_quantile(expected[:, b], weight, [0.05, 0.5, 0.95])
         np.testing.assert_allclose(np.quantile(ours[:, b], [0.05, 0.5, 0.95]), exact, atol=0.02)
+    assert average_likelihood(two_factors, "Family-A", FLOPS, given) == pytest.approx(evidence, abs=0.1)
 
 
 def test_given_scores_tell_which_draws_to_believe(uncertain: Posterior) -> None:

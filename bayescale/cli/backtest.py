@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,9 +20,6 @@ EVERY, NONE = "all", "none"
 
 # Seconds that a scheduler has to answer.
 PATIENCE = 15
-
-# A log shows so many lines of progress.
-LINES = 20
 
 COLUMNS = {
     "relative_mse": "MSE/pc_3",
@@ -81,6 +76,7 @@ def backtest(
     from bayescale.backtest.run import resolve_methods
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
+    from bayescale.cli.progress import progress, quiet_workers
     from bayescale.cli.sampling import interrupts_obeyed
 
     chosen_tasks = _tasks(tasks)
@@ -88,7 +84,7 @@ def backtest(
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
     fits = output / "fits"
     try:
-        with interrupts_obeyed(), _quiet_workers(), _cluster(dask), _progress() as line:
+        with interrupts_obeyed(), quiet_workers(), _cluster(dask), progress("fits") as line:
             make_folder(output)
             check_target(output / "scores.csv")
             found = run(
@@ -170,51 +166,6 @@ def _cluster(address: str | None) -> Iterator[None]:
         raise BacktestError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
     with client, joblib.parallel_config("dask"):
         yield
-
-
-@contextmanager
-def _quiet_workers() -> Iterator[None]:
-    """Warnings of other libraries are for developers, in worker processes as in this one."""
-    before = os.environ.get(name := "PYTHONWARNINGS")
-    os.environ.setdefault(name, "ignore")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """One line that fills on a terminal; in a pipe, a line now and then."""
-    from bayescale.cli import show
-
-    if not sys.stderr.isatty():
-        said = -1
-
-        def say(done: int, total: int, last: str) -> None:
-            nonlocal said
-            part = done * LINES // max(total, 1)
-            if part != said:
-                said = part
-                show.step(f"{done} of {total} fits" + (f": {last}" if last else ""))
-
-        yield say
-        return
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("fits"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, last: bar.update(task, completed=done, total=total, description=last)
 
 
 def _print_tables(found: Backtest) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest
+from bayescale.cli import backtest, compare
 from bayescale.cli.arguments import Sampler, check_family, evals_of, known_scores
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import EvalsError, EvalsWarning
@@ -232,6 +232,14 @@ app.command(
         "bayescale backtest --dask tcp://10.0.0.1:8786 -o backtest/",
     )
 )(backtest.backtest)
+
+app.command(
+    epilog=_examples(
+        "bayescale compare default one_factor sigmoids --family Llama-3 --flops 4e25 -o compared/",
+        "bayescale compare --factors 1-6 --leave-out model -o factors/",
+        "bayescale compare --prior 'family_sd=HalfNormal(1)' --prior 'family_sd=HalfNormal(6)' -o priors/",
+    )
+)(compare.compare)
 
 
 @app.command()

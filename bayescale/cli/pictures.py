@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bayescale.backtest import Backtest
+    from bayescale.compare import Comparison
     from bayescale.forecast import Forecast
 
 DPI = 150
@@ -73,6 +74,17 @@ def draw_backtest(found: Backtest, folder: Path) -> list[str]:
     for method in ours:
         name = "forecasts.png" if len(ours) == 1 else f"forecasts-{method}.png"
         figures[name] = plot_backtest_forecasts(found, method)
+    for name, figure in figures.items():
+        assert figure is not None
+        save(figure, folder / name)
+    return list(figures)
+
+
+def draw_comparison(found: Comparison, folder: Path) -> list[str]:
+    """Draw differences in elpd, and the forecast under each spec where one was asked for; the names of the files."""
+    figures = {"elpd.png": found.plot().get_figure(root=True)}
+    if found.question:
+        figures["forecasts.png"] = found.plot_forecasts().get_figure(root=True)
     for name, figure in figures.items():
         assert figure is not None
         save(figure, folder / name)

@@ -3,16 +3,20 @@
 from bayescale.plots.backtest_calibration import plot_backtest_calibration
 from bayescale.plots.backtest_errors import plot_backtest_errors
 from bayescale.plots.backtest_forecasts import plot_backtest_forecasts
+from bayescale.plots.elpd import plot_elpd
 from bayescale.plots.evals_overview import plot_evals
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
+from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
 
 __all__ = [
     "plot_backtest_calibration",
     "plot_backtest_errors",
     "plot_backtest_forecasts",
+    "plot_elpd",
     "plot_evals",
     "plot_fan",
     "plot_forecast",
+    "plot_forecasts_by_spec",
     "plot_intervals",
 ]

@@ -1,0 +1,76 @@
+"""One forecast under several specs: intervals side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.errors import CompareError, suggest
+from bayescale.intervals import KIND, PROB
+from bayescale.plots.style import COLOURS, MARKERS, new_axes, plain, score_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bayescale.compare import Comparison
+
+SPACING = 0.78
+
+
+def plot_forecasts_by_spec(
+    comparison: Comparison, benchmarks: Sequence[str] | None = None, ax: Axes | None = None, prob: float = PROB
+) -> Axes:
+    """Draw the comparison's question as every spec answers it: median, 50% (thick) and `prob` (thin) interval.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        With a forecast asked.
+    benchmarks : sequence of str, optional
+        Default all.
+    ax : matplotlib.axes.Axes, optional
+    prob : float
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    CompareError
+        When no forecast was asked for, of several models at once, or for an unknown benchmark.
+    """
+    table, inner = comparison.forecast_table(prob), comparison.forecast_table(0.5)
+    models, known = table["model"].unique(), list(dict.fromkeys(table["benchmark"]))
+    if len(models) > 1:
+        raise CompareError(f"The picture shows one model; the question asks for {len(models)}. Ask for one at a time.")
+    chosen = known if benchmarks is None else list(benchmarks)
+    for name in chosen:
+        if name not in known:
+            raise CompareError(suggest(name, known, "benchmark in the fitted data"))
+    specs = comparison.names
+    ax = plain(new_axes(ax, (7.2, 0.9 + len(chosen) * (0.22 + 0.17 * len(specs)))))
+    for i, spec in enumerate(specs):
+        y = np.arange(len(chosen)) + (i - (len(specs) - 1) / 2) * SPACING / len(specs)
+        rows = table[table["spec"] == spec].set_index("benchmark").loc[chosen]
+        core = inner[inner["spec"] == spec].set_index("benchmark").loc[chosen]
+        colour = COLOURS[i % len(COLOURS)]
+        face = "white" if comparison.posteriors[spec].converged else "none"
+        ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=1.3)
+        ax.hlines(y, core["lower"], core["upper"], color=colour, linewidth=4)
+        label = spec if comparison.posteriors[spec].converged else f"{spec} (did not converge)"
+        marker = MARKERS[i % len(MARKERS)]
+        ax.plot(rows["median"], y, marker, color=colour, markerfacecolor=face, markersize=5.5, label=label)
+    for line in np.arange(len(chosen) - 1) + 0.5:
+        ax.axhline(line, color="#E6E6E6", linewidth=0.8)
+    ax.grid(False, axis="y")
+    ax.set_yticks(np.arange(len(chosen)), chosen)
+    ax.set_ylim(len(chosen) - 0.5, -0.5)
+    score_axis(ax.xaxis)
+    ax.set_xlabel(
+        f"score of {models[0]}; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9
+    )
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=min(3, len(specs)))
+    return ax

@@ -1,0 +1,312 @@
+"""Specs side by side, without sampling: fits are draws around the truth, densities are checked by hand."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SHORT
+from scipy import stats
+from scipy.special import logsumexp
+from simulate import Truth, posterior_near, simulate, world_spec
+
+import bayescale as bs
+from bayescale.compare import Assessment, Comparison, compare, scan_factors, scan_priors
+from bayescale.compare.assess import Plan
+from bayescale.compare.elpd import as_elpd, held_out_elpd
+from bayescale.compare.splits import make_splits
+from bayescale.errors import CompareError, FitError
+from bayescale.evals import Evals
+from bayescale.posterior import Posterior
+from bayescale.response import expected_score, logit_score
+
+World = tuple[Evals, Truth]
+QUESTION = MappingProxyType({"family": "Family-B", "flops": 1e25})
+
+
+# Splits
+
+
+@pytest.mark.parametrize("by", ["model", "family"])
+def test_every_model_is_hidden_once_and_whole(evals: Evals, by: Any) -> None:
+    splits = make_splits(evals, by, 4)
+    hidden = [m for split in splits for m in split.models]
+    assert sorted(hidden) == sorted(set(evals.scores["model"]))
+    for split in splits:
+        assert not set(split.evals.scores["model"]) & set(split.models)
+        assert split.evals.model_names == evals.model_names, "one compiled model serves all folds"
+        assert len(split.evals) + evals.scores["model"].isin(split.models).sum() == len(evals)
+
+
+def test_families_stay_whole(evals: Evals) -> None:
+    family = evals.models.set_index("model")["family"]
+    for split in make_splits(evals, "family", 2):
+        assert not set(family[list(split.models)]) & set(family[split.evals.scores["model"].unique()])
+
+
+def test_too_many_folds_are_refused_with_the_number_there_is(evals: Evals) -> None:
+    with pytest.raises(CompareError, match="folds=5: only 4 familys have scores"):
+        make_splits(evals, "family", 5)
+    with pytest.raises(CompareError, match="needs at least 2"):
+        make_splits(evals, "model", 1)
+
+
+# Densities
+
+
+def test_the_density_of_a_hidden_score_is_the_average_of_beta_binomials(world: World) -> None:
+    """One score of a known family: simulate its capability and testlet effect, and average SciPy's mass function."""
+    evals, truth = world
+    name = "Family-B-5"
+    only = evals.mask((evals.matrix().benchmark != "bench-4") & (evals.matrix().model == name))
+    posterior = posterior_near(only, truth, world_spec(), spread=0.02)
+    found = held_out_elpd(posterior, only, (name,), 0)[name]
+
+    draws, rng, repeats = posterior.draws, np.random.default_rng(1), 200
+    row, b = evals.model_names.index(name), evals.benchmark_names.index("bench-4")
+    score = only.matrix().sel(model=name, benchmark="bench-4").item()
+    family = int(draws.data.family_index[row])
+    location = np.einsum("sc,sck->sk", draws.covariate[:, row], draws.slope) + draws.family_offset[:, family]
+    ability = location + rng.standard_normal((repeats, *location.shape))
+    logit = logit_score(
+        np.einsum("rsk,sk->rs", ability, draws.loading[:, b]),
+        draws.difficulty[:, b],
+        np.einsum("sc,sc->s", draws.benchmark_slope[:, b], draws.covariate[:, row]),
+        draws.testlet_sd * rng.standard_normal((repeats, draws.size)),
+        draws.family_benchmark[:, family, b],
+    )
+    mean = expected_score(logit, draws.floor[:, b], 1.0, draws.curve_shape[:, b])
+    precision = draws.precision[:, b]
+    mass = stats.betabinom.logpmf(round(score * 300), 300, mean * precision, (1 - mean) * precision)
+    assert found == pytest.approx(logsumexp(mass) - np.log(mass.size), abs=0.05)
+
+
+def test_a_family_of_which_nothing_was_seen_counts_as_new(world: World) -> None:
+    """Its offset in the posterior is a draw from the population, and must not enter twice or be believed."""
+    evals, truth = world
+    (split,) = [s for s in make_splits(evals, "family", 4) if "Family-B-1" in s.models]
+    right = posterior_near(split.evals, truth, world_spec())
+    absurd = posterior_near(split.evals, truth, world_spec(), family_offset=truth.offset + 50)
+    values = [held_out_elpd(p, evals, split.models, 0) for p in (right, absurd)]
+    pd.testing.assert_series_equal(*values)
+
+
+def test_densities_are_of_all_scores_together(world: World) -> None:
+    """Scores of one model share its capability: on average their density beats the product of each alone."""
+    evals, truth = world
+    matrix, gain = evals.matrix(), 0.0
+    for split in make_splits(evals, "model", 4):
+        posterior = posterior_near(split.evals, truth, world_spec())
+        together = held_out_elpd(posterior, evals, split.models, 0)
+        alone = [
+            held_out_elpd(posterior, evals.mask(matrix.model.isin(split.models) & (matrix.benchmark != b)), names, 0)
+            for b in evals.benchmark_names
+            if (names := tuple(matrix.sel(model=list(split.models), benchmark=b).dropna("model").model.to_numpy()))
+        ]
+        gain += together.sum() - pd.concat(alone).sum()
+    assert gain > 0.25 * len(evals.model_names)
+
+
+# Comparison
+
+
+def assessment(posterior: Posterior, shift: float = 0.0, seed: int = 0) -> Assessment:
+    rng = np.random.default_rng(seed)
+    names = posterior.evals.model_names
+    base = np.random.default_rng(9).normal(5, 2, len(names))
+    by = {b: pd.Series(base + shift + 0.1 * rng.standard_normal(len(names)), names) for b in ("model", "family")}
+    cells = 2 + 0.3 * rng.standard_normal((4, 500, 60)) + shift
+    loo = az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
+    folds = pd.DataFrame({"by": ["model"], "fold": [1], "models": [3], "rhat": [1.02], "seconds": [1.0]})
+    return Assessment(posterior, loo, by, folds, 12.0)
+
+
+@pytest.fixture
+def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
+    parts = {"worse": assessment(posterior, -1.0, 1), "better": assessment(two_factors, 0.0, 2)}
+    return Comparison(parts, dict(QUESTION))
+
+
+def test_the_table_puts_the_best_first_and_counts_from_it(comparison: Comparison) -> None:
+    table = comparison.table
+    assert list(table.index) == ["better", "worse"]
+    parts = comparison.assessments
+    by_hand = parts["worse"].held_out["model"] - parts["better"].held_out["model"]
+    assert table.loc["worse", "difference_model"] == pytest.approx(by_hand.sum())
+    assert table.loc["worse", "dse_model"] == pytest.approx(np.sqrt(len(by_hand)) * by_hand.std(ddof=0))
+    assert table.loc["better", ["difference_model", "difference_family", "difference_loo"]].tolist() == [0, 0, 0]
+    assert table["weight"].sum() == pytest.approx(1)
+    assert table["weight"].idxmax() == "better"
+    for name in ("p_loo", "large_k", "worst_k", "rhat", "ess", "divergences", "rhat_folds", "seconds", "converged"):
+        assert table[name].notna().all(), name
+
+
+def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> None:
+    """Stacking: each of two specs predicts half of the models well."""
+    good, bad = np.full(20, 3.0), np.full(20, -3.0)
+    parts = {"a": as_elpd(pd.Series(np.r_[good, bad])), "b": as_elpd(pd.Series(np.r_[bad, good]))}
+    weight = az.compare(parts, ic="loo")["weight"]
+    np.testing.assert_allclose(weight, 0.5, atol=0.02)
+
+
+def test_a_single_spec_is_a_comparison_too(posterior: Posterior) -> None:
+    found = Comparison({"only": assessment(posterior)})
+    assert found.table.loc["only", "weight"] == 1
+    with pytest.raises(CompareError, match="No forecast was asked for"):
+        found.forecasts  # noqa: B018
+
+
+def test_figures_of_a_backtest_stand_beside(comparison: Comparison) -> None:
+    class Scored:
+        def table(self) -> pd.DataFrame:
+            columns = {"mae": [0.05], "crps": [0.04], "coverage_50": [0.5], "coverage_90": [0.9]}
+            return pd.DataFrame(columns, index=pd.Index(["better"], name="method"))
+
+    table = Comparison(comparison.assessments, backtest=Scored()).table  # type: ignore[arg-type]
+    assert table.loc["better", "mae"] == 0.05
+    assert np.isnan(table.loc["worse", "mae"])
+
+
+def test_every_spec_answers_the_question(comparison: Comparison, posterior: Posterior) -> None:
+    table = comparison.forecast_table(0.5)
+    alone = posterior.forecast(**QUESTION).summary(0.5)
+    pd.testing.assert_series_equal(
+        table[table["spec"] == "worse"]["median"].reset_index(drop=True), alone["median"], check_names=False
+    )
+    assert set(table["spec"]) == {"worse", "better"}
+
+
+def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> None:
+    with pytest.raises(CompareError, match="'cell' was not left out; there is model, family, loo"):
+        comparison.elpd("cell")
+
+
+def test_print_names_the_best_and_what_did_not_converge(comparison: Comparison, posterior: Posterior) -> None:
+    bad = Posterior(
+        posterior.idata,
+        posterior.spec,
+        posterior.evals,
+        posterior.verdict.model_copy(update={"converged": False}),
+        posterior.sampling,
+    )
+    text = repr(Comparison({"bad": assessment(bad), "good": comparison.assessments["better"]}))
+    (line,) = (part for part in text.splitlines() if part.strip().startswith("bad"))
+    assert line.endswith("NOT converged")
+    assert text.startswith("Comparison of 2 specs, elpd leaving out whole models:")
+
+
+# The run
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch, world: World) -> list[tuple[str, int, int]]:
+    """Fits are draws around the truth; what was asked for is noted as spec, seed and number of scores."""
+    asked: list[tuple[str, int, int]] = []
+
+    def fit(spec: Any, evals: Evals, random_seed: int, **settings: Any) -> Posterior:
+        asked.append((spec.name, random_seed, len(evals)))
+        if spec.name == "impossible":
+            raise FitError("Sampling failed.")
+        return posterior_near(evals, world[1], spec, draws=50, seed=random_seed % 1000)
+
+    def loo(posterior: Posterior) -> Any:
+        cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
+        return az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
+
+    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
+    return asked
+
+
+def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
+    reports: list[tuple[int, int, str]] = []
+    found = compare(
+        [world_spec().replace(name="a"), world_spec().replace(name="b", priors={"slope": "Normal(0, 1)"})],
+        evals, folds=3, jobs=1, random_seed=4, progress=lambda *r: reports.append(r),
+    )  # fmt: skip
+    assert [f[1:] for f in fits if f[0] == "a"] == [f[1:] for f in fits if f[0] == "b"]
+    assert len(fits) == 2 * (1 + 3 + 3)
+    assert fits[0][1:] == (4, len(evals))
+    assert all(seen < len(evals) for *_, seen in fits[1:7])
+    assert reports == [(0, 2, ""), (1, 2, "a"), (2, 2, "b")]
+    # The same draws under both names: no difference, and no weight for the second.
+    np.testing.assert_allclose(found.table["difference_model"], 0, atol=1e-9)
+    assert found.assessments["a"].folds["by"].tolist() == ["model"] * 3 + ["family"] * 3
+
+
+def test_posteriors_are_taken_as_they_are(posterior: Posterior, fits: list[tuple[str, int, int]]) -> None:
+    found = compare({"mine": posterior}, leave_out=[])
+    assert fits == []
+    assert found.left_out == ("loo",)
+    assert found.posteriors["mine"].identity == posterior.identity
+
+
+def test_a_scan_of_factors_names_its_specs(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
+    found = scan_factors(world_spec(), evals, [1], folds=2, jobs=1)
+    assert found.names == ["1 factor"]
+    assert found.left_out == ("model", "loo")
+
+
+def test_a_scan_of_priors_changes_one_at_a_time(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
+    priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(3)"], "slope": "Normal(0, 5)"}
+    found = scan_priors(world_spec().replace(name="base"), evals, priors, leave_out=[], jobs=1)
+    # HalfNormal(3) is what the spec has already.
+    assert found.names == ["base", "family_sd HalfNormal(sigma=1)", "slope Normal(mu=0, sigma=5)"]
+    changed = found.posteriors["slope Normal(mu=0, sigma=5)"].spec
+    assert changed.priors.family_sd == world_spec().priors.family_sd
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda e: compare(["default", "default"], e), "Two specs are called 'default'"),
+        (lambda e: compare([], e), "Nothing to compare"),
+        (lambda e: compare(["default"]), "Specs are fitted to evals"),
+        (lambda e: compare(["default"], e, leave_out=["cell"]), "'cell' is none of model, family"),  # type: ignore[list-item]
+        (lambda e: compare(["default"], e, folds=1), "needs at least 2"),
+        (lambda e: scan_factors("default", e, []), "at least one number"),
+        (lambda e: scan_priors("default", e, {"loading": ["Normal(0, 1)"]}), "does not use the prior 'loading'"),
+        (lambda e: scan_priors("default", e, {}), "name other values of at least one of slope, family_sd"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(evals: Evals, call: Callable[[Evals], Any], message: str) -> None:
+    with pytest.raises(CompareError, match=message):
+        call(evals)
+
+
+def test_posteriors_of_different_scores_are_not_compared(posterior: Posterior) -> None:
+    other = posterior_near(*simulate(seed=3), world_spec())
+    with pytest.raises(CompareError, match="'other' was fitted to other evals"):
+        compare({"mine": posterior, "other": other})
+
+
+def test_a_spec_that_cannot_be_fitted_is_named(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
+    with pytest.raises(CompareError, match="Spec 'impossible': Sampling failed"):
+        compare([world_spec().replace(name="impossible")], evals, jobs=1)
+
+
+@pytest.mark.heavy
+def test_two_specs_on_two_processes(evals: Evals) -> None:
+    """Everything for real, with far too few draws."""
+    specs = [world_spec(), world_spec().replace(name="sigmoid", curve="sigmoid")]
+    short = {name: SHORT[name] for name in ("draws", "tune", "chains")}
+    found = compare(specs, evals, leave_out=["model"], folds=2, jobs=2, **short)
+    assert found.names == ["custom", "sigmoid"]
+    assert len(found.table) == 2
+    assert np.isfinite(found.table["elpd_model"]).all()
+    posterior = found.posteriors["custom"]
+    by_arviz = az.loo(posterior.log_likelihood(), var_name="score")
+    assert found.table.loc["custom", "elpd_loo"] == pytest.approx(by_arviz["elpd_loo"])
+    # One process gives the same draws as two.
+    again = bs.fit(world_spec(), evals, random_seed=0, cores=1, progressbar=False, **short)
+    np.testing.assert_array_equal(again.draws.loading, posterior.draws.loading)
+
+
+def test_the_plan_of_folds_is_the_users_to_change() -> None:
+    assert dict(Plan((), 2, 0).fold_sampling) == {"draws": 400, "tune": 250, "chains": 2}
