@@ -13,15 +13,18 @@ from bayescale.factors.varimax import varimax
 ROUNDS = 100
 # Of the length of the consensus: where another round moves it less, alignment is done.
 SETTLED = 1e-10
+# Congruence from which factors are called alike (Lorenzo-Seva & ten Berge 2006, Methodology 2:57).
+ALIKE = 0.85
 
 
 def rotations(scaled: np.ndarray, rotation_invariant: bool) -> np.ndarray:
     """Find the orthogonal matrix of each draw that brings all to one readable orientation.
 
     Under rotation-invariant priors: generalised Procrustes analysis (Gower 1975, Psychometrika 40:33) of `scaled` to a
-    consensus, and varimax of that. Otherwise the priors tell the axes apart, so that only their order and signs may
-    differ between draws: signed permutations to a consensus. In both cases factors are then ordered by share of
-    variance, largest first, with correlations that sum to a positive number over benchmarks.
+    consensus, and varimax of those of its axes on which the draws agree. Otherwise the priors tell the axes apart, so
+    that only their order and signs may differ between draws: signed permutations to a consensus. In both cases factors
+    are then ordered by share of variance, largest first, with correlations that sum to a positive number over
+    benchmarks.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def rotations(scaled: np.ndarray, rotation_invariant: bool) -> np.ndarray:
     """
     if rotation_invariant:
         turns = _settle(scaled, _common_axes(scaled), _nearest_rotations)
-        turns = turns @ varimax(correlations(np.mean(scaled @ turns, axis=0)))
+        turns = turns @ _readable_axes(scaled @ turns)
     else:
         turns = _settle(scaled, _typical(scaled), _nearest_signed_permutations)
     return turns @ _order_and_signs(scaled @ turns)
@@ -53,6 +56,27 @@ def _settle(
         if np.linalg.norm(consensus - before) <= SETTLED * np.linalg.norm(consensus):
             break
     return turns
+
+
+def _readable_axes(aligned: np.ndarray) -> np.ndarray:
+    """Varimax of the consensus, within its principal axes on which the draws agree; the others stay apart.
+
+    Varimax spreads strong axes over all it is given: with one that is noise, it would mix that into every factor.
+    """
+    consensus = aligned.mean(axis=0)
+    axes = np.linalg.svd(consensus)[2].T
+    agreed = congruence(aligned @ axes).mean(axis=0) >= ALIKE
+    if agreed.any():
+        axes[:, agreed] = axes[:, agreed] @ varimax(correlations(consensus @ axes[:, agreed]))
+    return axes
+
+
+def congruence(aligned: np.ndarray) -> np.ndarray:
+    """Tucker's phi of each draw's factors with their means: ``a'b / (|a| |b|)`` of the columns, (S, factor)."""
+    mean = aligned.mean(axis=0)
+    length = np.linalg.norm(aligned, axis=1) * np.linalg.norm(mean, axis=0)
+    product = np.sum(aligned * mean, axis=1)
+    return np.divide(product, length, out=np.zeros_like(product), where=length > 0)
 
 
 def _common_axes(scaled: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.factors.alignment import rotations
+from bayescale.factors.alignment import congruence, rotations
 from bayescale.factors.naming import suggest_names
 from bayescale.factors.scatter import column_shares, correlations, scaled_loadings
 from bayescale.intervals import PROB, summarise
@@ -91,11 +91,9 @@ class Factors:
         pandas.Series
             By factor.
         """
-        draws = self.scaled_loadings
-        mean = draws.mean(("chain", "draw"))
-        length = ((draws**2).sum("benchmark") * (mean**2).sum("benchmark")) ** 0.5
-        phi = ((draws * mean).sum("benchmark") / length.where(length > 0)).fillna(0.0)
-        return phi.mean(("chain", "draw")).to_series().rename("congruence")
+        draws = self.scaled_loadings.to_numpy()
+        phi = congruence(draws.reshape((-1, *draws.shape[2:])))
+        return pd.Series(phi.mean(axis=0), self.labels, name="congruence")
 
     def reliability(self) -> pd.Series:
         """How much of the differences between models on a factor the data tell: 0 to 1.
@@ -151,7 +149,7 @@ class Factors:
         table = self.summary()
         lines = [
             f"  {r.factor:4s}{r.suggested:{max(map(len, self.suggested)) + 2}s}"
-            f"{r.share:4.0%} [{r.lower:.0%}, {r.upper:.0%}]   congruence {r.congruence:.2f}   "
+            f"{r.share:6.1%} [{r.lower:.1%}, {r.upper:.1%}]   congruence {r.congruence:.2f}   "
             f"reliability {r.reliability:.2f}   R-hat {r.rhat:.3f}"
             for r in table.itertuples()
         ]
@@ -174,9 +172,9 @@ def align(posterior: Posterior) -> Factors:
     Under rotation-invariant priors draws may be turned against each other. Each is turned by one orthogonal matrix R,
     applied to capabilities, family offsets, slopes and loadings alike, so that expected scores, forecasts and
     efficiencies stay what they are: generalised Procrustes analysis of the draws, on loadings weighed by how far models
-    differ (`bayescale.factors.scatter`), then varimax of the consensus with Kaiser's weights. Where the priors tell
-    factors apart, R is a signed permutation. Factors are ordered by share of variance, largest first; their
-    correlations with benchmarks sum to a positive number.
+    differ (`bayescale.factors.scatter`), then varimax, with Kaiser's weights, of those axes of the consensus on which
+    the draws agree. Where the priors tell factors apart, R is a signed permutation. Factors are ordered by share of
+    variance, largest first; their correlations with benchmarks sum to a positive number.
 
     Parameters
     ----------
