@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import arviz as az
     import xarray as xr
 
+    from bayescale.factors import Factors
     from bayescale.forecast import Forecast
 
 
@@ -37,7 +38,8 @@ class Posterior:
     ----------
     idata : arviz.InferenceData
         Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
-        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors.
+        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors: read
+        `loadings` and `capabilities`, which are aligned.
     spec : Spec
     evals : Evals
     verdict : Verdict
@@ -78,6 +80,42 @@ class Posterior:
     def draws(self) -> Draws:
         """The draws as plain arrays, chains end to end."""
         return read_draws(self.idata, self.spec, self.evals)
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The capabilities in one orientation over all draws, with suggested names; see `bayescale.factors.align`."""
+        from bayescale.factors import align
+
+        return align(self)
+
+    def capabilities(self) -> xr.DataArray:
+        """Capabilities of the fitted models, aligned over draws.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, model, factor)``, in units of the sd of models of one family and compute. The
+            coordinate ``suggested`` names the factors; `factors` says how well each is known.
+
+        Examples
+        --------
+        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series()  # doctest: +SKIP
+        """
+        return self.factors.capabilities
+
+    def loadings(self) -> xr.DataArray:
+        """Loadings of the benchmarks, aligned over draws.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+
+        Examples
+        --------
+        >>> posterior.loadings().median(("chain", "draw")).to_pandas()  # doctest: +SKIP
+        """
+        return self.factors.loadings
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
         """Expected scores of models of the data, on all benchmarks, observed or not.

@@ -3,20 +3,26 @@
 from bayescale.plots.backtest_calibration import plot_backtest_calibration
 from bayescale.plots.backtest_errors import plot_backtest_errors
 from bayescale.plots.backtest_forecasts import plot_backtest_forecasts
+from bayescale.plots.capability_map import plot_capability_map
 from bayescale.plots.elpd import plot_elpd
 from bayescale.plots.evals_overview import plot_evals
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
 from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
+from bayescale.plots.loadings_heatmap import plot_loadings
+from bayescale.plots.variance_shares import plot_variance_shares
 
 __all__ = [
     "plot_backtest_calibration",
     "plot_backtest_errors",
     "plot_backtest_forecasts",
+    "plot_capability_map",
     "plot_elpd",
     "plot_evals",
     "plot_fan",
     "plot_forecast",
     "plot_forecasts_by_spec",
     "plot_intervals",
+    "plot_loadings",
+    "plot_variance_shares",
 ]
