@@ -1,0 +1,141 @@
+"""Simulation-based calibration: does the sampler draw from the posterior of the model that it says it fits?
+
+    python benchmarks/calibration.py SPEC FOLDER [SIMULATIONS]
+
+Parameters are drawn from the priors, scores from the parameters, and the spec is fitted to the scores. The rank of what
+was drawn among the draws of the posterior is uniform if priors, likelihood, sampler and forecasts agree (Talts et al.
+2018, arXiv:1804.06788; Modrak et al. 2023, Bayesian Analysis 20:461). Ranked are quantities that no rotation of the
+factors changes. Finished simulations stay in FOLDER: the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+import bayescale as bs
+from bayescale.draws import Draws, read_draws
+from bayescale.errors import ConvergenceWarning
+
+SAMPLING = {"draws": 500, "tune": 300, "chains": 2}
+# Ranks are taken among so many draws, thinned to be nearly independent.
+RANKED = 99
+BINS = 10
+FAMILIES, MODELS = 8, 4
+
+
+def design() -> bs.Evals:
+    """Eight families of the public base models with four of known compute each, and the scores that those have."""
+    evals = bs.load_evals("base-llms")
+    known = evals.models[evals.models["flops"].notna()]
+    largest = known["family"].value_counts()
+    families = [f for f in evals.families if largest.get(f, 0) >= MODELS][:FAMILIES]
+    models = known[known["family"].isin(families)].groupby("family").head(MODELS)["model"]
+    return evals.select(models=models.tolist())
+
+
+def quantities(draws: Draws) -> dict[str, np.ndarray]:
+    """What is ranked, by kind, (S, quantity).
+
+    Efficiency is in decades of compute (DESIGN: ``alpha . beta / beta . beta``), slopes in logits a decade, by
+    benchmark; expected scores are those of all models, forecasts those of each family's typical model a decade beyond
+    the largest.
+    """
+    beta = draws.slope[:, 0]
+    ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0
+    efficiency = np.einsum("sfk,sk->sf", draws.family_offset, beta) / np.square(beta).sum(axis=1, keepdims=True)
+    return {
+        "efficiency of families": efficiency,
+        "slopes of benchmarks": np.einsum("sbk,sk->sb", draws.loading, beta),
+        "expected scores": draws.fitted_scores().reshape((draws.size, -1)),
+        "forecasts": draws.family_scores(ahead).reshape((draws.size, -1)),
+    }
+
+
+def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, object]]:
+    """Draw a world from the priors, fit it, and rank the truth: one row a quantity."""
+    prior = bs.prior_predictive(spec, evals, draws=1, random_seed=number)
+    scores = prior.scores.isel(chain=0, draw=0).to_series().rename("score").reset_index()
+    seen = evals.scores[["model", "benchmark"]].merge(scores)
+    world = bs.Evals(evals.models, evals.benchmarks, seen, name=f"simulation {number}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **SAMPLING)
+    truth = quantities(read_draws({"posterior": prior.idata["prior"]}, spec, evals))
+    rows = []
+    for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
+        ranks = (values < truth[kind]).sum(axis=0)
+        rows += [{"simulation": number, "kind": kind, "quantity": i, "rank": r} for i, r in enumerate(ranks)]
+    figures = {"rhat": posterior.verdict.rhat, "divergences": posterior.verdict.divergences}
+    return [row | figures for row in rows]
+
+
+def uniformity(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Chi-square test of each kind, on one quantity of each simulation: those of one world are not independent."""
+    rng = np.random.default_rng(0)
+    chosen = ranks.groupby(["kind", "simulation"], sort=False)["rank"].apply(lambda r: rng.choice(r.to_numpy()))
+    rows = []
+    for kind, values in chosen.groupby("kind", sort=False):
+        counts = np.bincount(values * BINS // (RANKED + 1), minlength=BINS)
+        rows.append({"kind": kind, "simulations": len(values), "p": stats.chisquare(counts).pvalue})
+    return pd.DataFrame(rows)
+
+
+def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
+    """Histograms of the ranks of all quantities, with the 99% range of a simulation-wise uniform rank."""
+    import matplotlib.pyplot as plt
+
+    kinds = list(dict.fromkeys(ranks["kind"]))
+    figure, axes = plt.subplots(1, len(kinds), figsize=(3.1 * len(kinds), 2.9), sharey=True, layout="constrained")
+    count = ranks["simulation"].nunique()
+    low, high = np.array(stats.binom.ppf([0.005, 0.995], count, 1 / BINS)) / count
+    for ax, kind in zip(axes, kinds, strict=True):
+        values = ranks.loc[ranks["kind"] == kind, "rank"] * BINS // (RANKED + 1)
+        share = np.bincount(values, minlength=BINS) / len(values)
+        ax.axhspan(low, high, color="#DDDDDD", label="99% of uniform ranks")
+        ax.bar((np.arange(BINS) + 0.5) / BINS, share, 0.9 / BINS, color="#0072B2")
+        ax.axhline(1 / BINS, color="#222222", linewidth=0.8)
+        ax.set(title=kind, xlabel="rank of the truth")
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("share of ranks")
+    axes[0].set_ylim(0, 2 / BINS)
+    axes[0].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path, dpi=130)
+
+
+def main(name: str, folder: Path, simulations: int = 100) -> None:
+    """Run what is missing, then print the tests and draw the ranks."""
+    spec, evals = bs.load_spec(name), design()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"ranks-{spec.name}.csv"
+    done = set(pd.read_csv(path)["simulation"]) if path.exists() else set()
+    started = time.perf_counter()
+    for number in range(simulations):
+        if number not in done:
+            rows = pd.DataFrame(simulate(spec, evals, number))
+            rows.to_csv(path, mode="a", index=False, header=not path.exists())
+            print(f"{number + 1} of {simulations}: R-hat {rows['rhat'].iloc[0]:.3f}", file=sys.stderr, flush=True)
+    ranks = pd.read_csv(path)
+    ranks = ranks[ranks["simulation"] < simulations]
+    worlds = ranks.drop_duplicates("simulation")
+    print(uniformity(ranks).to_string(index=False))
+    print(
+        f"{time.perf_counter() - started:.0f} s; R-hat above 1.05 in {(worlds['rhat'] > 1.05).sum()} of {len(worlds)}"
+    )
+    print(f"{len(evals.model_names)} models, {len(evals.benchmark_names)} benchmarks, {evals.n_scores} scores")
+    draw(ranks, folder / f"calibration-{spec.name}.png", f"{spec.name}: {len(worlds)} worlds drawn from its priors")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
