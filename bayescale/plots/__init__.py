@@ -6,6 +6,8 @@ from bayescale.plots.backtest_forecasts import plot_backtest_forecasts
 from bayescale.plots.evals_overview import plot_evals
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
+from bayescale.plots.pit import plot_pit, plot_predictive_check
+from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
 
 __all__ = [
     "plot_backtest_calibration",
@@ -15,4 +17,8 @@ __all__ = [
     "plot_fan",
     "plot_forecast",
     "plot_intervals",
+    "plot_pit",
+    "plot_predictive_check",
+    "plot_prior_curves",
+    "plot_prior_predictive",
 ]
