@@ -60,7 +60,7 @@ def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | No
     entries = {
         label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    side = len(entries) if columns > 2 else 1
+    side = max(columns - 1, 1)  # what there is room for
     figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
     left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
     figure.supxlabel(f"{_AXIS}\n{caption(check)}{left_out}", fontsize=9)
