@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "model": ["build_model"],
         "fit": ["fit"],
         "posterior": ["Posterior"],
+        "checks": ["PredictiveCheck", "PriorPredictive", "prior_predictive"],
         "forecast": ["NEW_FAMILY", "Forecast"],
         "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "diagnostics": ["Verdict"],

@@ -52,29 +52,53 @@ class Draws:
         """Split the leading axis of draws into (chain, draw)."""
         return values.reshape((self.chains, -1, *values.shape[1:]))
 
-    def thinned(self, size: int) -> Draws:
-        """At most `size` of the draws, evenly spaced over the chains; they no longer come chain by chain."""
-        if size >= self.size:
-            return self
-        chosen = np.linspace(0, self.size - 1, size).round().astype(int)
-        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "chains")}
-        return replace(self, chains=1, **{name: values[chosen] for name, values in arrays.items()})
-
     def testlet_of_benchmarks(self, testlet: np.ndarray) -> np.ndarray:
         """Spread testlet effects (S, ..., testlet) over benchmarks (S, ..., benchmark); zero for those alone."""
         alone = np.zeros((*testlet.shape[:-1], 1))
         return np.concatenate([testlet, alone], axis=-1)[..., self.data.testlet_index]
 
-    def fitted_scores(self, models: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Expected scores (S, model, benchmark) of models of the data, by row number."""
+    def scores_of(
+        self, capability: np.ndarray, covariates: np.ndarray, testlet: np.ndarray, bent: np.ndarray
+    ) -> np.ndarray:
+        """Expected scores (S, model, benchmark) of any models, from all that the equations know of them.
+
+        Parameters
+        ----------
+        capability : ndarray (S, model, factor)
+        covariates : ndarray (S, model, covariate), or (model, covariate)
+        testlet : ndarray (S, model, testlet)
+        bent : ndarray (S, model, benchmark)
+            Of the model's family for each benchmark.
+        """
         logit = logit_score(
-            self.capability[:, models] @ np.swapaxes(self.loading, 1, 2),
+            capability @ np.swapaxes(self.loading, 1, 2),
             self.difficulty[:, None],
-            self.covariate[:, models] @ np.swapaxes(self.benchmark_slope, 1, 2),
-            self.testlet_of_benchmarks(self.testlet[:, models]),
-            self.family_benchmark[:, self.data.family_index[models]],
+            covariates @ np.swapaxes(self.benchmark_slope, 1, 2),
+            self.testlet_of_benchmarks(testlet),
+            bent,
         )
         return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+
+    def fitted_scores(self, models: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Expected scores (S, model, benchmark) of models of the data, by row number."""
+        bent = self.family_benchmark[:, self.data.family_index[models]]
+        return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], bent)
+
+    def moved_scores(self, model: int, covariates: np.ndarray) -> np.ndarray:
+        """Expected scores (S, point, benchmark) of a model of the data, had it other covariates (point, covariate).
+
+        All else that is the model's own stays: its family's offset and bent, its residual, its testlet effects.
+        """
+        rows = np.full(len(covariates), model)
+        moved = self.capability[:, rows] + (covariates - self.covariate[:, rows]) @ self.slope
+        bent = self.family_benchmark[:, self.data.family_index[rows]]
+        return self.scores_of(moved, covariates, self.testlet[:, rows], bent)
+
+    def thinned(self, count: int) -> Draws:
+        """At most `count` of the draws, evenly spread over the chains, as if of one chain."""
+        rows = np.linspace(0, self.size - 1, min(count, self.size)).astype(int)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, chains=1, **{k: v[rows] for k, v in values.items() if isinstance(v, np.ndarray)})
 
     def family_scores(self, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one point."""

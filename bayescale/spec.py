@@ -32,24 +32,28 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _prior(default: str, description: str) -> Any:
+    return Field(default=Prior.parse(default), description=description)
+
+
 class Priors(_Frozen):
     """Every prior of the model by name; see `models/default.yaml` for what each one says.
 
     The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
     """
 
-    slope: Prior = Prior("Normal", mu=0, sigma=2)
-    family_sd: Prior = Prior("HalfNormal", sigma=3)
-    loading: Prior = Prior("Normal", mu=0, sigma=1)
-    own_loading_sd: Prior = Prior("HalfNormal", sigma=0.5)
-    common_loading_sd: Prior = Prior("HalfNormal", sigma=1)
-    difficulty: Prior = Prior("Normal", mu=0, sigma=1.5)
-    benchmark_slope_sd: Prior = Prior("LogNormal", mu=-1.5, sigma=0.5)
-    family_benchmark_sd: Prior = Prior("HalfNormal", sigma=0.3)
-    testlet_sd: Prior = Prior("HalfNormal", sigma=0.5)
-    curve_shape: Prior = Prior("Exponential", lam=4)
-    log_precision: Prior = Prior("Normal", mu=6, sigma=0.5)
-    latent_covariate: Prior = Prior("Normal", mu=0, sigma=1.5)
+    slope: Prior = _prior("Normal(0, 2)", "capability gained per decade of a covariate, in residual sds")
+    family_sd: Prior = _prior("HalfNormal(3)", "sd between families of their compute efficiency")
+    loading: Prior = _prior("Normal(0, 1)", "how strongly a benchmark answers to a capability")
+    own_loading_sd: Prior = _prior("HalfNormal(0.5)", "sd of a benchmark's own loadings around the common one")
+    common_loading_sd: Prior = _prior("HalfNormal(1)", "sd over capabilities of the common loading")
+    difficulty: Prior = _prior("Normal(0, 1.5)", "logit by which a benchmark is hard for a typical model")
+    benchmark_slope_sd: Prior = _prior("LogNormal(-1.5, 0.5)", "sd of a benchmark's own response to the covariates")
+    family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of a family's bent for single benchmarks")
+    testlet_sd: Prior = _prior("HalfNormal(0.5)", "sd of what variants of one benchmark share")
+    curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
+    log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
+    latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
@@ -248,8 +252,14 @@ class Spec(_Frozen):
     def __str__(self) -> str:
         effects = ("common_loading", "family_offsets", "family_benchmark", "benchmark_slopes", "testlets")
         form = [k for k in effects if getattr(self, k)]
-        unused = dict.fromkeys(self.unused_priors, "   (not in use)")
-        floor = self.floor.model_dump() if self.floor.learned else "fixed at chance"
+        described = {name: field.description for name, field in Priors.model_fields.items()}
+        meaning = described | dict.fromkeys(self.unused_priors, "(not in use)")
+        f = self.floor
+        learned = (
+            f"learned: around chance as if from {f.concentration:g} items; where chance is 0, around "
+            f"{f.open_mean:g} as if from {f.open_concentration:g}"
+        )
+        width = max(len(repr(prior)) for _, prior in self.priors) + 1
         lines = [
             f"Spec {self.name!r}: {self.title}".rstrip(": "),
             f"  factors     {self.factors}",
@@ -257,10 +267,10 @@ class Spec(_Frozen):
             f"  likelihood  {self.likelihood}",
             f"  curve       {self.curve}",
             f"  effects     {', '.join(form) or 'none'}",
-            f"  floor       {floor}",
+            f"  floor       {learned if f.learned else 'fixed at chance'}",
             "  priors",
-            *(f"    {name:20s} {prior}{unused.get(name, '')}" for name, prior in self.priors),
-            "Next: bayescale.fit(spec, evals)",
+            *(f"    {name:20s} {prior!r:{width}s} {meaning[name]}" for name, prior in self.priors),
+            "Next: bayescale.prior_predictive(spec, evals).plot(), bayescale.fit(spec, evals)",
         ]
         return "\n".join(lines)
 

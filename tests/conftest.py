@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from simulate import Truth, posterior_near, simulate, world_spec
 
+from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 
@@ -43,6 +44,12 @@ def posterior(world: tuple[Evals, Truth]) -> Posterior:
 def two_factors() -> Posterior:
     """The same with two capabilities."""
     return posterior_near(*simulate(factors=2), world_spec(2))
+
+
+@pytest.fixture(scope="session")
+def prior(evals: Evals) -> PriorPredictive:
+    """Six hundred draws from the priors alone; nothing is compiled for them."""
+    return prior_predictive(world_spec(), evals, draws=600, random_seed=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,8 @@ HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "pandera"
         "from bayescale.cli import main; assert main(['fit', '--help']) == 0",
         "from bayescale.cli import main; assert main(['fit']) == 2",
         "from bayescale.cli import main; assert main(['backtest', '--help']) == 0",
+        "from bayescale.cli import main; assert main(['prior', '--help']) == 0",
+        "from bayescale.cli import main; assert main(['check']) == 2",
     ],
 )
 def test_nothing_heavy_is_loaded(statement: str) -> None:

@@ -246,6 +246,18 @@ def test_printing_a_spec_lists_every_prior() -> None:
         assert str(prior) in text
 
 
+def test_printing_a_spec_says_what_each_prior_is_about_and_what_comes_next() -> None:
+    spec = load_spec("default").replace(floor={"concentration": 77})
+    lines = str(spec).splitlines()
+    for name, field in type(spec.priors).model_fields.items():
+        assert field.description
+        (line,) = (line for line in lines if line.split()[0] == name)
+        assert line.endswith("(not in use)" if name in spec.unused_priors else field.description)
+    assert any(line.startswith("  floor") and "77 items" in line for line in lines)
+    assert "fixed at chance" in str(spec.replace(floor={"learned": False}))
+    assert lines[-1] == "Next: bayescale.prior_predictive(spec, evals).plot(), bayescale.fit(spec, evals)"
+
+
 def test_examples_in_the_docstrings_run() -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0

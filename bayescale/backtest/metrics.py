@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import MissingDependencyError
+from bayescale.pit import TIE, chances, randomised_pit
 
 if TYPE_CHECKING:
     from bayescale.backtest.predictive import Predictive
 
 QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
-
-# Scores this close are the same number of right answers: tables hold ten digits, draws are exact shares of items.
-TIE = 1e-8
 
 # The log score needs a density, and draws are points: each is spread by a Gaussian kernel of Silverman's bandwidth, but
 # never by less than half a point in a hundred: draws that are all alike would have an infinite density.
@@ -85,7 +82,7 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
         kernel = scoringrules.logs_ensemble(outcome, _reflected(draws), bw=_bandwidth(draws), backend="numpy")
     # The reflected sample has three parts, of which one lies in [0, 1].
     scored["log_score"] = -np.log((1 - EVEN_SHARE) * 3 * np.exp(-kernel) + EVEN_SHARE)
-    return scored.assign(pit=_pit(cells, outcome, draws, random_seed))
+    return scored.assign(pit=randomised_pit(outcome, draws, chances(cells[CELL], random_seed)))
 
 
 def _reflected(draws: np.ndarray) -> np.ndarray:
@@ -97,15 +94,6 @@ def _bandwidth(draws: np.ndarray) -> np.ndarray:
     low, high = np.quantile(draws, [0.25, 0.75], axis=1)
     spread = np.minimum(draws.std(axis=1), (high - low) / 1.34)
     return np.maximum(1.06 * spread * draws.shape[1] ** -0.2, KERNEL_WIDTH)
-
-
-def _pit(cells: pd.DataFrame, outcome: np.ndarray, draws: np.ndarray, random_seed: int) -> np.ndarray:
-    """Rank of the outcome among the draws, at random among its equals, as a share of the number of ranks."""
-    below = (draws < outcome[:, None] - TIE).sum(axis=1)
-    equal = (np.abs(draws - outcome[:, None]) <= TIE).sum(axis=1)
-    names = ["\n".join(row) for row in cells[CELL].itertuples(index=False)]
-    chance = np.array([np.random.default_rng([random_seed, zlib.crc32(n.encode())]).random() for n in names])
-    return (below + chance * (equal + 1)) / (draws.shape[1] + 1)
 
 
 def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 
+PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
 class Sampler(StrEnum):
     """Samplers by name, as `bayescale.fit` knows them; listed here, so that `--help` need not load it."""
 
     nutpie = "nutpie"
     pymc = "pymc"
     numpyro = "numpyro"
+
+
+class Replicated(StrEnum):
+    """Models whose scores a posterior predictive check replicates."""
+
+    same = "same"
+    new = "new"
 
 
 def evals_of(name: str) -> Evals:

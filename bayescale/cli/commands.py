@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest, compare
-from bayescale.cli.arguments import Sampler, check_family, evals_of, known_scores
+from bayescale.cli import backtest, checks, compare
+from bayescale.cli.arguments import AsJson, PosteriorFile, Sampler, check_family, evals_of, known_scores
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import EvalsError, EvalsWarning
 
@@ -38,9 +38,6 @@ app = _app(
 )
 data_app = _app()
 app.add_typer(data_app, name="data")
-
-PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -204,25 +201,21 @@ def forecast(
         show.step(f"Wrote {target}.")
 
 
-@app.command(epilog=_examples("bayescale check posterior.nc", "bayescale check posterior.nc --json | jq .problems"))
-def check(posterior: PosteriorFile, json: AsJson = False) -> None:
-    """Say whether a posterior may be believed, and if not, what to do.
+app.command(
+    epilog=_examples(
+        "bayescale prior",
+        "bayescale prior wide_priors --data base-llms -o prior.png",
+        "bayescale prior my_spec.yaml --data my_tables/ --csv prior.csv",
+    )
+)(checks.prior)
 
-    Exit code 0 if the sampler converged, 1 if it did not. Judged are expected scores and forecasts (R-hat, effective
-    draws), divergences, tree depth and energy; never single loadings, which are not identified.
-    """
-    from bayescale.cli import show
-    from bayescale.posterior import Posterior
-
-    fitted = Posterior.load(posterior)
-    if json:
-        about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "sampling": dict(fitted.sampling)}
-        print(show.as_json(about | fitted.verdict.model_dump()))
-    else:
-        print(repr(fitted).split("\n", 1)[0])
-        show.report(fitted.verdict)
-    raise typer.Exit(0 if fitted.converged else 1)
-
+app.command(
+    epilog=_examples(
+        "bayescale check posterior.nc",
+        "bayescale check posterior.nc -o pit.png",
+        "bayescale check posterior.nc --json | jq .problems",
+    )
+)(checks.check)
 
 app.command(
     epilog=_examples(

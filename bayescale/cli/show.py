@@ -68,6 +68,33 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
         _table(["benchmark", *names, *(["given"] if known else [])], lines)
 
 
+def prior_table(table: pd.DataFrame, prob: float) -> None:
+    """Print per benchmark which scores and curves the priors hold likely."""
+    kind = table["interval"].iloc[0]
+    print(f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval];")
+    print("and how many of their curves over compute fall, are flat, or reach the ceiling")
+    mean, lower, upper = (_digits(table[name]) for name in ("mean", "lower", "upper"))
+    columns = {"prior": mean + " [" + lower + ", " + upper + "]", "observed mean": _digits(table["observed"])}
+    shares = {"fall": "falling", "flat": "flat", "reach ceiling": "saturated"}
+    columns |= {name: table[share].map("{:.0%}".format) for name, share in shares.items()}
+    plain_table(table[["benchmark"]].assign(**columns))
+
+
+def predictive_table(table: pd.DataFrame, models: str) -> None:
+    """Print per benchmark where the observed scores lie among their replications."""
+    whose = "the same models" if models == "same" else "new models of the same families and compute"
+    print(f"Observed scores among replications by {whose}: means, what intervals hold, and p values of")
+    print("uniform PIT values and of the sd over models")
+    columns = {name: _digits(table[name]) for name in ("observed", "replicated")}
+    columns |= {f"{prob}% hold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
+    columns |= {"PIT p": _digits(table["pit_p"]), "sd p": _digits(table["sd_p"]), "PIT": table["pit"]}
+    plain_table(table[["benchmark", "scores"]].assign(**columns))
+
+
+def _digits(figures: pd.Series) -> pd.Series:
+    return figures.map("{:.3f}".format, na_action="ignore").fillna("-")
+
+
 def plain_table(frame: pd.DataFrame) -> None:
     """Print a small table of names and counts; a long title is wrapped."""
     _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")

@@ -6,7 +6,6 @@ import numpy as np
 
 from bayescale.draws import Draws
 from bayescale.forecast.request import Request
-from bayescale.response import expected_score, logit_score
 
 
 def new_model_scores(draws: Draws, request: Request, rng: np.random.Generator) -> np.ndarray:
@@ -26,11 +25,4 @@ def new_model_scores(draws: Draws, request: Request, rng: np.random.Generator) -
     offset = np.concatenate([draws.family_offset, new_offset], axis=1)[:, request.family_index]
     bent = np.concatenate([draws.family_benchmark, new_bent], axis=1)[:, request.family_index]
     capability = request.covariates @ draws.slope + offset + residual
-    logit = logit_score(
-        capability @ np.swapaxes(draws.loading, 1, 2),
-        draws.difficulty[:, None],
-        request.covariates @ np.swapaxes(draws.benchmark_slope, 1, 2),
-        draws.testlet_of_benchmarks(testlet),
-        bent,
-    )
-    return expected_score(logit, draws.floor[:, None], draws.data.ceiling, draws.curve_shape[:, None])
+    return draws.scores_of(capability, request.covariates, testlet, bent)

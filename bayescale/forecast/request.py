@@ -25,7 +25,10 @@ _LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
 
 @dataclass(frozen=True)
 class Request:
-    """New models: labels, families (index -1: a new one), centred covariates (model, covariate), figures as given."""
+    """New models: labels, families (index -1: a new one), centred covariates, figures as given.
+
+    Covariates are (model, covariate), or (S, model, covariate) where they differ from draw to draw.
+    """
 
     labels: list[str]
     families: list[str]

@@ -10,6 +10,8 @@ from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
 from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
 from bayescale.plots.loadings_heatmap import plot_loadings
+from bayescale.plots.pit import plot_pit, plot_predictive_check
+from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
 from bayescale.plots.variance_shares import plot_variance_shares
 
 __all__ = [
@@ -24,5 +26,9 @@ __all__ = [
     "plot_forecasts_by_spec",
     "plot_intervals",
     "plot_loadings",
+    "plot_pit",
+    "plot_predictive_check",
+    "plot_prior_curves",
+    "plot_prior_predictive",
     "plot_variance_shares",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from bayescale.errors import BacktestError, suggest
 from bayescale.intervals import KIND
+from bayescale.pit import inside
 from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
@@ -114,4 +115,4 @@ def coverage(pit: np.ndarray) -> np.ndarray:
     pit : ndarray (cell,)
         Probability integral transforms.
     """
-    return (np.abs(2 * pit - 1)[:, None] <= _LEVELS).mean(axis=0)
+    return inside(pit[:, None], _LEVELS).mean(axis=0)

@@ -1,0 +1,6 @@
+"""What the model says of scores: before the data (prior predictive), and of the very data (posterior predictive)."""
+
+from bayescale.checks.posterior_predictive import PredictiveCheck, predictive_check
+from bayescale.checks.prior_predictive import PriorPredictive, prior_predictive
+
+__all__ = ["PredictiveCheck", "PriorPredictive", "predictive_check", "prior_predictive"]

@@ -1,0 +1,161 @@
+"""After the data: would this posterior produce scores like those that were observed?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import ForecastError
+from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.request import Request
+from bayescale.pit import chances, inside, randomised_pit, read_pit
+from bayescale.response import predict_score
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from bayescale.draws import Draws
+    from bayescale.posterior import Posterior
+
+Models = Literal["same", "new"]
+
+# Models whose scores on all benchmarks are computed at once, to bound the memory.
+BLOCK = 32
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PredictiveCheck:
+    """Observed scores among their replications; made by `Posterior.predictive_check`.
+
+    Attributes
+    ----------
+    replicated : xarray.DataArray
+        Scores in [0, 1] with observation noise, dims ``(draw, cell)``; ``model`` and ``benchmark`` along ``cell``.
+    cells : pandas.DataFrame
+        One row per observed score: ``model, benchmark, observed`` (as the model reads it: counted scores rounded to the
+        nearest item), ``replicated`` (mean), ``pit`` (randomised probability integral transform, in (0, 1)).
+    models : {"same", "new"}
+        Of which models the replications are.
+    title : str
+        Names of spec and evals.
+    """
+
+    replicated: xr.DataArray
+    cells: pd.DataFrame
+    models: Models
+    title: str
+
+    def summary(self) -> pd.DataFrame:
+        """Sum the check up per benchmark.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per benchmark with scores:
+
+            - ``benchmark, scores`` (their number), ``observed, replicated`` (means);
+            - ``coverage_50, coverage_90``: shares of observed scores inside equal-tailed intervals of the replications,
+              counted by their PIT values, so that ties do not matter;
+            - ``pit_p``: p value of the Kolmogorov-Smirnov test that the PIT values are uniform, as if they were
+              independent;
+            - ``sd_p``: share of draws in which the standard deviation of the replicated scores over models exceeds that
+              of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the model makes
+              models too much alike, near 1 too different. NaN for a single score;
+            - ``pit``: in words, see `bayescale.pit.read_pit`.
+        """
+        from scipy.stats import kstest
+
+        rows = []
+        for name, part in self.cells.groupby("benchmark", sort=False):
+            pit, observed = part["pit"].to_numpy(), part["observed"].to_numpy()
+            spread = self.replicated.to_numpy()[:, part.index].std(axis=1)
+            rows.append(
+                {
+                    "benchmark": name,
+                    "scores": len(part),
+                    "observed": observed.mean(),
+                    "replicated": part["replicated"].mean(),
+                    "coverage_50": inside(pit, 0.5).mean(),
+                    "coverage_90": inside(pit, 0.9).mean(),
+                    "pit_p": kstest(pit, "uniform").pvalue,
+                    "sd_p": (spread > observed.std()).mean() if len(part) > 1 else np.nan,
+                    "pit": read_pit(pit),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def plot(self, benchmarks: list[str] | None = None) -> Figure:
+        """Draw how PIT values differ from uniform ones, one panel per benchmark."""
+        from bayescale.plots import plot_predictive_check
+
+        return plot_predictive_check(self, benchmarks=benchmarks)
+
+    def __repr__(self) -> str:
+        table = self.summary()
+        off = table[table["pit"] != "as expected"]
+        found = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
+        return (
+            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the {self.models} "
+            f"models in {self.replicated.sizes['draw']} draws.\n"
+            f"Benchmarks whose PIT values leave the band of uniform ones: {found}.\nNext: check.summary(), check.plot()"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary().round(3).to_html(index=False)
+
+
+def predictive_check(
+    posterior: Posterior, models: Models = "same", draws: int = 1000, random_seed: int = 0
+) -> PredictiveCheck:
+    """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
+    import xarray as xr
+
+    if models not in ("same", "new"):
+        raise ForecastError(f"models={models!r} is neither 'same' nor 'new'.")
+    if draws < 1:
+        raise ForecastError(f"draws={draws}: at least 1 is needed.")
+    thinned = posterior.draws.thinned(draws)
+    data = thinned.data
+    seen = data.cells["observed"] > 0
+    row, column = np.nonzero(seen)
+    names = posterior.evals.model_names, posterior.evals.benchmark_names
+    replicated = _replicate(thinned, seen, models, np.random.default_rng(random_seed))
+    cells = pd.DataFrame(
+        {
+            "model": np.array(names[0])[row],
+            "benchmark": np.array(names[1])[column],
+            "observed": data.cells["observed_score"][seen],
+            "replicated": replicated.mean(axis=0),
+        }
+    )
+    chance = chances(cells[["model", "benchmark"]], random_seed)
+    cells["pit"] = randomised_pit(cells["observed"].to_numpy(), replicated.T, chance)
+    along = {name: ("cell", cells[name].to_numpy(str)) for name in ("model", "benchmark")}
+    drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords=along, name="score")
+    title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
+    # By benchmark, in the order of the tables, as everything that is printed.
+    order = np.argsort(column, kind="stable")
+    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title)
+
+
+def _replicate(draws: Draws, seen: np.ndarray, models: Models, rng: np.random.Generator) -> np.ndarray:
+    """Scores (S, cell) with observation noise at the cells that were seen, row by row."""
+    parts = []
+    for start in range(0, len(seen), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(seen)))
+        expected = draws.fitted_scores(rows) if models == "same" else _siblings(draws, rows, rng)
+        row, column = np.nonzero(seen[rows])
+        parts.append(predict_score(expected[:, row, column], draws.precision[:, column], draws.data.items[column], rng))
+    return np.concatenate(parts, axis=1)
+
+
+def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Expected scores (S, model, benchmark) of other models of the same families with the same covariates."""
+    family = draws.data.family_index[rows]
+    names = [draws.data.coords["model"][m] for m in rows]
+    families = [draws.data.coords["family"][f] for f in family]
+    return new_model_scores(draws, Request(names, families, family, draws.covariate[:, rows], {}), rng)

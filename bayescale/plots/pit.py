@@ -1,0 +1,132 @@
+"""Posterior predictive check: how PIT values of the observed scores differ from uniform ones, per benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.errors import ForecastError, suggest
+from bayescale.pit import BAND, ecdf_difference, out_of_band, read_pit, uniform_band
+from bayescale.plots.style import COLOURS, INK, new_axes, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayescale.checks import PredictiveCheck
+
+PANELS = 24
+
+# Too central is what fitted scores are, so it has another colour than what must not be.
+_COLOURS = {"as expected": COLOURS[0], "too central": COLOURS[4]}
+_ALARM = COLOURS[1]
+_MEANING = {
+    "as expected": "as expected: like the replications",
+    "too central": "too central: too often in the middle of the replications",
+    "too scattered": "too scattered: too often in their tails",
+    "too high": "too high: too often above their middle",
+    "too low": "too low: too often below their middle",
+}
+
+
+def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | None = None) -> Figure:
+    """Draw `plot_pit` for several benchmarks on a page; the first 24 unless `benchmarks` names them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ForecastError
+        For a benchmark without observed scores.
+    """
+    import matplotlib.pyplot as plt
+
+    known = list(dict.fromkeys(check.cells["benchmark"]))
+    names = list(benchmarks or known[:PANELS])
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.5 * columns, 2.5 * rows + 1.1), layout="constrained", squeeze=False, sharex=True,
+        sharey=True,
+    )  # fmt: skip
+    for ax, name in zip(axes.flat, names, strict=False):
+        _draw(check, name, ax)
+    for ax in list(axes.flat)[len(names) :]:
+        ax.remove()
+    entries = {
+        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    side = max(columns - 1, 1)  # what there is room for
+    figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
+    left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
+    figure.supxlabel(f"{_AXIS}\n{caption(check)}{left_out}", fontsize=9)
+    figure.supylabel("ECDF of the PIT less uniform", fontsize=9)
+    return figure
+
+
+_AXIS = "PIT: share of replications below the observed score"
+
+
+def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> Axes:
+    """Draw the ECDF of a benchmark's PIT values less that of the uniform distribution, with its simultaneous band.
+
+    Outcomes like their replications give a line that stays inside the band as a whole with probability 95% (Säilynoja,
+    Bürkner & Vehtari 2022). Below zero on the left and above on the right: the observed scores lie too near the middle
+    of the replications. The other way round: too many lie in the tails. All below: observed scores are higher than
+    replicated ones.
+
+    Parameters
+    ----------
+    check : PredictiveCheck
+    benchmark : str
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ForecastError
+        For a benchmark without observed scores.
+    """
+    ax = _draw(check, benchmark, new_axes(ax, (6.0, 4.0)))
+    ax.set_xlabel(f"{_AXIS}\n{caption(check)}", fontsize=9)
+    ax.set_ylabel("ECDF of the PIT less uniform", fontsize=9)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.08))
+    return ax
+
+
+def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
+    cells = check.cells
+    known = list(dict.fromkeys(cells["benchmark"]))
+    if benchmark not in known:
+        raise ForecastError(suggest(benchmark, known, "benchmark with observed scores"))
+    plain(ax)
+    pit = cells["pit"][cells["benchmark"] == benchmark].to_numpy()
+    points, lower, upper = uniform_band(len(pit))
+    difference = ecdf_difference(pit, points)
+    reading = read_pit(pit)
+    colour = _COLOURS.get(reading, _ALARM)
+    label = f"{BAND:.0%} of uniform PITs stay in the band throughout"
+    ax.fill_between(points, lower, upper, color="#DDDDDD", linewidth=0, zorder=1, label=label)
+    ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=2)
+    ax.plot(points, difference, color=colour, linewidth=1.8, zorder=3)
+    outside = np.where(out_of_band(pit), difference, np.nan)
+    ax.plot(points, outside, color=colour, linewidth=4.5, solid_capstyle="round", zorder=4)
+    ax.plot([], [], color=colour, linewidth=1.8 if reading == "as expected" else 4.5, label=_MEANING[reading])
+    ax.set_xlim(0, 1)
+    ax.set_title(f"{benchmark}  ", loc="left", fontsize=11, color=INK)
+    ax.set_title(reading, loc="right", fontsize=9.5, color=colour, weight="bold")
+    return ax
+
+
+def caption(check: PredictiveCheck) -> str:
+    """What was replicated, and what to expect of it."""
+    if check.models == "same":
+        return "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
+    return "replicated: other models of the same families and compute"

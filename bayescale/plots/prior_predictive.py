@@ -1,0 +1,145 @@
+"""Before the data: scores over compute that the priors alone imply, one panel per benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.errors import EvalsError, suggest
+from bayescale.intervals import KIND, PROB, tails
+from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayescale.checks import PriorPredictive
+
+PANELS = 12
+CORE = 0.5
+
+# Single curves in a panel: enough to see their variety, few enough to follow one.
+CURVES = 20
+
+
+def plot_prior_predictive(
+    prior: PriorPredictive, benchmarks: Sequence[str] | None = None, prob: float = PROB
+) -> Figure:
+    """Draw `plot_prior_curves` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    EvalsError
+        For an unknown benchmark.
+    ForecastError
+        When `prob` is not a probability.
+    """
+    import matplotlib.pyplot as plt
+
+    known = prior.evals.benchmark_names
+    names = list(benchmarks or known[:PANELS])
+    panels = _rows(prior, names, prob)
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.5 * columns, 2.9 * rows + 1.0), layout="constrained", squeeze=False, sharex=True
+    )
+    for ax, row in zip(axes.flat, panels, strict=False):
+        _draw(prior, row, ax)
+    for ax in list(axes.flat)[len(names) :]:
+        ax.remove()
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    # Beside one another only where there is room.
+    side = len(labels) if columns > 2 else 1
+    figure.legend(handles, labels, loc="outside upper left", ncols=side, frameon=False, fontsize=9)
+    left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
+    figure.supxlabel(f"training compute (FLOP)\nspec {prior.spec.name!r}, no score looked at{left_out}", fontsize=9)
+    return figure
+
+
+def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    """Draw expected scores over training compute under the priors alone, with the observed scores on top for scale.
+
+    Bands are equal-tailed intervals of the expected score of a model; the lines are single curves, those that fall with
+    compute dashed.
+
+    Parameters
+    ----------
+    prior : PriorPredictive
+    benchmark : str
+    ax : matplotlib.axes.Axes, optional
+    prob : float
+        Probability content of the wide band; the narrow one has 50%.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    EvalsError
+        For an unknown benchmark.
+    ForecastError
+        When `prob` is not a probability.
+    """
+    (row,) = _rows(prior, [benchmark], prob)
+    ax = _draw(prior, row, new_axes(ax, (6.4, 4.6)))
+    ax.set_xlabel(f"training compute (FLOP); spec {prior.spec.name!r}, no score looked at")
+    ax.set_ylabel(f"{benchmark} score")
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.1))
+    return ax
+
+
+def _rows(prior: PriorPredictive, benchmarks: Sequence[str], prob: float) -> list[Any]:
+    """Rows of the summary, which say what is drawn and with which probability."""
+    known = prior.evals.benchmark_names
+    for name in benchmarks:
+        if name not in known:
+            raise EvalsError(suggest(name, known, "benchmark in the evals"))
+    table = prior.summary(prob).set_index("benchmark", drop=False)
+    return [table.loc[name] for name in benchmarks]
+
+
+def _draw(prior: PriorPredictive, row: Any, ax: Axes) -> Axes:
+    from bayescale.checks.prior_predictive import falling
+
+    benchmark = row["benchmark"]
+    plain(ax)
+    flops = prior.curves["flops"].to_numpy()
+    curves = prior.plain_curves[:, :, prior.evals.benchmark_names.index(benchmark)]
+    for content, shade in ((row["prob"], "#E9E9E9"), (CORE, "#D6D6D6")):
+        low, high = np.quantile(curves, tails(content), axis=1)
+        label = f"{content:.0%} {KIND} prior interval"
+        ax.fill_between(flops, low, high, color=shade, linewidth=0, zorder=1, label=label)
+    down = falling(curves)
+    for name, colour, style, these in (
+        ("single curves", COLOURS[0], "-", ~down),
+        ("those that fall", COLOURS[1], (0, (4, 1.5)), down),
+    ):
+        # As many of either kind as there are among the first draws.
+        lines = curves[:, :CURVES][:, these[:CURVES]]
+        ax.plot(flops, lines, color=colour, linestyle=style, linewidth=0.9, alpha=0.8, zorder=2)
+        ax.plot([], [], color=colour, linestyle=style, linewidth=1.2, label=name)
+    observed = prior.evals.matrix().sel(benchmark=benchmark).to_numpy()
+    compute = prior.evals.models["flops"].to_numpy(float)
+    seen = ~np.isnan(observed) & ~np.isnan(compute)
+    ax.scatter(
+        compute[seen], observed[seen], s=11, color=INK, edgecolor="white", linewidth=0.4, zorder=4,
+        label="observed scores, for scale",
+    )  # fmt: skip
+    ax.set_title(benchmark, loc="left", fontsize=11, color=INK, pad=16)
+    ax.text(
+        0, 1.015, f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the top",
+        transform=ax.transAxes, fontsize=8.5, color="#555555", va="bottom",
+    )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlim(flops[0] / 1.6, flops[-1] * 1.6)
+    ax.set_ylim(-0.01, 1.01)
+    score_axis(ax.yaxis)
+    return ax
