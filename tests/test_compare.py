@@ -182,6 +182,12 @@ def test_every_spec_answers_the_question(comparison: Comparison, posterior: Post
     assert set(table["spec"]) == {"worse", "better"}
 
 
+def test_shares_of_variance_sum_to_one_under_each_spec(comparison: Comparison) -> None:
+    shares = comparison.variance_shares()
+    assert shares.groupby("spec")["component"].count().to_dict() == {"worse": 1, "better": 2}
+    np.testing.assert_allclose(shares.groupby("spec")["mean"].sum(), 1)
+
+
 def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> None:
     with pytest.raises(CompareError, match="'cell' was not left out; there is model, family, loo"):
         comparison.elpd("cell")

@@ -13,7 +13,7 @@ import pandas as pd
 from bayescale.compare.assess import Assessment
 from bayescale.compare.elpd import as_elpd
 from bayescale.errors import CompareError
-from bayescale.intervals import PROB
+from bayescale.intervals import PROB, summarise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,6 +138,21 @@ class Comparison:
         order = self.elpd().index
         return pd.DataFrame(columns).loc[order].rename_axis("spec")
 
+    def variance_shares(self, prob: float = PROB) -> pd.DataFrame:
+        """How many dimensions carry the differences between models under each spec.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``spec, component, mean, median, lower, upper, prob, interval``: shares of the variance over models of what
+            capabilities contribute to the logits, by principal component (`bayescale.factors.variance_shares`).
+        """
+        from bayescale.factors import variance_shares
+
+        tables = [summarise(variance_shares(p), prob).assign(spec=name) for name, p in self.posteriors.items()]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["spec", *(c for c in table.columns if c != "spec")]]
+
     @cached_property
     def forecasts(self) -> dict[str, Forecast]:
         """Answer of each spec to the question.
@@ -185,5 +200,9 @@ class Comparison:
         for name, row in best.iterrows():
             figures = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"
             lines.append(f"  {name:24s} {figures}{'   NOT converged' if name in unconverged else ''}")
-        asked = ", .plot_forecasts(), .forecast_table()" if self.question else ""
+        asked = ", .variance_shares()" if len(self.names) > 1 else ""
+        asked += ", .plot_forecasts(), .forecast_table()" if self.question else ""
         return "\n".join([head, *lines, f"Next: .table, .elpd('loo'), .plot(){asked}"])
+
+    def _repr_html_(self) -> str:
+        return self.table.round(3).to_html()
