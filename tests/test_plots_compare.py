@@ -1,0 +1,67 @@
+"""Pictures of comparisons: what they show, read from the axes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.compare import Assessment, Comparison
+from bayescale.errors import CompareError
+from bayescale.plots import plot_elpd, plot_forecasts_by_spec
+from bayescale.posterior import Posterior
+
+
+@pytest.fixture
+def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
+    parts = {}
+    for name, fitted, shift in (("a", posterior, -1.0), ("b", two_factors, 0.0)):
+        names = fitted.evals.model_names
+        values = pd.Series(np.random.default_rng(1).normal(0, 1, len(names)) + shift, names)
+        folds = pd.DataFrame({"rhat": [1.0]})
+        parts[name] = Assessment(fitted, SimpleNamespace(), {"model": values}, folds, 1.0)
+    return Comparison(parts, {"family": "Family-B", "flops": 1e25})
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Any:
+    yield
+    plt.close("all")
+
+
+def test_the_best_spec_lies_at_zero_and_the_others_below(comparison: Comparison) -> None:
+    ax = plot_elpd(comparison)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    points = {line.get_ydata()[0]: line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1}
+    assert points[1] == 0
+    assert points[0] == pytest.approx(comparison.elpd().loc["a", "difference"])
+    assert "models never evaluated" in ax.get_xlabel()
+
+
+def test_intervals_stand_side_by_side(comparison: Comparison) -> None:
+    ax = plot_forecasts_by_spec(comparison, benchmarks=["bench-2", "bench-1"])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["bench-2", "bench-1"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["a", "b"]
+    table = comparison.forecast_table().set_index(["spec", "benchmark"])["median"]
+    medians = {line.get_label(): line.get_xdata() for line in ax.lines if line.get_label() in ("a", "b")}
+    for spec in ("a", "b"):
+        np.testing.assert_allclose(medians[spec], table[spec][["bench-2", "bench-1"]])
+    assert "90% equal-tailed" in ax.get_xlabel()
+
+
+def test_axes_of_the_caller_are_drawn_on(comparison: Comparison) -> None:
+    ax = plt.subplots()[1]
+    assert comparison.plot(ax=ax) is ax
+    assert comparison.plot_forecasts(ax=ax) is ax
+
+
+def test_one_model_at_a_time(comparison: Comparison) -> None:
+    several = Comparison(comparison.assessments, {"family": ["Family-A", "Family-B"], "flops": 1e25})
+    with pytest.raises(CompareError, match="asks for 2"):
+        plot_forecasts_by_spec(several)
+    with pytest.raises(CompareError, match="bench-9"):
+        plot_forecasts_by_spec(comparison, benchmarks=["bench-9"])
