@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
+# From here on chains are in different places, not merely too short (Gelman & Rubin's old threshold).
+MODES_RHAT = 1.1
 # One divergence in a thousand draws is where remedies start to matter; single ones are said, not punished.
 MAX_DIVERGENT_SHARE = 1e-3
 MIN_BFMI = 0.3
@@ -36,6 +38,8 @@ class Block(BaseModel):
     ess_tail: float
     worst: str
     gates: bool
+    apart: int | None = None
+    """The one chain without which the others agree, if there is one: it sits in a mode of its own."""
 
 
 class Verdict(BaseModel):
@@ -121,11 +125,7 @@ def judge(idata: Any, draws: Draws) -> Verdict:
             continue
         if block.rhat > MAX_RHAT:
             fatal = True
-            problems.append(
-                f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): the chains "
-                "do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer factors "
-                "or tighter priors."
-            )
+            problems.append(_disagreement(block))
         if effective < enough:
             fatal = True
             wanted = _round_up(draws.size / draws.chains * enough / max(effective, 1.0) * 1.3)
@@ -157,6 +157,20 @@ def judge(idata: Any, draws: Draws) -> Verdict:
         bfmi=bfmi,
         blocks=blocks,
         problems=tuple(problems),
+    )
+
+
+def _disagreement(block: Block) -> str:
+    found = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
+    if block.apart is not None:
+        return (
+            f"{found}chain {block.apart} stands apart from the others, which agree with one another: it sits in a mode "
+            "of its own. Fit again with another random_seed; if it comes back, the posterior has several modes: use "
+            "fewer factors or tighter priors. Do not drop the chain."
+        )
+    return (
+        f"{found}the chains do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer "
+        "factors or tighter priors."
     )
 
 
@@ -207,4 +221,18 @@ def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Blo
         ess_tail=float(np.min(tail)),
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
         gates=gates,
+        apart=_chain_apart(values[:, :, moving], rhat),
     )
+
+
+def _chain_apart(values: np.ndarray, rhat: np.ndarray) -> int | None:
+    """The one chain of `values` (chain, draw, quantity) without which the quantity of the largest R-hat agrees."""
+    import arviz as az
+
+    chains = values.shape[0]
+    if chains < 3 or not np.nanmax(rhat, initial=0.0) > MODES_RHAT:
+        return None
+    worst = values[:, :, int(np.nanargmax(rhat))]
+    without = [float(az.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
+    alone = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
+    return alone[0] if len(alone) == 1 else None

@@ -66,8 +66,20 @@ def test_chains_in_different_modes_do_not_pass(posterior: Posterior) -> None:
     assert verdict.rhat > 1.1
     assert "R-hat of expected scores is" in problems(verdict)
     assert "on bench-2" in problems(verdict)
-    assert "Double tune and draws" in problems(verdict)
+    assert "chain 2 stands apart from the others" in problems(verdict)
+    assert "another random_seed" in problems(verdict)
+    assert verdict.divergences == 0, "nothing but the comparison of chains shows it"
     assert str(verdict).startswith("NOT converged: do not report forecasts")
+
+
+def test_chains_that_disagree_two_by_two_are_not_blamed_on_one(posterior: Posterior) -> None:
+    def shift_two_chains(idata: Any) -> None:
+        idata["posterior"]["difficulty"].loc[{"chain": [1, 2], "benchmark": "bench-2"}] += 1.0
+
+    verdict = judged(posterior, shift_two_chains)
+    assert not verdict.converged
+    assert "stands apart" not in problems(verdict)
+    assert "Double tune and draws" in problems(verdict)
 
 
 def test_a_mode_that_only_forecasts_show_does_not_pass(posterior: Posterior) -> None:
