@@ -4,5 +4,5 @@ The default spec then has an R-hat of 1.005 to 1.007 on the tasks of the backtes
 """
 
 CHAINS = 4
-TUNE = 350
-DRAWS = 1500
+TUNE = 300
+DRAWS = 2000
