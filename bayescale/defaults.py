@@ -6,3 +6,6 @@ The default spec then has an R-hat of 1.005 to 1.007 on the tasks of the backtes
 CHAINS = 4
 TUNE = 300
 DRAWS = 2000
+
+# A scan compares, and its specs are many: half the draws of a fit that is reported from.
+SCAN_DRAWS = 1000

@@ -315,4 +315,4 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
 
 
 def test_the_plan_of_folds_is_the_users_to_change() -> None:
-    assert dict(Plan((), 2, 0).fold_sampling) == {"draws": 400, "tune": 250, "chains": 2}
+    assert dict(Plan((), 2, 0).fold_sampling) == {"draws": 300, "tune": 200, "chains": 2}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli.arguments import check_family, evals_of
-from bayescale.defaults import CHAINS, DRAWS, TUNE
+from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
     from bayescale.compare import Comparison
@@ -61,7 +61,10 @@ def compare(
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Specs at a time.  [default: all processors]")
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = DRAWS,
+    draws: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=f"Kept draws per chain.  [default: {DRAWS}; {SCAN_DRAWS} in scans]"),
+    ] = None,
     tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = CHAINS,
     seed: Annotated[
@@ -92,7 +95,7 @@ def compare(
     with interrupts_obeyed(), quiet_workers(), progress("specs") as line:
         found = run(
             chosen, evals, forecast=question, leave_out=_left_out(leave_out), folds=folds, jobs=jobs, random_seed=seed,
-            progress=line, draws=draws, tune=tune, chains=chains,
+            progress=line, draws=draws or (SCAN_DRAWS if factors or prior else DRAWS), tune=tune, chains=chains,
         )  # fmt: skip
     show.plain_table(_rows(found))
     print("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bayescale.compare.assess import Assessment, Plan, assess
 from bayescale.compare.comparison import Comparison
 from bayescale.compare.splits import HeldOut, check_held_out
+from bayescale.defaults import SCAN_DRAWS
 from bayescale.errors import BayescaleError, CompareError, MissingDependencyError
 from bayescale.posterior import Posterior
 from bayescale.spec import Priors, Spec, load_spec
@@ -103,14 +104,14 @@ def scan_factors(
     factors : iterable of int
     leave_out : sequence of {"model", "family"}
     **settings
-        Of `compare`.
+        Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
     -------
     Comparison
         Specs are called ``1 factor``, ``2 factors``, ... `Comparison.table` says which predicts whole models best.
     """
-    return compare(with_factors(_loaded(spec), factors), evals, leave_out=leave_out, **settings)
+    return compare(with_factors(_loaded(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def scan_priors(
@@ -127,7 +128,7 @@ def scan_priors(
         By name of a prior, what to put in its place: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
     leave_out : sequence of {"model", "family"}
     **settings
-        Of `compare`.
+        Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
     -------
@@ -141,7 +142,7 @@ def scan_priors(
     SpecError
         For a prior that does not exist.
     """
-    return compare(with_priors(_loaded(spec), priors), evals, leave_out=leave_out, **settings)
+    return compare(with_priors(_loaded(spec), priors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
