@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescale.backtest.fold import Fold
 from bayescale.backtest.predictive import Predictive
-from bayescale.defaults import CHAINS, DRAWS, TUNE
+from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import ConvergenceWarning
 from bayescale.spec import Spec
 
@@ -31,7 +31,7 @@ class BayesMethod:
     """
 
     spec: Spec
-    draws: int = DRAWS
+    draws: int = BACKTEST_DRAWS
     tune: int = TUNE
     chains: int = CHAINS
     cores: int | None = None

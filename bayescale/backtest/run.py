@@ -17,7 +17,7 @@ from bayescale.backtest.result import Backtest, collect
 from bayescale.backtest.task import Task, load_tasks
 from bayescale.backtest.unit import make_units
 from bayescale.backtest.workers import Report, run_units
-from bayescale.defaults import CHAINS, DRAWS, TUNE
+from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, BacktestWarning, MissingDependencyError, suggest
 from bayescale.spec import Spec, list_specs, load_spec
 
@@ -31,7 +31,7 @@ def backtest(
     directory: str | Path | None = None,
     jobs: int | None = None,
     random_seed: int = 0,
-    draws: int = DRAWS,
+    draws: int = BACKTEST_DRAWS,
     tune: int = TUNE,
     chains: int = CHAINS,
     cores: int | None = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.defaults import CHAINS, DRAWS, TUNE
+from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def backtest(
         str | None,
         typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = DRAWS,
+    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = BACKTEST_DRAWS,
     tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
     chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = CHAINS,
     seed: Annotated[
