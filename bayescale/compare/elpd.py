@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.posterior import Posterior
 
-# Draws of the posterior that a held-out density is averaged over: with 1,000 instead of 400, no model's moved by more
-# than its Monte Carlo error, and its cost is linear in them.
+# Draws of the posterior that a held-out density is averaged over. A model's from 400 lies within 0.05 nats (sd over
+# models) of that from 1,600 (default spec, `base-llms`); time is linear in them.
 DRAWS = 400
 
 
