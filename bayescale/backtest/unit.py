@@ -32,6 +32,10 @@ _PASSED_BY = (
     "plots",
     "demo.py",
     "errors.py",
+    "checks",
+    "compare",
+    "factors",
+    "sensitivity.py",
     *(f"backtest/{name}.py" for name in ("journal", "metrics", "result", "run", "unit", "workers")),
 )
 
