@@ -25,7 +25,7 @@ def world_of_two() -> tuple[Evals, Truth]:
 
 @pytest.fixture(scope="module")
 def efficiency(two_factors: Posterior) -> Efficiency:
-    return two_factors.efficiency("Family-B")
+    return two_factors.efficiency("Family-B", along="capabilities")
 
 
 def with_values(posterior: Posterior, **values: Any) -> Posterior:
@@ -138,7 +138,7 @@ def test_probabilities_are_shares_of_draws_and_add_up(efficiency: Efficiency) ->
     assert efficiency.probability("Family-A", "Family-D") == pytest.approx(wanted)
     assert table.loc["Family-A", "Family-D"] == pytest.approx(wanted)
     # The reference does not matter: it moves all families alike.
-    other = efficiency.posterior.efficiency("Family-D").probabilities()
+    other = efficiency.posterior.efficiency("Family-D", along="capabilities").probabilities()
     np.testing.assert_allclose(other, table, atol=1e-3)
     on_one = efficiency.probabilities("bench-1")
     assert efficiency.probability("Family-A", "Family-D", "bench-1") == pytest.approx(

@@ -94,7 +94,7 @@ def test_lines_over_compute_are_as_far_apart_as_efficiencies(two_factors: Poster
 
 
 def test_every_model_stands_at_its_capability_and_compute(two_factors: Posterior) -> None:
-    ax = plot_capability_over_compute(two_factors, families=["Family-D"])
+    ax = plot_capability_over_compute(two_factors, families=["Family-D"], along="capabilities")
     draws, models = two_factors.draws, two_factors.evals.models
     beta = draws.slope[:, 0]
     length = np.linalg.norm(beta, axis=1)
