@@ -152,7 +152,7 @@ def test_hidden_scores_have_a_marker_of_their_own(two_factors: Posterior) -> Non
 def test_a_threshold_beyond_the_picture_is_still_said(posterior: Posterior) -> None:
     idata = posterior.idata.copy()
     held = idata["posterior"].copy()
-    held["loading"] = held["loading"] * 0.0
+    held["loading"] = held["loading"] * 1e-6
     held["benchmark_slope"] = held["benchmark_slope"] * 0.0 - 0.1
     idata.posterior = held
     falling = Posterior(idata, posterior.spec, posterior.evals, posterior.verdict, posterior.sampling)
