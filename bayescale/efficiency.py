@@ -55,8 +55,8 @@ class Efficiency:
     intervals are wider than they need be. Along benchmarks, the multiplier is the one under which the typical models of
     both families are nearest in logits of all benchmarks (least squares, bents left out).
 
-    Families differ in efficiency and share the slopes: Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 3.3)
-    read the same from a regression of the first principal component on compute for each family.
+    Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 3.3) regress principal components of scores on compute,
+    family by family; here families share the slopes, and differ by their offsets.
 
     Examples
     --------
@@ -274,9 +274,8 @@ class Efficiency:
         ]
         if len(table) > 8:
             lines.insert(4, "  ...")
-        head = (
-            f"Efficiency of {len(table)} families: compute multipliers relative to {self.reference}, {PROB:.0%} {KIND}:"
-        )
+        head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
+        head += f"{self.reference}, {PROB:.0%} {KIND}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 

@@ -214,7 +214,7 @@ def test_names_are_public(efficiency: Efficiency) -> None:
     by_model = "model family compute flops equivalent_flops lower upper prob interval"
     assert list(efficiency.summary(by="model").columns) == by_model.split()
     text = repr(efficiency)
-    assert "relative to Family-B" in text
+    assert "measured along capabilities: compute multipliers relative to Family-B" in text
     assert text.splitlines()[-1].startswith("Next: ")
 
 

@@ -87,10 +87,11 @@ def plot_efficiency(
     ax.set_ylim(-0.8, len(order) - 0.2)
     ax.grid(False, axis="y")
     _multiplier_axis(ax)
+    along = f"; measured along {efficiency.along}" if benchmark is None else ""
     where = "" if benchmark is None else f" on {benchmark}"
     ax.set_xlabel(
         "less efficient    \u2190    compute multiplier    \u2192    more efficient\n"
-        f"median, 50% and {prob:.0%} {KIND} credible interval\n(open: the {prob:.0%} one holds x1)",
+        f"median, 50% and {prob:.0%} {KIND} credible interval\n(open: the {prob:.0%} one holds x1){along}",
         fontsize=9, color=INK,
     )  # fmt: skip
     title = f"What a FLOP is worth{where}: families (models) relative to {efficiency.reference}"
