@@ -17,6 +17,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "posterior": ["Posterior"],
         "checks": ["PredictiveCheck", "PriorPredictive", "prior_predictive"],
         "forecast": ["NEW_FAMILY", "Forecast"],
+        "efficiency": ["Efficiency"],
+        "emergence": ["Emergence"],
         "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "diagnostics": ["Verdict"],
     },

@@ -7,11 +7,13 @@ draw to draw while everything a user reads stays put. Thresholds are those of Ve
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bayescale.errors import ConvergenceWarning
 from bayescale.model.data import design
 from bayescale.spec import SCALES
 
@@ -68,6 +70,15 @@ class Verdict(BaseModel):
     bfmi: float
     blocks: tuple[Block, ...]
     problems: tuple[str, ...]
+
+    def warn_unless_converged(self, what: str) -> None:
+        """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.
+
+        `what` begins the sentence, such as ``"This forecast comes"``.
+        """
+        if not self.converged:
+            text = f"{what} from a posterior that did not converge. {' '.join(self.problems)}"
+            warnings.warn(ConvergenceWarning(text), stacklevel=4)
 
     @property
     def rhat(self) -> float:

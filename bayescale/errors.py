@@ -26,6 +26,14 @@ class ForecastError(BayescaleError, ValueError):
     """A forecast was asked for something that the posterior does not hold."""
 
 
+class EfficiencyError(BayescaleError, ValueError):
+    """A posterior has no such efficiency: another covariate than compute, no family offsets, an unknown family."""
+
+
+class EmergenceError(BayescaleError, ValueError):
+    """A threshold or curve was asked for that a benchmark, a family or the spec does not have."""
+
+
 class BacktestError(BayescaleError, ValueError):
     """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
 

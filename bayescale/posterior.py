@@ -18,6 +18,7 @@ from bayescale.diagnostics import Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
 from bayescale.evals import Evals
+from bayescale.findings import Findings
 from bayescale.intervals import PROB, summarise
 from bayescale.model import model_data
 from bayescale.spec import Spec
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior:
+class Posterior(Findings):
     """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
 
     Attributes

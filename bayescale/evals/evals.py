@@ -115,6 +115,12 @@ class Evals(Parts):
         return list(dict.fromkeys(self.models["family"]))
 
     @property
+    def largest_families(self) -> list[str]:
+        """Names of the families, those with most models first, in order of first appearance among equals."""
+        counts = self.models["family"].value_counts()
+        return sorted(self.families, key=lambda name: -counts[name])
+
+    @property
     def n_scores(self) -> int:
         """Number of observed scores; also ``len(evals)``."""
         return len(self.scores)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
+from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast.condition import condition
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request, read_given, read_request
@@ -120,10 +120,7 @@ def make_forecast(
     random_seed: int | None,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
-    if not posterior.converged:
-        reasons = " ".join(posterior.verdict.problems)
-        text = f"This forecast comes from a posterior that did not converge. {reasons}"
-        warnings.warn(ConvergenceWarning(text), stacklevel=3)
+    posterior.verdict.warn_unless_converged("This forecast comes")
     draws = posterior.draws
     figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
     request = read_request(posterior.spec, draws.data, family, figures)

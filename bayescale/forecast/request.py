@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NEW_FAMILY = "new family"
 """A family that was never seen: its offsets are drawn from the population of families."""
 
-_LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
+LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _numbers(name: str, value: Any) -> np.ndarray:
                 f"flops={v:g} is far below any language model's training compute. Training compute is in FLOP, not in "
                 f"log10 or units of 10^21: did you mean flops={as_log}?"
             )
-        if v > _LARGEST[name]:
+        if v > LARGEST[name]:
             unit = {"flops": "FLOP", "params_b": "10^9 parameters", "tokens_t": "10^12 tokens"}[name]
             raise ForecastError(f"{name}={v:g} is beyond anything plausible; it is in {unit}.")
     return values

@@ -4,7 +4,10 @@ from bayescale.plots.backtest_calibration import plot_backtest_calibration
 from bayescale.plots.backtest_errors import plot_backtest_errors
 from bayescale.plots.backtest_forecasts import plot_backtest_forecasts
 from bayescale.plots.capability_map import plot_capability_map
+from bayescale.plots.capability_over_compute import plot_capability_over_compute
+from bayescale.plots.efficiency_forest import plot_efficiency
 from bayescale.plots.elpd import plot_elpd
+from bayescale.plots.emergence import plot_emergence
 from bayescale.plots.evals_overview import plot_evals
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
@@ -19,7 +22,10 @@ __all__ = [
     "plot_backtest_errors",
     "plot_backtest_forecasts",
     "plot_capability_map",
+    "plot_capability_over_compute",
+    "plot_efficiency",
     "plot_elpd",
+    "plot_emergence",
     "plot_evals",
     "plot_fan",
     "plot_forecast",

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import ForecastError, suggest
+from bayescale.errors import ForecastError
 from bayescale.intervals import KIND, PROB, tails
-from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS, new_axes, plain
+from bayescale.plots.families import label_paths, mark_families
+from bayescale.plots.style import INK, OTHERS, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.posterior import Posterior
-
-MARKED = len(COLOURS)
-FONT = 9.0
-# Where a label may stand, as seen from the end of a path: (right, up), the first ones preferred.
-SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.6, 1), (0.6, -1), (-0.6, 1), (-0.6, -1))
 
 
 def plot_capability_map(
@@ -62,29 +57,23 @@ def plot_capability_map(
     >>> plot_capability_map(posterior, factors=(0, 2))  # doctest: +SKIP
     """
     places = _points(posterior, factors, prob)
-    sizes = places["family"].value_counts()
-    marked = list(sizes.index[:MARKED]) if families is None else list(families)
-    for family in marked:
-        if family not in sizes.index:
-            raise ForecastError(suggest(family, sizes.index, "family in the fitted data"))
-
+    marks = mark_families(posterior.evals, families)
     ax = plain(new_axes(ax, (7.6, 6.2)))
-    rest = places[~places["family"].isin(marked)]
+    rest = places[~places["family"].isin([mark.family for mark in marks])]
     ax.scatter(rest["x"], rest["y"], s=12, color=OTHERS, linewidth=0, zorder=2, label="other families")
     paths = []
-    for i, family in enumerate(marked):
-        mine = places[places["family"] == family]
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        crosses: dict[str, Any] = {"color": colour, "linewidth": 0.8, "alpha": 0.35, "zorder": 3}
+    for mark in marks:
+        mine = places[places["family"] == mark.family]
+        crosses: dict[str, Any] = {"color": mark.colour, "linewidth": 0.8, "alpha": 0.35, "zorder": 3}
         ax.hlines(mine["y"], mine["x_lower"], mine["x_upper"], **crosses)
         ax.vlines(mine["x"], mine["y_lower"], mine["y_upper"], **crosses)
         path = mine[mine["flops"].notna()].sort_values("flops")
-        ax.plot(path["x"], path["y"], color=colour, linewidth=1.3, zorder=4)
-        style: dict[str, Any] = {"color": colour, "marker": marker, "edgecolor": "white", "linewidth": 0.6}
-        ax.scatter(mine["x"], mine["y"], s=46, zorder=5, label=family, **style)
+        ax.plot(path["x"], path["y"], color=mark.colour, linewidth=1.3, zorder=4)
+        style: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "edgecolor": "white", "linewidth": 0.6}
+        ax.scatter(mine["x"], mine["y"], s=46, zorder=5, label=mark.family, **style)
         ends = path if len(path) else mine.sort_values("x")
-        paths.append((ends[["x", "y"]].to_numpy(), family, colour))
-    _label(ax, paths)
+        paths.append((ends[["x", "y"]].to_numpy(), mark.family, mark.colour))
+    label_paths(ax, paths)
     labels, names = posterior.factors.labels, posterior.factors.suggested
     shares = posterior.factors.shares.median(("chain", "draw")).to_numpy()
     titles = [f"{labels[k]}: {names[k]} ({shares[k]:.0%} of variance)" for k in factors]
@@ -113,29 +102,3 @@ def _points(posterior: Posterior, factors: tuple[int, int], prob: float) -> pd.D
     for k, axis in enumerate("xy"):
         table[axis], table[f"{axis}_lower"], table[f"{axis}_upper"] = middle[:, k], low[:, k], high[:, k]
     return table
-
-
-def _label(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:
-    """Write each family at an end of its path, on the side where it covers fewest points and other labels."""
-    pixels = [ax.transData.transform(path) for path, _, _ in paths]
-    if not paths:
-        return
-    points = np.vstack(pixels)
-    boxes: list[np.ndarray] = []
-    per_point = ax.figure.dpi / 72
-    for (path, family, colour), place in zip(paths, pixels, strict=True):
-        size = np.array([0.66 * FONT * len(family), 1.3 * FONT]) * per_point
-        tried = []
-        for end, (right, up) in itertools.product((-1, 0), SIDES):
-            shift = np.array([right * (size[0] / 2 + 7 * per_point), up * (size[1] / 2 + 6 * per_point)])
-            box = np.array([place[end] + shift - size / 2, place[end] + shift + size / 2])
-            covered = np.sum(np.all((points > box[0]) & (points < box[1]), axis=1))
-            covered += 2 * sum(bool(np.all((box[0] < other[1]) & (other[0] < box[1]))) for other in boxes)
-            tried.append((int(covered), end, shift / per_point, box))
-        _, end, shift, box = min(tried, key=lambda t: t[0])
-        boxes.append(box)
-        ax.annotate(
-            family, path[end], xytext=tuple(shift), textcoords="offset points", ha="center", va="center", color=colour,
-            weight="bold", fontsize=FONT, zorder=6,
-            bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.6, "linewidth": 0},
-        )  # fmt: skip
