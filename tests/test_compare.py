@@ -21,7 +21,7 @@ from bayescale.compare import Assessment, Comparison, compare, scan_factors, sca
 from bayescale.compare.assess import Plan
 from bayescale.compare.elpd import as_elpd, held_out_elpd
 from bayescale.compare.splits import make_splits
-from bayescale.errors import CompareError, FitError
+from bayescale.errors import CompareError, ConvergenceWarning, FitError
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 from bayescale.response import expected_score, logit_score
@@ -310,7 +310,8 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
     by_arviz = az.loo(posterior.log_likelihood(), var_name="score")
     assert found.table.loc["custom", "elpd_loo"] == pytest.approx(by_arviz["elpd_loo"])
     # One process gives the same draws as two.
-    again = bs.fit(world_spec(), evals, random_seed=0, cores=1, progressbar=False, **short)
+    with pytest.warns(ConvergenceWarning):
+        again = bs.fit(world_spec(), evals, random_seed=0, cores=1, progressbar=False, **short)
     np.testing.assert_array_equal(again.draws.loading, posterior.draws.loading)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bayescale.compare import Comparison
 
 SPACING = 0.78
+LEGEND_WIDTH = 80
 
 
 def plot_forecasts_by_spec(
@@ -72,5 +73,7 @@ def plot_forecasts_by_spec(
     ax.set_xlabel(
         f"score of {models[0]}; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9
     )
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=min(3, len(specs)))
+    # Long names side by side would leave the axes no width.
+    columns = max(1, min(len(specs), LEGEND_WIDTH // max(map(len, specs))))
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
     return ax
