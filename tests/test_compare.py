@@ -51,7 +51,7 @@ def test_families_stay_whole(evals: Evals) -> None:
 
 
 def test_too_many_folds_are_refused_with_the_number_there_is(evals: Evals) -> None:
-    with pytest.raises(CompareError, match="folds=5: only 4 familys have scores"):
+    with pytest.raises(CompareError, match="folds=5: only 4 families have scores"):
         make_splits(evals, "family", 5)
     with pytest.raises(CompareError, match="needs at least 2"):
         make_splits(evals, "model", 1)

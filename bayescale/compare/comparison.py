@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayescale.compare.assess import Assessment
 from bayescale.compare.elpd import as_elpd
+from bayescale.compare.splits import PLURAL
 from bayescale.errors import CompareError
 from bayescale.intervals import PROB, summarise
 
@@ -195,7 +196,8 @@ class Comparison:
         best = self.elpd()
         by = self.left_out[0]
         unconverged = [n for n, p in self.posteriors.items() if not p.converged]
-        head = f"Comparison of {len(self.names)} specs, elpd leaving out {'scores' if by == LOO else f'whole {by}s'}:"
+        whole = f"whole {PLURAL[by]}" if by in PLURAL else "single scores"
+        head = f"Comparison of {len(self.names)} specs, elpd leaving out {whole}:"
         lines = []
         for name, row in best.iterrows():
             figures = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"

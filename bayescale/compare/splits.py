@@ -12,6 +12,7 @@ from bayescale.errors import CompareError, MissingDependencyError
 from bayescale.evals import Evals
 
 HeldOut = Literal["model", "family"]
+PLURAL: dict[str, str] = {"model": "models", "family": "families"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def make_splits(evals: Evals, by: HeldOut, folds: int) -> list[Split]:
     groups = scores if by == "model" else scores.map(evals.models.set_index("model")["family"])
     if groups.nunique() < folds:
         raise CompareError(
-            f"folds={folds}: only {groups.nunique()} {by}s have scores. Take fewer folds, at least 2, or leave "
+            f"folds={folds}: only {groups.nunique()} {PLURAL[by]} have scores. Take fewer folds, at least 2, or leave "
             f"{by!r} out of leave_out."
         )
     matrix = evals.matrix()
