@@ -24,6 +24,7 @@ import pandas as pd
 from scipy import stats
 
 import bayescale as bs
+from bayescale.decades import compute_slopes, worth_in_decades
 from bayescale.draws import Draws, read_draws
 from bayescale.errors import ConvergenceWarning
 
@@ -47,16 +48,14 @@ def design() -> bs.Evals:
 def quantities(draws: Draws) -> dict[str, np.ndarray]:
     """What is ranked, by kind, (S, quantity).
 
-    Efficiency is in decades of compute (DESIGN: ``alpha . beta / beta . beta``), slopes in logits a decade, by
+    Efficiency is in decades of compute (``alpha . beta / beta . beta``), slopes in logits a decade, by
     benchmark; expected scores are those of all models, forecasts those of each family's typical model a decade beyond
     the largest.
     """
-    beta = draws.slope[:, 0]
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0
-    efficiency = np.einsum("sfk,sk->sf", draws.family_offset, beta) / np.square(beta).sum(axis=1, keepdims=True)
     return {
-        "efficiency of families": efficiency,
-        "slopes of benchmarks": np.einsum("sbk,sk->sb", draws.loading, beta),
+        "efficiency of families": worth_in_decades(draws, draws.family_offset, "capabilities"),
+        "slopes of benchmarks": compute_slopes(draws),
         "expected scores": draws.fitted_scores().reshape((draws.size, -1)),
         "forecasts": draws.family_scores(ahead).reshape((draws.size, -1)),
     }
