@@ -14,6 +14,7 @@ import pytest
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.checks import PriorPredictive, prior_predictive
+from bayescale.cli import main
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 
@@ -50,6 +51,21 @@ def two_factors() -> Posterior:
 def prior(evals: Evals) -> PriorPredictive:
     """Six hundred draws from the priors alone; nothing is compiled for them."""
     return prior_predictive(world_spec(), evals, draws=600, random_seed=1)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: exit code, stdout, stderr."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

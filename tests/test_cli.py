@@ -5,32 +5,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import Run
 from simulate import Truth, posterior_near
 
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec
-from bayescale.cli import commands, main, show
+from bayescale.cli import commands, show
 from bayescale.intervals import PROB
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
 
 
 @pytest.fixture(scope="module")
