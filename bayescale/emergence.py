@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops
-from bayescale.errors import EmergenceError, suggest
+from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.response import expected_score, logit_of_share, logit_score
@@ -281,8 +281,7 @@ class Emergence:
         except (TypeError, ValueError):
             raise EmergenceError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
         if not 0 <= value <= 1:
-            hint = f" It looks like a percentage: did you mean {value / 100:g}?" if 1 < value <= 100 else ""
-            raise EmergenceError(f"score={value:g} is not between 0 and 1.{hint}")
+            raise EmergenceError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
         if value >= self.ceiling:
             raise EmergenceError(
                 f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "

@@ -87,3 +87,14 @@ def suggest(name: str, known: Iterable[str], what: str) -> str:
     if names and (len(names) <= 12 or not near):
         message += f" Known: {', '.join(names)}."
     return message
+
+
+def percentage_hint(value: float) -> str:
+    """Ask whether a score outside [0, 1] was meant as a percentage; nothing to say of others.
+
+    Examples
+    --------
+    >>> percentage_hint(86)
+    ' It looks like a percentage: did you mean 0.86?'
+    """
+    return f" It looks like a percentage: did you mean {value / 100:g}?" if 1 < value <= 100 else ""

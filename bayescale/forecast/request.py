@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import ForecastError, suggest
+from bayescale.errors import ForecastError, percentage_hint, suggest
 from bayescale.evals.columns import SMALLEST_FLOPS
 from bayescale.model.data import design
 from bayescale.spec import COVARIATE_COLUMNS
@@ -156,7 +156,8 @@ def read_given(given: Mapping[str, float], request: Request, benchmarks: list[st
         except (TypeError, ValueError):
             raise ForecastError(f"given: the score of {name}, {score!r}, is not a number.") from None
         if not 0 <= value <= 1:
-            hint = f" It looks like a percentage: did you mean {value / 100:g}?" if 1 < value <= 100 else ""
-            raise ForecastError(f"given: the score of {name}, {value:g}, is not between 0 and 1.{hint}")
+            raise ForecastError(
+                f"given: the score of {name}, {value:g}, is not between 0 and 1.{percentage_hint(value)}"
+            )
     index = np.array([benchmarks.index(name) for name in given], dtype=int)
     return index, np.array([float(s) for s in given.values()])
