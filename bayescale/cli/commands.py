@@ -30,7 +30,7 @@ def _examples(*lines: str) -> str:
 
 app = _app(
     epilog=_examples(
-        "bayescale demo -o demo/                        everything once, in two minutes",
+        "bayescale demo -o demo/                        everything once, in two to four minutes",
         "bayescale fit -o posterior.nc                  the default spec on public base models",
         "bayescale check posterior.nc                   may it be believed?",
         "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
@@ -258,7 +258,7 @@ def demo(
     The default spec is fitted to base models of many families; three larger models are forecast, one of them of a
     family never seen; posterior, table and pictures are written to a folder.
 
-    Takes about two minutes on two cores. With BAYESCALE_FAST=1 in the environment few draws are taken: quick, to see
+    Takes two to four minutes on two cores. With BAYESCALE_FAST=1 in the environment few draws are taken: quick, to see
     that everything runs; the figures are rough then.
     """
     from bayescale.demo import run_demo
