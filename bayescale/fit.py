@@ -80,7 +80,7 @@ def fit(
     """
     from bayescale.posterior import Posterior
 
-    spec = load_spec(spec) if isinstance(spec, str) else spec
+    spec = load_spec(spec)
     settings = {"draws": draws, "tune": tune, "chains": chains}
     for name, value in settings.items():
         if value < 1:

@@ -281,8 +281,10 @@ def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> 
             raise SpecError(suggest(str(key), part.model_fields, what if what != "spec" else "key of a spec"))
 
 
-def load_spec(name: str | Path = "default") -> Spec:
+def load_spec(name: str | Path | Spec = "default") -> Spec:
     """Load a spec that ships with the package by name, or any spec by the path of its YAML file.
+
+    A `Spec` is returned as it is, so that functions take either.
 
     Raises
     ------
@@ -294,6 +296,8 @@ def load_spec(name: str | Path = "default") -> Spec:
     >>> load_spec("one_factor").factors
     1
     """
+    if isinstance(name, Spec):
+        return name
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 import warnings
@@ -16,13 +15,15 @@ from bayescale.backtest.predictive import Method
 from bayescale.backtest.result import Backtest, collect
 from bayescale.backtest.task import Task, load_tasks
 from bayescale.backtest.unit import make_units
-from bayescale.backtest.workers import Report, run_units
+from bayescale.backtest.workers import run_units
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
-from bayescale.errors import BacktestError, BacktestWarning, MissingDependencyError, suggest
+from bayescale.errors import BacktestError, BacktestWarning, suggest
+from bayescale.parallel import Report, cores_each, require_libraries
 from bayescale.spec import Spec, list_specs, load_spec
 
 # The tasks of Ruan, Maddison & Hashimoto (2024): 15 that are averaged, and 2 of agents.
 PAPER_TASKS = ("emergent", "post_training", "leaderboard_v2", "agent")
+LIBRARIES = ("joblib", "scoringrules", "sklearn", "statsmodels", "threadpoolctl")
 
 
 def backtest(
@@ -82,9 +83,9 @@ def backtest(
     >>> found.scores.query("task == 'leaderboard_v2/gpqa'")["n_test"].tolist()
     [16, 18]
     """
-    _require_libraries()
+    require_libraries(LIBRARIES, "A backtest", "backtest")
     chosen_tasks = _tasks(tasks)
-    jobs_cores = cores or _cores_each(jobs)
+    jobs_cores = cores or cores_each(jobs)
     chosen = resolve_methods(methods, draws=draws, tune=tune, chains=chains, cores=jobs_cores)
     units = make_units(chosen, make_folds(chosen_tasks), random_seed)
 
@@ -170,23 +171,6 @@ def _baselines() -> dict[str, Any]:
     from bayescale.backtest.baselines import BASELINES
 
     return dict(BASELINES)
-
-
-def _require_libraries() -> None:
-    for name in ("joblib", "scoringrules", "sklearn", "statsmodels", "threadpoolctl"):
-        if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"A backtest needs {name}: pip install 'bayescale[backtest]'")
-
-
-def _cores_each(jobs: int | None) -> int:
-    """Processors for the chains of one fit, when `jobs` fits run at once."""
-    import joblib
-
-    try:
-        workers = joblib.effective_n_jobs(jobs)
-    except (TimeoutError, ValueError):
-        workers = 1  # said where the workers are wanted
-    return max(1, joblib.cpu_count() // max(1, workers))
 
 
 def _folder(directory: str | Path) -> Path:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,12 +14,11 @@ from bayescale.backtest.journal import Journal
 from bayescale.backtest.predictive import Predictive
 from bayescale.backtest.unit import Unit
 from bayescale.errors import BacktestError
+from bayescale.parallel import Report, dask_mended
 
 # Units over the same coordinates that one worker gets in a row: enough that compiling a model pays, few enough that
 # workers share the work evenly and progress is seen.
 TOGETHER = 4
-
-Report = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def run_units(units: Sequence[Unit], journal: Journal, jobs: int | None, report:
             journal.path(unit).unlink(missing_ok=True)  # damaged, as a warning has said
     report(len(done), len(units), "kept from before" if done else "")
     failures: dict[str, Failure] = {}
-    with _dask_mended():
+    with dask_mended():
         together = TOGETHER if _workers(jobs) > 1 else 1
         for attempt in ("in batches", "one by one", "alone"):
             rest = [u for u in units if u.key not in done and u.key not in failures]
@@ -187,36 +184,3 @@ def _workers(jobs: int | None) -> int:
         raise BacktestError(f"The Dask scheduler has no workers. {advice}") from error
     except ValueError as error:
         raise BacktestError(f"jobs={jobs}: {error}") from error
-
-
-def _dask_mended() -> AbstractContextManager[Any]:
-    """Work around two habits of joblib's Dask backend.
-
-    It is silent of tasks whose workers died, so one waits for ever. And while a cluster has a single worker, joblib
-    does the work in this process, which a method that kills its worker would end.
-    """
-    import joblib
-    from joblib.parallel import get_active_backend
-
-    backend, _ = get_active_backend()
-    kind: Any = type(backend)
-    if kind.__name__ != "DaskDistributedBackend":
-        return nullcontext()
-
-    class Mended(kind):
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            workers = super().effective_n_jobs(n_jobs)
-            return max(2, workers) if workers else 0
-
-        def submit(self, func: Any, callback: Any = None) -> Any:
-            future = super().submit(func, callback)
-            future.add_done_callback(lambda f: callback(f.exception()) if f.exception() else None)
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, BaseException):
-                raise out
-            return super().retrieve_result_callback(out)
-
-    settings = {name: getattr(backend, name) for name in ("client", "wait_for_workers_timeout")}
-    return joblib.parallel_config(Mended(**settings), n_jobs=-1)

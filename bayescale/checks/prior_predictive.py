@@ -172,7 +172,7 @@ def prior_predictive(
     import xarray as xr
     from pytensor.compile.mode import Mode
 
-    spec = load_spec(spec) if isinstance(spec, str) else spec
+    spec = load_spec(spec)
     if draws < 1:
         raise FitError(f"draws={draws}: at least 1 is needed.")
     flops, covariates = compute_grid(spec, evals)

@@ -139,11 +139,10 @@ def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Meth
     """Share the processors between the workers."""
     import dataclasses
 
-    import joblib
-
     from bayescale.backtest.bayes import BayesMethod
+    from bayescale.parallel import cores_each
 
-    cores = None if dask else max(1, joblib.cpu_count() // jobs)
+    cores = None if dask else cores_each(jobs)
     return [dataclasses.replace(m, cores=cores) if isinstance(m, BayesMethod) else m for m in methods]
 
 

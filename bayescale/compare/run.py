@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayescale.compare.assess import Assessment, Plan, assess
 from bayescale.compare.comparison import Comparison
 from bayescale.compare.splits import HeldOut, check_held_out
 from bayescale.defaults import SCAN_DRAWS
-from bayescale.errors import BayescaleError, CompareError, MissingDependencyError
+from bayescale.errors import BayescaleError, CompareError
+from bayescale.parallel import Report, cores_each, dask_mended, on_dask, require_libraries
 from bayescale.posterior import Posterior
 from bayescale.spec import Priors, Spec, load_spec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 FOLDS = 5
-Report = Callable[[int, int, str], None]
+LIBRARIES = ("joblib", "sklearn", "threadpoolctl")
 
 
 def compare(
@@ -81,12 +81,12 @@ def compare(
     ... )  # doctest: +SKIP
     >>> found.table  # doctest: +SKIP
     """
-    _require_libraries()
+    require_libraries(LIBRARIES, "Comparing specs", "compare")
     check_held_out(leave_out, folds)
     work, evals = _work(specs, evals)
     question = dict(forecast or {})
-    jobs, cores = _shared(len(work), jobs)
-    plan = Plan(tuple(leave_out), folds, random_seed, cores, sampling)
+    jobs = _at_a_time(len(work), jobs)
+    plan = Plan(tuple(leave_out), folds, random_seed, cores_each(jobs), sampling)
     report = progress or (lambda *_: None)
     return Comparison(dict(_assessments(work, evals, plan, jobs, report)), question, backtest)
 
@@ -111,7 +111,9 @@ def scan_factors(
     Comparison
         Specs are called ``1 factor``, ``2 factors``, ... `Comparison.table` says which predicts whole models best.
     """
-    return compare(with_factors(_loaded(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
+    return compare(
+        with_factors(load_spec(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings
+    )
 
 
 def scan_priors(
@@ -142,7 +144,8 @@ def scan_priors(
     SpecError
         For a prior that does not exist.
     """
-    return compare(with_priors(_loaded(spec), priors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
+    specs = with_priors(load_spec(spec), priors)
+    return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
@@ -181,10 +184,6 @@ def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
     return variants
 
 
-def _loaded(spec: str | Spec) -> Spec:
-    return spec if isinstance(spec, Spec) else load_spec(spec)
-
-
 Work = tuple[Spec, Posterior | None]
 
 
@@ -200,7 +199,7 @@ def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
     else:
         listed = [specs] if isinstance(specs, str | Spec) else list(specs)
         work = {}
-        for spec in map(_loaded, listed):
+        for spec in map(load_spec, listed):
             if spec.name in work:
                 raise CompareError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
             work[spec.name] = (spec, None)
@@ -220,9 +219,10 @@ def _assessments(
     report(0, len(work), "")
     done: dict[str, Assessment] = {}
     tasks = (joblib.delayed(_named)(name, *of, evals, plan) for name, of in work.items())
-    for name, found in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
-        done[name] = found
-        report(len(done), len(work), name)
+    with dask_mended():
+        for name, found in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
+            done[name] = found
+            report(len(done), len(work), name)
     return [(name, done[name]) for name in work]
 
 
@@ -233,17 +233,8 @@ def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, pla
         raise CompareError(f"Spec {name!r}: {error}") from error
 
 
-def _shared(specs: int, jobs: int | None) -> tuple[int | None, int]:
-    """How many specs at a time, and processors for each: compiling takes one, however many there are."""
+def _at_a_time(specs: int, jobs: int | None) -> int | None:
+    """Specs at a time: compiling takes one processor, however many there are."""
     import joblib
-    from joblib.parallel import get_active_backend
 
-    if jobs is None and type(get_active_backend()[0]).__name__ != "DaskDistributedBackend":
-        jobs = max(1, min(specs, joblib.cpu_count()))
-    return jobs, max(1, joblib.cpu_count() // max(1, joblib.effective_n_jobs(jobs)))
-
-
-def _require_libraries() -> None:
-    for name in ("joblib", "sklearn", "threadpoolctl"):
-        if importlib.util.find_spec(name) is None:
-            raise MissingDependencyError(f"Comparing specs needs {name}: pip install 'bayescale[compare]'")
+    return max(1, min(specs, joblib.cpu_count())) if jobs is None and not on_dask() else jobs

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import xarray as xr
 
-from bayescale.errors import CompareError, MissingDependencyError
+from bayescale.errors import CompareError
 from bayescale.evals import Evals
 
 HeldOut = Literal["model", "family"]
@@ -55,10 +55,8 @@ def make_splits(evals: Evals, by: HeldOut, folds: int) -> list[Split]:
     >>> sum(len(split.models) for split in splits) == len(set(bs.load_evals("base-llms").scores["model"]))
     True
     """
-    try:
-        from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
-    except ImportError:
-        raise MissingDependencyError("Comparing specs needs scikit-learn: pip install 'bayescale[compare]'") from None
+    from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
+
     check_held_out((by,), folds)
     scores = evals.scores["model"]
     groups = scores if by == "model" else scores.map(evals.models.set_index("model")["family"])
