@@ -1,0 +1,71 @@
+"""Work shared between processes or the workers of a Dask cluster, through joblib: how many, and how many cores each."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from bayescale.errors import MissingDependencyError
+
+# Called with the number of pieces of work that are done, of all, and the name of the last one.
+Report = Callable[[int, int, str], None]
+
+
+def on_dask() -> bool:
+    """Whether joblib's work goes to a Dask cluster: ``joblib.parallel_config("dask")`` is in force."""
+    from joblib.parallel import get_active_backend
+
+    return type(get_active_backend()[0]).__name__ == "DaskDistributedBackend"
+
+
+def cores_each(jobs: int | None) -> int:
+    """Processors for the chains of one fit, when `jobs` fits run at once."""
+    import joblib
+
+    try:
+        workers = joblib.effective_n_jobs(jobs)
+    except (TimeoutError, ValueError):
+        workers = 1  # said where the workers are wanted
+    return max(1, joblib.cpu_count() // max(1, workers))
+
+
+def dask_mended() -> AbstractContextManager[Any]:
+    """Work around two habits of joblib's Dask backend; nothing where the work stays on this machine.
+
+    It is silent of tasks whose workers died, so one waits for ever. And while a cluster has a single worker, joblib
+    does the work in this process, which a method that kills its worker would end.
+    """
+    import joblib
+    from joblib.parallel import get_active_backend
+
+    if not on_dask():
+        return nullcontext()
+    backend, _ = get_active_backend()
+    kind: Any = type(backend)
+
+    class Mended(kind):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            workers = super().effective_n_jobs(n_jobs)
+            return max(2, workers) if workers else 0
+
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            future = super().submit(func, callback)
+            future.add_done_callback(lambda f: callback(f.exception()) if f.exception() else None)
+            return future
+
+        def retrieve_result_callback(self, out: Any) -> Any:
+            if isinstance(out, BaseException):
+                raise out
+            return super().retrieve_result_callback(out)
+
+    settings = {name: getattr(backend, name) for name in ("client", "wait_for_workers_timeout")}
+    return joblib.parallel_config(Mended(**settings), n_jobs=-1)
+
+
+def require_libraries(names: Sequence[str], what: str, extra: str) -> None:
+    """Raise `MissingDependencyError` for the first library that is not installed, with how to install it."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise MissingDependencyError(f"{what} needs {name}: pip install 'bayescale[{extra}]'")
