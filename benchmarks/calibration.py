@@ -19,6 +19,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import joblib
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -28,7 +29,8 @@ from bayescale.decades import compute_slopes, worth_in_decades
 from bayescale.draws import Draws, read_draws
 from bayescale.errors import ConvergenceWarning
 
-SAMPLING = {"draws": 500, "tune": 300, "chains": 2}
+# One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
+SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
 # Ranks are taken among so many draws, thinned to be nearly independent.
 RANKED = 99
 BINS = 10
@@ -120,11 +122,12 @@ def main(name: str, folder: Path, simulations: int = 100) -> None:
     path = folder / f"ranks-{spec.name}.csv"
     done = set(pd.read_csv(path)["simulation"]) if path.exists() else set()
     started = time.perf_counter()
-    for number in range(simulations):
-        if number not in done:
-            rows = pd.DataFrame(simulate(spec, evals, number))
-            rows.to_csv(path, mode="a", index=False, header=not path.exists())
-            print(f"{number + 1} of {simulations}: R-hat {rows['rhat'].iloc[0]:.3f}", file=sys.stderr, flush=True)
+    work = (joblib.delayed(simulate)(spec, evals, number) for number in range(simulations) if number not in done)
+    for rows in joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(work):
+        found = pd.DataFrame(rows)
+        found.to_csv(path, mode="a", index=False, header=not path.exists())
+        number, rhat = found.loc[0, ["simulation", "rhat"]]
+        print(f"simulation {number:.0f}: R-hat {rhat:.3f}", file=sys.stderr, flush=True)
     ranks = pd.read_csv(path)
     ranks = ranks[ranks["simulation"] < simulations]
     worlds = ranks.drop_duplicates("simulation")

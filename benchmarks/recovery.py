@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 from scipy.special import expit
@@ -60,24 +61,28 @@ def simulate(factors: int, seed: int) -> bs.Evals:
     )
 
 
-def main(folder: Path, worlds: int = 10) -> None:
-    """Scan what is missing, then print which number won in each world."""
-    folder.mkdir(parents=True, exist_ok=True)
-    spec = bs.load_spec("default")
+def scan(truth: int, number: int, path: Path) -> None:
+    """Scan one world, unless that is done, and write down its table."""
     compiled.KEPT = len(FACTORS)  # every number of factors stays compiled from world to world
-    started, rows = time.perf_counter(), []
-    for number in range(worlds):
-        truth = TRUTHS[number % len(TRUTHS)]
-        path = folder / f"world-{number}.csv"
-        if not path.exists():
-            found = bs.scan_factors(spec, simulate(truth, number), FACTORS, folds=FOLDS, jobs=1, **SAMPLING)
-            found.table.reset_index().to_csv(path, index=False)
-            print(found, file=sys.stderr, flush=True)
+    if not path.exists():
+        spec = bs.load_spec("default")
+        found = bs.scan_factors(spec, simulate(truth, number), FACTORS, folds=FOLDS, jobs=1, **SAMPLING)
+        found.table.reset_index().to_csv(path, index=False)
+        print(found, file=sys.stderr, flush=True)
+
+
+def main(folder: Path, worlds: int = 10) -> None:
+    """Scan what is missing, a world on each core, then print which number won in each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    planned = [(TRUTHS[number % len(TRUTHS)], number, folder / f"world-{number}.csv") for number in range(worlds)]
+    joblib.Parallel(n_jobs=-1, batch_size=1)(joblib.delayed(scan)(*world) for world in planned)
+    rows = []
+    for truth, _, path in planned:
         table = pd.read_csv(path)
-        best = int(table["spec"].iloc[0].split()[0])
-        differences = table["difference_model"].round(1).tolist()
         order = [int(s.split()[0]) for s in table["spec"]]
-        rows.append({"truth": truth, "best": best, "order": order, "difference": differences})
+        differences = table["difference_model"].round(1).tolist()
+        rows.append({"truth": truth, "best": order[0], "order": order, "difference": differences})
     found_all = pd.DataFrame(rows)
     right = (found_all["best"] - found_all["truth"]).abs() <= 1
     print(found_all.to_string(index=False))
