@@ -1,5 +1,10 @@
 """Bayesian observational scaling laws of language models: evals in, forecasts with credible intervals out."""
 
+import copyreg
+import importlib
+import sys
+import types
+
 import lazy_loader
 
 __version__ = "0.1.0"
@@ -23,3 +28,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "diagnostics": ["Verdict"],
     },
 )
+
+# Functions of a notebook that say `bs` must reach joblib's and Dask's workers. cloudpickle sends plain modules by name
+# only, and lazy_loader gives a package with functions named like their modules (`fit`) a type of its own.
+if (_kind := type(sys.modules[__name__])) is not types.ModuleType:
+    copyreg.pickle(_kind, lambda module: (importlib.import_module, (module.__name__,)))

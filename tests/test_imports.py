@@ -35,3 +35,17 @@ def test_nothing_heavy_is_loaded(statement: str) -> None:
 @pytest.mark.parametrize("name", bayescale.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(bayescale, name) is not None
+
+
+def test_a_function_that_uses_the_package_reaches_workers() -> None:
+    code = """
+import joblib
+import bayescale as bs
+
+def factors(name):
+    return bs.load_spec(name).factors
+
+print(joblib.Parallel(n_jobs=2)(joblib.delayed(factors)(n) for n in ("one_factor", "two_factors")))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "[1, 2]", ran.stderr
