@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import time
@@ -10,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import arviz as az
+import numpy as np
 import pytest
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.cli import main
+from bayescale.errors import FitError
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 
@@ -51,6 +55,26 @@ def two_factors() -> Posterior:
 def prior(evals: Evals) -> PriorPredictive:
     """Six hundred draws from the priors alone; nothing is compiled for them."""
     return prior_predictive(world_spec(), evals, draws=600, random_seed=1)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tuple[str, int, int]]:
+    """Fits of a comparison are draws around the truth; what was asked for is noted as spec, seed, number of scores."""
+    asked: list[tuple[str, int, int]] = []
+
+    def fit(spec: Any, evals: Evals, random_seed: int, **settings: Any) -> Posterior:
+        asked.append((spec.name, random_seed, len(evals)))
+        if spec.name == "impossible":
+            raise FitError("Sampling failed.")
+        return posterior_near(evals, world[1], spec, draws=100, seed=random_seed % 1000)
+
+    def loo(posterior: Posterior) -> Any:
+        cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
+        return az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
+
+    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
+    return asked
 
 
 Run = Callable[..., tuple[int, str, str]]

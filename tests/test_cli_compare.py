@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
-import arviz as az
-import numpy as np
 import pandas as pd
 import pytest
-from simulate import Truth, posterior_near, world_spec
+from simulate import world_spec
 
 from bayescale.cli import main
 from bayescale.evals import Evals
@@ -18,19 +14,8 @@ from bayescale.posterior import Posterior
 
 
 @pytest.fixture
-def tables(world: tuple[Evals, Truth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tables(evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path) -> Path:
     """Folder with the simulated tables and a spec of that world."""
-    evals, truth = world
-
-    def fit(spec: Any, evals: Evals, random_seed: int, **settings: Any) -> Posterior:
-        return posterior_near(evals, truth, spec, draws=200, seed=random_seed % 1000)
-
-    def loo(posterior: Posterior) -> Any:
-        cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
-        return az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
-
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
-    monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
     for name, table in {"models": evals.models, "benchmarks": evals.benchmarks, "scores": evals.scores}.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "mine.yaml").write_text(world_spec().replace(name="mine").to_yaml())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,7 @@ from bayescale.compare import Assessment, Comparison, compare, scan_factors, sca
 from bayescale.compare.assess import Plan
 from bayescale.compare.elpd import as_elpd, held_out_elpd
 from bayescale.compare.splits import make_splits
-from bayescale.errors import CompareError, ConvergenceWarning, FitError
+from bayescale.errors import CompareError, ConvergenceWarning
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 from bayescale.response import expected_score, logit_score
@@ -193,41 +193,30 @@ def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> No
         comparison.elpd("cell")
 
 
-def test_print_names_the_best_and_what_did_not_converge(comparison: Comparison, posterior: Posterior) -> None:
-    bad = Posterior(
-        posterior.idata,
-        posterior.spec,
-        posterior.evals,
-        posterior.verdict.model_copy(update={"converged": False}),
-        posterior.sampling,
-    )
-    text = repr(Comparison({"bad": assessment(bad), "good": comparison.assessments["better"]}))
-    (line,) = (part for part in text.splitlines() if part.strip().startswith("bad"))
-    assert line.endswith("NOT converged")
-    assert text.startswith("Comparison of 2 specs, elpd leaving out whole models:")
+@pytest.fixture
+def doubtful(posterior: Posterior, comparison: Comparison) -> Comparison:
+    bad = dataclasses.replace(posterior, verdict=posterior.verdict.model_copy(update={"converged": False}))
+    torn = comparison.assessments["better"]
+    torn = dataclasses.replace(torn, folds=torn.folds.assign(rhat=1.79))
+    return Comparison({"bad": assessment(bad), "torn": torn, "good": comparison.assessments["better"]})
+
+
+def test_what_may_be_off_is_named_with_the_reason(doubtful: Comparison, comparison: Comparison) -> None:
+    assert comparison.doubts == {}
+    assert list(doubtful.doubts) == ["bad", "torn"]
+    assert doubtful.doubts["bad"].startswith("did not converge (R-hat ")
+    assert doubtful.doubts["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
+
+
+def test_print_names_the_best_and_what_may_be_off(doubtful: Comparison) -> None:
+    text = repr(doubtful)
+    marked = [part.split()[0] for part in text.splitlines() if part.endswith("   (!)")]
+    assert sorted(marked) == ["bad", "torn"]
+    assert "  (!) torn chains of a refit disagree" in text
+    assert text.startswith("Comparison of 3 specs, elpd leaving out whole models:")
 
 
 # The run
-
-
-@pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch, world: World) -> list[tuple[str, int, int]]:
-    """Fits are draws around the truth; what was asked for is noted as spec, seed and number of scores."""
-    asked: list[tuple[str, int, int]] = []
-
-    def fit(spec: Any, evals: Evals, random_seed: int, **settings: Any) -> Posterior:
-        asked.append((spec.name, random_seed, len(evals)))
-        if spec.name == "impossible":
-            raise FitError("Sampling failed.")
-        return posterior_near(evals, world[1], spec, draws=50, seed=random_seed % 1000)
-
-    def loo(posterior: Posterior) -> Any:
-        cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
-        return az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
-
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
-    monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
-    return asked
 
 
 def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[str, int, int]]) -> None:

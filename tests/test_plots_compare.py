@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,7 @@ def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
     for name, fitted, shift in (("a", posterior, -1.0), ("b", two_factors, 0.0)):
         names = fitted.evals.model_names
         values = pd.Series(np.random.default_rng(1).normal(0, 1, len(names)) + shift, names)
-        folds = pd.DataFrame({"rhat": [1.0]})
+        folds = pd.DataFrame({"by": ["model"], "fold": [2], "rhat": [1.0]})
         parts[name] = Assessment(fitted, SimpleNamespace(), {"model": values}, folds, 1.0)
     return Comparison(parts, {"family": "Family-B", "flops": 1e25})
 
@@ -40,6 +41,15 @@ def test_the_best_spec_lies_at_zero_and_the_others_below(comparison: Comparison)
     assert points[1] == 0
     assert points[0] == pytest.approx(comparison.elpd().loc["a", "difference"])
     assert "models never evaluated" in ax.get_xlabel()
+
+
+def test_what_may_be_off_is_hollow(comparison: Comparison) -> None:
+    torn = replace(comparison.assessments["a"], folds=comparison.assessments["a"].folds.assign(rhat=2.0))
+    ax = plot_elpd(Comparison(dict(comparison.assessments) | {"a": torn}))
+    faces = {line.get_ydata()[0]: line.get_markerfacecolor() for line in ax.lines if len(line.get_xdata()) == 1}
+    assert faces[0] == "white"
+    assert faces[1] != "white"
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["chains disagree"]
 
 
 def test_intervals_stand_side_by_side(comparison: Comparison) -> None:

@@ -99,9 +99,8 @@ def compare(
         )  # fmt: skip
     show.plain_table(_rows(found))
     print("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
-    for name, posterior in found.posteriors.items():
-        if not posterior.converged:
-            show.step(f"Warning: {name} did not converge (R-hat {posterior.verdict.rhat:.3f}): take more --draws.")
+    for name, doubt in found.doubts.items():
+        show.step(f"Warning: {name} {doubt}: take more --draws, or do not rely on its figures.")
     show.step(f"Wrote {', '.join(_write(found, output))} to {shlex.quote(str(output))}.")
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Above this Pareto k, an importance sampling estimate is not to be relied on (Vehtari et al. 2024, JMLR 25:72).
 LARGEST_K = 0.7
 LOO = "loo"
+# Refits are short, and their densities means over draws: above this R-hat, chains are in different places.
+FOLD_RHAT = 1.1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,13 +83,23 @@ class Comparison:
         CompareError
             When that was not left out.
         """
+        by = by or self.left_out[0]
+        if by not in self.left_out:
+            raise CompareError(f"{by!r} was not left out; there is {', '.join(self.left_out)}. See leave_out.")
+        if by not in self._compared_by:
+            self._compared_by[by] = self._compared(by)
+        return self._compared_by[by].copy()
+
+    @cached_property
+    def _compared_by(self) -> dict[str, pd.DataFrame]:
+        """What was compared already: stacking weights take longer than all the rest of the table."""
+        return {}
+
+    def _compared(self, by: str) -> pd.DataFrame:
         import warnings
 
         import arviz as az
 
-        by = by or self.left_out[0]
-        if by not in self.left_out:
-            raise CompareError(f"{by!r} was not left out; there is {', '.join(self.left_out)}. See leave_out.")
         parts = {n: a.loo if by == LOO else as_elpd(a.held_out[by]) for n, a in self.assessments.items()}
         columns = ["elpd", "se", "p", "difference", "dse", "weight"]
         if len(parts) == 1:
@@ -102,6 +114,22 @@ class Comparison:
         found = found.rename(columns={"elpd_loo": "elpd", "p_loo": "p"})
         found["difference"] = -found["elpd_diff"]
         return found[columns].astype(float).rename_axis("spec")
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """By spec, why its figures may be off: its posterior did not converge, or a refit's chains disagree."""
+        found = {}
+        for name, of in self.assessments.items():
+            reasons = []
+            if not of.posterior.converged:
+                reasons.append(f"did not converge (R-hat {of.posterior.verdict.rhat:.3f})")
+            astray = of.folds[of.folds["rhat"] > FOLD_RHAT]
+            if len(astray):
+                which = ", ".join(f"{by} {fold}" for by, fold in zip(astray["by"], astray["fold"], strict=True))
+                reasons.append(f"chains of a refit disagree (fold {which}: R-hat up to {astray['rhat'].max():.2f})")
+            if reasons:
+                found[name] = "; ".join(reasons)
+        return found
 
     @property
     def table(self) -> pd.DataFrame:
@@ -195,13 +223,14 @@ class Comparison:
     def __repr__(self) -> str:
         best = self.elpd()
         by = self.left_out[0]
-        unconverged = [n for n, p in self.posteriors.items() if not p.converged]
+        doubts = self.doubts
         whole = f"whole {PLURAL[by]}" if by in PLURAL else "single scores"
         head = f"Comparison of {len(self.names)} specs, elpd leaving out {whole}:"
         lines = []
         for name, row in best.iterrows():
             figures = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"
-            lines.append(f"  {name:24s} {figures}{'   NOT converged' if name in unconverged else ''}")
+            lines.append(f"  {name:24s} {figures}{'   (!)' if name in doubts else ''}")
+        lines += [f"  (!) {name} {doubt}" for name, doubt in doubts.items()]
         asked = ", .variance_shares()" if len(self.names) > 1 else ""
         asked += ", .plot_forecasts(), .forecast_table()" if self.question else ""
         return "\n".join([head, *lines, f"Next: .table, .elpd('loo'), .plot(){asked}"])

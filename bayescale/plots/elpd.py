@@ -29,7 +29,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = N
     Returns
     -------
     matplotlib.axes.Axes
-        Specs in the order given, the best one at zero; hollow where the posterior did not converge.
+        Specs in the order given, the best one at zero; hollow where the figures may be off (`Comparison.doubts`).
 
     Raises
     ------
@@ -41,15 +41,15 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = N
     ax = plain(new_axes(ax, (6.8, 1.1 + 0.36 * len(found))))
     y = np.arange(len(found))
     best = found["difference"].to_numpy() == 0
-    converged = np.array([comparison.posteriors[name].converged for name in found.index])
+    doubted = np.array([name in comparison.doubts for name in found.index])
     colours = np.where(best, COLOURS[1], COLOURS[0])
     ax.axvline(0, color=INK, linewidth=0.8)
     for row in range(len(found)):
         difference, error = found["difference"].iloc[row], found["dse"].iloc[row]
-        face = colours[row] if converged[row] else "white"
+        face = "white" if doubted[row] else colours[row]
         ax.errorbar(difference, y[row], xerr=error, color=colours[row], marker="o", markerfacecolor=face, markersize=7)
-    if not converged.all():
-        ax.plot([], [], "o", color=OTHERS, markerfacecolor="white", label="did not converge")
+    if doubted.any():
+        ax.plot([], [], "o", color=OTHERS, markerfacecolor="white", label="chains disagree")
         ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     ax.set_yticks(y, found.index)
     ax.invert_yaxis()
