@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 
 PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
+SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.")]
+DataName = Annotated[
+    str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
+]
+Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")]
+Tune = Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")]
+Chains = Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit; convergence needs at least 2.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli.arguments import Chains, Draws, Seed, Tune
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, MissingDependencyError
 
@@ -57,12 +58,10 @@ def backtest(
         str | None,
         typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = BACKTEST_DRAWS,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
-    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = CHAINS,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same forecasts.")
-    ] = 0,
+    draws: Draws = BACKTEST_DRAWS,
+    tune: Tune = TUNE,
+    chains: Chains = CHAINS,
+    seed: Seed = 0,
 ) -> None:
     """Forecast scores that are hidden, and score the forecasts.
 

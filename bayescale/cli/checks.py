@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, PosteriorFile, Replicated, evals_of
+from bayescale.cli.arguments import AsJson, DataName, PosteriorFile, Replicated, Seed, SpecName, evals_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +21,10 @@ Picture = Annotated[
 
 
 def prior(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.")] = "default",
-    data: Annotated[
-        str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
-    ] = "base-llms",
+    spec: SpecName = "default",
+    data: DataName = "base-llms",
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Draws from the priors.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of the draws.")] = 0,
+    seed: Seed = 0,
     prob: Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")] = 0.9,
     csv: Csv = None,
     json: AsJson = False,

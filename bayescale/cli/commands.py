@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli import backtest, checks, compare
-from bayescale.cli.arguments import AsJson, PosteriorFile, Sampler, check_family, evals_of, known_scores
+from bayescale.cli.arguments import (
+    AsJson,
+    Chains,
+    DataName,
+    Draws,
+    PosteriorFile,
+    Sampler,
+    Seed,
+    SpecName,
+    Tune,
+    check_family,
+    evals_of,
+    known_scores,
+)
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import EvalsError, EvalsWarning
 
@@ -72,13 +85,11 @@ def fit(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE", help="Where the posterior goes, such as posterior.nc.")
     ],
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.")] = "default",
-    data: Annotated[
-        str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
-    ] = "base-llms",
-    draws: Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")] = DRAWS,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
-    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains; convergence needs at least 2.")] = CHAINS,
+    spec: SpecName = "default",
+    data: DataName = "base-llms",
+    draws: Draws = DRAWS,
+    tune: Tune = TUNE,
+    chains: Chains = CHAINS,
     cores: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Chains that run at once.  [default: all processors]")
     ] = None,
@@ -251,7 +262,7 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Seed of the sampler.")] = 1,
+    seed: Seed = 1,
 ) -> None:
     """Do the main job once, on public models.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli.arguments import check_family, evals_of
+from bayescale.cli.arguments import Chains, DataName, Seed, Tune, check_family, evals_of
 from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def compare(
     specs: Annotated[
         list[str] | None, typer.Argument(metavar="SPEC", help="Specs that ship, or YAML files.  [default: default]")
     ] = None,
-    data: Annotated[
-        str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
-    ] = "base-llms",
+    data: DataName = "base-llms",
     factors: Annotated[
         str | None, typer.Option(metavar="A-B", help="Scan numbers of capabilities of one spec, such as 1-6.")
     ] = None,
@@ -65,11 +63,9 @@ def compare(
         int | None,
         typer.Option(min=1, metavar="N", help=f"Kept draws per chain.  [default: {DRAWS}; {SCAN_DRAWS} in scans]"),
     ] = None,
-    tune: Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")] = TUNE,
-    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit.")] = CHAINS,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")
-    ] = 0,
+    tune: Tune = TUNE,
+    chains: Chains = CHAINS,
+    seed: Seed = 0,
 ) -> None:
     """Compare specs, priors or numbers of capabilities.
 
