@@ -243,6 +243,14 @@ def test_notes_say_what_is_allowed_and_do_not_warn() -> None:
     assert "a model without scores" in "\n".join(small().split(8.4e22)[0].notes)
 
 
+@pytest.mark.parametrize(("flops", "said"), [(8.4e22, False), (4e22, False), (8.4e25, True), (8.4e19, True)])
+def test_compute_that_contradicts_parameters_and_tokens_is_noted(flops: float, said: bool) -> None:
+    models = small().models.assign(params_b=[7.0, None, None, None], tokens_t=[2.0, None, None, None])
+    models.loc[0, "flops"] = flops
+    notes = "\n".join(small(models=models).notes)
+    assert ("times 6 x parameters x tokens" in notes) == said
+
+
 def test_repeated_equal_scores_are_dropped_and_said() -> None:
     again = pd.concat([small().scores, small().scores.iloc[[1, 1]]], ignore_index=True)
     with pytest.warns(EvalsWarning, match=r"scores\.iloc\[5\].*\(\.iloc\[1\]\)") as record:

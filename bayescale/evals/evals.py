@@ -15,6 +15,7 @@ from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals import describe, packing
 from bayescale.evals.cells import require
 from bayescale.evals.columns import SMALLEST_FLOPS, TABLES, read_from_file
+from bayescale.evals.compute import training_flops
 from bayescale.evals.csvfile import write_table
 from bayescale.evals.parts import Parts
 from bayescale.evals.problems import Problem, errors_only, sum_up, tables_error
@@ -90,7 +91,7 @@ class Evals(Parts):
 
     def _fill_flops(self) -> list[Problem]:
         models = self.models
-        estimate = 6 * (models["params_b"] * 1e9) * (models["tokens_t"] * 1e12)
+        estimate = training_flops(models["params_b"], models["tokens_t"])
         estimate = estimate.where(estimate >= SMALLEST_FLOPS)
         missing = np.flatnonzero(models["flops"].isna() & estimate.notna()).tolist()
         models["flops"] = models["flops"].fillna(estimate)

@@ -16,12 +16,15 @@ import pandas as pd
 
 from bayescale.errors import suggest
 from bayescale.evals.columns import TABLES, Arrived, arrive
+from bayescale.evals.compute import training_flops
 from bayescale.evals.csvfile import read_tables
 from bayescale.evals.problems import Problem, errors_only
 from bayescale.evals.rules import broken_cells
 
 # A family offset or a benchmark's slope that stands on fewer values than this is mostly its prior.
 FEW_SCORES = 3
+# Mixtures of experts and continued training lie within this factor of the estimate; a slip of a unit does not.
+FAR_FROM_ESTIMATE = 30
 
 
 def _repeated_names(table: Arrived, column: str) -> Iterator[Problem]:
@@ -91,13 +94,18 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
     Returns
     -------
     list of Problem
-        Severity ``"note"``: families with one model, benchmarks with fewer than three scores, models without scores.
+        Severity ``"note"``: families with one model, compute far from what parameters and tokens give, models without
+        scores, benchmarks with fewer than three scores.
     """
     notes = []
     family = models["family"]
     for i in np.flatnonzero(~family.duplicated(keep=False) & (family != "")).tolist():
         message, remedy = "a family with one model", "allowed; such an offset is mostly what other families suggest"
         notes.append(Problem("models", i + 2, "family", family.iloc[i], message, remedy, "note"))
+    ratio = models["flops"] / training_flops(models["params_b"], models["tokens_t"])
+    for i in np.flatnonzero((ratio > FAR_FROM_ESTIMATE) | (ratio < 1 / FAR_FROM_ESTIMATE)).tolist():
+        message = f"compute is {ratio.iloc[i]:.2g} times 6 x parameters x tokens"
+        notes.append(Problem("models", i + 2, "flops", models["flops"].iloc[i], message, "check all three", "note"))
     for i in np.flatnonzero(~models["model"].isin(scores["model"]) & (models["model"] != "")).tolist():
         message, remedy = "a model without scores", "allowed; they teach nothing"
         notes.append(Problem("models", i + 2, "model", models["model"].iloc[i], message, remedy, "note"))

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayescale.errors import ForecastError, percentage_hint, suggest
 from bayescale.evals.columns import SMALLEST_FLOPS
+from bayescale.evals.compute import training_flops
 from bayescale.model.data import design
 from bayescale.spec import COVARIATE_COLUMNS
 
@@ -103,14 +104,14 @@ def _numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _complete(figures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Fill in the third of compute, parameters and tokens from two: compute = 6 x parameters x tokens."""
+    """Fill in the third of compute, parameters and tokens from two (`training_flops`)."""
     filled = dict(figures)
     if "flops" not in filled and {"params_b", "tokens_t"} <= filled.keys():
-        filled["flops"] = 6 * filled["params_b"] * 1e9 * filled["tokens_t"] * 1e12
+        filled["flops"] = training_flops(filled["params_b"], filled["tokens_t"])
     elif "tokens_t" not in filled and {"params_b", "flops"} <= filled.keys():
-        filled["tokens_t"] = filled["flops"] / (6 * filled["params_b"] * 1e9) / 1e12
+        filled["tokens_t"] = filled["flops"] / training_flops(filled["params_b"], 1.0)
     elif "params_b" not in filled and {"tokens_t", "flops"} <= filled.keys():
-        filled["params_b"] = filled["flops"] / (6 * filled["tokens_t"] * 1e12) / 1e9
+        filled["params_b"] = filled["flops"] / training_flops(1.0, filled["tokens_t"])
     return filled
 
 
