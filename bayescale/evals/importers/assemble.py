@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -81,9 +82,13 @@ def _usable(reading: Reading, found: Iterable[Found]) -> list[Found]:
 
 def _choose(reading: Reading, names: Names, found: list[Found]) -> list[_Taken]:
     """Of the metrics of one result, take those that are known by name; if none is, the one that the tool prefers."""
-    groups: dict[tuple[str, str, str], list[Found]] = {}
+    groups: dict[tuple[tuple[str, str, str], int], list[Found]] = {}
+    seen: Counter[tuple[str, str, str, str]] = Counter()
     for f in found:
-        groups.setdefault((f.source, f.model, f.task), []).append(f)
+        result = (f.source, f.model, f.task)
+        # A metric that comes once more belongs to another result of the same model, such as a second row of a table.
+        groups.setdefault((result, seen[*result, f.metric]), []).append(f)
+        seen[*result, f.metric] += 1
     taken = []
     for metrics in groups.values():
         left_out = [f for f in metrics if names.left_out(*f.names)]
@@ -198,7 +203,7 @@ def _models(names: list[str], facts: list[dict[str, dict[str, Any]]], notes: lis
     for number in numbers:
         table[number] = pd.to_numeric(table[number]).astype(float)
     texts = [c for c in used if c not in numbers]
-    return table.assign(**{c: table[c].fillna("").astype("str") for c in texts})
+    return table.assign(**{c: table[c].astype(object).fillna("").astype("str") for c in texts})
 
 
 def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:

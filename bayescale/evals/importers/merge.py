@@ -78,7 +78,10 @@ def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tupl
     table = pd.DataFrame(list(rows.values()), columns=columns)
     numbers = [c for c in columns if any(f[c].dtype == float for f in (old, new) if c in f)]
     return table.assign(
-        **{c: table[c].astype(float) if c in numbers else table[c].fillna("").astype("str") for c in columns}
+        **{
+            c: table[c].astype(float) if c in numbers else table[c].astype(object).fillna("").astype("str")
+            for c in columns
+        }
     )
 
 
