@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "evals": ["Evals", "list_evals", "load_evals", "read_evals"],
+        "evals.importers": ["Imported", "import_evals"],
         "sensitivity": ["prior_sensitivity"],
         "spec": ["Spec", "list_specs", "load_spec"],
         "prior": ["Prior"],

@@ -239,7 +239,7 @@ def test_writing_leaves_no_half_files(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("bayescale.evals.csvfile._cell", fail)
+    monkeypatch.setattr("bayescale.evals.csvfile.cell_text", fail)
     with pytest.raises(OSError, match="disk full"):
         evals.to_directory(tmp_path)
     assert (tmp_path / "models.csv").read_text() == before

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest, checks, compare
+from bayescale.cli import backtest, checks, compare, importing
 from bayescale.cli.arguments import (
     AsJson,
     Chains,
@@ -51,6 +51,8 @@ app = _app(
 )
 data_app = _app()
 app.add_typer(data_app, name="data")
+import_app = _app()
+app.add_typer(import_app, name="import")
 
 
 @app.callback(invoke_without_command=True)
@@ -318,6 +320,27 @@ def validate(
         evals = read_evals(directory)
     print(f"{str(evals).splitlines()[0]}\nUsable.")
     print(f"Next: {show.program()} fit --data {shlex.quote(str(directory))} -o posterior.nc")
+
+
+import_app.callback(invoke_without_command=True)(importing.overview)
+import_app.command(
+    "lm-eval",
+    epilog=_examples(
+        "bayescale import lm-eval results/ -o my_tables/",
+        "bayescale import lm-eval more_results/ --into my_tables/ --models filled_in.csv",
+    ),
+)(importing.lm_eval)
+import_app.command("inspect", epilog=_examples("bayescale import inspect logs/ -o my_tables/"))(importing.inspect)
+import_app.command(
+    "wide",
+    epilog=_examples(
+        "bayescale import wide scores.csv --mapping mine.yaml -o my_tables/",
+        "bayescale import wide contents.parquet -m open-llm-leaderboard-2 -o leaderboard/",
+    ),
+)(importing.wide)
+import_app.command("epoch", epilog=_examples("bayescale import epoch benchmark_data/ -o epoch_tables/"))(
+    importing.epoch
+)
 
 
 def _next_command(posterior: Posterior, path: Path) -> str:

@@ -31,7 +31,7 @@ def check_target(path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def make_folder(path: Path) -> None:
@@ -47,7 +47,7 @@ def make_folder(path: Path) -> None:
     except FileExistsError:
         raise OutputError(f"Cannot make the folder {str(path)!r}: a file has this name.") from None
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -64,10 +64,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """The error that says what the system says, in one sentence."""
     return OutputError(f"Cannot write {str(path)!r}: {error.strerror or error}.")

@@ -93,14 +93,15 @@ def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table.columns)
-            writer.writerows(zip(*(map(_cell, table[c]) for c in table.columns), strict=True))
+            writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
         temporary.replace(directory / f"{name}.csv")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """Write one value as it stands in a cell: blank for an unknown number, and every float exact to the last bit."""
     if isinstance(value, str):
         return value
     if not isinstance(value, float):

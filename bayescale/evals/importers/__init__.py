@@ -1,0 +1,9 @@
+"""Importers: the output of evaluation tools as tables."""
+
+from __future__ import annotations
+
+from bayescale.evals.importers.imported import Imported
+from bayescale.evals.importers.mapping import Mapping, Target
+from bayescale.evals.importers.read import import_evals
+
+__all__ = ["Imported", "Mapping", "Target", "import_evals"]

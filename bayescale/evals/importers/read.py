@@ -1,0 +1,132 @@
+"""`import_evals`: from the output of a tool to tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayescale.errors import EvalsError, suggest
+from bayescale.evals.columns import TABLES, arrive
+from bayescale.evals.csvfile import read_table
+from bayescale.evals.importers import epoch, inspect_logs, lm_eval, wide
+from bayescale.evals.importers.assemble import assemble
+from bayescale.evals.importers.found import Reading
+from bayescale.evals.importers.imported import Imported
+from bayescale.evals.importers.known import Names
+from bayescale.evals.importers.mapping import Mapping, load_mapping
+from bayescale.evals.problems import Problem, tables_error
+from bayescale.evals.rules import broken_cells
+
+READERS: dict[str, Callable[..., Reading]] = {
+    lm_eval.TOOL: lm_eval.read_lm_eval,
+    inspect_logs.TOOL: inspect_logs.read_inspect,
+    wide.TOOL: wide.read_wide,
+    epoch.TOOL: epoch.read_epoch,
+}
+
+
+def import_evals(
+    tool: str,
+    source: str | Path,
+    mapping: str | Path | AnyMapping[str, Any] | Mapping | None = None,
+    models: str | Path | pd.DataFrame | None = None,
+    **options: Any,
+) -> Imported:
+    """Make tables of the output of an evaluation tool.
+
+    Parameters
+    ----------
+    tool : {"lm-eval", "inspect", "wide", "epoch"}
+        ``lm-eval``: result files of EleutherAI's lm-evaluation-harness. ``inspect``: logs of Inspect (needs
+        ``bayescale[inspect]``). ``wide``: a table of models by benchmarks, CSV or Parquet (which needs
+        ``bayescale[parquet]``). ``epoch``: long tables as Epoch AI publishes them; the level of confidence of
+        training compute becomes ``flops_log10_sd``.
+    source : str or pathlib.Path
+        A folder or a file.
+    mapping : str, pathlib.Path, dict or Mapping, optional
+        What names mean: a YAML file, a mapping that ships (``"open-llm-leaderboard-1"``, ``"open-llm-leaderboard-2"``)
+        or the same as a dict; see `bayescale.evals.importers.Mapping`. Without one, a benchmark that ships is
+        recognised by its name or by an alias in ``data/benchmarks.csv``, and by nothing else.
+    models : str, pathlib.Path or pandas.DataFrame, optional
+        What is known of the models: a CSV file with columns of `Evals.models`, such as a ``models_to_fill.csv`` that
+        has been filled in. Comes before what the tool says, which comes before the models that ship.
+    **options
+        ``subtasks=True``, for ``lm-eval``: take the subtasks of groups instead of the groups.
+
+    Returns
+    -------
+    Imported
+        The tables, what was taken and skipped and why, and the models to fill in. Where a tool states standard errors,
+        the number of items of a benchmark is the effective one (median over models).
+
+    Raises
+    ------
+    EvalsError
+        There is no such tool or source, mapping or models are wrong, or nothing could be taken.
+    MissingDependencyError
+        A reader needs a library that is not installed.
+
+    Examples
+    --------
+    >>> imported = import_evals("lm-eval", "results")  # doctest: +SKIP
+    >>> imported.write("my-tables")  # doctest: +SKIP
+    """
+    if tool not in READERS:
+        raise EvalsError(suggest(str(tool), READERS, "importer"))
+    if unknown := set(options) - ({"subtasks"} if tool == lm_eval.TOOL else set()):
+        raise EvalsError(f"The importer {tool} has no option {', '.join(sorted(unknown))}.")
+    path = Path(source)
+    if not path.exists():
+        raise EvalsError(f"There is no file or folder {str(source)!r} to import.")
+    names = Names(tool, load_mapping(mapping))
+    facts = _facts(models)
+    reading = READERS[tool](path, names, **options)
+    imported = assemble(reading, names, facts)
+    if imported.scores.empty:
+        raise EvalsError(_nothing(str(source), imported))
+    if unused := [m for m in facts if m not in set(imported.models["model"])]:
+        note = f"no score of these models, which `models` lists: {', '.join(unused)}"
+        imported = dataclasses.replace(imported, notes=(*imported.notes, note))
+    return imported
+
+
+def _nothing(source: str, imported: Imported) -> str:
+    reasons = imported.skipped.drop_duplicates("reason").head(10)
+    lines = [f"  {r.source}: {r.what}: {r.reason}" for r in reasons.itertuples()]
+    return "\n".join([f"Nothing in {source!r} could be taken by the importer {imported.tool}.", *lines])
+
+
+def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]]:
+    """What the user says of models, by model and column, blanks left out."""
+    if models is None:
+        return {}
+    problems: list[Problem] = []
+    table: pd.DataFrame | None
+    if isinstance(models, pd.DataFrame):
+        name, where, table = "models", "the models", models
+    else:
+        path = Path(models)
+        name, where = path.name.removesuffix(".csv"), str(path)
+        table, problems = read_table(path.parent, name)
+    if table is not None:
+        if "family" not in table:
+            table = table.assign(family="")
+        arrived = arrive("models", table)
+        problems += arrived.problems
+        # A family that is still blank stays to be filled in.
+        problems += [p for p in broken_cells(arrived) if not (p.column == "family" and p.value == "")]
+    if problems or table is None:
+        raise tables_error([dataclasses.replace(p, table=name) for p in problems], files=True, where=where)
+    columns = [c.name for c in TABLES["models"] if c.name in table and c.name != "model"]
+    frame = arrived.frame
+    assert frame is not None
+    given = table[columns].map(lambda cell: not (cell is None or cell != cell or str(cell).strip() == "")).to_numpy()
+    return {
+        model: {c: frame[c].iloc[i] for j, c in enumerate(columns) if given[i, j]}
+        for i, model in enumerate(frame["model"])
+    }
