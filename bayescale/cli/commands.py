@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest, checks, compare
+from bayescale.cli import backtest, checks, compare, report
 from bayescale.cli.arguments import AsJson, PosteriorFile, Sampler, check_family, evals_of, known_scores
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import EvalsError, EvalsWarning
@@ -216,6 +216,13 @@ app.command(
         "bayescale check posterior.nc --json | jq .problems",
     )
 )(checks.check)
+
+app.command(
+    epilog=_examples(
+        "bayescale report posterior.nc -o report.html",
+        "bayescale report posterior.nc --backtest backtest/ -o report.html",
+    )
+)(report.report)
 
 app.command(
     epilog=_examples(

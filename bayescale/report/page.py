@@ -50,7 +50,8 @@ def make_report(
     with warnings.catch_warnings():
         # The page says so itself, and the reader of it need not be told once a picture.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        context = _findings(posterior, prob) | _backtest(backtest)
+        context = _findings(posterior, prob)
+        context |= _backtest(backtest, context["still"])
         return _fitted(posterior, context, draws, prob, random_seed)
 
 
@@ -98,7 +99,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
         "identity": posterior.identity[:12],
         "version": bayescale.__version__,
         "bokeh_version": bokeh.__version__,
-        "figures": {},
+        "still": {},
         "efficiency": None,
         "factors": None,
     }
@@ -109,26 +110,26 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     else:
         rows = list(efficiency.summary(prob).itertuples())
         found["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
-        found["figures"]["efficiency"] = efficiency_forest(efficiency, prob)
+        found["still"]["efficiency"] = efficiency_forest(efficiency, prob)
     if spec.factors > 1:
         found["factors"] = list(posterior.factors.summary(prob).itertuples())
-        found["figures"]["map"] = capability_map(posterior, prob)
+        found["still"]["map"] = capability_map(posterior, prob)
     else:
         found["no_map"] = "This spec has one capability: a map needs two."
     return found
 
 
-def _backtest(folder: str | Path | None) -> dict[str, Any]:
+def _backtest(folder: str | Path | None, still: dict[str, Any]) -> dict[str, Any]:
     from bayescale.report.figures import hidden_scores
     from bayescale.report.results import pools, read_results, shown_method
 
     if folder is None:
-        return {"backtest": None, "hidden": None}
+        return {"backtest": None}
     tables = read_results(Path(folder))
     method = shown_method(tables)
     mine = tables["predictions.csv"].query("method == @method")
     about = {"pools": pools(tables), "method": method, "forecasts": len(mine)}
-    return {"backtest": about, "hidden": hidden_scores(mine)}
+    return {"backtest": about, "still": {**still, "backtest": hidden_scores(mine)}}
 
 
 def _living(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, Any]:
@@ -199,10 +200,10 @@ def _render(context: dict[str, Any]) -> str:
     ours = "\n".join((texts / name).read_text("utf-8") for name in SCRIPTS)
     library = Resources("inline", components=["bokeh"]).js_raw[0].replace("</script", "<\\/script")
     scripts = [library, f'"use strict";\n{{\n{ours}\n}}']
-    pictures = {**context["moving"], **context["figures"]}
-    if context["hidden"] is not None:
-        pictures["backtest"] = context["hidden"]
-    items = [json_item(picture, f"picture-{name}") for name, picture in pictures.items()]
+    items = {
+        kind: [json_item(picture, f"picture-{name}") for name, picture in context[kind].items()]
+        for kind in ("moving", "still")
+    }
     environment = Environment(
         loader=PackageLoader("bayescale.report", "page"), autoescape=True, undefined=StrictUndefined
     )

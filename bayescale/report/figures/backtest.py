@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from bokeh.models import ColumnDataSource, HoverTool, Slope
 
-from bayescale.plots.style import COLOURS
-from bayescale.report.figures.style import NEUTRAL, canvas, score_axis
+from bayescale.report.figures.style import FAMILY, NEUTRAL, canvas, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +28,8 @@ def hidden_scores(predictions: pd.DataFrame) -> figure:
     drawn = canvas(420, x_range=(-0.02, 1.02), y_range=(-0.02, 1.02))
     source = ColumnDataSource(predictions[["task", "model", "benchmark", "score", "median", "q05", "q95"]])
     drawn.add_layout(Slope(gradient=1, y_intercept=0, line_color=NEUTRAL, line_dash="dashed"))
-    drawn.segment("score", "q05", "score", "q95", color=COLOURS[0], line_alpha=0.35, source=source)
-    dots = drawn.scatter("score", "median", size=6, color=COLOURS[0], source=source)
+    drawn.segment("score", "q05", "score", "q95", color=FAMILY, line_alpha=0.4, source=source)
+    dots = drawn.scatter("score", "median", size=6, color=FAMILY, source=source)
     tips = [
         ("model", "@model"),
         ("benchmark", "@benchmark (@task)"),

@@ -55,11 +55,11 @@ def capability_map(posterior: Posterior, prob: float = PROB) -> figure:
     rest = ColumnDataSource(places[~places["family"].isin([mark.family for mark in marks])])
     others = drawn.scatter("x", "y", size=5, color=FAINT, level="underlay", source=rest)
     items.append(("others", [others]))
-    drawn.add_layout(Legend(items=items, ncols=2, border_line_color=None, background_fill_alpha=0), "below")
+    legend = Legend(items=items, ncols=2, location="top_left", border_line_color=None, background_fill_alpha=0)
+    drawn.add_layout(legend, "below")
     tips = [("model", "@model"), ("family", "@family"), ("capabilities", "@x{0.00}, @y{0.00}")]
     drawn.add_tools(HoverTool(renderers=[*scatters, others], tooltips=tips))
     factors = posterior.factors
-    shares = factors.shares.median(("chain", "draw")).to_numpy()
-    titles = [f"{factors.labels[k]}: {factors.suggested[k]} ({shares[k]:.0%} of variance)" for k in (0, 1)]
+    titles = [f"{factors.labels[k]}: {factors.suggested[k]}" for k in (0, 1)]
     drawn.xaxis.axis_label, drawn.yaxis.axis_label = titles
     return drawn

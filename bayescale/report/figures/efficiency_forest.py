@@ -69,6 +69,6 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
     ]
     drawn.add_tools(HoverTool(renderers=[dots], tooltips=tips))
     multiplier_axis(drawn.xaxis[0], *ends)
-    drawn.xaxis.axis_label = f"compute multiplier relative to {efficiency.reference}"
+    drawn.xaxis.axis_label = "compute multiplier"
     drawn.ygrid.visible = False
     return drawn

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from bokeh.models import ColumnDataSource, HoverTool
 
-from bayescale.plots.style import COLOURS
-from bayescale.report.figures.style import FAINT, FORECAST, canvas, score_axis
+from bayescale.report.figures.style import FAINT, FAMILY, FORECAST, canvas, score_axis
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
@@ -32,10 +31,10 @@ def fan(lowest: float, highest: float) -> figure:
     here = _source("here", "compute", "lower", "median", "upper")
     own, others = (_source(name, "compute", "score", "model") for name in ("own", "others"))
     grey = drawn.scatter("compute", "score", size=5, color=FAINT, source=others, legend_label="other families")
-    drawn.varea("compute", "lower", "upper", fill_color=COLOURS[0], fill_alpha=0.18, source=band)
-    drawn.line("compute", "median", color=COLOURS[0], line_width=2, source=band, legend_label="a model of the family")
+    drawn.varea("compute", "lower", "upper", fill_color=FAMILY, fill_alpha=0.25, source=band)
+    drawn.line("compute", "median", color=FAMILY, line_width=2, source=band, legend_label="a model of the family")
     mine = drawn.scatter(
-        "compute", "score", size=9, marker="diamond", color=COLOURS[0], source=own, legend_label="its models"
+        "compute", "score", size=9, marker="diamond", color=FAMILY, source=own, legend_label="its models"
     )
     drawn.segment("compute", "lower", "compute", "upper", color=FORECAST, line_width=3, source=here)
     drawn.scatter(

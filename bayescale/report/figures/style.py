@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from bokeh.models import FixedTicker, NumeralTickFormatter
 from bokeh.plotting import figure
 
@@ -11,6 +12,7 @@ from bokeh.plotting import figure
 NEUTRAL = "#808080"
 FAINT = "#9A9A9A"
 FORECAST = "#D55E00"
+FAMILY = "#2A87C8"
 BOKEH_MARKERS = {"D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x"}
 
 
@@ -32,10 +34,9 @@ def score_axis(axis: Any) -> None:
 
 
 def multiplier_axis(axis: Any, low: float, high: float) -> None:
-    """Ticks such as x0.1, x1, x10 from `low` to `high`."""
-    import numpy as np
-
+    """Ticks such as x0.1, x1, x10 from `low` to `high`, few enough for a phone."""
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    ticks = [float(f"{m * 10.0**d:.3g}") for d in decades for m in (1, 3) if low <= m * 10.0**d <= high]
+    fine = (1,) if np.log10(high / low) > 2 else (1, 3)
+    ticks = [float(f"{m * 10.0**d:.3g}") for d in decades for m in fine if low <= m * 10.0**d <= high]
     axis.ticker = FixedTicker(ticks=ticks)
     axis.major_label_overrides = {tick: f"x{tick:g}" for tick in ticks}

@@ -1,7 +1,7 @@
 // The living part of the page: what the reader asks, and where the answers go. All text from data enters as text
 // (textContent, JSON), never as markup.
 
-const LEVEL = 100; // fewer draws of weight than this make ends of intervals rough
+const LEAST = 50; // fewer draws of weight make ends of intervals rough
 const POINTS = 40; // of the band over compute
 const PAUSE = 400; // milliseconds of quiet before the new forecast is read aloud
 
@@ -77,7 +77,7 @@ function start() {
   }
 
   function say(answer, given) {
-    const rough = answer.effective < LEVEL ? " They surprise the posterior: interval ends are rough. Fit again with them." : "";
+    const rough = answer.effective < LEAST ? " So few make rough intervals: ask Python, or fit again with the scores." : "";
     const left = `${Math.round(answer.effective)} of ${world.sizes.draws} draws carry weight given the known scores.`;
     find("weight").textContent = given.length ? left + rough : "";
     find("python").textContent = inPython(given);
@@ -162,21 +162,26 @@ function start() {
   });
 
   update();
-  drawPictures(sources).then(() => {
-    update();
-    document.documentElement.dataset.ready = "yes";
-  });
+  drawPictures(sources, update);
 }
 
-async function drawPictures(sources) {
-  for (const item of read("pictures")) {
+// Those of the forecast first, which the reader sees; then the others, with a breath between for clicks and keys.
+async function drawPictures(sources, update) {
+  const { moving, still } = read("pictures");
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  for (const item of moving) await Bokeh.embed.embed_item(item);
+  for (const held of Bokeh.documents) {
+    for (const source of held._all_models.values()) if (source.name) sources[source.name] = source;
+  }
+  paint();
+  update();
+  document.documentElement.dataset.ready = "yes";
+  for (const item of still) {
+    await new Promise((resume) => setTimeout(resume));
     await Bokeh.embed.embed_item(item);
-    for (const held of Bokeh.documents) {
-      for (const source of held._all_models.values()) if (source.name) sources[source.name] = source;
-    }
     paint();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+  document.documentElement.dataset.ready = "all";
 }
 
 // Pictures are drawn on canvases, which no style sheet reaches: text and axes take the colours of the page.
