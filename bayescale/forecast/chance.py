@@ -55,8 +55,9 @@ class ProposalChance:
     chi_square: np.ndarray
 
     @classmethod
-    def drawn(cls, size: int, dims: int, rng: np.random.Generator) -> ProposalChance:
-        """Draw them anew, for `size` draws of `dims` unknowns."""
+    def drawn(cls, unknowns: tuple[int, int], rng: np.random.Generator) -> ProposalChance:
+        """Draw them anew, for so many (draws, unknowns)."""
+        size, dims = unknowns
         normal = rng.standard_normal((size, PROPOSALS, dims))
         return cls(normal, rng.chisquare(DEGREES_OF_FREEDOM, (size, PROPOSALS)))
 
@@ -77,7 +78,7 @@ class ConditionChance:
     @classmethod
     def drawn(cls, draws: Draws, model: NewModel, rng: np.random.Generator) -> ConditionChance:
         """Draw them anew, for one model of which some scores are known."""
-        proposals = ProposalChance.drawn(*model.sd.shape, rng)
+        proposals = ProposalChance.drawn(model.size, rng)
         start = rng.random()
         none = np.empty((draws.size, 0))
         bent = rng.standard_normal(draws.difficulty.shape) if model.new_family else none

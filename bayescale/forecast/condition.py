@@ -9,7 +9,6 @@ resampled by it: what the scores say of the family and of the benchmarks is lear
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -38,24 +37,15 @@ def condition(
     return weigh(draws, request, latent, scores, ConditionChance.drawn(draws, latent, rng))
 
 
-def weigh(
-    draws: Draws, request: Request, latent: NewModel, scores: np.ndarray, chance: ConditionChance
-) -> Conditioned:
+def weigh(draws: Draws, request: Request, latent: NewModel, scores: np.ndarray, chance: ConditionChance) -> Conditioned:
     """Condition as `condition` does, with random numbers that are handed in: proposals, their weights, resampling."""
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, chance.proposals)
     flat = log_weight.ravel() - logsumexp(log_weight)
     per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
     chosen = _systematic(np.exp(flat), draws.size, chance.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
-    expected = _scores_elsewhere(draws, request, latent, _Chosen(proposals[index, which], index), chance)
+    expected = _scores_elsewhere(draws, request, latent, (index, proposals[index, which]), chance)
     return Conditioned(expected[:, None], index, float(1 / np.sum(per_draw**2)))
-
-
-class _Chosen(NamedTuple):
-    """Unknowns (S, z) of the model after resampling, and the draws that they belong to."""
-
-    z: np.ndarray
-    index: np.ndarray
 
 
 def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
@@ -65,10 +55,14 @@ def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
 
 
 def _scores_elsewhere(
-    draws: Draws, request: Request, latent: NewModel, chosen: _Chosen, chance: ConditionChance
+    draws: Draws,
+    request: Request,
+    latent: NewModel,
+    chosen: tuple[np.ndarray, np.ndarray],
+    chance: ConditionChance,
 ) -> np.ndarray:
-    """Expected scores (S, benchmark) on all benchmarks, known or not, with the conditioned unknowns."""
-    x, factors, (z, index) = request.covariates[0], draws.loading.shape[2], chosen
+    """Expected scores (S, benchmark) on all benchmarks, known or not; chosen are draws (S,) and unknowns (S, z)."""
+    x, factors, (index, z) = request.covariates[0], draws.loading.shape[2], chosen
     location = (x @ draws.slope)[index]
     if latent.new_family:
         bent = chance.bent * draws.family_benchmark_sd[index, None]

@@ -99,6 +99,12 @@ class NewModel:
             new_family=new_family,
         )
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of draws and of unknowns."""
+        draws, unknowns = self.sd.shape
+        return draws, unknowns
+
     def mean(self, z: np.ndarray) -> np.ndarray:
         """Expected scores of the given benchmarks: z (S, ..., z) to (S, ..., given)."""
         logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
@@ -163,7 +169,7 @@ def log_evidence(model: NewModel, scores: np.ndarray, rng: np.random.Generator) 
 
     By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
     """
-    chance = ProposalChance.drawn(*model.sd.shape, rng)
+    chance = ProposalChance.drawn(model.size, rng)
     _, log_weight = propose(model, *posterior_mode(model, scores), scores, chance)
     # The weights leave out a constant of the normal prior, which counts where models differ in factors.
     return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)

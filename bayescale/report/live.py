@@ -151,7 +151,7 @@ def live_forecast(posterior: Posterior, draws: int = 400, random_seed: int = 0) 
         spec=posterior.spec,
         draws=thinned,
         model=_rounded(ModelChance.drawn(thinned, 1, rng)),
-        proposals=_rounded(ProposalChance.drawn(thinned.size, unknowns, rng)),
+        proposals=_rounded(ProposalChance.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
     )
 

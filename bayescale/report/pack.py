@@ -75,12 +75,13 @@ def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
 
 def encode(values: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Little-endian 32-bit floats, rows end to end, in base64."""
-    return {k: base64.b64encode(v.astype(np.dtype(PRECISION).newbyteorder("<"))).decode() for k, v in values.items()}
+    little = np.dtype(PRECISION).newbyteorder("<")
+    return {name: base64.b64encode(array.astype(little).tobytes()).decode() for name, array in values.items()}
 
 
 def numbers(values: np.ndarray) -> list[Any]:
     """As a list in which None stands for NaN: JSON has no word for it."""
-    return np.where(np.isnan(values), None, values.astype(object)).tolist()
+    return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> dict[str, Any]:

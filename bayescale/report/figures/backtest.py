@@ -26,7 +26,8 @@ def hidden_scores(predictions: pd.DataFrame) -> figure:
     bokeh.plotting.figure
     """
     drawn = canvas(420, x_range=(-0.02, 1.02), y_range=(-0.02, 1.02))
-    source = ColumnDataSource(predictions[["task", "model", "benchmark", "score", "median", "q05", "q95"]])
+    columns = ("task", "model", "benchmark", "score", "median", "q05", "q95")
+    source = ColumnDataSource({name: predictions[name] for name in columns})
     drawn.add_layout(Slope(gradient=1, y_intercept=0, line_color=NEUTRAL, line_dash="dashed"))
     drawn.segment("score", "q05", "score", "q95", color=FAMILY, line_alpha=0.4, source=source)
     dots = drawn.scatter("score", "median", size=6, color=FAMILY, source=source)

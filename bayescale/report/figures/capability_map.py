@@ -42,7 +42,7 @@ def capability_map(posterior: Posterior, prob: float = PROB) -> figure:
     items, scatters = [], []
     for mark in marks:
         mine = places[places["family"] == mark.family]
-        source = ColumnDataSource(mine)
+        source = ColumnDataSource(dict(mine.items()))
         crosses = {"color": mark.colour, "line_alpha": 0.35, "source": source}
         drawn.segment("x_lower", "y", "x_upper", "y", **crosses)
         drawn.segment("x", "y_lower", "x", "y_upper", **crosses)
@@ -52,7 +52,8 @@ def capability_map(posterior: Posterior, prob: float = PROB) -> figure:
         dots = drawn.scatter("x", "y", marker=marker, size=9, color=mark.colour, line_width=1.5, source=source)
         scatters.append(dots)
         items.append((mark.family, [line, dots]))
-    rest = ColumnDataSource(places[~places["family"].isin([mark.family for mark in marks])])
+    unmarked = places[~places["family"].isin([mark.family for mark in marks])]
+    rest = ColumnDataSource(dict(unmarked.items()))
     others = drawn.scatter("x", "y", size=5, color=FAINT, level="underlay", source=rest)
     items.append(("others", [others]))
     legend = Legend(items=items, ncols=2, location="top_left", border_line_color=None, background_fill_alpha=0)

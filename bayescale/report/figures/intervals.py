@@ -22,7 +22,11 @@ def intervals(benchmarks: Sequence[str]) -> figure:
     bokeh.plotting.figure
         Sources ``intervals`` (benchmark, lower, median, upper) and ``known`` (benchmark, score).
     """
-    drawn = canvas(60 + (36 if len(benchmarks) <= 15 else 20) * len(benchmarks), y_range=FactorRange(*benchmarks[::-1]), x_range=(-0.01, 1.01))
+    drawn = canvas(
+        60 + (36 if len(benchmarks) <= 15 else 20) * len(benchmarks),
+        y_range=FactorRange(*benchmarks[::-1]),
+        x_range=(-0.01, 1.01),
+    )
     rows = ColumnDataSource({"benchmark": [], "lower": [], "median": [], "upper": []}, name="intervals")
     known = ColumnDataSource({"benchmark": [], "score": []}, name="known")
     drawn.segment("lower", "benchmark", "upper", "benchmark", color=FORECAST, line_width=3, source=rows)
