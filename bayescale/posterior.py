@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import posterior_file
+from bayescale.defaults import REPORT_DRAWS
 from bayescale.diagnostics import Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
@@ -277,7 +278,7 @@ class Posterior(Findings):
     def to_html(
         self,
         backtest: str | Path | None = None,
-        draws: int = 400,
+        draws: int = REPORT_DRAWS,
         prob: float = PROB,
         random_seed: int = 0,
     ) -> str:

@@ -250,7 +250,7 @@ def test_mistakes_on_the_command_line_leave_no_file(run: Run, posterior: Posteri
     for words, asked in (
         ("there is no folder", ["-o", tmp_path / "none" / "r.html"]),
         ("no folder of `bayescale backtest`", ["-o", tmp_path / "r.html", "--backtest", tmp_path]),
-        ("--draws", ["-o", tmp_path / "r.html", "--draws", 5]),
+        ("at least 50", ["-o", tmp_path / "r.html", "--draws", 5]),
     ):
         code, out, err = run("report", saved, *asked)
         assert (code, out) == (2, "")

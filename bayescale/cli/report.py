@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.arguments import PosteriorFile
+from bayescale.defaults import REPORT_DRAWS
 
 
 def report(
@@ -18,7 +19,7 @@ def report(
     backtest: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Show this folder of `bayescale backtest` as well.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=50, metavar="N", help="Draws that the page computes from, at most.")] = 400,
+    draws: Annotated[int, typer.Option(metavar="N", help="Draws that the page computes from, at most.")] = REPORT_DRAWS,
     prob: Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")] = 0.9,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecasts.")] = 0,
 ) -> None:

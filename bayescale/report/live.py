@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayescale.defaults import REPORT_DRAWS
 from bayescale.draws import Draws
 from bayescale.forecast.chance import ConditionChance, ModelChance, ProposalChance
 from bayescale.forecast.condition import weigh
@@ -130,7 +131,7 @@ class LiveForecast:
         return ConditionChance(proposals, self.start, self.model.bent[:, 0], self.model.testlet[:, 0])
 
 
-def live_forecast(posterior: Posterior, draws: int = 400, random_seed: int = 0) -> LiveForecast:
+def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: int = 0) -> LiveForecast:
     """Thin a posterior to `draws` draws, and draw the random numbers for forecasts on them.
 
     Parameters

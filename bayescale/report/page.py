@@ -16,7 +16,7 @@ import numpy as np
 
 from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
 from bayescale.evals import describe
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.intervals import KIND, tails
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 5 * 2**20
 """A file that mail and chats let through."""
 
-DRAWS = 400
 # Fewer make intervals that are not worth showing.
 LEAST_DRAWS = 50
 
@@ -34,10 +33,10 @@ SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
 
 def make_report(
     posterior: Posterior,
-    backtest: str | Path | None = None,
-    draws: int = DRAWS,
-    prob: float = PROB,
-    random_seed: int = 0,
+    backtest: str | Path | None,
+    draws: int,
+    prob: float,
+    random_seed: int,
 ) -> str:
     """Make the page; `Posterior.to_html` documents the arguments."""
     for name in ("bokeh", "jinja2"):
