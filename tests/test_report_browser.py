@@ -157,7 +157,7 @@ def test_a_phone_need_not_scroll_sideways(page: Any) -> None:
 def test_text_of_pictures_takes_the_colours_of_the_page(page: Any) -> None:
     ink = page.evaluate("getComputedStyle(document.body).color")
     axis = page.evaluate(
-        "() => { const held = [...Bokeh.documents[0]._all_models.values()].find((m) => m.type === 'LinearAxis');"
+        "() => { const held = [...Bokeh.documents[0].roots()[0].references()].find((m) => m.type === 'LinearAxis');"
         "const probe = document.body.appendChild(document.createElement('i'));"
         "probe.style.color = held.major_label_text_color; return getComputedStyle(probe).color; }"
     )

@@ -170,9 +170,7 @@ async function drawPictures(sources, update) {
   const { moving, still } = read("pictures");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   for (const item of moving) await Bokeh.embed.embed_item(item);
-  for (const held of Bokeh.documents) {
-    for (const source of held._all_models.values()) if (source.name) sources[source.name] = source;
-  }
+  for (const model of drawn()) if (model.name) sources[model.name] = model;
   paint();
   update();
   document.documentElement.dataset.ready = "yes";
@@ -183,6 +181,9 @@ async function drawPictures(sources, update) {
   }
   document.documentElement.dataset.ready = "all";
 }
+
+// All that the pictures are made of.
+const drawn = () => Bokeh.documents.flatMap((held) => held.roots().flatMap((root) => [...root.references()]));
 
 // Pictures are drawn on canvases, which no style sheet reaches: text and axes take the colours of the page.
 function paint() {
@@ -196,9 +197,7 @@ function paint() {
     LinearAxis: axis, LogAxis: axis, CategoricalAxis: axis, Grid: { grid_line_color: line },
     Legend: { label_text_color: ink, label_text_font_size: "12px" },
   };
-  for (const held of Bokeh.documents) {
-    for (const model of held._all_models.values()) if (colours[model.type]) model.setv(colours[model.type]);
-  }
+  for (const model of drawn()) if (colours[model.type]) model.setv(colours[model.type]);
 }
 
 start();
