@@ -11,3 +11,5 @@ BACKTEST_DRAWS = 3000
 
 # A scan compares, and its specs are many: half the draws of a fit that is reported from.
 SCAN_DRAWS = 1000
+# Draws in the page of a report: 2 MB for 8 benchmarks and 47 families.
+REPORT_DRAWS = 400

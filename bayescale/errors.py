@@ -38,6 +38,10 @@ class BacktestError(BayescaleError, ValueError):
     """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
 
 
+class ReportError(BayescaleError, ValueError):
+    """A report was asked for that would be too large, or rest on too few draws."""
+
+
 class CompareError(BayescaleError, ValueError):
     """Specs that cannot be compared."""
 

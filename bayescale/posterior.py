@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import posterior_file
+from bayescale.defaults import REPORT_DRAWS
 from bayescale.diagnostics import Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
@@ -273,6 +274,52 @@ class Posterior(Findings):
             model=xr.DataArray(model, dims="cell"), benchmark=xr.DataArray(benchmark, dims="cell")
         )
         return idata
+
+    def to_html(
+        self,
+        backtest: str | Path | None = None,
+        draws: int = REPORT_DRAWS,
+        prob: float = PROB,
+        random_seed: int = 0,
+    ) -> str:
+        """Make one self-contained HTML page to send on: it needs no server, no network and no Python.
+
+        It holds the verdict on convergence, the data, efficiency, capabilities, and a forecast that its reader can
+        change: another family, other compute, known scores. The page computes it from a thinned set of the draws;
+        `bayescale.report.live_forecast` gives the same numbers in Python.
+
+        Parameters
+        ----------
+        backtest : str or pathlib.Path, optional
+            Folder written by ``bayescale backtest``, to be shown as well.
+        draws : int
+            How many of the posterior's draws the page holds at most; fewer where the file would pass 5 MiB.
+        prob : float
+            Probability content of the intervals.
+        random_seed : int
+            Seed of what the page leaves to chance: the same one gives the same page.
+
+        Returns
+        -------
+        str
+            Write it as UTF-8: ``Path("report.html").write_text(posterior.to_html(), encoding="utf-8")``.
+
+        Raises
+        ------
+        MissingDependencyError
+            When Bokeh or Jinja is not installed.
+        ReportError
+            For too few draws, or data of which 50 draws do not fit into 5 MiB.
+        BacktestError
+            When `backtest` is no folder of a backtest.
+
+        Examples
+        --------
+        >>> page = posterior.to_html(backtest="backtest/")  # doctest: +SKIP
+        """
+        from bayescale.report import make_report
+
+        return make_report(self, backtest, draws, prob, random_seed)
 
     def save(self, path: str | Path) -> Path:
         """Write one netCDF file with draws, spec, data and identity; whole or not at all.

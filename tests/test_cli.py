@@ -125,7 +125,7 @@ def test_an_unknown_family_is_no_reason_to_speak_of_convergence(run: Run, rough:
 
 # Help
 
-PAGES = ["", "fit", "forecast", "check", "backtest", "demo", "specs", "data", "data list", "data validate"]
+PAGES = ["", "fit", "forecast", "check", "report", "backtest", "demo", "specs", "data", "data list", "data validate"]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import ForecastError
+from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request
 from bayescale.pit import chances, inside, randomised_pit, read_pit
@@ -158,4 +159,5 @@ def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.nd
     family = draws.data.family_index[rows]
     names = [draws.data.coords["model"][m] for m in rows]
     families = [draws.data.coords["family"][f] for f in family]
-    return new_model_scores(draws, Request(names, families, family, draws.covariate[:, rows], {}), rng)
+    request = Request(names, families, family, draws.covariate[:, rows], {})
+    return new_model_scores(draws, request, ModelChance.drawn(draws, len(names), rng))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest, checks, compare, importing
+from bayescale.cli import backtest, checks, compare, importing, report
 from bayescale.cli.arguments import (
     AsJson,
     Chains,
@@ -229,6 +229,13 @@ app.command(
         "bayescale check posterior.nc --json | jq .problems",
     )
 )(checks.check)
+
+app.command(
+    epilog=_examples(
+        "bayescale report posterior.nc -o report.html",
+        "bayescale report posterior.nc --backtest backtest/ -o report.html",
+    )
+)(report.report)
 
 app.command(
     epilog=_examples(

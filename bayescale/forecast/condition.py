@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayescale.draws import Draws
+from bayescale.forecast.chance import ConditionChance
 from bayescale.forecast.new_model import NewModel, posterior_mode, propose
 from bayescale.forecast.request import Request
 from bayescale.response import expected_score, logit_score
@@ -33,19 +34,23 @@ def condition(
 ) -> Conditioned:
     """Condition one new model on `scores` of the benchmarks with index `given`."""
     latent = NewModel.of(draws, request.covariates[0], int(request.family_index[0]), given)
-    proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, rng)
+    return weigh(draws, request, latent, scores, ConditionChance.drawn(draws, latent, rng))
+
+
+def weigh(draws: Draws, request: Request, latent: NewModel, scores: np.ndarray, chance: ConditionChance) -> Conditioned:
+    """Condition as `condition` does, with random numbers that are handed in: proposals, their weights, resampling."""
+    proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, chance.proposals)
     flat = log_weight.ravel() - logsumexp(log_weight)
     per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
-    chosen = _systematic(np.exp(flat), draws.size, rng)
+    chosen = _systematic(np.exp(flat), draws.size, chance.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
-    z = proposals[index, which]
-    expected = _scores_elsewhere(draws, request, latent, given, z, index, rng)
+    expected = _scores_elsewhere(draws, request, latent, (index, proposals[index, which]), chance)
     return Conditioned(expected[:, None], index, float(1 / np.sum(per_draw**2)))
 
 
-def _systematic(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
     """Systematic resampling: indices of `size` draws, each within one of its expected number."""
-    points = (rng.random() + np.arange(size)) / size
+    points = (start + np.arange(size)) / size
     return np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)
 
 
@@ -53,23 +58,20 @@ def _scores_elsewhere(
     draws: Draws,
     request: Request,
     latent: NewModel,
-    given: np.ndarray,
-    z: np.ndarray,
-    index: np.ndarray,
-    rng: np.random.Generator,
+    chosen: tuple[np.ndarray, np.ndarray],
+    chance: ConditionChance,
 ) -> np.ndarray:
-    """Expected scores (S, benchmark) on all benchmarks, known or not, with the conditioned unknowns."""
-    x, factors = request.covariates[0], draws.loading.shape[2]
-    size, benchmarks = len(index), draws.difficulty.shape[1]
+    """Expected scores (S, benchmark) on all benchmarks, known or not; chosen are draws (S,) and unknowns (S, z)."""
+    x, factors, (index, z) = request.covariates[0], draws.loading.shape[2], chosen
     location = (x @ draws.slope)[index]
     if latent.new_family:
-        bent = rng.standard_normal((size, benchmarks)) * draws.family_benchmark_sd[index, None]
-        bent[:, given] = z[:, factors + len(latent.testlets) :]
+        bent = chance.bent * draws.family_benchmark_sd[index, None]
+        bent[:, latent.given] = z[:, factors + len(latent.testlets) :]
     else:
         family = int(request.family_index[0])
         location = location + draws.family_offset[index, family]
         bent = draws.family_benchmark[index, family]
-    testlet = rng.standard_normal((size, draws.testlet.shape[-1])) * draws.testlet_sd[index, None]
+    testlet = chance.testlet * draws.testlet_sd[index, None]
     testlet[:, latent.testlets] = z[:, factors : factors + len(latent.testlets)]
     logit = logit_score(
         np.einsum("sbk,sk->sb", draws.loading[index], location + z[:, :factors]),

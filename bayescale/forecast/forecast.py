@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import ForecastError, ForecastWarning
+from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.condition import condition
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request, read_given, read_request
@@ -138,7 +139,8 @@ def make_forecast(
             )
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
-        expected = new_model_scores(draws, request, rng)
+        chance = ModelChance.drawn(draws, len(request.labels), rng)
+        expected = new_model_scores(draws, request, chance)
     predicted = predict_score(expected, precision[:, None], draws.data.items, rng)
     return Forecast(_dataset(posterior, request, expected, predicted), posterior, dict(given or {}), effective)
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
 
 from bayescale.draws import Draws
+from bayescale.forecast.chance import DEGREES_OF_FREEDOM, ProposalChance
 from bayescale.response import (
     SHARE_MARGIN,
     beta_shapes,
@@ -26,14 +27,13 @@ from bayescale.response import (
 )
 
 STEPS = 12
-PROPOSALS = 8
-DEGREES_OF_FREEDOM = 7.0
 
 
 @dataclass(frozen=True)
 class NewModel:
     """Unknowns of a new model: logit of the given scores = base + design z, with z ~ Normal(0, sd^2) a priori."""
 
+    given: np.ndarray  # index of the given benchmarks
     base: np.ndarray  # (S, given)
     design: np.ndarray  # (S, given, z)
     sd: np.ndarray  # (S, z)
@@ -86,6 +86,7 @@ class NewModel:
             parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
             sds.append(np.repeat(draws.family_benchmark_sd[:, None], len(given), 1))
         return cls(
+            given=given,
             base=base,
             design=np.concatenate(parts, axis=2),
             sd=np.maximum(np.concatenate(sds, axis=1), 1e-6),
@@ -97,6 +98,12 @@ class NewModel:
             testlets=testlets,
             new_family=new_family,
         )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of draws and of unknowns."""
+        draws, unknowns = self.sd.shape
+        return draws, unknowns
 
     def mean(self, z: np.ndarray) -> np.ndarray:
         """Expected scores of the given benchmarks: z (S, ..., z) to (S, ..., given)."""
@@ -137,17 +144,15 @@ def posterior_mode(latent: NewModel, scores: np.ndarray) -> tuple[np.ndarray, np
 
 
 def propose(
-    latent: NewModel, mode: np.ndarray, precision: np.ndarray, scores: np.ndarray, rng: np.random.Generator
+    latent: NewModel, mode: np.ndarray, precision: np.ndarray, scores: np.ndarray, chance: ProposalChance
 ) -> tuple[np.ndarray, np.ndarray]:
     """Proposals (S, P, z) from a multivariate t around the mode, and their log weights (S, P)."""
-    size, dims = mode.shape
-    nu = DEGREES_OF_FREEDOM
+    dims, nu = mode.shape[1], DEGREES_OF_FREEDOM
     lower = np.linalg.cholesky(precision)
-    normal = rng.standard_normal((size, PROPOSALS, dims))
-    scale = np.sqrt(nu / rng.chisquare(nu, (size, PROPOSALS)))
-    steps = np.linalg.solve(np.swapaxes(lower, 1, 2), np.swapaxes(normal, 1, 2))
+    scale = np.sqrt(nu / chance.chi_square)
+    steps = np.linalg.solve(np.swapaxes(lower, 1, 2), np.swapaxes(chance.normal, 1, 2))
     z = mode[:, None] + np.swapaxes(steps, 1, 2) * scale[..., None]
-    squared = np.square(normal).sum(-1) * scale**2
+    squared = np.square(chance.normal).sum(-1) * scale**2
     log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(1)
     log_density = (
         gammaln((nu + dims) / 2)
@@ -164,6 +169,7 @@ def log_evidence(model: NewModel, scores: np.ndarray, rng: np.random.Generator) 
 
     By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
     """
-    _, log_weight = propose(model, *posterior_mode(model, scores), scores, rng)
+    chance = ProposalChance.drawn(model.size, rng)
+    _, log_weight = propose(model, *posterior_mode(model, scores), scores, chance)
     # The weights leave out a constant of the normal prior, which counts where models differ in factors.
     return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)

@@ -56,7 +56,7 @@ def plot_capability_map(
     >>> from bayescale.plots import plot_capability_map
     >>> plot_capability_map(posterior, factors=(0, 2))  # doctest: +SKIP
     """
-    places = _points(posterior, factors, prob)
+    places = capability_points(posterior, factors, prob)
     marks = mark_families(posterior.evals, families)
     ax = plain(new_axes(ax, (7.6, 6.2)))
     rest = places[~places["family"].isin([mark.family for mark in marks])]
@@ -87,7 +87,7 @@ def plot_capability_map(
     return ax
 
 
-def _points(posterior: Posterior, factors: tuple[int, int], prob: float) -> pd.DataFrame:
+def capability_points(posterior: Posterior, factors: tuple[int, int], prob: float) -> pd.DataFrame:
     """Median and interval of every model on both axes, with family and compute (FLOP)."""
     draws = posterior.capabilities().transpose("chain", "draw", "model", "factor")
     count = draws.sizes["factor"]

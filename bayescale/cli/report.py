@@ -1,0 +1,44 @@
+"""The command `report`: one HTML page to send on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayescale.cli.arguments import PosteriorFile
+from bayescale.defaults import REPORT_DRAWS
+
+
+def report(
+    posterior: PosteriorFile,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE", help="Where the page goes, such as report.html.")
+    ],
+    backtest: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Show this folder of `bayescale backtest` as well.")
+    ] = None,
+    draws: Annotated[int, typer.Option(metavar="N", help="Draws that the page computes from, at most.")] = REPORT_DRAWS,
+    prob: Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")] = 0.9,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecasts.")] = 0,
+) -> None:
+    """Write a page that forecasts: one HTML file, without server or network.
+
+    Its reader picks a family, moves compute and types known scores, and sees the forecast change. Shown beside are
+    convergence, data, efficiency of the families and capabilities.
+
+    The page holds some of the draws (--draws; fewer where the file would pass 5 MiB) and speaks of expected scores,
+    without the noise of a benchmark's items; `bayescale forecast` uses all draws and adds the noise.
+    """
+    from bayescale.cli import show
+    from bayescale.cli.output import check_target, write_whole
+    from bayescale.posterior import Posterior
+
+    check_target(output)
+    fitted = Posterior.load(posterior)
+    page = fitted.to_html(backtest, draws, prob, seed)
+    if not fitted.converged:
+        show.unconverged(fitted.verdict)
+    write_whole(output, lambda path: path.write_text(page, encoding="utf-8"))
+    show.step(f"Wrote {output} ({output.stat().st_size / 2**20:.1f} MiB). Open it in a browser, or send it on.")

@@ -1,0 +1,110 @@
+"""What the page of a report computes from, as JSON: labels, sizes, and draws and random numbers as 32-bit arrays."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.forecast import NEW_FAMILY
+from bayescale.intervals import KIND, tails
+from bayescale.report.live import PRECISION
+from bayescale.spec import COVARIATE_COLUMNS
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.report.live import LiveForecast
+
+# Draws that the equations of a new model read; those of the fitted models stay behind.
+OF_DRAWS = (
+    "slope", "loading", "difficulty", "floor", "precision", "curve_shape", "benchmark_slope", "family_offset",
+    "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
+)  # fmt: skip
+
+# How far a slider goes beyond what was seen, in decades of its covariate: below the smallest, above the largest.
+BELOW, ABOVE = 0.5, 3.0
+
+UNITS = {"flops": "FLOP", "params_b": "10^9 parameters", "tokens_t": "10^12 tokens"}
+TITLES = {"flops": "Training compute", "params_b": "Parameters", "tokens_t": "Training tokens"}
+
+
+def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
+    """Everything but the arrays, ready for JSON; NaN and infinity are null."""
+    data, draws = live.draws.data, live.draws
+    base = list(live.spec.base_covariates)
+    lower, upper = tails(prob)
+    return {
+        "families": data.coords["family"],
+        "newFamily": NEW_FAMILY,
+        "benchmarks": data.coords["benchmark"],
+        "quantiles": [lower, 0.5, upper],
+        "prob": prob,
+        "interval": KIND,
+        "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
+        "measured": [_measured(live, evals, i, name) for i, name in enumerate(base)],
+        "testletIndex": data.testlet_index.tolist(),
+        "items": numbers(np.where(np.isfinite(data.items), data.items, np.nan)),
+        "ceiling": data.ceiling.tolist(),
+        "start": live.start,
+        "sizes": {
+            "draws": draws.size,
+            "benchmarks": draws.difficulty.shape[1],
+            "factors": draws.loading.shape[2],
+            "families": draws.family_offset.shape[1],
+            "testlets": draws.testlet.shape[-1],
+            "proposals": live.proposals.normal.shape[1],
+        },
+        "models": _models(evals, data.family_index),
+    }
+
+
+def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
+    """Draws and random numbers by the names that the page's equations have for them, draws along the first axis."""
+    chance = {
+        "residual": live.model.residual,
+        "new_testlet": live.model.testlet,
+        "new_offset": live.model.offset,
+        "new_bent": live.model.bent,
+        "normal": live.proposals.normal,
+        "chi_square": live.proposals.chi_square,
+    }
+    return {name: getattr(live.draws, name) for name in OF_DRAWS} | chance
+
+
+def encode(values: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Little-endian 32-bit floats, rows end to end, in base64."""
+    little = np.dtype(PRECISION).newbyteorder("<")
+    return {name: base64.b64encode(array.astype(little).tobytes()).decode() for name, array in values.items()}
+
+
+def numbers(values: np.ndarray) -> list[Any]:
+    """As a list in which None stands for NaN: JSON has no word for it."""
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> dict[str, Any]:
+    """One covariate that a user sets: its name, unit, centre and slider, in log10 of base units."""
+    column, unit = COVARIATE_COLUMNS[covariate]
+    known = np.log10(evals.models[column].dropna().to_numpy(float) * unit)
+    return {
+        "name": column,
+        "title": TITLES[column],
+        "unit": UNITS[column],
+        "scale": unit,
+        "centre": float(live.draws.data.centre[place]),
+        "seen": [float(known.min()), float(known.max())],
+        "lowest": round(float(np.floor(10 * (known.min() - BELOW)) / 10), 1),
+        "highest": round(float(np.ceil(10 * (known.max() + ABOVE)) / 10), 1),
+    }
+
+
+def _models(evals: Evals, family_index: np.ndarray) -> dict[str, Any]:
+    """What was observed, for the picture of scores over compute."""
+    return {
+        "names": evals.model_names,
+        "family": family_index.tolist(),
+        "flops": numbers(evals.models["flops"].to_numpy(float)),
+        "scores": [numbers(row) for row in evals.matrix().to_numpy()],
+    }

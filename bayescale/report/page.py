@@ -1,0 +1,229 @@
+"""One self-contained HTML file: what a posterior says, and forecasts that a reader can ask for in the page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import warnings
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
+from bayescale.evals import describe
+from bayescale.intervals import KIND, tails
+
+if TYPE_CHECKING:
+    from bayescale.posterior import Posterior
+    from bayescale.report.live import LiveForecast
+
+MAX_BYTES = 5 * 2**20
+"""A file that mail and chats let through."""
+
+# Fewer make intervals that are not worth showing.
+LEAST_DRAWS = 50
+
+SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
+
+
+def make_report(
+    posterior: Posterior,
+    backtest: str | Path | None,
+    draws: int,
+    prob: float,
+    random_seed: int,
+) -> str:
+    """Make the page; `Posterior.to_html` documents the arguments."""
+    for name in ("bokeh", "jinja2"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingDependencyError(f"A report needs {name}: pip install 'bayescale[report]'")
+    tails(prob)
+    if draws < LEAST_DRAWS:
+        raise ReportError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
+    posterior.verdict.warn_unless_converged("This report comes")
+    with warnings.catch_warnings():
+        # The page says so itself, and the reader of it need not be told once a picture.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        context = _findings(posterior, prob)
+        context |= _backtest(backtest, context["still"])
+        return _fitted(posterior, context, draws, prob, random_seed)
+
+
+def _fitted(posterior: Posterior, context: dict[str, Any], draws: int, prob: float, random_seed: int) -> str:
+    """Fill the template with as many draws as `MAX_BYTES` hold."""
+    from bayescale.report.live import live_forecast
+    from bayescale.report.pack import arrays, encode
+
+    for _ in range(2):
+        live = live_forecast(posterior, draws, random_seed)
+        packed = json.dumps(encode(arrays(live)))
+        page = _render(context | _living(posterior, live, prob) | {"arrays": _markup(packed)})
+        size = len(page.encode())
+        if size <= MAX_BYTES:
+            return page
+        # A hundred bytes for figures that are longer with other draws.
+        room = MAX_BYTES - (size - len(packed)) - 100 * len(live.draws.data.coords["benchmark"])
+        draws = int(room / len(packed) * live.draws.size)
+        if draws < LEAST_DRAWS:
+            break
+    raise ReportError(
+        f"A report on {len(posterior.evals.benchmark_names)} benchmarks and {len(posterior.evals.families)} families "
+        f"does not fit into {MAX_BYTES / 2**20:.0f} MiB with {LEAST_DRAWS} draws. Fit fewer benchmarks (evals.select)."
+    )
+
+
+def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
+    """Verdict, data, efficiency and capabilities: what does not move."""
+    import bokeh
+
+    import bayescale
+    from bayescale.diagnostics import MAX_RHAT
+    from bayescale.report.figures import capability_map, efficiency_forest
+
+    evals, spec = posterior.evals, posterior.spec
+    found: dict[str, Any] = {
+        "evals": evals,
+        "spec": spec,
+        "verdict": posterior.verdict,
+        "max_rhat": MAX_RHAT,
+        "kind": KIND,
+        "prob": f"{100 * prob:.12g}%",
+        "details": describe.details(evals),
+        "benchmarks": list(evals.summary().itertuples()),
+        "identity": posterior.identity[:12],
+        "version": bayescale.__version__,
+        "bokeh_version": bokeh.__version__,
+        "still": {},
+        "efficiency": None,
+        "factors": None,
+    }
+    try:
+        efficiency = posterior.efficiency()
+    except EfficiencyError as error:
+        found["no_efficiency"] = str(error)
+    else:
+        rows = list(efficiency.summary(prob).itertuples())
+        found["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
+        found["still"]["efficiency"] = efficiency_forest(efficiency, prob)
+    if spec.factors > 1:
+        found["factors"] = list(posterior.factors.summary(prob).itertuples())
+        found["still"]["map"] = capability_map(posterior, prob)
+    else:
+        found["no_map"] = "This spec has one capability: a map needs two."
+    return found
+
+
+def _backtest(folder: str | Path | None, still: dict[str, Any]) -> dict[str, Any]:
+    from bayescale.report.figures import hidden_scores
+    from bayescale.report.results import pools, read_results, shown_method
+
+    if folder is None:
+        return {"backtest": None}
+    tables = read_results(Path(folder))
+    method = shown_method(tables)
+    mine = tables["predictions.csv"].query("method == @method")
+    about = {"pools": pools(tables), "method": method, "forecasts": len(mine)}
+    return {"backtest": about, "still": {**still, "backtest": hidden_scores(mine)}}
+
+
+def _living(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, Any]:
+    """The forecast that the page opens with, by Python; and what the page computes others from."""
+    from bayescale.report.figures import fan, intervals
+    from bayescale.report.pack import pack
+
+    world = pack(live, posterior.evals, prob)
+    measured = world["measured"]
+    over_compute = posterior.spec.covariates == ("log10_flops",)
+    moving = {"intervals": intervals(world["benchmarks"])}
+    if over_compute:
+        moving["fan"] = fan(measured[0]["lowest"], measured[0]["highest"])
+    for m in measured:
+        low, high = (f"{10**v / m['scale']:.3g}" for v in m["seen"])
+        m["seen_text"] = f"{low} to {high} {m['unit']}"
+    return {
+        "draws": live.draws.size,
+        "all_draws": posterior.draws.size,
+        "families": world["families"],
+        "measured": measured,
+        "start": _first_question(posterior, live, measured, prob),
+        "has_fan": over_compute,
+        "world": world,
+        "moving": moving,
+    }
+
+
+def _first_question(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
+    """Ten times the compute of the model with the most, in its family."""
+    models = posterior.evals.models
+    names = [m["name"] for m in measured]
+    known = models.dropna(subset=names)
+    step = 1.0 / len(measured)
+    if len(known):
+        largest = known.iloc[int(np.argmax(np.log10(known[names].to_numpy(float)).sum(axis=1)))]
+        family = str(largest["family"])
+        raw = [np.log10(largest[m["name"]] * m["scale"]) + step for m in measured]
+    else:
+        family, raw = posterior.evals.largest_families[0], [m["seen"][1] + step for m in measured]
+    # On the steps of the sliders, so that the page starts where Python did.
+    values = [round(float(np.clip(v, m["lowest"], m["highest"])), 2) for v, m in zip(raw, measured, strict=True)]
+    figures = {m["name"]: 10**v / m["scale"] for v, m in zip(values, measured, strict=True)}
+    table = live.summary(family, **figures, prob=prob)
+    first = table.iloc[0]
+    texts = {name: f"{value:.3g}" for name, value in figures.items()}
+    size = ", ".join(f"{texts[m['name']]} {m['unit']}" for m in measured)
+    asked = ", ".join(f"{name}={value:.6g}" for name, value in figures.items())
+    return {
+        "family": family,
+        "at": values,
+        "texts": list(texts.values()),
+        "rows": list(table.itertuples()),
+        "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
+        f"{first['upper']:.3f}.",
+        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, of="expected")',
+    }
+
+
+def _render(context: dict[str, Any]) -> str:
+    from bokeh.embed import json_item
+    from bokeh.resources import Resources
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2.utils import htmlsafe_json_dumps
+
+    texts = resources.files("bayescale.report") / "page"
+    # One script for all that is ours: its parts see one another and nobody else.
+    ours = "\n".join((texts / name).read_text("utf-8") for name in SCRIPTS)
+    library = Resources("inline", components=["bokeh"]).js_raw[0].replace("</script", "<\\/script")
+    scripts = [library, f'"use strict";\n{{\n{ours}\n}}']
+    items = {
+        kind: [json_item(picture, f"picture-{name}") for name, picture in context[kind].items()]
+        for kind in ("moving", "still")
+    }
+    environment = Environment(
+        loader=PackageLoader("bayescale.report", "page"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("report.html.j2").render(
+        {
+            **context,
+            "style": _markup((texts / "style.css").read_text("utf-8")),
+            "scripts": [_markup(script) for script in scripts],
+            "hashes": _markup(" ".join(_hash(script) for script in scripts)),
+            "world": htmlsafe_json_dumps(context["world"]),
+            "pictures": htmlsafe_json_dumps(items),
+        }
+    )
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _markup(text: str) -> Any:
+    """Text of our own, or base64, which the template takes as it is; nothing from data passes here."""
+    from markupsafe import Markup
+
+    return Markup(text)

@@ -1,0 +1,163 @@
+// A new model of which some scores are known (bayescale/forecast/new_model.py and condition.py): on each draw the mode
+// of its unknowns, proposals around it, their weights, and resampling of draws by weight. Python drew the random numbers.
+
+const STEPS = 12; // of Fisher scoring
+const MARGIN = 1e-3; // a Beta has no density at 0 and 1
+const FARTHEST = 30; // logits beyond are at floor and ceiling
+const LEAST_SD = 1e-6;
+const FREEDOM = 7; // degrees of freedom of the Student-t that proposes
+
+// Unknowns z on draw `s`: logit of the known scores = base + design z, with z ~ Normal(0, sd^2) before they are known.
+function unknowns(world, s, x, family, known) {
+  const { benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, C = x.length, a = world.arrays;
+  const newFamily = family < 0, Z = K + known.testlets.length + (newFamily ? known.benchmarks.length : 0);
+  const here = location(world, s, x, family);
+  const sd = new Float64Array(Z).fill(a.testlet_sd[s]);
+  // A new family's offset only ever enters together with the residual.
+  sd.fill(newFamily ? Math.sqrt(1 + a.family_sd[s] ** 2) : 1, 0, K);
+  if (newFamily) sd.fill(a.family_benchmark_sd[s], K + known.testlets.length);
+  // Columns of the shipped normals: every factor, then every testlet, then every benchmark.
+  const columns = [...Array(K).keys(), ...known.testlets.map((g) => K + g)];
+  if (newFamily) columns.push(...known.benchmarks.map((b) => K + G + b));
+  const rows = known.benchmarks.map((b, i) => {
+    const at = s * B + b, effects = new Float64Array(Z);
+    let base = -a.difficulty[at];
+    for (let k = 0; k < K; k++) {
+      effects[k] = a.loading[at * K + k];
+      base += effects[k] * here[k];
+    }
+    for (let c = 0; c < C; c++) base += a.benchmark_slope[at * C + c] * x[c];
+    if (!newFamily) base += a.family_benchmark[(s * F + family) * B + b];
+    const place = known.testlets.indexOf(world.testletIndex[b]);
+    if (place >= 0) effects[K + place] = 1;
+    if (newFamily) effects[K + known.testlets.length + i] = 1;
+    const items = world.items[b] ?? Infinity, precision = a.precision[at];
+    return {
+      base, effects, precision, floor: a.floor[at], ceiling: world.ceiling[b], shape: a.curve_shape[at],
+      counted: Number.isFinite(items), items, score: known.scores[i],
+      hits: Number.isFinite(items) ? roundHalfEven(known.scores[i] * items) : 0,
+      inside: Math.min(Math.max(known.scores[i], MARGIN), 1 - MARGIN),
+      effective: (precision + 1) / (1 + precision / items),
+    };
+  });
+  return { sd: sd.map((v) => Math.max(v, LEAST_SD)), rows, columns, here };
+}
+
+function meanOf(row, z) {
+  let logit = row.base;
+  for (let j = 0; j < z.length; j++) logit += row.effects[j] * z[j];
+  logit = Math.min(Math.max(logit, -FARTHEST), FARTHEST);
+  return expectedScore(logit, row.floor, row.ceiling, row.shape);
+}
+
+// Pull of one score on its logit, and how much it tells of it.
+function pullOf(row, mean) {
+  const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape);
+  const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
+  const up = (row.counted ? digamma(row.hits + alpha) : Math.log(row.inside)) - digamma(alpha);
+  const down = (row.counted ? digamma(row.items - row.hits + beta) : Math.log1p(-row.inside)) - digamma(beta);
+  const information = (row.effective * slope ** 2) / (mean * (1 - mean) + TINY);
+  return [row.precision * (up - down) * slope, information];
+}
+
+function mode(model) {
+  const Z = model.sd.length, z = new Float64Array(Z);
+  let lower = null;
+  for (let step = 0; step < STEPS; step++) {
+    const matrix = new Float64Array(Z * Z), pull = new Float64Array(Z);
+    for (let j = 0; j < Z; j++) {
+      matrix[j * Z + j] = 1 / model.sd[j] ** 2;
+      pull[j] = -z[j] / model.sd[j] ** 2;
+    }
+    for (const row of model.rows) {
+      const [gradient, weight] = pullOf(row, meanOf(row, z)), e = row.effects;
+      for (let j = 0; j < Z; j++) {
+        if (e[j] === 0) continue;
+        pull[j] += e[j] * gradient;
+        for (let k = 0; k < Z; k++) matrix[j * Z + k] += e[j] * weight * e[k];
+      }
+    }
+    lower = cholesky(matrix, Z);
+    const move = solveUpper(lower, solveLower(lower, pull, Z), Z);
+    // Near the floor the curve is flat and a full step overshoots: hold it to two prior sds.
+    let longest = 1e-12;
+    for (let j = 0; j < Z; j++) longest = Math.max(longest, Math.abs(move[j]) / model.sd[j]);
+    for (let j = 0; j < Z; j++) z[j] += move[j] * Math.min(1, 2 / longest);
+  }
+  return { z, lower };
+}
+
+function logLikelihood(row, mean) {
+  const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
+  if (row.counted) return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
+  return (alpha - 1) * Math.log(row.inside) + (beta - 1) * Math.log1p(-row.inside) - logBeta(alpha, beta);
+}
+
+function conditionedScores(world, question) {
+  const { draws: S, benchmarks: B, factors: K, testlets: G, proposals: P } = world.sizes, a = world.arrays;
+  const x = covariates(world, question.figures), family = question.family, width = K + G + B;
+  const known = { benchmarks: question.given.map(([b]) => b), scores: question.given.map(([, score]) => score) };
+  const groups = known.benchmarks.map((b) => world.testletIndex[b]).filter((g) => g >= 0);
+  known.testlets = [...new Set(groups)].sort((one, other) => one - other);
+
+  const proposed = [], logWeight = new Float64Array(S * P), places = [];
+  for (let s = 0; s < S; s++) {
+    const model = unknowns(world, s, x, family, known), Z = model.sd.length, { z: centre, lower } = mode(model);
+    places.push(model.here);
+    let logDeterminant = 0;
+    for (let j = 0; j < Z; j++) logDeterminant += Math.log(lower[j * Z + j]);
+    for (let p = 0; p < P; p++) {
+      const at = s * P + p, scale = Math.sqrt(FREEDOM / a.chi_square[at]);
+      const normal = model.columns.map((column) => a.normal[at * width + column]);
+      const z = solveUpper(lower, normal, Z).map((v, j) => centre[j] + v * scale);
+      let squared = 0, logPrior = 0;
+      for (let j = 0; j < Z; j++) {
+        squared += normal[j] ** 2 * scale ** 2;
+        logPrior += -0.5 * (z[j] / model.sd[j]) ** 2 - Math.log(model.sd[j]);
+      }
+      // Up to what all proposals have in common, which the sum of the weights takes away.
+      const logProposal = logDeterminant - ((FREEDOM + Z) / 2) * Math.log1p(squared / FREEDOM);
+      let logPosterior = logPrior;
+      for (const row of model.rows) logPosterior += logLikelihood(row, meanOf(row, z));
+      proposed.push(z);
+      logWeight[at] = logPosterior - logProposal;
+    }
+  }
+  const total = logSumExp(logWeight);
+  let squares = 0;
+  for (let s = 0; s < S; s++) {
+    squares += Math.exp(logSumExp(logWeight.subarray(s * P, (s + 1) * P)) - total) ** 2;
+  }
+
+  const scores = new Float64Array(S * B);
+  resample(logWeight.map((w) => Math.exp(w - total)), S, world.start).forEach((at, row) => {
+    const s = Math.floor(at / P), z = proposed[at];
+    scoresOf(world, s, x, knownModel(world, s, row, z, places[s], family, known), scores, row);
+  });
+  return { scores, effective: 1 / squares };
+}
+
+// Systematic resampling: `size` places, each within one of its expected number.
+function resample(weights, size, start) {
+  const chosen = [];
+  let place = 0, sum = weights[0];
+  for (let i = 0; i < size; i++) {
+    while (sum < (start + i) / size && place < weights.length - 1) sum += weights[++place];
+    chosen.push(place);
+  }
+  return chosen;
+}
+
+// The model with its conditioned unknowns; what the scores say nothing of is drawn by the numbers of the `row`.
+function knownModel(world, s, row, z, here, family, known) {
+  const { benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, a = world.arrays;
+  const capability = here.map((v, k) => v + z[k]), bent = new Float64Array(B), testlet = new Float64Array(G);
+  for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[row * G + g] * a.testlet_sd[s];
+  known.testlets.forEach((g, i) => (testlet[g] = z[K + i]));
+  for (let b = 0; b < B; b++) {
+    bent[b] =
+      family < 0 ? a.new_bent[row * B + b] * a.family_benchmark_sd[s] : a.family_benchmark[(s * F + family) * B + b];
+  }
+  if (family < 0) known.benchmarks.forEach((b, i) => (bent[b] = z[K + known.testlets.length + i]));
+  return { capability, bent, testlet };
+}
