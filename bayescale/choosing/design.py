@@ -8,8 +8,8 @@ import numpy as np
 
 from bayescale.choosing.outlook import Outlook
 
-# Exchanges that gain less than this share are rounding.
-_GAIN = 1e-9
+# Exchanges that gain less than this share more are rounding.
+_LEAST_GAIN = 1e-9
 _PASSES = 20
 
 
@@ -39,14 +39,12 @@ class Design:
 
     def variance(self, chosen: list[int]) -> float:
         """Expected variance of a score to be forecast, once the candidates with these numbers are evaluated."""
-        covariance, noise = self.outlook.covariance, self.outlook.noise
-        left = np.broadcast_to(np.diag(covariance)[self.first :], self._weight.shape)
-        if chosen:
-            across = covariance[self.first :, chosen]
-            known = covariance[np.ix_(chosen, chosen)] + noise[:, chosen, None] * np.eye(len(chosen))
-            told = np.linalg.solve(known, np.broadcast_to(across.T, (len(noise), *across.T.shape)))
-            left = left - np.einsum("tn,snt->st", across, told)
-        return float(np.sum(self._weight * left) / self._weight.size)
+        covariance, noise = self.outlook.covariance, self.outlook.noise[:, chosen]
+        across = covariance[chosen, self.first :]
+        known = covariance[np.ix_(chosen, chosen)] + noise[:, :, None] * np.eye(len(chosen))
+        told = np.linalg.solve(np.linalg.cholesky(known), across)
+        left = np.diag(covariance)[self.first :] - np.sum(told**2, axis=1)
+        return float(np.mean(self.weight * left))
 
     def choose(self, costs: np.ndarray, budget: float) -> list[int]:
         """Numbers of the candidates to evaluate, those that tell most first.
@@ -62,17 +60,15 @@ class Design:
         budget : float
         """
         rules = [np.ones_like(costs)] if np.ptp(costs) == 0 else [costs, np.ones_like(costs)]
-        found = [self._exchange(self._greedy(costs, budget, per), costs, budget) for per in rules]
+        found = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
         best = min(found, key=lambda state: self.variance(state.chosen)).chosen
         # In order: as if only the chosen ones were there.
         only = np.full_like(costs, np.inf)
         only[best] = 1.0
-        return self._greedy(only, len(best), np.ones_like(costs)).chosen
-
-    def _greedy(self, costs: np.ndarray, budget: float, per: np.ndarray) -> _Evaluated:
-        return self._fill(_Evaluated(self), costs, budget, per)
+        return self._fill(_Evaluated(self), only, len(best), np.ones_like(costs)).chosen
 
     def _fill(self, state: _Evaluated, costs: np.ndarray, budget: float, per: np.ndarray) -> _Evaluated:
+        """Add what gains most per unit of `per`, as long as the budget lasts."""
         while True:
             gains = np.where(_affordable(state, costs, budget), state.gains() / per, -np.inf)
             best = int(gains.argmax())
@@ -81,13 +77,14 @@ class Design:
             state.add(best)
 
     def _exchange(self, state: _Evaluated, costs: np.ndarray, budget: float) -> _Evaluated:
+        """Exchange one at a time, and spend what becomes free, until nothing gains any more."""
         for _ in range(_PASSES):
             moved = False
             for old in list(state.chosen):
                 state.remove(old)
                 gains = np.where(_affordable(state, costs, budget), state.gains(), -np.inf)
                 new = int(gains.argmax())
-                if gains[new] <= gains[old] * (1 + _GAIN):
+                if gains[new] <= gains[old] * (1 + _LEAST_GAIN):
                     new = old
                 moved |= new != old
                 state.add(new)
@@ -98,7 +95,7 @@ class Design:
         return state
 
     @property
-    def _weight(self) -> np.ndarray:
+    def weight(self) -> np.ndarray:
         """Squared slopes (S, models to forecast)."""
         return self.outlook.slope[:, self.first :] ** 2
 
@@ -116,11 +113,11 @@ class _Evaluated:
         noise = design.outlook.noise[:, : design.candidates]
         start = design.outlook.covariance[:, : design.candidates]
         self.covariance = np.broadcast_to(start, (len(noise), *start.shape)).copy()
-        self.noise, self.weight, self.first = noise, design._weight[:, None, :], design.first
+        self.noise, self.weight, self.first = noise, design.weight[:, None, :], design.first
         self.chosen: list[int] = []
 
     def gains(self) -> np.ndarray:
-        """Variance (candidate,) that each candidate would take away from the scores to be forecast, summed up."""
+        """Variance (candidate,) that each candidate would take away, summed over the scores to be forecast."""
         across = self.covariance[:, self.first :]
         own = np.diagonal(self.covariance[:, : self.noise.shape[1]], axis1=1, axis2=2)
         return np.mean((self.weight @ across**2)[:, 0] / (own + self.noise), axis=0)

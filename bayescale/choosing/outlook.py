@@ -45,6 +45,8 @@ class Outlook:
 
     Attributes
     ----------
+    mean : ndarray (M,)
+        ``E[c . theta_m] - E[d]``.
     covariance : ndarray (M, M)
     noise : ndarray (S, M)
         Variance of a logit as a score tells it: beta-binomial, items and precision given.
@@ -52,6 +54,7 @@ class Outlook:
         Derivative of the expected score with respect to its logit.
     """
 
+    mean: np.ndarray
     covariance: np.ndarray
     noise: np.ndarray
     slope: np.ndarray
@@ -83,12 +86,12 @@ def look_ahead(posterior: Posterior, models: np.ndarray, benchmark: int | None, 
         parameters.testlet,
     )
     curve = parameters.floor[:, None], parameters.ceiling[:, None], parameters.shape[:, None]
-    mean = expected_score(logit, *curve)
-    slope = score_slope(mean, *curve)
+    score = expected_score(logit, *curve)
+    slope = score_slope(score, *curve)
     effective = effective_items(parameters.items, parameters.precision)
-    information = logit_information(mean, slope, effective[:, None])
-    covariance = _covariance(draws.thinned(COVARIANCE_DRAWS), spec, models, benchmark, random_seed)
-    return Outlook(covariance, 1 / np.maximum(information, _LEAST), slope)
+    information = logit_information(score, slope, effective[:, None])
+    mean, covariance = _moments(draws.thinned(COVARIANCE_DRAWS), spec, models, benchmark, random_seed)
+    return Outlook(mean, covariance, 1 / np.maximum(information, _LEAST), slope)
 
 
 @dataclass(frozen=True)
@@ -165,17 +168,21 @@ def population(draws: Draws, spec: Spec, without: int | None = None) -> tuple[np
     return kept.sum(axis=1) * (weight / precision)[:, None], np.sqrt(draws.own_loading_sd**2 + 1 / precision)
 
 
-def _covariance(draws: Draws, spec: Spec, models: np.ndarray, benchmark: int | None, random_seed: int) -> np.ndarray:
+def _moments(
+    draws: Draws, spec: Spec, models: np.ndarray, benchmark: int | None, random_seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the logits, see `Outlook`."""
     capability, covariate = draws.capability[:, models], draws.covariate[:, models]
     family = draws.data.family_index[models]
-    mean, sd = population(draws, spec, without=benchmark)
+    loading, sd = population(draws, spec, without=benchmark)
+    ability = np.einsum("smk,sk->sm", capability, loading)
+    difficulty = spec.priors.difficulty.draw(_MANY, random_seed)
     covariance = _second_moments(sd, capability) + _second_moments(draws.benchmark_slope_sd, covariate)
-    covariance += np.cov(np.einsum("smk,sk->sm", capability, mean), rowvar=False)
-    covariance += np.var(spec.priors.difficulty.draw(_MANY, random_seed))
+    covariance += np.atleast_2d(np.cov(ability, rowvar=False)) + np.var(difficulty)
     covariance += np.mean(draws.family_benchmark_sd**2) * (family[:, None] == family)
     if benchmark is not None and draws.data.testlet_index[benchmark] >= 0:
         covariance += np.mean(draws.testlet_sd**2) * np.eye(len(models))
-    return covariance
+    return ability.mean(axis=0) - difficulty.mean(), covariance
 
 
 def _second_moments(sd: np.ndarray, places: np.ndarray) -> np.ndarray:
