@@ -19,7 +19,7 @@ from bayescale.choosing.outlook import Outlook, look_ahead, population
 from bayescale.errors import ChoosingError
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
-from bayescale.response import effective_items, expected_score
+from bayescale.response import effective_items, expected_score, logit_of_share
 from bayescale.spec import Spec
 
 
@@ -148,11 +148,10 @@ def test_scores_of_a_known_benchmark_tell_what_their_variance_allows(posterior: 
     ahead, draws = look_ahead(posterior, models, b, 0), posterior.draws
     mean = draws.fitted_scores()[0, :, b]
     effective = effective_items(500, draws.precision[0, b])
-    logit = np.log((mean - draws.floor[0, b]) / (1 - mean))
-    if np.allclose(draws.curve_shape[0], 1):
-        step = 1e-5
-        slope = (expected_score(logit + step, draws.floor[0, b], 1.0) - mean) / step
-        np.testing.assert_allclose(ahead.slope[0], slope, rtol=1e-3)
+    floor, shape, step = draws.floor[0, b], draws.curve_shape[0, b], 1e-5
+    logit = logit_of_share((mean - floor) / (1 - floor), shape)
+    slope = (expected_score(logit + step, floor, 1.0, shape) - expected_score(logit - step, floor, 1.0, shape)) / 2
+    np.testing.assert_allclose(ahead.slope[0], slope / step, rtol=1e-6)
     np.testing.assert_allclose(ahead.noise[0], mean * (1 - mean) / effective / ahead.slope[0] ** 2, rtol=1e-9)
 
 
