@@ -8,8 +8,7 @@ variants of GSM8K, and, as a check on tasks that nothing was chosen by, the eigh
 on the target or on GSM8K, but "paper, as published", whose components hold GSM8K too.
 
 Two laws are fitted to each choice. `pc_3` is the paper's: a sigmoid with a floor in three principal components of seven
-benchmarks, by least squares. `prior` is the model's, in closed form: what the posterior foresees of a new benchmark
-(`bayescale.choosing.outlook`), given the scores by Fisher scoring.
+benchmarks, by least squares. `prior` is the model's, in closed form (`Suggestion.foresee`).
 
 The posterior and every error are kept in FOLDER, so that an interrupted run goes on from there.
 """
@@ -29,8 +28,6 @@ import bayescale as bs
 from bayescale.backtest import load_tasks, make_folds
 from bayescale.backtest.baselines.components import principal_components
 from bayescale.backtest.baselines.curve import fit_curve
-from bayescale.choosing.outlook import Outlook, look_ahead
-from bayescale.response import expected_score, logit_information, score_slope
 
 BUDGETS = (4, 8, 12, 16, 20, 24, 28, 32, 36)
 RANDOM, SEEDS = 50, 3
@@ -96,50 +93,13 @@ def pc_3_error(chosen: list[str], case: Case, base: pd.DataFrame, scores: pd.Dat
     return [float(np.mean((fits[t].predict(asked) - scores.loc[list(case.test), t]) ** 2)) for t in case.targets]
 
 
-@dataclass(frozen=True)
-class PriorLaw:
-    """The model's law of a new benchmark in closed form: normal logits over models, conditioned on scores (Laplace).
-
-    Floor, shape and precision are those that the priors expect of an open-ended benchmark.
-    """
-
-    models: list[str]
-    ahead: Outlook
-    curve: tuple[float, float, float]
-    precision: float
-
-    @classmethod
-    def of(cls, posterior: bs.Posterior, models: list[str]) -> PriorLaw:
-        """Look ahead to a new benchmark for these models."""
-        rows = np.array([posterior.evals.model_names.index(m) for m in models])
-        floor, priors = posterior.spec.floor.open_mean, posterior.spec.priors
-        shape, precision = priors.curve_shape.draw(20_000, 0), np.exp(priors.log_precision.draw(20_000, 0).mean())
-        return cls(models, look_ahead(posterior, rows, None, 0), (floor, 1.0, float(shape.mean())), float(precision))
-
-    def predict(self, chosen: list[str], seen: np.ndarray, asked: list[str]) -> np.ndarray:
-        """Expected scores (asked,), given the scores seen of those chosen; the mode by Fisher scoring."""
-        s, t = [self.models.index(m) for m in chosen], [self.models.index(m) for m in asked]
-        covariance, prior = self.ahead.covariance, self.ahead.mean
-        inverse, logit = np.linalg.inv(covariance[np.ix_(s, s)]), prior[s].copy()
-        for _ in range(50):
-            mean = expected_score(logit, *self.curve)
-            slope = np.maximum(score_slope(mean, *self.curve), 1e-9)
-            information = np.maximum(logit_information(mean, slope, self.precision), 1e-6)
-            pull = information * (seen - mean) / slope - inverse @ (logit - prior[s])
-            logit = logit + np.clip(np.linalg.solve(np.diag(information) + inverse, pull), -1, 1)
-        across = covariance[np.ix_(t, s)]
-        known = covariance[np.ix_(s, s)] + np.diag(1 / information)
-        variance = np.diag(covariance)[t] - np.einsum("ts,st->t", across, np.linalg.solve(known, across.T))
-        middle = prior[t] + across @ inverse @ (logit - prior[s])
-        nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-        spread = middle[:, None] + np.sqrt(np.maximum(variance, 0))[:, None] * nodes
-        return expected_score(spread, *self.curve) @ weights / weights.sum()
-
-    def error(self, chosen: list[str], case: Case, scores: pd.DataFrame) -> list[float]:
-        """Mean squared error on each target."""
-        asked = list(case.test)
-        found = {t: self.predict(chosen, scores.loc[chosen, t].to_numpy(float), asked) for t in case.targets}
-        return [float(np.mean((found[t] - scores.loc[asked, t]) ** 2)) for t in case.targets]
+def prior_error(chosen: list[str], case: Case, asked: bs.Suggestion, scores: pd.DataFrame) -> list[float]:
+    """Mean squared error of the model's law on each target; `asked` forecasts the test models of the case."""
+    errors = []
+    for target in case.targets:
+        found = asked.foresee(scores.loc[chosen, target].to_dict()).set_index("model")["mean"]
+        errors.append(float(np.mean((found[list(case.test)] - scores.loc[list(case.test), target]) ** 2)))
+    return errors
 
 
 def main(folder: str) -> None:
@@ -154,7 +114,7 @@ def main(folder: str) -> None:
     lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     done = {(r["case"], r["budget"]) for r in lines}
     for case in cases(base, scores):
-        prior = PriorLaw.of(posterior, [*case.train, *case.test])
+        asked = posterior.suggest_models(1, candidates=case.train, forecast=case.test)
         for budget in case.budgets:
             if (case.name, budget) in done:
                 continue
@@ -162,7 +122,7 @@ def main(folder: str) -> None:
             for choice, draw, chosen in choices(case, budget, posterior):
                 laws = {
                     "pc_3": pc_3_error(chosen, case, scores[base.benchmark_names], scores),
-                    "prior": prior.error(chosen, case, scores),
+                    "prior": prior_error(chosen, case, asked, scores),
                 }
                 about = {"case": case.name, "budget": budget, "choice": choice, "draw": draw, "models": chosen}
                 found += [about | {"law": law, "error": float(np.mean(e))} for law, e in laws.items()]

@@ -15,6 +15,7 @@ from test_efficiency import with_values
 import bayescale as bs
 from bayescale.choosing import Suggestion, v_optimal_families
 from bayescale.choosing.design import Design
+from bayescale.choosing.law import Law
 from bayescale.choosing.outlook import Outlook, look_ahead, population
 from bayescale.errors import ChoosingError
 from bayescale.evals import Evals
@@ -306,3 +307,62 @@ def test_what_the_papers_search_cannot_do_says_why() -> None:
         v_optimal_families(evals, 8, ["x"])
     with pytest.raises(ChoosingError, match=r"subsets of up to 30: more than"):
         v_optimal_families(bs.load_evals("base-llms"), 8, most_families=30)
+
+
+# What is foreseen from the scores
+
+
+def test_far_from_floor_and_ceiling_the_law_is_normal_regression() -> None:
+    # With noise so small and logits so near to each other that the curve is straight.
+    rng = np.random.default_rng(0)
+    places = 0.03 * rng.standard_normal((6, 2))
+    covariance = places @ places.T + 1e-5 * np.eye(6)
+    law = Law(np.zeros(6), covariance, (0.0, 1.0, 1.0), 1e6)
+    rows, logits = np.array([0, 2, 3]), 0.02 * rng.standard_normal(3)
+    after = law.given(rows, expected_score(logits, 0.0, 1.0))
+    known = covariance[np.ix_(rows, rows)] + 4e-6 * np.eye(3)  # 1 / (n p (1 - p))
+    weights = np.linalg.solve(known, covariance[rows]).T
+    np.testing.assert_allclose(after.mean, weights @ logits, atol=2e-5)
+    np.testing.assert_allclose(after.covariance, covariance - weights @ covariance[rows], atol=1e-8)
+    np.testing.assert_allclose(after.expected_scores(), expected_score(after.mean, 0.0, 1.0), atol=1e-4)
+
+
+def test_the_mode_has_no_slope() -> None:
+    design = made_up()
+    law = Law(np.linspace(-4, 2, 9), design.outlook.covariance, (0.02, 1.0, 0.25), 300.0)
+    rows, scores = np.array([0, 3, 8]), np.array([0.0, 0.31, 0.9])
+    logit = law.given(rows, scores).mean[rows]
+    mean = expected_score(logit, *law.curve)
+    step = 1e-5
+    slope = (expected_score(logit + step, *law.curve) - expected_score(logit - step, *law.curve)) / (2 * step)
+    pull = 300 * slope * (scores - mean) / (mean * (1 - mean))
+    prior = np.linalg.solve(law.covariance[np.ix_(rows, rows)], logit - law.mean[rows])
+    np.testing.assert_allclose(pull, prior, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_of_a_benchmark_like_the_others_are_foreseen() -> None:
+    evals, truth = simulate(models=60, factors=2, families=6, missing=0.0, unknown_compute=0, testlet_sd=0.0)
+    posterior = posterior_near(evals, truth, world_spec(2))
+    names, rng = evals.model_names, np.random.default_rng(3)
+    load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
+    came = expected_score(truth.capability @ load - hard, 0.02, 1.0)
+    suggestion = posterior.suggest_models(8, candidates=names[:30])
+    table = suggestion.foresee({m: came[names.index(m)] for m in suggestion.models})
+    assert table["model"].tolist() == names[30:]
+    assert (table["family"] == evals.models.set_index("model")["family"][names[30:]].to_numpy()).all()
+    wanted = came[30:]
+    assert np.sqrt(np.mean((table["mean"] - wanted) ** 2)) < 0.3 * wanted.std()
+    held = np.mean((table["lower"] <= wanted) & (wanted <= table["upper"]))
+    assert held >= 0.8
+    wide, narrow = (suggestion.foresee({names[0]: 0.5}, prob=p) for p in (0.9, 0.5))
+    assert (wide["upper"] - wide["lower"] > narrow["upper"] - narrow["lower"]).all()
+    assert (suggestion.foresee({names[0]: 0.5}, chance=0.25)["lower"] >= 0.2).all()
+
+
+def test_a_known_benchmark_is_foreseen_on_its_own_curve(posterior: Posterior) -> None:
+    suggestion = posterior.suggest_models(3, "bench-1")
+    table = suggestion.foresee(dict.fromkeys(suggestion.models, 0.5))
+    assert (table["lower"] > 0.2).all()  # four answers to choose from
+    for wrong, said in (({}, "no score"), ({"x": 0.5}, "no model among"), ({suggestion.models[0]: 50}, r"mean 0\.5")):
+        with pytest.raises(ChoosingError, match=said):
+            suggestion.foresee(wrong)

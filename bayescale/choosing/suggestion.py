@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.choosing.design import Design
+from bayescale.choosing.law import Law
 from bayescale.choosing.outlook import look_ahead
-from bayescale.errors import ChoosingError, suggest
+from bayescale.errors import ChoosingError, percentage_hint, suggest
+from bayescale.intervals import KIND, PROB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +46,7 @@ class Suggestion:
     cost : str
         What `budget` counts: ``models``, a column of the table of models, or ``cost`` for costs of one's own.
     design : Design
+    posterior : Posterior
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Suggestion:
     budget: float
     cost: str
     design: Design
+    posterior: Posterior
 
     @property
     def models(self) -> list[str]:
@@ -84,6 +88,55 @@ class Suggestion:
         """Share of the variance that would be left if all candidates were evaluated: what they can't tell."""
         return self.variance_left(self.candidates)
 
+    def foresee(self, scores: Mapping[str, float], chance: float = 0.0, prob: float = PROB) -> pd.DataFrame:
+        """Foresee the scores of the models to forecast from those that were measured, without a fit.
+
+        A quick look, in closed form (`bayescale.choosing.law`): floor, shape and precision of the benchmark are taken
+        for known, its own if it is in the data, else those that the priors expect. For intervals to report, add the
+        scores to the data and fit again.
+
+        Parameters
+        ----------
+        scores : mapping of str to float
+            Scores on the benchmark, in [0, 1], of candidates or models to forecast; not only of those suggested.
+        chance : float
+            What a guesser scores on it, for a new benchmark.
+        prob : float
+            Probability content of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model, family, mean, median, lower, upper, prob, interval`` of the expected scores, one row per model to
+            forecast.
+
+        Raises
+        ------
+        ChoosingError
+            For an unknown model, a score or a chance that is no share, or no scores.
+
+        Examples
+        --------
+        >>> suggestion.foresee({"Qwen/Qwen1.5-4B": 0.54, "meta-llama/Llama-2-7b-hf": 0.15})  # doctest: +SKIP
+        """
+        models = list(dict.fromkeys([*self.candidates, *self.forecast]))
+        if not scores:
+            raise ChoosingError("There is no score to learn from: give scores={model: score, ...}.")
+        for name, value in {**scores, "chance": chance}.items():
+            if name != "chance" and name not in models:
+                raise ChoosingError(suggest(str(name), models, "model among the candidates and those to forecast"))
+            if not 0 <= value <= 1:
+                raise ChoosingError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
+        benchmark = None if self.target is None else self.posterior.evals.benchmark_names.index(self.target)
+        rows = np.array([models.index(name) for name in scores])
+        law = Law.ahead(self.design.outlook, self.posterior, benchmark, chance)
+        law = law.given(rows, np.array(list(scores.values()), dtype=float))
+        lower, middle, upper = law.interval(prob)
+        family = self.posterior.evals.models.set_index("model")["family"]
+        columns = {"mean": law.expected_scores(), "median": middle, "lower": lower, "upper": upper}
+        table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
+        return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of variance left after each model; see `bayescale.plots.plot_suggestion`."""
         from bayescale.plots import plot_suggestion
@@ -104,7 +157,7 @@ class Suggestion:
             f"left (all candidates: {self.least:.1%}):"
         )
         return "\n".join(
-            [head, *lines, "Next: evaluate them, add the scores to the data, fit again; suggestion.plot()"]
+            [head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.foresee(scores), or fit again"]
         )
 
 
@@ -164,6 +217,7 @@ def choose_models(posterior: Posterior, question: Question, random_seed: int) ->
         budget=question.budget,
         cost=question.cost,
         design=design,
+        posterior=posterior,
     )
 
 
