@@ -34,10 +34,10 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
     >>> from bayescale.plots import plot_suggestion
     >>> plot_suggestion(posterior.suggest_models(8))  # doctest: +SKIP
     """
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
     table = suggestion.table
-    ax = plain(new_axes(ax, (7.2, 1.6 + 0.3 * min(len(table), NAMED + 10))))
+    ax = plain(new_axes(ax, (7.2, min(1.6 + 0.3 * len(table), 6.4))))
     y, left = table["order"].to_numpy(), table["variance_left"].to_numpy()
     ax.plot([1.0, *left], [0, *y], color=OTHERS, linewidth=1.2, zorder=2)
     ax.plot(left, y, "o", color=COLOURS[0], markersize=7, zorder=3)
@@ -50,16 +50,19 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
     ax.set_xscale("log")
     shown = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
     ax.set_xticks(shown)
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}" if value < 0 else f"{value:.1%}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}%"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(min(suggestion.least, left.min()) / 1.3, 1.15)
     names = [f"{row.model}  {row.order}" for row in table.itertuples()]
     if len(table) <= NAMED:
         ax.set_yticks([0, *y], ["nothing evaluated", *names], fontsize=9)
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_ylabel("models evaluated")
     ax.set_ylim(len(table) + 0.6, -0.6)
     what = "a new benchmark" if suggestion.target is None else suggestion.target
     ax.set_xlabel(
-        f"expected variance of forecasts for {len(suggestion.forecast)} models, share of that before (log scale)",
+        f"expected variance of forecasts for {len(suggestion.forecast)} models,\nas a share of that before (log scale)",
         fontsize=9,
     )
     ax.set_title(f"Which models to evaluate on {what}", loc="left", fontsize=10.5, color=INK)
