@@ -42,6 +42,9 @@ class Draws:
     capability: np.ndarray
     covariate: np.ndarray
     curve_shape: np.ndarray
+    own_loading_sd: np.ndarray
+    common_loading_sd: np.ndarray
+    benchmark_slope_sd: np.ndarray
 
     @property
     def size(self) -> int:
@@ -161,4 +164,7 @@ def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
         capability=flat("capability"),
         covariate=flat("covariate_value"),
         curve_shape=flat("curve_shape", benchmarks, left_out=1.0),
+        own_loading_sd=flat("own_loading_sd"),
+        common_loading_sd=flat("common_loading_sd"),
+        benchmark_slope_sd=flat("benchmark_slope_sd"),
     )

@@ -34,6 +34,10 @@ class EmergenceError(BayescaleError, ValueError):
     """A threshold or curve was asked for that a benchmark, a family or the spec does not have."""
 
 
+class ChoosingError(BayescaleError, ValueError):
+    """Models cannot be chosen: an unknown model or benchmark, a budget that buys none, a cost that is missing."""
+
+
 class BacktestError(BayescaleError, ValueError):
     """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
 from bayescale.decades import ALONG, Along, Of
@@ -9,13 +10,15 @@ from bayescale.decades import ALONG, Along, Of
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bayescale.choosing import Suggestion
+    from bayescale.choosing.suggestion import Cost
     from bayescale.efficiency import Efficiency
     from bayescale.emergence import Emergence
     from bayescale.posterior import Posterior
 
 
 class Findings:
-    """Efficiency of families (section 3.3) and emergence (section 4.1); a part of `Posterior`, never made alone."""
+    """Efficiency (section 3.3), emergence (4.1), choosing models (5); a part of `Posterior`, never made alone."""
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """How efficiently each family turns training compute into capability, relative to one of them.
@@ -105,3 +108,62 @@ class Findings:
         from bayescale.emergence import emergence
 
         return emergence(cast("Posterior", self), benchmark, family, random_seed)
+
+    def suggest_models(
+        self,
+        budget: float,
+        target: str | None = None,
+        *,
+        candidates: Iterable[str] | None = None,
+        families: Iterable[str] | None = None,
+        forecast: Iterable[str] | None = None,
+        cost: Cost = None,
+        random_seed: int = 0,
+    ) -> Suggestion:
+        """Choose the few models to evaluate on a new benchmark, so that the scores of others on it are foreseen best.
+
+        Chosen is the set that is expected to leave least variance in the scores to be forecast, by what the posterior
+        knows of the models' capabilities and of how benchmarks load on them: Bayesian V-optimal design, greedily and by
+        exchanges (see `bayescale.choosing.design`). At most 1,000 draws and 200 benchmarks stand for the posterior.
+
+        Parameters
+        ----------
+        budget : float
+            Number of models; with `cost`, the sum of costs.
+        target : str, optional
+            A benchmark of the data whose law is to be learned again, as if nothing on it was known but where models
+            stand on its curve. Default: a new benchmark, drawn from the population of benchmarks.
+        candidates : iterable of str, optional
+            Models of the data that could be evaluated. Default: all.
+        families : iterable of str, optional
+            Only candidates of these families.
+        forecast : iterable of str, optional
+            Models of the data whose scores are to be known. Default: those that are no candidates, or all, when
+            all are.
+        cost : str or mapping of str to float, optional
+            What evaluating a model costs: a column of the table of models, such as ``"params_b"``, or numbers by model.
+            Default: 1 each.
+        random_seed : int
+            Seed of the benchmarks that stand for a new one.
+
+        Returns
+        -------
+        Suggestion
+            With `table`, `models`, `plot`, and `variance_left` of any other choice.
+
+        Raises
+        ------
+        ChoosingError
+            For unknown names, a budget that buys no model, or a candidate without a cost.
+
+        Examples
+        --------
+        >>> posterior.suggest_models(8).table  # doctest: +SKIP
+        >>> posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])  # doctest: +SKIP
+        """
+        from bayescale.choosing.suggestion import choose_models, read_question
+
+        posterior = cast("Posterior", self)
+        question = read_question(posterior.evals, budget, target, candidates, families, forecast, cost)
+        posterior.verdict.warn_unless_converged("This choice comes")
+        return choose_models(posterior, question, random_seed)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from bayescale.errors import SpecError, suggest
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Distributions that may stand as a prior, with their parameters by PyMC's names. Those marked positive have support
 # on (0, inf) and may be the prior of a scale.
@@ -137,6 +140,21 @@ class Prior:
             location = "mu" if "mu" in parameters else "alpha"
             parameters[location] = parameters[location] + shift
         return getattr(pm, self.distribution)(name, **parameters, **kwargs)
+
+    def draw(self, size: int, random_seed: int) -> np.ndarray:
+        """Draw `size` values.
+
+        Examples
+        --------
+        >>> bool(Prior.parse("HalfNormal(1)").draw(3, random_seed=0).min() > 0)
+        True
+        """
+        import pymc as pm
+        from pytensor.compile.mode import Mode
+
+        variable = getattr(pm, self.distribution).dist(**self.parameters, shape=size)
+        # Uncompiled: compiling takes longer than all the draws that anyone asks for.
+        return pm.draw(variable, random_seed=random_seed, mode=Mode("py", None))
 
     def __repr__(self) -> str:
         return f"{self.distribution}({', '.join(f'{k}={_digits(v)}' for k, v in self.parameters.items())})"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -97,6 +98,19 @@ class Floor(_Frozen):
     concentration: float = Field(default=100, gt=0)
     open_mean: float = Field(default=0.015, gt=0, lt=1)
     open_concentration: float = Field(default=60, gt=0)
+
+    def shapes(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Shapes of the Beta prior of the floors of benchmarks with these scores of a guesser.
+
+        Examples
+        --------
+        >>> Floor().shapes(np.array([0.25]))
+        (array([25.]), array([75.]))
+        """
+        open_ended = chance <= 0
+        mean = np.where(open_ended, self.open_mean, chance)
+        weight = np.where(open_ended, self.open_concentration, self.concentration)
+        return mean * weight, (1 - mean) * weight
 
 
 class Spec(_Frozen):

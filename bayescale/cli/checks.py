@@ -42,7 +42,7 @@ def prior(
     from bayescale.spec import load_spec
 
     intervals.tails(prob)
-    _check_targets(csv, output)
+    check_targets(csv, output)
     # PyMC lists all that it draws, the sampler's coordinates included.
     logging.getLogger("pymc").setLevel(logging.WARNING)
     chosen, evals = load_spec(spec), evals_of(data)
@@ -57,7 +57,7 @@ def prior(
         print(show.as_json(about | {"benchmarks": table.to_dict("records")}))
     else:
         show.prior_table(table, prob)
-    _write(table, csv, output)
+    write_results(table, csv, output)
 
 
 def check(
@@ -81,7 +81,7 @@ def check(
     from bayescale.cli import show
     from bayescale.posterior import Posterior
 
-    _check_targets(csv, output)
+    check_targets(csv, output)
     fitted = Posterior.load(posterior)
     replicated = fitted.predictive_check(models.value)
     table = replicated.summary()
@@ -98,11 +98,12 @@ def check(
         show.report(fitted.verdict)
         print()
         show.predictive_table(table, models.value)
-    _write(table, csv, output)
+    write_results(table, csv, output)
     raise typer.Exit(0 if fitted.converged else 1)
 
 
-def _check_targets(csv: Path | None, picture: Path | None) -> None:
+def check_targets(csv: Path | None, picture: Path | None) -> None:
+    """Find out before the work whether table and picture can be written after it."""
     from bayescale.cli.output import check_target
 
     for target in filter(None, (csv, picture)):
@@ -113,7 +114,7 @@ def _check_targets(csv: Path | None, picture: Path | None) -> None:
         check_picture(picture)
 
 
-def _write(table: pd.DataFrame, csv: Path | None, picture: Path | None) -> None:
+def write_results(table: pd.DataFrame, csv: Path | None, picture: Path | None) -> None:
     """Write the table, and say what was written."""
     from bayescale.cli import show
     from bayescale.cli.output import write_whole

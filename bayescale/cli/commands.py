@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import backtest, checks, compare, importing, report
+from bayescale.cli import backtest, checks, compare, importing, report, suggest
 from bayescale.cli.arguments import (
     AsJson,
     Chains,
@@ -253,6 +253,13 @@ app.command(
         "bayescale compare --prior 'family_sd=HalfNormal(1)' --prior 'family_sd=HalfNormal(6)' -o priors/",
     )
 )(compare.compare)
+
+app.command(
+    epilog=_examples(
+        "bayescale suggest posterior.nc --budget 8",
+        "bayescale suggest posterior.nc --budget 30 --cost params_b --up-to 8.4e22 -o suggested.png",
+    )
+)(suggest.suggest)
 
 
 @app.command()

@@ -209,7 +209,5 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
 def _floor(spec: Spec, data: ModelData) -> Any:
     if not spec.floor.learned:
         return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
-    open_ended = data.floor <= 0
-    mean = np.where(open_ended, spec.floor.open_mean, data.floor)
-    weight = np.where(open_ended, spec.floor.open_concentration, spec.floor.concentration)
-    return pm.Beta("floor", alpha=mean * weight, beta=(1 - mean) * weight, dims="benchmark")
+    alpha, beta = spec.floor.shapes(data.floor)
+    return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")

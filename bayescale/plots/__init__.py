@@ -15,6 +15,7 @@ from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
 from bayescale.plots.loadings_heatmap import plot_loadings
 from bayescale.plots.pit import plot_pit, plot_predictive_check
 from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
+from bayescale.plots.suggestion import plot_suggestion
 from bayescale.plots.variance_shares import plot_variance_shares
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "plot_predictive_check",
     "plot_prior_curves",
     "plot_prior_predictive",
+    "plot_suggestion",
     "plot_variance_shares",
 ]
