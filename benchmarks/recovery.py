@@ -16,7 +16,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy import special
 
 import bayescale as bs
 from bayescale import compiled
@@ -46,7 +46,7 @@ def simulate(factors: int, seed: int) -> bs.Evals:
     loading[np.arange(BENCHMARKS), np.arange(BENCHMARKS) % factors] += 0.6
     logit = theta @ loading.T - rng.normal(0, 0.7, BENCHMARKS)
     chance = np.where(np.arange(BENCHMARKS) % 3 == 0, 0.25, 0.02)
-    mean = chance + (1 - chance) * expit(logit)
+    mean = chance + (1 - chance) * special.expit(logit)
     score = rng.binomial(ITEMS, rng.beta(mean * PRECISION, (1 - mean) * PRECISION)) / ITEMS
     models = [f"model-{m}" for m in range(len(family))]
     benchmarks = [f"benchmark-{b}" for b in range(BENCHMARKS)]
