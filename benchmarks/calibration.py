@@ -31,6 +31,10 @@ from bayescale.errors import ConvergenceWarning
 
 # One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
+# A fit that did not mix is repeated, as its verdict advises: in worlds with R-hat above 1.05, 34 of 100 under the default
+# spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
+LONGER = SAMPLING | {"draws": 2000, "tune": 600}
+MIXED = 1.05
 # Ranks are taken among so many draws, thinned to be nearly independent.
 RANKED = 99
 BINS = 10
@@ -72,6 +76,8 @@ def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, obje
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **SAMPLING)
+        if posterior.verdict.rhat > MIXED:
+            posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **LONGER)
     truth = quantities(read_draws({"posterior": prior.idata["prior"]}, spec, evals))
     rows = []
     for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
@@ -103,15 +109,15 @@ def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
     for ax, kind in zip(axes, kinds, strict=True):
         values = ranks.loc[ranks["kind"] == kind, "rank"] * BINS // (RANKED + 1)
         share = np.bincount(values, minlength=BINS) / len(values)
-        ax.axhspan(low, high, color="#DDDDDD", label="99% of uniform ranks")
+        ax.axhspan(low, high, color="#DDDDDD", label="99% of histograms of uniform ranks, one a world, lie here")
         ax.bar((np.arange(BINS) + 0.5) / BINS, share, 0.9 / BINS, color="#0072B2")
         ax.axhline(1 / BINS, color="#222222", linewidth=0.8)
         ax.set(title=kind, xlabel="rank of the truth")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("share of ranks")
-    axes[0].set_ylim(0, 2 / BINS)
-    axes[0].legend(frameon=False, fontsize=8, loc="upper left")
-    figure.suptitle(title, fontsize=11)
+    axes[0].set_ylim(0, max(2 / BINS, 1.05 * max(bar.get_height() for ax in axes for bar in ax.patches)))
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=9, loc="outside upper right")
+    figure.suptitle(title, fontsize=11, x=0.02, ha="left")
     figure.savefig(path, dpi=130)
 
 
@@ -132,9 +138,8 @@ def main(name: str, folder: Path, simulations: int = 100) -> None:
     ranks = ranks[ranks["simulation"] < simulations]
     worlds = ranks.drop_duplicates("simulation")
     print(uniformity(ranks).to_string(index=False))
-    print(
-        f"{time.perf_counter() - started:.0f} s; R-hat above 1.05 in {(worlds['rhat'] > 1.05).sum()} of {len(worlds)}"
-    )
+    unmixed = (worlds["rhat"] > MIXED).sum()
+    print(f"{time.perf_counter() - started:.0f} s; R-hat above {MIXED} in {unmixed} of {len(worlds)}")
     print(f"{len(evals.model_names)} models, {len(evals.benchmark_names)} benchmarks, {evals.n_scores} scores")
     draw(ranks, folder / f"calibration-{spec.name}.png", f"{spec.name}: {len(worlds)} worlds drawn from its priors")
 
