@@ -31,8 +31,8 @@ from bayescale.errors import ConvergenceWarning
 
 # One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
-# A fit that did not mix is repeated, as its verdict advises: in worlds with R-hat above 1.05, 34 of 100 under the default
-# spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
+# A fit that did not mix is repeated, as its verdict advises. In worlds with R-hat above 1.05, 34 of 100 under the
+# default spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
 LONGER = SAMPLING | {"draws": 2000, "tune": 600}
 MIXED = 1.05
 # Ranks are taken among so many draws, thinned to be nearly independent.
