@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import ForecastError, suggest
-from bayescale.plots.style import COLOURS, MARKERS
+from bayescale.forecast.request import NEW_FAMILY
+from bayescale.plots.style import COLOURS, INK, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 MARKED = len(COLOURS)
+# A family never seen is none of the coloured ones.
+UNSEEN = (INK, "o")
 FONT = 9.0
 # Where a label may stand, as seen from the end of a path: (right, up), the first ones preferred.
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.6, 1), (0.6, -1), (-0.6, 1), (-0.6, -1))
@@ -36,7 +39,7 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
     """Colour and marker of the families to mark; by default the six with most models.
 
     Those six look the same in every figure of the same data; others that are asked for take what the asked-for ones
-    among them leave free.
+    among them leave free. `bayescale.NEW_FAMILY` is dark everywhere.
 
     Raises
     ------
@@ -47,11 +50,12 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
     usual = dict(zip(evals.largest_families[:MARKED], styles, strict=False))
     chosen = list(usual) if families is None else list(dict.fromkeys(families))
     for family in chosen:
-        if family not in evals.families:
+        if family not in evals.families and family != NEW_FAMILY:
             raise ForecastError(suggest(family, evals.families, "family in the fitted data"))
-    taken = [usual[family] for family in chosen if family in usual]
+    fixed = {NEW_FAMILY: UNSEEN} | usual
+    taken = [fixed[family] for family in chosen if family in fixed]
     free = itertools.cycle([style for style in styles if style not in taken] or styles)
-    return [Mark(family, *(usual[family] if family in usual else next(free))) for family in chosen]
+    return [Mark(family, *(fixed[family] if family in fixed else next(free))) for family in chosen]
 
 
 def label_paths(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:
