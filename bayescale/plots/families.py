@@ -38,24 +38,31 @@ class Mark:
 def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[Mark]:
     """Colour and marker of the families to mark; by default the six with most models.
 
-    Those six look the same in every figure of the same data; others that are asked for take what the asked-for ones
-    among them leave free. `bayescale.NEW_FAMILY` is dark everywhere.
+    Each family has a colour and a marker of its own, by its place among the families of the data, largest first, and
+    keeps the marker in every figure. So do the largest six their colours; where two families of one figure would share
+    a colour, the smaller one takes the next that is free. `bayescale.NEW_FAMILY` is dark everywhere.
 
     Raises
     ------
     ForecastError
         For a family that is not in the data.
     """
-    styles = list(zip(COLOURS, MARKERS, strict=True))
-    usual = dict(zip(evals.largest_families[:MARKED], styles, strict=False))
-    chosen = list(usual) if families is None else list(dict.fromkeys(families))
+    ranked = evals.largest_families
+    chosen = ranked[:MARKED] if families is None else list(dict.fromkeys(families))
     for family in chosen:
-        if family not in evals.families and family != NEW_FAMILY:
-            raise ForecastError(suggest(family, evals.families, "family in the fitted data"))
-    fixed = {NEW_FAMILY: UNSEEN} | usual
-    taken = [fixed[family] for family in chosen if family in fixed]
-    free = itertools.cycle([style for style in styles if style not in taken] or styles)
-    return [Mark(family, *(fixed[family] if family in fixed else next(free))) for family in chosen]
+        if family not in ranked and family != NEW_FAMILY:
+            raise ForecastError(suggest(family, ranked, "family in the fitted data"))
+    known = sorted((family for family in chosen if family != NEW_FAMILY), key=ranked.index)
+    marks = {NEW_FAMILY: Mark(NEW_FAMILY, *UNSEEN)}
+    used = dict.fromkeys(COLOURS, 0)
+    for family in known:
+        place = ranked.index(family)
+        turned = [COLOURS[(place + step) % len(COLOURS)] for step in range(len(COLOURS))]
+        colour = min(turned, key=used.__getitem__)  # the first among equals
+        used[colour] += 1
+        # Each round of colours meets the markers one further on, so that 36 families differ in one or the other.
+        marks[family] = Mark(family, colour, MARKERS[(place + place // len(COLOURS)) % len(MARKERS)])
+    return [marks[family] for family in chosen]
 
 
 def label_paths(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:

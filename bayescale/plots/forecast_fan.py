@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,11 +80,10 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, prob: f
     ForecastError
         For an unknown benchmark, or a spec without training compute as its covariate.
     """
-    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.4)), prob)
-    ax.set_xlabel("training compute (FLOP)")
+    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
+    ax.set_xlabel("\n".join(["training compute (FLOP)", *wrap(caption(prob, forecast), 78)]), fontsize=9)
     ax.set_ylabel(f"{benchmark} score")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
-    ax.text(1, -0.17, caption(prob, forecast), transform=ax.transAxes, fontsize=7.5, ha="right", color="#666666")
     return ax
 
 
