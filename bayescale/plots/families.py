@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -39,8 +40,8 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
     """Colour and marker of the families to mark; by default the six with most models.
 
     Each family has a colour and a marker of its own, by its place among the families of the data, largest first, and
-    keeps the marker in every figure. So do the largest six their colours; where two families of one figure would share
-    a colour, the smaller one takes the next that is free. `bayescale.NEW_FAMILY` is dark everywhere.
+    the largest six look the same in every figure. Where two families of one figure would share a colour or a marker,
+    the smaller one takes the next that is free. `bayescale.NEW_FAMILY` is dark everywhere.
 
     Raises
     ------
@@ -54,15 +55,26 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
             raise ForecastError(suggest(family, ranked, "family in the fitted data"))
     known = sorted((family for family in chosen if family != NEW_FAMILY), key=ranked.index)
     marks = {NEW_FAMILY: Mark(NEW_FAMILY, *UNSEEN)}
-    used = dict.fromkeys(COLOURS, 0)
+    used: Counter[str] = Counter()
+    taken: set[tuple[str, str]] = set()
+
+    def price(look: tuple[str, str]) -> tuple[int, bool]:
+        return used[look[0]] + used[look[1]], look in taken
+
     for family in known:
         place = ranked.index(family)
-        turned = [COLOURS[(place + step) % len(COLOURS)] for step in range(len(COLOURS))]
-        colour = min(turned, key=used.__getitem__)  # the first among equals
-        used[colour] += 1
         # Each round of colours meets the markers one further on, so that 36 families differ in one or the other.
-        marks[family] = Mark(family, colour, MARKERS[(place + place // len(COLOURS)) % len(MARKERS)])
+        own = _turned(COLOURS, place), _turned(MARKERS, place + place // len(COLOURS))
+        look = min(itertools.product(*own), key=price)  # the first among equals
+        used.update(look)
+        taken.add(look)
+        marks[family] = Mark(family, *look)
     return [marks[family] for family in chosen]
+
+
+def _turned(values: tuple[str, ...], start: int) -> tuple[str, ...]:
+    start %= len(values)
+    return values[start:] + values[:start]
 
 
 def label_paths(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:
