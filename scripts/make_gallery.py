@@ -40,15 +40,16 @@ The code below stands on these lines:
 
 
 def statements(function: Callable[..., Any]) -> list[str]:
-    """The lines of a function's body as they stand in its source, docstring left out, the last without its `return`."""
+    """The lines of a function's body as they stand in its source: no docstring, and no `return` before the result."""
     text = textwrap.dedent(inspect.getsource(function))
     (definition,) = ast.parse(text).body
     assert isinstance(definition, ast.FunctionDef)
     body = [s for s in definition.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
-    lines = text.splitlines()[body[0].lineno - 1 : body[-1].end_lineno]
-    result = lines[body[-1].lineno - body[0].lineno]
-    lines[body[-1].lineno - body[0].lineno] = result.replace("return ", "", 1)
-    return textwrap.dedent("\n".join(lines)).splitlines()
+    lines, first, last = text.splitlines(), body[0].lineno - 1, body[-1]
+    while lines[first - 1].lstrip().startswith("#"):
+        first -= 1
+    lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
+    return textwrap.dedent("\n".join(lines[first : last.end_lineno])).splitlines()
 
 
 def assignment(function: Callable[..., Any]) -> list[str]:
