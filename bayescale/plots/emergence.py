@@ -96,7 +96,7 @@ def plot_emergence(
     flop_axis(ax)
     ax.set_xlim(grid[0], grid[-1])
     _threshold(ax, (low, middle, high), height, prob)
-    ax.set_ylim(0, 1.01)
+    ax.set_ylim(0, 1.03)
     score_axis(ax.yaxis)
     ax.set_xlabel(
         f"{emergence.family}-equivalent training compute (FLOP)\n"
