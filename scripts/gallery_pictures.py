@@ -70,10 +70,10 @@ def efficiency(posterior):
 
 @source
 def comparison(evals):
-    # Few models, factors and draws, for a picture in minutes; notebook 03 has the whole scan.
+    # Few models and factors, for a picture in minutes; notebook 03 has the whole scan.
     few = evals.select(families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"])
     question = {"family": "Llama-3", "flops": 4e25}
-    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, draws=250, random_seed=1)
+    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, random_seed=1)
 
 
 @source
