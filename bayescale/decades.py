@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bayescale.errors import EfficiencyError, suggest
+from bayescale.errors import BayescaleError, EfficiencyError, suggest
 
 if TYPE_CHECKING:
     from bayescale.draws import Draws
+    from bayescale.spec import Spec
 
 Of = Literal["typical", "single"]
 Along = Literal["capabilities", "benchmarks"]
@@ -18,6 +19,15 @@ Along = Literal["capabilities", "benchmarks"]
 # and intervals are 1.21 decades wide instead of 1.01.
 ALONG: Along = "benchmarks"
 """How efficiency is measured unless asked otherwise."""
+
+
+def require_compute(spec: Spec, what: str, error: type[BayescaleError]) -> None:
+    """Refuse, by `error`, a spec that does not predict from training compute alone: `what` is counted in it."""
+    if not spec.compute_alone:
+        raise error(
+            f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: {what} needs a spec whose one "
+            "covariate is log10_flops, such as 'default'."
+        )
 
 
 def worth_in_decades(draws: Draws, positions: np.ndarray, along: Along = ALONG) -> np.ndarray:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops, worth_in_decades
+from bayescale.decades import (
+    ALONG,
+    Along,
+    Of,
+    compute_slopes,
+    equivalent_log10_flops,
+    require_compute,
+    worth_in_decades,
+)
 from bayescale.errors import EfficiencyError, suggest
 from bayescale.intervals import KIND, PROB, summarise, tails
 
@@ -300,11 +308,7 @@ def efficiency(posterior: Posterior, reference: str | None = None, along: Along 
     import xarray as xr
 
     spec, draws = posterior.spec, posterior.draws
-    if spec.covariates != ("log10_flops",):
-        raise EfficiencyError(
-            f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: efficiency is a multiple of "
-            "training compute, and needs a spec whose one covariate is log10_flops, such as 'default'."
-        )
+    require_compute(spec, "efficiency, a multiple of training compute,", EfficiencyError)
     if not spec.family_offsets:
         raise EfficiencyError(
             f"The spec {spec.name!r} has no family offsets: under it all families are equally efficient. Fit one with "

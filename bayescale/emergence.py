@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops
+from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops, require_compute
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
@@ -333,12 +333,8 @@ def emergence(posterior: Posterior, benchmark: str, family: str | None = None, r
     """
     import xarray as xr
 
-    spec, draws, data = posterior.spec, posterior.draws, posterior.draws.data
-    if spec.covariates != ("log10_flops",):
-        raise EmergenceError(
-            f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: a threshold in training compute "
-            "needs a spec whose one covariate is log10_flops, such as 'default'."
-        )
+    draws, data = posterior.draws, posterior.draws.data
+    require_compute(posterior.spec, "a threshold in training compute", EmergenceError)
     benchmarks, families = data.coords["benchmark"], data.coords["family"]
     if benchmark not in benchmarks:
         raise EmergenceError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))

@@ -81,9 +81,15 @@ def uniform_band(count: int, prob: float = BAND) -> tuple[np.ndarray, np.ndarray
         The points lie in (0, 1).
     """
     from arviz.stats.ecdf_utils import ecdf_confidence_band
+    from arviz.utils import Numba
 
     points = np.arange(1, POINTS) / POINTS
-    lower, upper = ecdf_confidence_band(count, points, points, prob=prob, method="optimized")
+    # Compiling for the first band takes ArviZ longer than a page of them takes without.
+    compiles, Numba.numba_flag = Numba.numba_flag, False
+    try:
+        lower, upper = ecdf_confidence_band(count, points, points, prob=prob, method="optimized")
+    finally:
+        Numba.numba_flag = compiles
     return points, lower - points, upper - points
 
 

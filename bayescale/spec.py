@@ -198,6 +198,11 @@ class Spec(_Frozen):
         return tuple(c for c in self.covariates if ":" not in c)
 
     @property
+    def compute_alone(self) -> bool:
+        """Whether training compute is the one covariate, so that capability can be counted in decades of it."""
+        return self.covariates == ("log10_flops",)
+
+    @property
     def rotation_invariant(self) -> bool:
         """Whether the posterior is unchanged when all factors are rotated together.
 

@@ -9,15 +9,20 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
+from backtest_fakes import Guess, Partial, make_tasks
 from simulate import Truth, posterior_near, simulate, world_spec
 
+from bayescale.backtest import Backtest, backtest
 from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.cli import main
+from bayescale.compare import Assessment, Comparison
 from bayescale.errors import FitError
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
@@ -75,6 +80,25 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
     monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
     monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
     return asked
+
+
+@pytest.fixture(scope="session")
+def found(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
+    """A backtest of three guesses, two of them named as baselines."""
+    tasks = make_tasks(evals, tmp_path_factory.mktemp("plots"))
+    return backtest([Guess("mine", width=0.3), Guess("pc_3"), Partial("last_sibling", width=0.05)], tasks)
+
+
+@pytest.fixture(scope="session")
+def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
+    """Two specs, of which "b" is the better by a nat a model, and a question."""
+    parts = {}
+    for name, fitted, shift in (("a", posterior, -1.0), ("b", two_factors, 0.0)):
+        names = fitted.evals.model_names
+        values = pd.Series(np.random.default_rng(1).normal(0, 1, len(names)) + shift, names)
+        folds = pd.DataFrame({"by": ["model"], "fold": [2], "rhat": [1.0]})
+        parts[name] = Assessment(fitted, SimpleNamespace(), {"model": values}, folds, 1.0)  # type: ignore[arg-type]
+    return Comparison(parts, {"family": "Family-B", "flops": 1e25})
 
 
 Run = Callable[..., tuple[int, str, str]]

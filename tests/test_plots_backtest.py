@@ -24,12 +24,6 @@ def _close_figures() -> Iterator[None]:
     plt.close("all")
 
 
-@pytest.fixture(scope="module")
-def found(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
-    tasks = make_tasks(evals, tmp_path_factory.mktemp("plots"))
-    return backtest([Guess("mine", width=0.3), Guess("pc_3"), Partial("last_sibling", width=0.05)], tasks)
-
-
 def dots(ax: plt.Axes, label: str) -> np.ndarray:
     (drawn,) = (c for c in ax.collections if isinstance(c, PathCollection) and str(c.get_label()).startswith(label))
     return np.asarray(drawn.get_offsets())

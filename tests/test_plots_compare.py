@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 
-from bayescale.compare import Assessment, Comparison
+from bayescale.compare import Comparison
 from bayescale.errors import CompareError
 from bayescale.plots import plot_elpd, plot_forecasts_by_spec
-from bayescale.posterior import Posterior
-
-
-@pytest.fixture
-def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
-    parts = {}
-    for name, fitted, shift in (("a", posterior, -1.0), ("b", two_factors, 0.0)):
-        names = fitted.evals.model_names
-        values = pd.Series(np.random.default_rng(1).normal(0, 1, len(names)) + shift, names)
-        folds = pd.DataFrame({"by": ["model"], "fold": [2], "rhat": [1.0]})
-        parts[name] = Assessment(fitted, SimpleNamespace(), {"model": values}, folds, 1.0)
-    return Comparison(parts, {"family": "Family-B", "flops": 1e25})
 
 
 @pytest.fixture(autouse=True)

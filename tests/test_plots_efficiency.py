@@ -171,6 +171,11 @@ def test_families_look_the_same_in_every_figure() -> None:
     last = evals.largest_families[-1]
     third, other = mark_families(evals, [evals.largest_families[2], last])
     assert third == marks[third.family]
+    assert mark_families(evals, [last, third.family]) == [other, third]
+    six = mark_families(evals, evals.largest_families[2:])
+    assert len({mark.colour for mark in six}) == len({mark.marker for mark in six}) == 6
+    every = mark_families(evals, evals.families)
+    assert len({(mark.colour, mark.marker) for mark in every}) == len(evals.families)
     assert other.colour != third.colour
     with pytest.raises(ForecastError, match=f"Did you mean '{last}'"):
         mark_families(evals, [last.lower()])

@@ -51,8 +51,7 @@ def draw_intervals(forecast: Forecast, path: Path, prob: float = PROB) -> None:
 
 def draw(forecast: Forecast, path: Path, prob: float = PROB) -> None:
     """Draw fans over compute, or intervals where compute is not what the spec predicts from."""
-    over_compute = forecast.posterior.spec.covariates == ("log10_flops",)
-    (draw_fans if over_compute else draw_intervals)(forecast, path, prob)
+    (draw_fans if forecast.posterior.spec.compute_alone else draw_intervals)(forecast, path, prob)
 
 
 def draw_backtest(found: Backtest, folder: Path) -> list[str]:

@@ -116,7 +116,7 @@ def _complete(figures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _what_is_needed(spec: Spec) -> str:
-    if spec.base_covariates == ("log10_flops",):
+    if spec.compute_alone:
         return "Say how much training compute: flops=4e25, or params_b= and tokens_t= together."
     return (
         f"The spec {spec.name!r} predicts from {' and '.join(spec.base_covariates)}: give params_b= and tokens_t=, or "

@@ -1,14 +1,17 @@
-"""Pictures: one figure a file, ``ax=`` in, axes out; nothing here calls ``plt.show()``."""
+"""Pictures: one figure a file, ``ax=`` in, axes out; nothing here calls ``plt.show()``.
+
+Those that draw a page of panels return the figure, and name in their first line what draws one panel on given axes.
+"""
 
 from bayescale.plots.backtest_calibration import plot_backtest_calibration
 from bayescale.plots.backtest_errors import plot_backtest_errors
-from bayescale.plots.backtest_forecasts import plot_backtest_forecasts
+from bayescale.plots.backtest_forecasts import plot_backtest_forecasts, plot_backtest_task
 from bayescale.plots.capability_map import plot_capability_map
 from bayescale.plots.capability_over_compute import plot_capability_over_compute
 from bayescale.plots.efficiency_forest import plot_efficiency
 from bayescale.plots.elpd import plot_elpd
 from bayescale.plots.emergence import plot_emergence
-from bayescale.plots.evals_overview import plot_evals
+from bayescale.plots.evals_overview import plot_evals, plot_scores
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
 from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
@@ -22,6 +25,7 @@ __all__ = [
     "plot_backtest_calibration",
     "plot_backtest_errors",
     "plot_backtest_forecasts",
+    "plot_backtest_task",
     "plot_capability_map",
     "plot_capability_over_compute",
     "plot_efficiency",
@@ -37,6 +41,7 @@ __all__ = [
     "plot_predictive_check",
     "plot_prior_curves",
     "plot_prior_predictive",
+    "plot_scores",
     "plot_suggestion",
     "plot_variance_shares",
 ]

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from bayescale.errors import BacktestError, suggest
 from bayescale.intervals import KIND
-from bayescale.plots.style import COLOURS, INK, OTHERS, plain, score_axis
+from bayescale.plots.panels import panels
+from bayescale.plots.style import COLOURS, INK, OTHERS, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayescale.backtest import Backtest
+    from bayescale.backtest import Backtest, Task
 
 COLUMNS = 5
 
@@ -25,7 +26,7 @@ MANY = 40
 def plot_backtest_forecasts(
     backtest: Backtest, method: str | None = None, reference: str | None = "pc_3", tasks: Sequence[str] | None = None
 ) -> Figure:
-    """Draw point forecasts with their 50% and 90% intervals over the scores that came true.
+    """Draw `plot_backtest_task` for several tasks on a page.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def plot_backtest_forecasts(
     method : str, optional
         Whose forecasts; default the first method that is no baseline.
     reference : str, optional
-        Another method, whose point forecasts are shown in grey; left out where it made none.
+        Another method, whose point forecasts are shown as crosses; left out where it made none.
     tasks : sequence of str, optional
         Default: all. Tasks that ask for several benchmarks are drawn together, one panel a benchmark.
 
@@ -46,62 +47,83 @@ def plot_backtest_forecasts(
     BacktestError
         For an unknown method or task.
     """
-    import matplotlib.pyplot as plt
-
-    method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
-    if method not in backtest.methods:
-        raise BacktestError(suggest(method, backtest.methods, "method in this backtest"))
-    reference = reference if reference in backtest.methods and reference != method else None
-    panels = _panels(backtest, method, tasks)
-    columns = min(COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(2.7 * columns + 0.4, 2.75 * rows + 0.9), layout="constrained", squeeze=False
+    method, reference = _methods(backtest, method, reference)
+    cells = _panels(backtest, method, tasks)
+    return panels(
+        list(cells),
+        lambda title, ax: _draw(cells[title], title, ax, method, reference),
+        (_ACROSS, _UP),
+        size=(2.75, 2.75),
+        columns=COLUMNS,
     )
-    for ax, (title, chosen) in zip(axes.flat, panels.items(), strict=False):
-        other = chosen[chosen["method"] == reference] if reference else chosen.iloc[:0]
-        draw_forecasts(chosen[chosen["method"] == method], ax, other, method, reference or "")
-        ax.set_title(title, loc="left", fontsize=9.5, color=INK)
-    for ax in list(axes.flat)[len(panels) :]:
-        ax.remove()
-    entries = {
-        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    # Beside one another only where there is room.
-    side = len(entries) if columns > 2 else 1
-    figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
-    figure.supxlabel("score that came true", fontsize=10)
-    figure.supylabel("forecast", fontsize=10)
-    return figure
 
 
-def draw_forecasts(
-    cells: pd.DataFrame, ax: Axes, other: pd.DataFrame, label: str = "forecast", other_label: str = ""
+def plot_backtest_task(
+    backtest: Backtest, task: str, ax: Axes | None = None, method: str | None = None, reference: str | None = "pc_3"
 ) -> Axes:
-    """Draw one panel.
+    """Draw point forecasts of one task with their 50% and 90% intervals over the scores that came true.
 
     Parameters
     ----------
-    cells, other : pandas.DataFrame
-        Rows of `Backtest.cells`: those drawn with intervals, and those drawn as grey points.
-    ax : matplotlib.axes.Axes
-    label, other_label : str
-        What they are called in the legend.
+    backtest : Backtest
+    task : str
+    ax : matplotlib.axes.Axes, optional
+    method : str, optional
+        Whose forecasts; default the first method that is no baseline.
+    reference : str, optional
+        Another method, whose point forecasts are shown as crosses; left out where it made none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    BacktestError
+        For an unknown method or task.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_backtest_task
+    >>> plot_backtest_task(found, "emergent/persian_qa")  # doctest: +SKIP
     """
+    method, reference = _methods(backtest, method, reference)
+    _served(backtest, method, [task])
+    ax = _draw(backtest.cells[backtest.cells["task"] == task], task, new_axes(ax, (5.2, 5.4)), method, reference)
+    ax.set_xlabel(_ACROSS)
+    ax.set_ylabel(_UP)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.06))
+    return ax
+
+
+_ACROSS, _UP = "score that came true", "forecast"
+
+
+def _methods(backtest: Backtest, method: str | None, reference: str | None) -> tuple[str, str | None]:
+    """The method whose forecasts are drawn, and the other one if there is such."""
+    method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
+    if method not in backtest.methods:
+        raise BacktestError(suggest(method, backtest.methods, "method in this backtest"))
+    return method, reference if reference in backtest.methods and reference != method else None
+
+
+def _draw(chosen: pd.DataFrame, title: str, ax: Axes, method: str, reference: str | None) -> Axes:
+    """Draw cells of all methods: those of one with intervals, those of another as crosses."""
     from matplotlib.ticker import MaxNLocator
 
     plain(ax)
+    cells, other = (chosen[chosen["method"] == name] for name in (method, reference))
     outcome = cells["score"]
     width = 1.0 if len(cells) <= MANY else 0.5
     for low, high, factor in (("q05", "q95", 1), ("q25", "q75", 3)):
         ax.vlines(outcome, cells[low], cells[high], color=COLOURS[0], linewidth=factor * width, alpha=0.75, zorder=3)
     ax.scatter(
         outcome, cells["mean"], s=20 * width, color="white", edgecolor=COLOURS[0], linewidth=1.2 * width, zorder=4,
-        label=f"{label}, with 50% and 90% {KIND} intervals",
+        label=f"{method}, with 50% and 90% {KIND} intervals",
     )  # fmt: skip
     if len(other):
         point, came = other["mean"], other["score"]
-        ax.scatter(came, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=other_label)
+        ax.scatter(came, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=reference)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=1, label="forecast = outcome")
     drawn = [outcome, cells["q05"], cells["q95"], other["mean"]]
     least, most = min(v.min() for v in drawn if len(v)), max(v.max() for v in drawn if len(v))
@@ -113,19 +135,14 @@ def draw_forecasts(
         axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
         score_axis(axis)
     ax.tick_params(labelsize=8, color=OTHERS)
+    ax.set_title(title, loc="left", fontsize=9.5, color=INK)
     return ax
 
 
 def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dict[str, pd.DataFrame]:
     """Cells of all methods by title of the panel: a task, or a benchmark of a group whose tasks ask for several."""
-    mine = set(backtest.cells["task"][backtest.cells["method"] == method])
-    served = [t for t in backtest.tasks if t.name in mine and (tasks is None or t.name in tasks)]
-    for name in tasks or ():
-        if name not in mine:
-            raise BacktestError(suggest(name, mine, f"task with forecasts of {method}"))
-    if not served:
-        raise BacktestError(f"{method} made no forecasts.")
-    panels: dict[str, pd.DataFrame] = {}
+    served = _served(backtest, method, tasks)
+    found: dict[str, pd.DataFrame] = {}
     for group in dict.fromkeys(t.group for t in served):
         members = [t for t in served if t.group == group]
         here = backtest.cells[backtest.cells["task"].isin([t.name for t in members])]
@@ -133,5 +150,16 @@ def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dic
         for benchmark in dict.fromkeys(b for t in members for b in t.targets):
             cells = here[here["benchmark"] == benchmark]
             if (cells["method"] == method).any():
-                panels[f"{benchmark} ({group})" if several else benchmark] = cells
-    return panels
+                found[f"{benchmark} ({group})" if several else benchmark] = cells
+    return found
+
+
+def _served(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> list[Task]:
+    """Those of the tasks for which there are forecasts."""
+    mine = set(backtest.cells["task"][backtest.cells["method"] == method])
+    for name in tasks or ():
+        if name not in mine:
+            raise BacktestError(suggest(name, mine, f"task with forecasts of {method}"))
+    if not mine:
+        raise BacktestError(f"{method} made no forecasts.")
+    return [t for t in backtest.tasks if t.name in mine and (tasks is None or t.name in tasks)]

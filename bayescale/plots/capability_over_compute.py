@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.decades import ALONG, Along, compute_direction, worth_in_decades
+from bayescale.decades import ALONG, Along, compute_direction, require_compute, worth_in_decades
 from bayescale.errors import EfficiencyError
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
-from bayescale.plots.style import INK, OTHERS, new_axes, plain
+from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,12 +63,8 @@ def plot_capability_over_compute(
     >>> from bayescale.plots import plot_capability_over_compute
     >>> plot_capability_over_compute(posterior, families=["Llama-2", "Pythia"])  # doctest: +SKIP
     """
-    spec, draws, models = posterior.spec, posterior.draws, posterior.evals.models
-    if spec.covariates != ("log10_flops",):
-        raise EfficiencyError(
-            f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: capability over compute needs a "
-            "spec whose one covariate is log10_flops, such as 'default'."
-        )
+    draws, models = posterior.draws, posterior.evals.models
+    require_compute(posterior.spec, "capability over compute", EfficiencyError)
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
     gain = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per decade of compute
@@ -93,7 +89,7 @@ def plot_capability_over_compute(
         dots = {"marker": mark.marker, "s": 46, "zorder": 4}
         _dots(ax, compute, y, mine & known, mine & ~known, dots, mark.colour)
         paths.append((np.column_stack([flops, middle]), mark.family, mark.colour))
-    ax.set_xscale("log")
+    flop_axis(ax)
     ax.autoscale_view()
     label_paths(ax, paths)
     unit = "sd of models of one family and compute" if along == "capabilities" else "logits, norm over benchmarks"

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale.errors import EfficiencyError, suggest
 from bayescale.intervals import KIND, PROB, summarise
-from bayescale.plots.families import mark_families
+from bayescale.plots.families import MARKED, mark_families
 from bayescale.plots.style import INK, new_axes, plain
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def plot_efficiency(
         Efficiency on this benchmark; default overall.
     ax : matplotlib.axes.Axes, optional
     families : sequence of str, optional
-        Default all; the reference is always drawn.
+        Default all; the reference is always drawn. Up to six have the colours of `mark_families`, of more families the
+        six with most models.
     prob : float
         Probability content of the thin intervals.
 
@@ -67,7 +68,8 @@ def plot_efficiency(
     order = table["median"].sort_values(kind="stable").index
     table, core, y = table.loc[order], core.loc[order], np.arange(len(order))
     counts = evals.models["family"].value_counts()
-    colours = {mark.family: (mark.colour, mark.marker) for mark in mark_families(evals)}
+    marked = families if families is not None and len(families) <= MARKED else None
+    colours = {mark.family: (mark.colour, mark.marker) for mark in mark_families(evals, marked)}
 
     ax = plain(new_axes(ax, (7.2, 1.5 + 0.2 * len(order))))
     ax.axvline(1, color=INK, linewidth=1, linestyle="--", zorder=1)
@@ -105,7 +107,8 @@ def _multiplier_axis(ax: Axes) -> None:
 
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    fine = (1.0, 3.0) if np.log10(high / low) > 1.5 else (1.0, 2.0, 5.0)
+    decades = np.log10(high / low)
+    fine = (1.0,) if decades > 3.5 else (1.0, 3.0) if decades > 1.5 else (1.0, 2.0, 5.0)
     ax.xaxis.set_major_locator(LogLocator(10, subs=fine))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"x{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())

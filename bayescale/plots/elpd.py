@@ -55,7 +55,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = N
     ax.invert_yaxis()
     ax.set_ylim(len(found) - 0.5, -0.5)
     ax.set_xlabel(
-        f"elpd of {_LEFT_OUT[by]}, nats, less that of the best spec; bars: one standard error of the difference",
+        f"elpd of {_LEFT_OUT[by]}, nats, less that of the best spec\nbars: one standard error of the difference",
         fontsize=9,
     )
     return ax

@@ -11,7 +11,7 @@ from bayescale.emergence import say_flops
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import mark_families
-from bayescale.plots.style import INK, OTHERS, new_axes, plain, score_axis
+from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 POINTS = 60
-HIDDEN = "#D55E00"
 
 
 def plot_emergence(
@@ -90,14 +89,14 @@ def plot_emergence(
     style: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "label": emergence.family, "zorder": 5}
     ax.scatter(mine["equivalent_flops"], mine["score"], s=44, **style, **dots)
     if unseen is not None:
-        hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": HIDDEN, "linewidth": 1.2}
+        hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.2}
         ax.scatter(
             unseen["equivalent_flops"], unseen["score"], s=36, marker="o", label="not fitted", zorder=4, **hollow
         )
-    ax.set_xscale("log")
+    flop_axis(ax)
     ax.set_xlim(grid[0], grid[-1])
     _threshold(ax, (low, middle, high), height, prob)
-    ax.set_ylim(0, 1.01)
+    ax.set_ylim(0, 1.03)
     score_axis(ax.yaxis)
     ax.set_xlabel(
         f"{emergence.family}-equivalent training compute (FLOP)\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import ForecastError, suggest
-from bayescale.plots.style import COLOURS, MARKERS
+from bayescale.forecast.request import NEW_FAMILY
+from bayescale.plots.style import COLOURS, INK, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 MARKED = len(COLOURS)
+# A family never seen is none of the coloured ones.
+UNSEEN = (INK, "o")
 FONT = 9.0
 # Where a label may stand, as seen from the end of a path: (right, up), the first ones preferred.
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.6, 1), (0.6, -1), (-0.6, 1), (-0.6, -1))
@@ -35,23 +39,42 @@ class Mark:
 def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[Mark]:
     """Colour and marker of the families to mark; by default the six with most models.
 
-    Those six look the same in every figure of the same data; others that are asked for take what the asked-for ones
-    among them leave free.
+    Each family has a colour and a marker of its own, by its place among the families of the data, largest first, and
+    the largest six look the same in every figure. Where two families of one figure would share a colour or a marker,
+    the smaller one takes the next that is free. `bayescale.NEW_FAMILY` is dark everywhere.
 
     Raises
     ------
     ForecastError
         For a family that is not in the data.
     """
-    styles = list(zip(COLOURS, MARKERS, strict=True))
-    usual = dict(zip(evals.largest_families[:MARKED], styles, strict=False))
-    chosen = list(usual) if families is None else list(dict.fromkeys(families))
+    ranked = evals.largest_families
+    chosen = ranked[:MARKED] if families is None else list(dict.fromkeys(families))
     for family in chosen:
-        if family not in evals.families:
-            raise ForecastError(suggest(family, evals.families, "family in the fitted data"))
-    taken = [usual[family] for family in chosen if family in usual]
-    free = itertools.cycle([style for style in styles if style not in taken] or styles)
-    return [Mark(family, *(usual[family] if family in usual else next(free))) for family in chosen]
+        if family not in ranked and family != NEW_FAMILY:
+            raise ForecastError(suggest(family, ranked, "family in the fitted data"))
+    known = sorted((family for family in chosen if family != NEW_FAMILY), key=ranked.index)
+    marks = {NEW_FAMILY: Mark(NEW_FAMILY, *UNSEEN)}
+    used: Counter[str] = Counter()
+    taken: set[tuple[str, str]] = set()
+
+    def price(look: tuple[str, str]) -> tuple[int, bool]:
+        return used[look[0]] + used[look[1]], look in taken
+
+    for family in known:
+        place = ranked.index(family)
+        # Each round of colours meets the markers one further on, so that 36 families differ in one or the other.
+        own = _turned(COLOURS, place), _turned(MARKERS, place + place // len(COLOURS))
+        look = min(itertools.product(*own), key=price)  # the first among equals
+        used.update(look)
+        taken.add(look)
+        marks[family] = Mark(family, *look)
+    return [marks[family] for family in chosen]
+
+
+def _turned(values: tuple[str, ...], start: int) -> tuple[str, ...]:
+    start %= len(values)
+    return values[start:] + values[:start]
 
 
 def label_paths(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale.decades import require_compute
 from bayescale.errors import ConvergenceWarning, ForecastError, suggest
 from bayescale.intervals import KIND, PROB, tails
-from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS, new_axes, plain, score_axis
+from bayescale.plots.families import Mark, mark_families
+from bayescale.plots.panels import first, panels
+from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,20 +30,20 @@ PANELS = 12
 class _Band:
     """Quantiles (lower, median, upper) of one family's predicted scores over compute, for all benchmarks."""
 
-    family: str
+    mark: Mark
     compute: np.ndarray  # (point,)
     scores: np.ndarray  # (3, point, benchmark)
 
 
 def _bands(forecast: Forecast, prob: float) -> list[_Band]:
     posterior, draws = forecast.posterior, forecast.draws
-    if posterior.spec.covariates != ("log10_flops",):
-        raise ForecastError("A fan needs training compute as the one covariate; use plot_intervals instead.")
+    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)", ForecastError)
     lower, upper = tails(prob)
     models = posterior.evals.models
     compute, family_of = models["flops"].to_numpy(float), models["family"].to_numpy()
     bands = []
-    for family in dict.fromkeys(map(str, draws["family"].to_numpy())):
+    for mark in mark_families(posterior.evals, draws["family"].to_numpy().tolist()):
+        family = mark.family
         wanted = draws["flops"].to_numpy()[draws["family"].to_numpy() == family]
         own = compute[(family_of == family) & ~np.isnan(compute)]
         start = own.min() if own.size else np.nanmedian(compute)
@@ -50,7 +54,7 @@ def _bands(forecast: Forecast, prob: float) -> list[_Band]:
             drawn = posterior.forecast(family=family, flops=grid).draws["predicted_score"]
         scores = drawn.transpose("chain", "draw", "model", "benchmark").to_numpy()
         quantiles = np.quantile(scores.reshape((-1, *scores.shape[2:])), [lower, 0.5, upper], axis=0)
-        bands.append(_Band(family, grid, quantiles))
+        bands.append(_Band(mark, grid, quantiles))
     return bands
 
 
@@ -76,11 +80,10 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, prob: f
     ForecastError
         For an unknown benchmark, or a spec without training compute as its covariate.
     """
-    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.4)), prob)
-    ax.set_xlabel("training compute (FLOP)")
+    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
+    ax.set_xlabel("\n".join(["training compute (FLOP)", *wrap(caption(prob, forecast), 78)]), fontsize=9)
     ax.set_ylabel(f"{benchmark} score")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
-    ax.text(1, -0.17, caption(prob, forecast), transform=ax.transAxes, fontsize=7.5, ha="right", color="#666666")
     return ax
 
 
@@ -96,22 +99,22 @@ def _draw_fan(forecast: Forecast, benchmark: str, bands: list[_Band], ax: Axes, 
     models = posterior.evals.models
     compute, family_of = models["flops"].to_numpy(float), models["family"].to_numpy()
     seen = ~np.isnan(observed) & ~np.isnan(compute)
-    own = np.isin(family_of, [band.family for band in bands]) & seen
+    own = np.isin(family_of, [band.mark.family for band in bands]) & seen
     ax.scatter(
         compute[seen & ~own], observed[seen & ~own], s=10, color=OTHERS, label="models of other families", zorder=1
     )
-    for i, band in enumerate(bands):
-        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+    for band in bands:
+        family, colour, marker = band.mark.family, band.mark.colour, band.mark.marker
         low, middle, high = band.scores[:, :, column]
         ax.fill_between(band.compute, low, high, color=colour, alpha=0.13, linewidth=0, zorder=2)
         for edge in (low, high):
             ax.plot(band.compute, edge, color=colour, linewidth=0.7, alpha=0.6, zorder=3)
-        ax.plot(band.compute, middle, color=colour, linewidth=1.8, label=band.family, zorder=4)
-        mine = seen & (family_of == band.family)
+        ax.plot(band.compute, middle, color=colour, linewidth=1.8, label=family, zorder=4)
+        mine = seen & (family_of == family)
         ax.scatter(
             compute[mine], observed[mine], s=34, color=colour, marker=marker, edgecolor="white", linewidth=0.6, zorder=5
         )
-        here = np.flatnonzero(draws["family"].to_numpy() == band.family)
+        here = np.flatnonzero(draws["family"].to_numpy() == family)
         chosen = draws["predicted_score"].isel(model=here, benchmark=column)
         low, middle, high = chosen.quantile([lower, 0.5, upper], dim=("chain", "draw")).to_numpy()
         ax.errorbar(
@@ -121,7 +124,7 @@ def _draw_fan(forecast: Forecast, benchmark: str, bands: list[_Band], ax: Axes, 
         )  # fmt: skip
     floor = posterior.evals.benchmarks.set_index("benchmark")["floor"][benchmark]
     ax.axhline(floor, color=INK, linewidth=0.8, linestyle=":", zorder=1, label="guessing floor")
-    ax.set_xscale("log")
+    flop_axis(ax)
     smallest = min(np.nanmin(compute), min(band.compute[0] for band in bands))
     ax.set_xlim(left=max(smallest / 2, 1e19))
     ax.set_ylim(0, 1.01)
@@ -141,23 +144,22 @@ def caption(prob: float, forecast: Forecast) -> str:
 
 
 def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-    """Draw one fan per benchmark on a page; the first twelve unless `benchmarks` names them."""
-    import matplotlib.pyplot as plt
+    """Draw `plot_fan` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
-    known = [str(b) for b in forecast.draws["benchmark"].to_numpy()]
-    names = benchmarks or known[:PANELS]
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ForecastError
+        For an unknown benchmark, or a spec without training compute as its covariate.
+    """
+    names, more = first([str(b) for b in forecast.draws["benchmark"].to_numpy()], benchmarks, PANELS)
     bands = _bands(forecast, prob)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.5 * columns, 2.9 * rows + 0.6), layout="constrained", squeeze=False, sharex=True
+    return panels(
+        names,
+        lambda name, ax: _draw_fan(forecast, name, bands, ax, prob),
+        (f"training compute (FLOP)\n{caption(prob, forecast)}{more}", "score"),
+        sharex=True,
     )
-    for ax, name in zip(axes.flat, names, strict=False):
-        _draw_fan(forecast, name, bands, ax, prob)
-    for ax in list(axes.flat)[len(names) :]:
-        ax.remove()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, fontsize=9)
-    left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
-    figure.supxlabel(f"training compute (FLOP)\n{caption(prob, forecast)}{left_out}", fontsize=9)
-    return figure

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.intervals import KIND, PROB
-from bayescale.plots.style import COLOURS, INK, MARKERS, new_axes, plain, score_axis
+from bayescale.plots.families import mark_families
+from bayescale.plots.style import INK, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from bayescale.forecast import Forecast
 
 SPACING = 0.7
+# Models of one family have its colour and marker; how far the marker is filled tells them apart.
+FILLS = ("none", "full", "left", "bottom", "right", "top")
 
 
 def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PROB) -> Axes:
@@ -29,21 +32,20 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     benchmarks = list(dict.fromkeys(table["benchmark"]))
     ax = plain(new_axes(ax, (6.8, 0.6 + 0.42 * len(benchmarks) * max(1.0, 0.45 * len(models)))))
     offsets = (np.arange(len(models)) - (len(models) - 1) / 2) * SPACING / max(len(models), 1)
-    for i, model in enumerate(models):
+    families = forecast.draws["family"].to_numpy().tolist()
+    marks = {mark.family: mark for mark in mark_families(forecast.posterior.evals, families)}
+    for i, (model, family) in enumerate(zip(models, families, strict=True)):
         rows, core = table[table["model"] == model], inner[inner["model"] == model]
         y = np.arange(len(benchmarks)) + offsets[i]
-        colour = COLOURS[i % len(COLOURS)]
+        colour, fill = marks[family].colour, FILLS[families[:i].count(family) % len(FILLS)]
         ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=1.4)
         ax.hlines(y, core["lower"], core["upper"], color=colour, linewidth=4.5)
+        # White below, so that an unfilled part of the marker does not show the line.
+        ax.plot(rows["median"], y, marks[family].marker, color="white", markersize=6)
         ax.plot(
-            rows["median"],
-            y,
-            MARKERS[i % len(MARKERS)],
-            color=colour,
-            markerfacecolor="white",
-            markersize=6,
-            label=model,
-        )
+            rows["median"], y, marks[family].marker, color=colour, fillstyle=fill, markerfacecoloralt="white",
+            markersize=6, label=model,
+        )  # fmt: skip
         known = rows["given"].notna().to_numpy()
         if known.any():
             ax.plot(rows["given"][known], y[known], "x", color=INK, markersize=7, label="given")

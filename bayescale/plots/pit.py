@@ -9,6 +9,7 @@ import numpy as np
 
 from bayescale.errors import ForecastError, suggest
 from bayescale.pit import BAND, ecdf_difference, out_of_band, read_pit, uniform_band
+from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, new_axes, plain
 
 if TYPE_CHECKING:
@@ -43,32 +44,19 @@ def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | No
     ForecastError
         For a benchmark without observed scores.
     """
-    import matplotlib.pyplot as plt
-
-    known = list(dict.fromkeys(check.cells["benchmark"]))
-    names = list(benchmarks or known[:PANELS])
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.5 * columns, 2.5 * rows + 1.1), layout="constrained", squeeze=False, sharex=True,
+    names, more = first(list(dict.fromkeys(check.cells["benchmark"])), benchmarks, PANELS)
+    return panels(
+        names,
+        lambda name, ax: _draw(check, name, ax),
+        (f"{_AXIS}\n{caption(check)}{more}", _HEIGHT),
+        size=(3.5, 2.5),
+        sharex=True,
         sharey=True,
-    )  # fmt: skip
-    for ax, name in zip(axes.flat, names, strict=False):
-        _draw(check, name, ax)
-    for ax in list(axes.flat)[len(names) :]:
-        ax.remove()
-    entries = {
-        label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    side = max(columns - 1, 1)  # what there is room for
-    figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
-    left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
-    figure.supxlabel(f"{_AXIS}\n{caption(check)}{left_out}", fontsize=9)
-    figure.supylabel("ECDF of the PIT less uniform", fontsize=9)
-    return figure
+    )
 
 
 _AXIS = "PIT: share of replications below the observed score"
+_HEIGHT = "ECDF of the PIT less uniform"
 
 
 def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> Axes:
@@ -96,7 +84,7 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
     """
     ax = _draw(check, benchmark, new_axes(ax, (6.0, 4.0)))
     ax.set_xlabel(f"{_AXIS}\n{caption(check)}", fontsize=9)
-    ax.set_ylabel("ECDF of the PIT less uniform", fontsize=9)
+    ax.set_ylabel(_HEIGHT, fontsize=9)
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.08))
     return ax
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from bayescale.errors import EvalsError, suggest
 from bayescale.intervals import KIND, PROB, tails
-from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+from bayescale.plots.panels import first, panels
+from bayescale.plots.style import COLOURS, INK, flop_axis, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,27 +41,14 @@ def plot_prior_predictive(
     ForecastError
         When `prob` is not a probability.
     """
-    import matplotlib.pyplot as plt
-
-    known = prior.evals.benchmark_names
-    names = list(benchmarks or known[:PANELS])
-    panels = _rows(prior, names, prob)
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.5 * columns, 2.9 * rows + 1.0), layout="constrained", squeeze=False, sharex=True
+    names, more = first(prior.evals.benchmark_names, benchmarks, PANELS)
+    rows = dict(zip(names, _rows(prior, names, prob), strict=True))
+    return panels(
+        names,
+        lambda name, ax: _draw(prior, rows[name], ax),
+        (f"training compute (FLOP)\nspec {prior.spec.name!r}, no score looked at{more}", "score"),
+        sharex=True,
     )
-    for ax, row in zip(axes.flat, panels, strict=False):
-        _draw(prior, row, ax)
-    for ax in list(axes.flat)[len(names) :]:
-        ax.remove()
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    # Beside one another only where there is room.
-    side = len(labels) if columns > 2 else 1
-    figure.legend(handles, labels, loc="outside upper left", ncols=side, frameon=False, fontsize=9)
-    left_out = "" if benchmarks or len(known) <= PANELS else f"; the first {PANELS} of {len(known)} benchmarks"
-    figure.supxlabel(f"training compute (FLOP)\nspec {prior.spec.name!r}, no score looked at{left_out}", fontsize=9)
-    return figure
 
 
 def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
@@ -138,7 +126,7 @@ def _draw(prior: PriorPredictive, row: Any, ax: Axes) -> Axes:
         0, 1.015, f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the top",
         transform=ax.transAxes, fontsize=8.5, color="#555555", va="bottom",
     )  # fmt: skip
-    ax.set_xscale("log")
+    flop_axis(ax)
     ax.set_xlim(flops[0] / 1.6, flops[-1] * 1.6)
     ax.set_ylim(-0.01, 1.01)
     score_axis(ax.yaxis)

@@ -12,6 +12,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("D", "s", "^", "v", "P", "X")
 OTHERS = "#B8B8B8"
 INK = "#222222"
+MOST_TICKS = 20
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
@@ -28,6 +29,17 @@ def score_axis(axis: Any) -> None:
     from matplotlib.ticker import PercentFormatter
 
     axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def flop_axis(ax: Axes) -> None:
+    """Training compute along x: logarithmic, with a labelled tick at every power of ten and fine ones between them."""
+    from matplotlib.ticker import LogLocator
+
+    ax.set_xscale("log")
+    # Left alone, matplotlib labels every second power in small panels, and leaves the fine ticks out with the others.
+    ax.xaxis.set_major_locator(LogLocator(10, numticks=MOST_TICKS))
+    ax.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10), numticks=MOST_TICKS))
+    ax.tick_params(axis="x", which="minor", length=1.5)
 
 
 def plain(ax: Axes) -> Axes:
