@@ -211,6 +211,14 @@ def forecasts_by_spec(comparison):
     return plots.plot_forecasts_by_spec(comparison)
 
 
+@picture("Which models to evaluate next", chapter="Choosing models")
+def suggestion(posterior):
+    """How much of the variance of all other models' scores on a new benchmark is left after each chosen model: after
+    a dozen, a twentieth.
+    """
+    return plots.plot_suggestion(posterior.suggest_models(12))
+
+
 @picture("Forecasts of one task and what came true", chapter="Backtests")
 def backtest_task(found):
     """Each bar is a large model whose score was hidden: on the diagonal if it scored as forecast. Crosses are the

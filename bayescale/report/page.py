@@ -138,7 +138,7 @@ def _living(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, 
 
     world = pack(live, posterior.evals, prob)
     measured = world["measured"]
-    over_compute = posterior.spec.covariates == ("log10_flops",)
+    over_compute = posterior.spec.compute_alone
     moving = {"intervals": intervals(world["benchmarks"])}
     if over_compute:
         moving["fan"] = fan(measured[0]["lowest"], measured[0]["highest"])
