@@ -57,6 +57,7 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "comparison": comparison,
         "backtest": found,
         "task": "large/two",
+        "suggestion": two_factors.suggest_models(3),
     }
 
 
