@@ -19,6 +19,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "forecast": ["NEW_FAMILY", "Forecast"],
         "efficiency": ["Efficiency"],
         "emergence": ["Emergence"],
+        "information": ["Information"],
+        "gain": ["Gain"],
         "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "diagnostics": ["Verdict"],
     },

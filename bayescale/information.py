@@ -1,0 +1,281 @@
+"""Information: what share of a forecast's variance the scores of a model on other benchmarks would resolve.
+
+By the law of total variance the forecast of a score y has variance Var y = E Var(y | s) + Var E(y | s), whatever the
+scores s that would be known; the second term is what they resolve, on average over what they may turn out to be. Models
+are simulated from the posterior, their scores s measured with the noise of their items, and E(y | s) is found by
+regression over the simulated models. So all is counted that a forecast is unsure of: the model's own capability, its
+compute and family where they are unknown, and the parameters, which differ from draw to draw: known scores tell little
+of a benchmark whose loadings nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+from bayescale.errors import InformationError, suggest
+from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.request import NEW_FAMILY, Request, read_request
+from bayescale.model.data import covariate_prior, design
+from bayescale.response import predict_score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bayescale.posterior import Posterior
+    from bayescale.spec import Spec
+
+SIMULATIONS = 20_000
+BLOCKS = 20
+# E(y | s) is taken as a sum of cubics in the scores' normal ranks. Straight lines resolve as much on most benchmarks of
+# `base-llms`; for a small model near its floors (Pythia, 1e22 FLOP, MMLU) they resolve 25% where cubics resolve 30%.
+DEGREE = 3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Information:
+    """Shares of the variance of a forecast that scores of the model on other benchmarks would resolve.
+
+    Attributes
+    ----------
+    target : str
+        Benchmark that is forecast: its expected score, without the noise of its own items.
+    given : tuple of str
+        Benchmarks whose scores would be known.
+    model : str
+        Of which model, in words: family and compute.
+    sd : float
+        Standard deviation of the forecast when no score is known.
+    together, together_error : float
+        Share of the variance that all given scores resolve together, with its Monte Carlo standard error.
+    table : pandas.DataFrame
+        See `summary`.
+
+    Examples
+    --------
+    >>> information = posterior.information("GSM8K", ["MMLU", "ARC-C"], family="Llama-3", flops=4e25)  # doctest: +SKIP
+    >>> information.summary()  # doctest: +SKIP
+    """
+
+    target: str
+    given: tuple[str, ...]
+    model: str
+    sd: float
+    together: float
+    together_error: float
+    table: pd.DataFrame
+
+    @property
+    def sd_left(self) -> float:
+        """Standard deviation of the forecast when all given scores are known, root mean square over what they may be."""
+        return float(self.sd * np.sqrt(max(1 - self.together, 0.0)))
+
+    def summary(self) -> pd.DataFrame:
+        """What each score resolves.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``target, benchmark``; ``alone``: share of the variance that this score resolves where no other is known;
+            ``lost``: share that stays unresolved where, of the given, this one alone is missing; ``alone_error,
+            lost_error``: Monte Carlo standard errors of both. The most telling first. Where scores tell the same, the
+            shares alone add up to more than `together`, and those lost to less.
+        """
+        return self.table.copy()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the shares, alone and lost; see `bayescale.plots.plot_information`."""
+        from bayescale.plots import plot_information
+
+        return plot_information(self, ax=ax)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.given))
+        lines = [
+            f"  {row.benchmark:{width}s}  {row.alone:4.0%} alone, {row.lost:4.0%} lost without it"
+            for row in self.table.itertuples()
+        ]
+        head = (
+            f"Information about {self.target} of {self.model}: {len(self.given)} scores together resolve "
+            f"{self.together:.0%} of the forecast's variance (sd {self.sd:.3f}, then {self.sd_left:.3f})."
+        )
+        return "\n".join([head, *lines, "Next: information.summary(), .plot()"])
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model that is asked about.
+
+    Attributes
+    ----------
+    label : str
+    request : Request
+    sd : ndarray (base covariate,)
+        Of its covariates before any score; zero where they are known.
+    mean : ndarray (base covariate,)
+    """
+
+    label: str
+    request: Request
+    mean: np.ndarray
+    sd: np.ndarray
+
+    def drawn(self, size: int, spec: Spec, rng: np.random.Generator) -> Request:
+        """Its request, with covariates (size, 1, covariate) of their own in each draw where they are unknown."""
+        if not self.sd.any():
+            return self.request
+        values = self.mean + self.sd * rng.standard_normal((size, 1, len(self.sd)))
+        return replace(self.request, covariates=np.stack(design(values, spec.covariates), axis=-1))
+
+
+def read_subject(
+    posterior: Posterior, model: str | None, family: str | None, figures: Mapping[str, float | None]
+) -> Subject:
+    """Say of which model information is asked; `Posterior.information` documents the arguments.
+
+    Raises
+    ------
+    InformationError
+        For an unknown model, several, or a model beside family or compute.
+    ForecastError
+        For an unknown family, or compute that is not plausible.
+    """
+    spec, data = posterior.spec, posterior.draws.data
+    any_figure = any(value is not None for value in figures.values())
+    if model is not None:
+        if family is not None or any_figure:
+            raise InformationError(
+                f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
+            )
+        if model not in data.coords["model"]:
+            raise InformationError(suggest(str(model), data.coords["model"], "model in the fitted data"))
+        row = data.coords["model"].index(model)
+        mean, sd = (part[row] for part in covariate_prior(spec, data))
+        place = int(data.family_index[row])
+        family, label = data.coords["family"][place], f"a model such as {model}"
+    else:
+        family = NEW_FAMILY if family is None else family
+        if any_figure:
+            request = read_request(spec, data, family, figures)
+            if len(request.labels) != 1:
+                raise InformationError(f"Information is about one model, and {len(request.labels)} were named.")
+            known = np.zeros(len(data.centre))
+            return Subject(request.labels[0], request, known, known)
+        families = data.coords["family"]
+        if family != NEW_FAMILY and family not in families:
+            raise InformationError(suggest(str(family), families, "family in the fitted data"))
+        place = families.index(family) if family in families else -1
+        prior = spec.priors.latent_covariate.parameters
+        mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
+        label = f"a model of {'a ' if family == NEW_FAMILY else ''}{family}, compute unknown"
+    exact = np.stack(design(mean[None], spec.covariates), axis=-1)
+    return Subject(label, Request([label], [family], np.array([place]), exact, {}), mean, sd)
+
+
+def information(
+    posterior: Posterior, target: str, given: Sequence[str] | None, subject: Subject, random_seed: int
+) -> Information:
+    """Simulate models and ask what their scores tell; `Posterior.information` documents the arguments.
+
+    Raises
+    ------
+    InformationError
+        For an unknown benchmark, none, or the target among the given.
+    """
+    names = posterior.draws.data.coords["benchmark"]
+    given = [given] if isinstance(given, str) else given
+    chosen = [name for name in names if name != target] if given is None else list(dict.fromkeys(given))
+    for name in (target, *chosen):
+        if name not in names:
+            raise InformationError(suggest(str(name), names, "benchmark in the fitted data"))
+    if target in chosen:
+        raise InformationError(f"{target} is the target and among the given: once it is known, nothing is left to tell.")
+    if not chosen:
+        raise InformationError("No benchmark is given: name those whose scores would be known, or leave given= out.")
+    posterior.verdict.warn_unless_converged("These shares come")
+    expected, measured = _simulate(posterior, subject, np.random.default_rng(random_seed))
+    y = expected[:, names.index(target)]
+    each = [[i] for i in range(len(chosen))]
+    rest = [[j for j in range(len(chosen)) if j != i] for i in range(len(chosen))]
+    shares = resolved_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, sum(each, [])])
+    alone, without, together = np.split(shares, [len(each), 2 * len(each)], axis=1)
+    lost = together - without
+    table = pd.DataFrame(
+        {
+            "target": target,
+            "benchmark": chosen,
+            "alone": alone[0],
+            "lost": lost[0],
+            "alone_error": jackknife_error(alone[1:]),
+            "lost_error": jackknife_error(lost[1:]),
+        }
+    )
+    table = table.sort_values("alone", ascending=False, ignore_index=True)
+    error = float(jackknife_error(together[1:])[0])
+    return Information(target, tuple(chosen), subject.label, float(y.std()), float(together[0, 0]), error, table)
+
+
+def _simulate(posterior: Posterior, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Expected and measured scores, both (simulation, benchmark), of models drawn as forecasts draw them.
+
+    Models of one draw are neighbours, so that a block of neighbours is a part of a chain.
+    """
+    draws = posterior.draws
+    expected = np.stack(
+        [
+            new_model_scores(draws, subject.drawn(draws.size, posterior.spec, rng), rng)[:, 0]
+            for _ in range(-(-SIMULATIONS // draws.size))
+        ],
+        axis=1,
+    )
+    measured = predict_score(expected, draws.precision[:, None], draws.data.items, rng)
+    return (values.reshape(-1, values.shape[-1]) for values in (expected, measured))  # type: ignore[return-value]
+
+
+def resolved_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[int]]) -> np.ndarray:
+    """Shares of the variance of y that sets of scores resolve, by regression: ``Var E(y | s) / Var y``.
+
+    ``E(y | s)`` is a sum of cubics in the normal ranks of the scores, exact where y and the scores are jointly normal.
+    Shares are adjusted for the number of terms.
+
+    Parameters
+    ----------
+    y : ndarray (simulation,)
+    scores : ndarray (simulation, score)
+    sets : sequence of sequence of int
+        Columns of `scores`.
+
+    Returns
+    -------
+    ndarray (1 + BLOCKS, set)
+        Of all simulations, then with each block of neighbouring ones left out (`jackknife_error`).
+    """
+    ranks = ndtri((rankdata(scores, axis=0) - 0.5) / len(scores))
+    # Legendre polynomials of ranks within three sds are not far from orthogonal: sums of products stay well conditioned.
+    powers = np.polynomial.legendre.legvander(ranks / 3, DEGREE)[..., 1:]
+    terms = np.column_stack([np.ones(len(y)), powers.reshape(len(y), -1), y - y.mean()])
+    edges = np.linspace(0, len(y), BLOCKS + 1).astype(int)
+    blocks = np.stack([part.T @ part for part in np.split(terms, edges[1:-1])])
+    moments = blocks.sum(axis=0) - np.concatenate([np.zeros_like(blocks[:1]), blocks])
+    shares = []
+    for chosen in sets:
+        columns = [0, *(1 + DEGREE * i + k for i in chosen for k in range(DEGREE))]
+        among = moments[:, columns][:, :, columns]
+        across, count = moments[:, columns, -1], moments[:, 0, 0]
+        fitted = np.einsum("nc,ncd,nd->n", across, np.linalg.pinv(among, hermitian=True), across)
+        total = moments[:, -1, -1] - moments[:, 0, -1] ** 2 / count
+        unexplained = (moments[:, -1, -1] - fitted) / (count - len(columns))
+        shares.append(1 - unexplained / (total / (count - 1)))
+    return np.stack(shares, axis=1)
+
+
+def jackknife_error(left_out: np.ndarray) -> np.ndarray:
+    """Standard error of estimates from those (block, estimate) with each block left out."""
+    count = len(left_out)
+    return np.asarray(np.sqrt((count - 1) * left_out.var(axis=0)))
