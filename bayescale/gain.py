@@ -130,11 +130,11 @@ class Gain:
             When `prob` is not between 0 and 1.
         """
         draws = self.expected_gain(self._decades() if flops is None else flops, of)
-        table = summarise(draws, prob)
-        table.insert(table.columns.get_loc("upper") + 1, "positive", (draws > 0).mean(("chain", "draw")).to_numpy())  # type: ignore[arg-type]
-        for name, value in reversed(self._names(of).items()):
-            table.insert(0, name, value)
-        return table
+        table = summarise(draws, prob).assign(
+            **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
+        )
+        figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
+        return table[[*self._names(of), "flops", *figures]]
 
     def starts_to_pay(
         self, gain: float | Sequence[float] = PAYS, of: Of = "typical", prob: float = PROB
@@ -263,12 +263,12 @@ class Gain:
         return both.assign(gain=both["score"] - both["score_without"])[["model", "family", "gain", "equivalent_flops"]]
 
     def plot(
-        self, gain: float | None = PAYS, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
+        self, amount: float | None = PAYS, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
     ) -> Axes:
         """Draw the gain over compute with its bands, observed gains on it; see `bayescale.plots.plot_gain`."""
         from bayescale.plots import plot_gain
 
-        return plot_gain(self, gain=gain, hidden=hidden, ax=ax)
+        return plot_gain(self, amount, hidden, ax)
 
     def _grid(self) -> np.ndarray:
         low, high = np.log10(self.flops_range)
