@@ -258,13 +258,15 @@ def resolved_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[i
     terms = _powers(scores, DEGREE)  # (simulation, score, power)
     wide = terms.reshape(len(y), -1)
     among, across = wide.T @ wide, wide.T @ y
-    shares = []
-    for chosen in sets:
+    weights = np.zeros((wide.shape[1], len(sets)))
+    for place, chosen in enumerate(sets):
         columns = [DEGREE * i + k for i in chosen for k in range(DEGREE)]
-        weights = np.linalg.pinv(among[np.ix_(columns, columns)], hermitian=True) @ across[columns]
-        total = wide[:, columns] @ weights
-        curve = np.column_stack([np.ones(len(y)), _powers(total[:, None], OUTER_DEGREE)[:, 0], y])
-        shares.append(_share_explained(curve, len(columns)))
+        weights[columns, place] = np.linalg.pinv(among[np.ix_(columns, columns)], hermitian=True) @ across[columns]
+    sums, ones = wide @ weights, np.ones(len(y))
+    shares = [
+        _share_explained(np.column_stack([ones, _powers(total[:, None], OUTER_DEGREE)[:, 0], y]), DEGREE * len(chosen))
+        for total, chosen in zip(sums.T, sets, strict=True)
+    ]
     return np.stack(shares, axis=1)
 
 
