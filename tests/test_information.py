@@ -275,3 +275,7 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
     for arguments, error, said in wrong:
         with pytest.raises(error, match=said):
             ask(**arguments)
+    flat = with_values(posterior, loading=0.0, benchmark_slope=0.0, difficulty=0.0, floor=0.1, curve_shape=1.0)
+    flat = with_values(flat, family_benchmark=0.0, testlet_sd=0.0)
+    with pytest.raises(InformationError, match="same in all draws"):
+        flat.information("bench-4", ["bench-1"], family="Family-A")

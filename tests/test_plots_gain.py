@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.patches import Rectangle
+from simulate import Truth, posterior_near, world_spec
 
 from bayescale.emergence import flops_quantiles
 from bayescale.errors import EmergenceError
+from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.plots import plot_gain, plot_information
 from bayescale.posterior import Posterior
@@ -68,6 +70,17 @@ def test_hidden_gains_have_a_marker_of_their_own_and_nothing_need_be_marked(two_
     assert "bar:" not in ax.get_xlabel()
     with pytest.raises(EmergenceError, match="did you mean"):
         gain.plot(10)
+
+
+def test_a_gain_that_nobody_measured_is_drawn_all_the_same(world: tuple[Evals, Truth]) -> None:
+    evals, truth = world
+    hidden = evals.mask([(name, "bench-4") for name in evals.model_names])
+    posterior = posterior_near(hidden, truth, world_spec())
+    gain = posterior.gain("bench-4", over="bench-2")
+    ax = gain.plot()
+    assert gain.observed().empty
+    low, high = ax.get_xlim()
+    assert low < evals.models["flops"].min() < evals.models["flops"].max() < high
 
 
 def test_bars_show_the_shares_the_most_telling_on_top(two_factors: Posterior) -> None:

@@ -69,7 +69,7 @@ def plot_emergence(
     ax = plain(new_axes(ax, (7.2, 4.8)))
     shown = [table["equivalent_flops"] for table in (seen, unseen) if table is not None]
     crossing = [middle * 3] if middle < LARGEST["flops"] else []
-    curve = emergence.expected_scores(compute_grid(*shown, *crossing))
+    curve = emergence.expected_scores(compute_grid(emergence.posterior.evals, *shown, *crossing))
     draw_bands(ax, curve, mark, f"typical {emergence.family} model", prob)
     draw_models(ax, seen, unseen, "score", mark)
     mark_crossing(ax, (low, middle, high), height, prob)

@@ -64,11 +64,12 @@ def plot_gain(
     """
     seen = gain.observed(along=along)
     unseen = None if hidden is None else gain.observed(hidden, along)
-    (mark,) = mark_families(gain.intervention.posterior.evals, [gain.family])
+    evals = gain.baseline.posterior.evals
+    (mark,) = mark_families(evals, [gain.family])
     ax = plain(new_axes(ax, (7.2, 4.8)))
     shown = [table["equivalent_flops"] for table in (seen, unseen) if table is not None]
     # The curve goes on for a decade beyond the models: that is where it is a forecast.
-    curve = gain.expected_gain(compute_grid(*shown, 5 * max(part.max() for part in shown if len(part))))
+    curve = gain.expected_gain(compute_grid(evals, *shown, *(5 * part.max() for part in shown if len(part))))
     draw_bands(ax, curve, mark, f"typical {gain.family} model", prob)
     draw_models(ax, seen, unseen, "gain", mark)
     ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=1)

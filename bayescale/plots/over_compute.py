@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
+    from bayescale.evals import Evals
+
 POINTS = 60
 HIDDEN = "#D55E00"
 
 
-def compute_grid(*shown: float | pd.Series) -> np.ndarray:
-    """Compute from half of the least shown to twice the most, FLOP."""
+def compute_grid(evals: Evals, *shown: float | pd.Series) -> np.ndarray:
+    """Compute from half of the least shown to twice the most, FLOP; where nothing is shown, that of all models."""
     values = np.concatenate([np.atleast_1d(np.asarray(part, float)) for part in shown])
+    values = values if len(values) else evals.models["flops"].dropna().to_numpy(float)
     return np.geomspace(max(values.min() / 2, 1.0), values.max() * 2, POINTS)
 
 
