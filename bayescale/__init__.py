@@ -26,6 +26,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "efficiency": ["Efficiency"],
         "emergence": ["Emergence"],
         "choosing": ["Suggestion", "suggest_models", "v_optimal_families"],
+        "information": ["Information"],
+        "gain": ["Gain"],
         "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "diagnostics": ["Verdict"],
     },

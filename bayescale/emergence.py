@@ -181,12 +181,7 @@ class Emergence:
 
     def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
         """Lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses."""
-        lower, upper = tails(prob)
-        crossing = self.log10_threshold(score, of).to_numpy()
-        # Quantiles are interpolated, and infinities would make them NaN: they are finite meanwhile, far out.
-        finite = np.clip(crossing, -_FAR, _FAR)
-        low, middle, high = np.quantile(finite, [lower, 0.5, upper])
-        return _flops(low), _flops(middle), _flops(high)
+        return flops_quantiles(self.log10_threshold(score, of), prob)
 
     @property
     def half_way(self) -> float:
@@ -305,9 +300,14 @@ class Emergence:
 _FAR = 1e6
 
 
-def _flops(log10: float) -> float:
+def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[float, float, float]:
+    """Lower end, median and upper end of draws of log10 compute, some of them infinite, in FLOP."""
+    lower, upper = tails(prob)
+    # Quantiles are interpolated, and infinities would make them NaN: they are finite meanwhile, far out.
+    finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
     with np.errstate(over="ignore"):
-        return float(np.power(10.0, log10))
+        low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
+    return float(low), float(middle), float(high)
 
 
 def say_flops(flops: float) -> str:
@@ -331,26 +331,37 @@ def emergence(posterior: Posterior, benchmark: str, family: str | None = None, r
     EmergenceError
         For an unknown benchmark or family, or a spec with other covariates than compute.
     """
+    found = family_curve(posterior, benchmark, family, random_seed)
+    posterior.verdict.warn_unless_converged("These thresholds come")
+    return found
+
+
+def family_curve(posterior: Posterior, benchmark: str, family: str | None, random_seed: int) -> Emergence:
+    """`emergence`, without a word on convergence.
+
+    Curves of one posterior and seed are of the same single model, on whatever benchmark, and may be subtracted.
+    """
     import xarray as xr
 
     draws, data = posterior.draws, posterior.draws.data
-    require_compute(posterior.spec, "a threshold in training compute", EmergenceError)
+    require_compute(posterior.spec, "a curve over training compute", EmergenceError)
     benchmarks, families = data.coords["benchmark"], data.coords["family"]
     if benchmark not in benchmarks:
         raise EmergenceError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
     family = posterior.evals.largest_families[0] if family is None else family
     if family not in families:
         raise EmergenceError(suggest(str(family), families, "family in the fitted data"))
-    posterior.verdict.warn_unless_converged("These thresholds come")
     b, f = benchmarks.index(benchmark), families.index(family)
     loading = draws.loading[:, b]
     ability = np.einsum("sk,sk->s", loading, draws.family_offset[:, f])
-    shared = draws.testlet_sd if data.testlet_index[b] >= 0 else 0.0
-    luck_sd = np.sqrt(np.sum(loading**2, axis=1) + shared**2)  # residual capabilities have unit sd
+    rng = np.random.default_rng(random_seed)
+    residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
+    shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, b]
+    luck = logit_score(np.einsum("sk,sk->s", loading, residual), 0.0, shared)
     values = {
         "level": logit_score(ability, draws.difficulty[:, b], draws.family_benchmark[:, f, b]),
         "slope": compute_slopes(draws)[:, b],
-        "luck": luck_sd * np.random.default_rng(random_seed).standard_normal(draws.size),
+        "luck": luck,
         "floor": draws.floor[:, b],
         "shape": draws.curve_shape[:, b],
     }

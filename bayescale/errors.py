@@ -31,7 +31,11 @@ class EfficiencyError(BayescaleError, ValueError):
 
 
 class EmergenceError(BayescaleError, ValueError):
-    """A threshold or curve was asked for that a benchmark, a family or the spec does not have."""
+    """A curve, a threshold or a gain was asked for that a benchmark, a family or the spec does not have."""
+
+
+class InformationError(BayescaleError, ValueError):
+    """What scores would tell was asked of benchmarks or a model that the posterior does not hold."""
 
 
 class ChoosingError(BayescaleError, ValueError):

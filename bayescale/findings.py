@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from bayescale.decades import ALONG, Along, Of
@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from bayescale.choosing.suggestion import Cost
     from bayescale.efficiency import Efficiency
     from bayescale.emergence import Emergence
+    from bayescale.gain import Gain
+    from bayescale.information import Information
     from bayescale.posterior import Posterior
 
 
 class Findings:
-    """Efficiency (section 3.3), emergence (4.1), choosing models (5); a part of `Posterior`, never made alone."""
+    """Efficiency of families (section 3.3), emergence (4.1), what plain benchmarks tell of agents (4.2), gains of
+    post-training (4.3) and choosing models (5); a part of `Posterior`, never made alone.
+    """
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """How efficiently each family turns training compute into capability, relative to one of them.
@@ -108,6 +112,92 @@ class Findings:
         from bayescale.emergence import emergence
 
         return emergence(cast("Posterior", self), benchmark, family, random_seed)
+
+    def information(
+        self,
+        target: str,
+        given: Sequence[str] | None = None,
+        *,
+        family: str | None = None,
+        flops: float | None = None,
+        params_b: float | None = None,
+        tokens_t: float | None = None,
+        model: str | None = None,
+        random_seed: int = 0,
+    ) -> Information:
+        """What share of the variance of a forecast the scores of the model on other benchmarks would resolve.
+
+        By the law of total variance, on average over what the scores may turn out to be; counted is all that the
+        forecast is unsure of, parameters of the posterior as well as the model's own capability (see
+        `bayescale.information`).
+
+        Parameters
+        ----------
+        target : str
+            The benchmark that is forecast, as its expected score.
+        given : sequence of str, optional
+            Benchmarks whose scores would be known; default all others.
+        family : str, optional
+            A family of the data, or `bayescale.NEW_FAMILY`, which is the default.
+        flops, params_b, tokens_t : float, optional
+            As in `forecast`. Default: unknown, drawn from the prior of unknown compute, as of a closed model.
+        model : str, optional
+            Instead: a model of the data, whose family and compute are taken, its compute from the prior where it is
+            unknown. Its scores are not: the question is what they tell. A family of few models has learned from them.
+        random_seed : int
+            Seed of the simulated models.
+
+        Returns
+        -------
+        Information
+            `summary` (shares that each score resolves alone, and that are lost without it), `plot`.
+
+        Raises
+        ------
+        InformationError
+            For an unknown benchmark or model, the target among the given, or a model beside family or compute.
+        ForecastError
+            For an unknown family, or compute that is not plausible.
+
+        Examples
+        --------
+        >>> posterior.information("AgentBench overall", given=["MMLU", "HumanEval"]).summary()  # doctest: +SKIP
+        """
+        from bayescale.information import information, read_subject
+
+        posterior = cast("Posterior", self)
+        figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
+        return information(posterior, target, given, read_subject(posterior, model, family, figures), random_seed)
+
+    def gain(self, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
+        """What a post-training technique adds to the score of a family's models, over their compute.
+
+        Parameters
+        ----------
+        benchmark, over : str
+            Benchmarks of the data: with the technique, and without it.
+        family : str, optional
+            A family of the data; default the one with the most models.
+        random_seed : int
+            Seed of what a single model owes to neither family nor compute.
+
+        Returns
+        -------
+        Gain
+            `expected_gain` over compute, `starts_to_pay`, `summary`, `observed`, `plot`.
+
+        Raises
+        ------
+        EmergenceError
+            For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
+
+        Examples
+        --------
+        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").starts_to_pay(0.05)  # doctest: +SKIP
+        """
+        from bayescale.gain import gain
+
+        return gain(cast("Posterior", self), benchmark, over, family, random_seed)
 
     def suggest_models(
         self,

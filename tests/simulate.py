@@ -98,6 +98,37 @@ def measure(mean: np.ndarray, precision: np.ndarray, items: np.ndarray, rng: np.
     return np.where(counted, rng.binomial(n, share) / n, np.clip(share, 0.001, 0.999))
 
 
+def new_models(
+    posterior: Posterior, family: str | None, flops: float | None, repeats: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw new models from a posterior of compute alone: expected scores and precision (simulation, benchmark).
+
+    `family` None is one never seen, `flops` None is compute that is unknown; every draw makes `repeats` models.
+    """
+    data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
+    data = {n: np.repeat(v, repeats, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
+    evals, rng = posterior.evals, np.random.default_rng(seed)
+    size, benchmarks = data["difficulty"].shape
+    if flops is None:
+        prior = posterior.spec.priors.latent_covariate.parameters
+        x = rng.normal(prior["mu"], prior["sigma"], (size, 1))
+    else:
+        x = np.full((size, 1), np.log10(flops) - np.nanmean(np.log10(evals.models["flops"])))
+    if family is None:
+        offset = data["family_sd"][:, None] * rng.standard_normal((size, data["slope"].shape[2]))
+        bent = data["family_benchmark_sd"][:, None] * rng.standard_normal((size, benchmarks))
+    else:
+        row = evals.families.index(family)
+        offset, bent = data["family_offset"][:, row], data["family_benchmark"][:, row]
+    capability = x * data["slope"][:, 0] + offset + rng.standard_normal(offset.shape)
+    testlet = data["testlet_sd"][:, None] * rng.standard_normal((size, 1))
+    logit_of_score = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
+    logit_of_score += x * data["benchmark_slope"][..., 0] + bent
+    logit_of_score += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
+    expected = data["floor"] + (1 - data["floor"]) * rise(logit_of_score, data["curve_shape"])
+    return expected, np.exp(data["log_precision"])
+
+
 def simulate(
     seed: int = 0,
     *,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, logsumexp, xlog1py, xlogy
-from simulate import Truth, posterior_near, rise, world_spec
+from simulate import Truth, new_models, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
@@ -37,28 +37,13 @@ class Simulated(NamedTuple):
 
 
 def brute_force(posterior: Posterior, family: str, flops: float, given: dict[str, float]) -> Simulated:
-    data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
-    data = {n: np.repeat(v, REPEATS, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
-    evals, rng = posterior.evals, np.random.default_rng(0)
-    size, benchmarks = data["difficulty"].shape
-    x = np.log10(flops) - np.nanmean(np.log10(evals.models["flops"]))
-    if family == NEW_FAMILY:
-        offset = data["family_sd"][:, None] * rng.standard_normal((size, data["slope"].shape[2]))
-        bent = data["family_benchmark_sd"][:, None] * rng.standard_normal((size, benchmarks))
-    else:
-        row = evals.families.index(family)
-        offset, bent = data["family_offset"][:, row], data["family_benchmark"][:, row]
-    capability = x * data["slope"][:, 0] + offset + rng.standard_normal(offset.shape)
-    testlet = data["testlet_sd"][:, None] * rng.standard_normal((size, 1))
-    logit = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
-    logit += x * data["benchmark_slope"][..., 0] + bent
-    logit += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
-    expected = data["floor"] + (1 - data["floor"]) * rise(logit, data["curve_shape"])
-    log_weight = np.zeros(size)
+    evals = posterior.evals
+    expected, precision = new_models(posterior, None if family == NEW_FAMILY else family, flops, REPEATS)
+    log_weight = np.zeros(len(expected))
     items = evals.benchmarks.set_index("benchmark")["items"]
     for name, score in given.items():
         b = evals.benchmark_names.index(name)
-        phi = np.exp(data["log_precision"][:, b])
+        phi = precision[:, b]
         a, c = expected[:, b] * phi, (1 - expected[:, b]) * phi
         if np.isnan(items[name]):
             inside = np.clip(score, 0.001, 0.999)
@@ -68,7 +53,7 @@ def brute_force(posterior: Posterior, family: str, flops: float, given: dict[str
             log_weight += betaln(hits + a, items[name] - hits + c) - betaln(a, c)
     weight = np.exp(log_weight - log_weight.max())
     assert 1 / np.sum((weight / weight.sum()) ** 2) > 2000, "brute force has enough effective simulations"
-    precision, count = np.exp(data["log_precision"]), items.fillna(np.inf).to_numpy()
+    count = items.fillna(np.inf).to_numpy()
     worth = (precision + 1) / (1 + precision / count)
     return Simulated(expected, weight / weight.sum(), worth, float(np.log(weight.mean()) + log_weight.max()))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.model.data import ModelData, design, model_data
+from bayescale.model.data import ModelData, covariate_prior, design, model_data
 from bayescale.model.gauge import loadings
 from bayescale.model.likelihood import scores
 from bayescale.model.reference import coordinates
@@ -188,19 +188,13 @@ def _pooled(name: str, sd: Any, dims: tuple[str, ...]) -> Any:
 
 def _covariates(spec: Spec, data: ModelData) -> Any:
     """Covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
-    known = np.nan_to_num(data.covariates)
-    latent = np.isnan(data.covariates) | (data.covariate_sd > 0)
-    x = pt.as_tensor(known)
-    if latent.any():
-        rows, columns = np.nonzero(latent)
+    mean, sd = covariate_prior(spec, data)
+    x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
+    if (sd > 0).any():
+        rows, columns = np.nonzero(sd > 0)
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
-        prior = spec.priors.latent_covariate.parameters
-        # Prior times measurement, both normal: one normal. Without a measurement the prior stands alone.
-        weight = 1 / prior["sigma"] ** 2 + np.nan_to_num(1 / np.square(data.covariate_sd[rows, columns]))
-        seen = np.nan_to_num(known[rows, columns] / np.square(data.covariate_sd[rows, columns]))
-        mean = (prior["mu"] / prior["sigma"] ** 2 + seen) / weight
-        values = pm.Normal("latent_covariate", mean, 1 / np.sqrt(weight), dims="latent_cell")
+        values = pm.Normal("latent_covariate", mean[rows, columns], sd[rows, columns], dims="latent_cell")
         x = x[rows, columns].set(values)
     values = pt.stack(design(x, spec.covariates), axis=1)
     return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))

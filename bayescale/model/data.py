@@ -106,6 +106,20 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     )
 
 
+def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of covariates before any score: mean and sd, each (model, base covariate); sd 0 where exact.
+
+    Prior times measurement, both normal, are one normal; without a measurement the prior stands alone.
+    """
+    prior = spec.priors.latent_covariate.parameters
+    known, exact = np.nan_to_num(data.covariates), data.covariate_sd == 0
+    with np.errstate(divide="ignore"):
+        measured = np.where(exact, 0.0, np.nan_to_num(1 / np.square(data.covariate_sd)))
+    weight = 1 / prior["sigma"] ** 2 + measured
+    mean = (prior["mu"] / prior["sigma"] ** 2 + known * measured) / weight
+    return np.where(exact, known, mean), np.where(exact, 0.0, 1 / np.sqrt(weight))
+
+
 def design(values: Any, covariates: Sequence[str]) -> list[Any]:
     """Columns of the covariates of a spec, interactions as products, from the measured ones, (..., base covariate).
 

@@ -15,6 +15,8 @@ from bayescale.plots.evals_overview import plot_evals, plot_scores
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
 from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
+from bayescale.plots.gain import plot_gain
+from bayescale.plots.information_bars import plot_information
 from bayescale.plots.loadings_heatmap import plot_loadings
 from bayescale.plots.pit import plot_pit, plot_predictive_check
 from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
@@ -35,6 +37,8 @@ __all__ = [
     "plot_fan",
     "plot_forecast",
     "plot_forecasts_by_spec",
+    "plot_gain",
+    "plot_information",
     "plot_intervals",
     "plot_loadings",
     "plot_pit",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from bayescale.decades import ALONG, Along
-from bayescale.emergence import say_flops
 from bayescale.forecast.request import LARGEST
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
-from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
+from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
+from bayescale.plots.style import INK, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
     from bayescale.emergence import Emergence, Score
     from bayescale.evals import Evals
-
-POINTS = 60
 
 
 def plot_emergence(
@@ -71,31 +67,12 @@ def plot_emergence(
     (mark,) = mark_families(emergence.posterior.evals, [emergence.family])
 
     ax = plain(new_axes(ax, (7.2, 4.8)))
-    shown = seen["equivalent_flops"] if unseen is None else [*seen["equivalent_flops"], *unseen["equivalent_flops"]]
-    ends = [float(np.min(shown)), float(np.max(shown))]
-    if middle < LARGEST["flops"]:
-        ends += [middle * 3]
-    grid = np.geomspace(max(min(ends) / 2, 1.0), max(ends) * 2, POINTS)
-    curve = emergence.expected_scores(grid)
-    for content, alpha in ((prob, 0.13), (0.5, 0.25)):
-        edges = np.quantile(curve.to_numpy(), tails(content), axis=(0, 1))
-        ax.fill_between(grid, *edges, color=mark.colour, alpha=alpha, linewidth=0, zorder=1)
-    line = f"typical {emergence.family} model"
-    ax.plot(grid, np.median(curve, axis=(0, 1)), color=mark.colour, linewidth=2, zorder=3, label=line)
-    own = seen["family"] == emergence.family
-    dots: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.5}
-    rest, mine = seen[~own], seen[own]
-    ax.scatter(rest["equivalent_flops"], rest["score"], s=18, color=OTHERS, label="other families", zorder=2, **dots)
-    style: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "label": emergence.family, "zorder": 5}
-    ax.scatter(mine["equivalent_flops"], mine["score"], s=44, **style, **dots)
-    if unseen is not None:
-        hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.2}
-        ax.scatter(
-            unseen["equivalent_flops"], unseen["score"], s=36, marker="o", label="not fitted", zorder=4, **hollow
-        )
-    flop_axis(ax)
-    ax.set_xlim(grid[0], grid[-1])
-    _threshold(ax, (low, middle, high), height, prob)
+    shown = [table["equivalent_flops"] for table in (seen, unseen) if table is not None]
+    crossing = [middle * 3] if middle < LARGEST["flops"] else []
+    curve = emergence.expected_scores(compute_grid(emergence.posterior.evals, *shown, *crossing))
+    draw_bands(ax, curve, mark, f"typical {emergence.family} model", prob)
+    draw_models(ax, seen, unseen, "score", mark)
+    mark_crossing(ax, (low, middle, high), height, prob)
     ax.set_ylim(0, 1.03)
     score_axis(ax.yaxis)
     ax.set_xlabel(
@@ -109,19 +86,3 @@ def plot_emergence(
     title = f"{emergence.benchmark} over compute, other families at their {emergence.family}-equivalent"
     ax.set_title(title, loc="left", fontsize=10.5, color=INK)
     return ax
-
-
-def _threshold(ax: Axes, crossing: tuple[float, float, float], height: float, prob: float) -> None:
-    """Mark where the curve crosses: a bar from the lower to the upper end, cut off at the edge of the picture."""
-    left, right = ax.get_xlim()
-    low, middle, high = crossing
-    ax.axhline(height, color=INK, linewidth=0.8, linestyle=":", zorder=1)
-    start = min(max(low, left), right)
-    ax.hlines(height, start, min(high, right), color=INK, linewidth=2.2, zorder=6, label="_threshold")
-    if left <= middle <= right:
-        ax.plot(middle, height, "|", color=INK, markersize=16, markeredgewidth=2.2, zorder=7, label="_crossing")
-    ax.annotate(
-        f"{height:.0%} at {say_flops(middle)} FLOP\n{prob:.0%}: {say_flops(low)} to {say_flops(high)}", (start, height),
-        xytext=(-6, 4), textcoords="offset points", ha="right", va="bottom", fontsize=9, color=INK, weight="bold",
-        zorder=7, bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.6, "linewidth": 0},
-    )  # fmt: skip
