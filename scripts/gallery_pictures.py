@@ -200,7 +200,7 @@ def predictive_check(check):
 @picture("Which spec predicts best", chapter="Comparing specs")
 def elpd(comparison):
     """How much worse than the best each number of capabilities predicts models that were never evaluated (nats). A bar
-    that reaches zero: as good, for all that the data can tell.
+    that reaches zero: as good, for all that the data can tell. Hollow: a fit too short to converge, which says so.
     """
     return plots.plot_elpd(comparison)
 

@@ -11,7 +11,7 @@ from bayescale.emergence import say_flops
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import mark_families
-from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
+from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,12 +98,12 @@ def plot_emergence(
     _threshold(ax, (low, middle, high), height, prob)
     ax.set_ylim(0, 1.03)
     score_axis(ax.yaxis)
-    ax.set_xlabel(
-        f"{emergence.family}-equivalent training compute (FLOP)\n"
-        f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected score;\n"
+    label_below(
+        ax,
+        f"{emergence.family}-equivalent training compute (FLOP)",
+        f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected score; "
         f"bar: {prob:.0%} interval of where it crosses {height:.0%}",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    )
     ax.set_ylabel(f"{emergence.benchmark} score")
     ax.legend(frameon=False, fontsize=8.5, loc="upper left")
     title = f"{emergence.benchmark} over compute, other families at their {emergence.family}-equivalent"
