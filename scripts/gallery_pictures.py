@@ -77,6 +77,13 @@ def comparison(evals):
 
 
 @source
+def techniques():
+    known = bs.load_evals("base-llms-all")
+    plain = ["MMLU", "ARC-C", "HellaSwag", "Winogrande", "TruthfulQA", "XWinograd", "HumanEval"]
+    return bs.fit("default", known.select(benchmarks=[*plain, "GSM8K direct", "GSM8K CoT + SC"]), random_seed=1)
+
+
+@source
 def found():
     methods = ["default", "pc_3", "family_compute", "last_sibling"]
     return backtest(methods, tasks=["emergent"], directory="backtest-fits")
@@ -161,6 +168,22 @@ def emergence(posterior):
     return plots.plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5)
 
 
+@picture("What a technique adds", chapter="Post-training")
+def gain(techniques):
+    """What chain of thought with self-consistency adds to direct answers on GSM8K, over Llama-2's compute: nothing to
+    small models, and half of all questions to large ones.
+    """
+    return plots.plot_gain(techniques.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2"))
+
+
+@picture("Which scores carry a forecast", chapter="Information")
+def information(posterior):
+    """How much of the variance of a HumanEval forecast each other score would resolve, alone (pale), and beyond all
+    others (dark).
+    """
+    return plots.plot_information(posterior.information("HumanEval"))
+
+
 @picture("Loadings", chapter="Capabilities")
 def loadings(posterior):
     """Which benchmarks speak of which capability, after alignment; pale cells may be zero."""
@@ -200,7 +223,7 @@ def predictive_check(check):
 @picture("Which spec predicts best", chapter="Comparing specs")
 def elpd(comparison):
     """How much worse than the best each number of capabilities predicts models that were never evaluated (nats). A bar
-    that reaches zero: as good, for all that the data can tell.
+    that reaches zero: as good, for all that the data can tell. Hollow: a fit too short to converge, which says so.
     """
     return plots.plot_elpd(comparison)
 

@@ -58,6 +58,8 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "backtest": found,
         "task": "large/two",
         "suggestion": two_factors.suggest_models(3),
+        "gain": two_factors.gain("bench-1", over="bench-2"),
+        "information": two_factors.information("bench-1"),
     }
 
 
@@ -126,6 +128,20 @@ def test_axes_in_flop_are_logarithmic_with_a_tick_at_every_power_of_ten(name: st
             assert [t.label1.get_text() for t in ticks] == [rf"$\mathdefault{{10^{{{p:.0f}}}}}$" for p in powers]
         fine = np.asarray(ax.xaxis.get_minorticklocs())
         assert ((low < fine) & (fine < high)).sum() > len(powers)
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_labels_and_legends_stay_inside_the_picture(name: str, inputs: dict[str, Any]) -> None:
+    figure = figure_of(draw(name, inputs))
+    figure.canvas.draw()
+    written: list[Any] = [*figure.legends, figure._supxlabel, figure._supylabel]
+    for ax in figure.axes:
+        titles = [getattr(ax, title) for title in ("title", "_left_title", "_right_title")]
+        written += [ax.xaxis.label, ax.yaxis.label, *titles, ax.get_legend()]
+    for artist in filter(None, written):
+        place = artist.get_window_extent()
+        assert place.x0 >= -1 or not place.width
+        assert place.x1 <= figure.bbox.x1 + 1
 
 
 def test_nothing_in_the_package_opens_a_window() -> None:

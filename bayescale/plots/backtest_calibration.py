@@ -10,7 +10,7 @@ import numpy as np
 from bayescale.errors import BacktestError, suggest
 from bayescale.intervals import KIND
 from bayescale.pit import inside
-from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def plot_backtest_calibration(
     for axis in (ax.xaxis, ax.yaxis):
         score_axis(axis)
     band = f"{BAND:.0%} of calibrated methods lie in the band, if the {count} outcomes are independent"
-    ax.set_xlabel(f"nominal probability of {KIND} intervals\n{band}", fontsize=9)
+    label_below(ax, f"nominal probability of {KIND} intervals", band)
     ax.set_ylabel("outcomes that they held")
     ax.text(0.03, 0.97, "intervals too wide", transform=ax.transAxes, fontsize=9, color="#666666", va="top")
     ax.text(0.97, 0.03, "intervals too narrow", transform=ax.transAxes, fontsize=9, color="#666666", ha="right")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import BacktestError
-from bayescale.plots.style import COLOURS, INK, MARKERS, new_axes, plain
+from bayescale.plots.style import COLOURS, INK, MARKERS, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_yticks([])
     ax.set_ylim(len(order) - 0.5, -0.5)
-    ax.set_xlabel(f"test MSE relative to {reference}, a mark for each task; left of the line is better", fontsize=9)
+    label_below(ax, f"test MSE relative to {reference}, a mark for each task; left of the line is better")
     spaces = {"handletextpad": 0.3, "columnspacing": 1.2}
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.17, 1), ncols=5, **spaces)
     return ax

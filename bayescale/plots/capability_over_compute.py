@@ -11,7 +11,7 @@ from bayescale.decades import ALONG, Along, compute_direction, require_compute, 
 from bayescale.errors import EfficiencyError
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
-from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain
+from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,12 +94,12 @@ def plot_capability_over_compute(
     label_paths(ax, paths)
     unit = "sd of models of one family and compute" if along == "capabilities" else "logits, norm over benchmarks"
     ax.set_ylabel(f"general capability ({unit})")
-    ax.set_xlabel(
-        "training compute (FLOP)\n"
-        f"lines: families, with {prob:.0%} {KIND} credible bands; markers: posterior medians of models;\n"
+    label_below(
+        ax,
+        "training compute (FLOP)",
+        f"lines: families, with {prob:.0%} {KIND} credible bands; markers: posterior medians of models; "
         "grey: other families; open: compute not known, drawn at its posterior median",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    )
     ax.set_title("Further left at the same height: more capability from less compute", loc="left", fontsize=11)
     return ax
 

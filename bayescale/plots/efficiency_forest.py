@@ -10,7 +10,7 @@ import numpy as np
 from bayescale.errors import EfficiencyError, suggest
 from bayescale.intervals import KIND, PROB, summarise
 from bayescale.plots.families import MARKED, mark_families
-from bayescale.plots.style import INK, new_axes, plain
+from bayescale.plots.style import INK, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,11 +91,12 @@ def plot_efficiency(
     _multiplier_axis(ax)
     along = f"; measured along {efficiency.along}" if benchmark is None else ""
     where = "" if benchmark is None else f" on {benchmark}"
-    ax.set_xlabel(
-        "less efficient    \u2190    compute multiplier    \u2192    more efficient\n"
-        f"median, 50% and {prob:.0%} {KIND} credible interval\n(open: the {prob:.0%} one holds x1){along}",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    label_below(
+        ax,
+        "less efficient  \u2190  compute multiplier  \u2192  more efficient",
+        f"median, 50% and {prob:.0%} {KIND} credible interval",
+        f"(open: the {prob:.0%} one holds x1){along}",
+    )
     title = f"What a FLOP is worth{where}: families (models) relative to {efficiency.reference}"
     ax.set_title(title, loc="right", fontsize=10.5, color=INK)
     return ax

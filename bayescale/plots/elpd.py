@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.plots.style import COLOURS, INK, OTHERS, new_axes, plain
+from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +54,9 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = N
     ax.set_yticks(y, found.index)
     ax.invert_yaxis()
     ax.set_ylim(len(found) - 0.5, -0.5)
-    ax.set_xlabel(
-        f"elpd of {_LEFT_OUT[by]}, nats, less that of the best spec\nbars: one standard error of the difference",
-        fontsize=9,
+    label_below(
+        ax,
+        f"elpd of {_LEFT_OUT[by]}, nats, less that of the best spec",
+        "bars: one standard error of the difference",
     )
     return ax

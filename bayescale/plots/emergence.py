@@ -9,7 +9,7 @@ from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
-from bayescale.plots.style import INK, new_axes, plain, score_axis
+from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +75,12 @@ def plot_emergence(
     mark_crossing(ax, (low, middle, high), height, prob)
     ax.set_ylim(0, 1.03)
     score_axis(ax.yaxis)
-    ax.set_xlabel(
-        f"{emergence.family}-equivalent training compute (FLOP)\n"
-        f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected score;\n"
+    label_below(
+        ax,
+        f"{emergence.family}-equivalent training compute (FLOP)",
+        f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected score; "
         f"bar: {prob:.0%} interval of where it crosses {height:.0%}",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    )
     ax.set_ylabel(f"{emergence.benchmark} score")
     ax.legend(frameon=False, fontsize=8.5, loc="upper left")
     title = f"{emergence.benchmark} over compute, other families at their {emergence.family}-equivalent"

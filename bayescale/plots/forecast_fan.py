@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from bayescale.errors import ConvergenceWarning, ForecastError, suggest
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
+from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +80,7 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, prob: f
         For an unknown benchmark, or a spec without training compute as its covariate.
     """
     ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
-    ax.set_xlabel("\n".join(["training compute (FLOP)", *wrap(caption(prob, forecast), 78)]), fontsize=9)
+    label_below(ax, "training compute (FLOP)", caption(prob, forecast))
     ax.set_ylabel(f"{benchmark} score")
     ax.legend(frameon=False, fontsize=8, loc="upper left")
     return ax

@@ -8,7 +8,7 @@ import numpy as np
 
 from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
-from bayescale.plots.style import INK, new_axes, plain, score_axis
+from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,6 +53,6 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     ax.invert_yaxis()
     ax.set_xlim(0, 1.01)
     score_axis(ax.xaxis)
-    ax.set_xlabel(f"score; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9)
+    label_below(ax, "score", f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score")
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return ax

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale.errors import CompareError, suggest
 from bayescale.intervals import KIND, PROB
-from bayescale.plots.style import COLOURS, MARKERS, new_axes, plain, score_axis
+from bayescale.plots.style import COLOURS, MARKERS, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,9 +70,8 @@ def plot_forecasts_by_spec(
     ax.set_yticks(np.arange(len(chosen)), chosen)
     ax.set_ylim(len(chosen) - 0.5, -0.5)
     score_axis(ax.xaxis)
-    ax.set_xlabel(
-        f"score of {models[0]}; median, 50% and {prob:.0%} {KIND} credible interval of the measured score", fontsize=9
-    )
+    said = f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score"
+    label_below(ax, f"score of {models[0]}", said)
     # Long names side by side would leave the axes no width.
     columns = max(1, min(len(specs), LEGEND_WIDTH // max(map(len, specs))))
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)

@@ -10,7 +10,7 @@ from bayescale.gain import PAYS
 from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
-from bayescale.plots.style import INK, new_axes, plain, score_axis
+from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,13 +76,13 @@ def plot_gain(
     said = ""
     if amount is not None:
         mark_crossing(ax, flops_quantiles(gain.log10_start(amount), prob), float(amount), prob)
-        said = f";\nbar: {prob:.0%} interval of where it first exceeds {float(amount):.0%}"
+        said = f"; bar: {prob:.0%} interval of where it first exceeds {float(amount):.0%}"
     score_axis(ax.yaxis)
-    ax.set_xlabel(
-        f"{gain.family}-equivalent training compute (FLOP)\n"
+    label_below(
+        ax,
+        f"{gain.family}-equivalent training compute (FLOP)",
         f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected gain{said}",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    )
     ax.set_ylabel("gain in score")
     ax.legend(frameon=False, fontsize=8.5, loc="upper left")
     ax.set_title(f"What {gain.benchmark} adds to {gain.over}", loc="left", fontsize=10.5, color=INK)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,11 +52,11 @@ def plot_information(information: Information, ax: Axes | None = None) -> Axes:
     ax.grid(False, axis="y")
     ax.set_xlim(min(0.0, float(table[["alone", "lost"]].to_numpy().min())), 1)
     score_axis(ax.xaxis)
-    ax.set_xlabel(
-        f"share of the variance of the forecast (sd {information.sd:.2f}; {information.sd_left:.2f} once all are "
-        "known)\nwhiskers: two Monte Carlo standard errors",
-        fontsize=9, color=INK,
-    )  # fmt: skip
+    label_below(
+        ax,
+        f"share of the forecast's variance (sd {information.sd:.2f}; {information.sd_left:.2f} once all are known)",
+        "whiskers: two Monte Carlo standard errors",
+    )
     # Above the bars, which may fill the whole width.
     ax.legend(frameon=False, fontsize=8.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0)
     title = f"What scores tell of {information.target}: {information.model}"

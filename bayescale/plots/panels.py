@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale.plots.style import LETTER
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FONT = 9
-# Inches that a letter of the legend takes on average, and a handle with the spaces around it.
-LETTER, HANDLE = 0.068, 0.62
+# Inches that the handle of an entry takes in the legend, with the spaces around it.
+HANDLE = 0.62
 
 
 def panels(

@@ -10,7 +10,7 @@ import numpy as np
 from bayescale.errors import ForecastError, suggest
 from bayescale.pit import BAND, ecdf_difference, out_of_band, read_pit, uniform_band
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import COLOURS, INK, new_axes, plain
+from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +83,7 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
         For a benchmark without observed scores.
     """
     ax = _draw(check, benchmark, new_axes(ax, (6.0, 4.0)))
-    ax.set_xlabel(f"{_AXIS}\n{caption(check)}", fontsize=9)
+    label_below(ax, _AXIS, caption(check))
     ax.set_ylabel(_HEIGHT, fontsize=9)
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.08))
     return ax

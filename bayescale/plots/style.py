@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ MARKERS = ("D", "s", "^", "v", "P", "X")
 OTHERS = "#B8B8B8"
 INK = "#222222"
 MOST_TICKS = 20
+# Inches that a letter takes at the size of captions, on average.
+LETTER = 0.064
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
@@ -40,6 +43,14 @@ def flop_axis(ax: Axes) -> None:
     ax.xaxis.set_major_locator(LogLocator(10, numticks=MOST_TICKS))
     ax.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10), numticks=MOST_TICKS))
     ax.tick_params(axis="x", which="minor", length=1.5)
+
+
+def label_below(ax: Axes, *lines: str) -> None:
+    """Label the x axis, with the caption below it: lines are broken where they would leave the picture."""
+    inches = ax.get_window_extent().width / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    letters = max(int(inches / LETTER), 20)
+    broken = [part for line in lines for part in wrap(line, letters, break_long_words=False)]
+    ax.set_xlabel("\n".join(broken), fontsize=9, color=INK)
 
 
 def plain(ax: Axes) -> Axes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayescale.plots.style import COLOURS, INK, OTHERS, new_axes, plain
+from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,9 +61,7 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
         ax.set_ylabel("models evaluated")
     ax.set_ylim(len(table) + 0.6, -0.6)
     what = "a new benchmark" if suggestion.target is None else suggestion.target
-    ax.set_xlabel(
-        f"expected variance of forecasts for {len(suggestion.forecast)} models,\nas a share of that before (log scale)",
-        fontsize=9,
-    )
+    of = f"expected variance of forecasts for {len(suggestion.forecast)} models, as a share of that before (log scale)"
+    label_below(ax, of)
     ax.set_title(f"Which models to evaluate on {what}", loc="left", fontsize=10.5, color=INK)
     return ax

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bayescale.factors.variance import Scale, variance_shares
 from bayescale.intervals import KIND, PROB, summarise
-from bayescale.plots.style import COLOURS, INK, new_axes, plain, score_axis
+from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,5 +57,5 @@ def plot_variance_shares(
     score_axis(ax.yaxis)
     what = "abilities (logits)" if scale == "logit" else "expected scores"
     ax.set_ylabel("share of variance over models")
-    ax.set_xlabel(f"principal component of {what}; median and {prob:.0%} {KIND} credible interval", fontsize=9)
+    label_below(ax, f"principal component of {what}", f"median and {prob:.0%} {KIND} credible interval")
     return ax
