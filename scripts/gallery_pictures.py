@@ -171,7 +171,7 @@ def emergence(posterior):
 @picture("What a technique adds", chapter="Post-training")
 def gain(techniques):
     """What chain of thought with self-consistency adds to direct answers on GSM8K, over Llama-2's compute: nothing to
-    small models, and half of all questions to large ones.
+    small models, and nearly half of all questions to large ones.
     """
     return plots.plot_gain(techniques.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2"))
 
