@@ -29,6 +29,9 @@ from bayescale.posterior import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Scripts that made the fixtures need the tools that wrote them.
+collect_ignore = ["fixtures"]
+
 
 @pytest.fixture(scope="session")
 def world() -> tuple[Evals, Truth]:

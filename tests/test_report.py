@@ -172,7 +172,7 @@ def test_a_posterior_that_did_not_converge_says_so_twice(world: tuple[Evals, Tru
 def test_what_a_spec_leaves_out_is_said(world: tuple[Evals, Truth]) -> None:
     form = {"covariates": ("log10_params", "log10_tokens"), "family_offsets": False}
     text = Document(posterior_near(*world, world_spec(**form)).to_html(draws=60))
-    assert "efficiency is a multiple of training compute" in text.text
+    assert "efficiency, a multiple of training compute, needs a spec" in text.text
     assert "a map needs two" in text.text
     ids = [a.get("id") for _, a in text.tags]
     assert {"slider-params_b", "slider-tokens_t"} <= set(ids)
