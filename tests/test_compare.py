@@ -292,8 +292,8 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
     """Everything for real, with far too few draws."""
     specs = [world_spec(), world_spec().replace(name="sigmoid", curve="sigmoid")]
     short = {name: SHORT[name] for name in ("draws", "tune", "chains")}
-    # On a machine that has compiled nothing yet, the program that is compiled first rounds otherwise than those that are
-    # read from the disk later, and chains part after some steps. Here all are to be read from the disk.
+    # On a machine that has compiled nothing yet, the program that is compiled first rounds otherwise than those that
+    # are read from the disk later, and chains part after some steps. Here all are to be read from the disk.
     with pytest.warns(ConvergenceWarning):
         bs.fit(world_spec(), evals, random_seed=0, cores=1, progressbar=False, **short)
     compiled._kept.clear()
