@@ -55,8 +55,8 @@ def fit(
     target_accept : float
         Target acceptance of NUTS, in (0, 1); raise it against divergences.
     random_seed : int, optional
-        The same seed gives the same draws on one machine and one set of library versions, once the model has been
-        compiled there: the very first program may round otherwise than those read from the disk later.
+        The same seed gives the same draws on one machine and one set of library versions, from a program of the same
+        origin: one that was just compiled rounds otherwise than one that is read from the disk, in later processes.
     progressbar : bool, optional
         Default: only when a person is watching (a terminal or a notebook).
     nuts_sampler : {"nutpie", "pymc", "numpyro"}

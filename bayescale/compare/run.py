@@ -56,7 +56,7 @@ def compare(
     jobs : int, optional
         Specs at a time. Default: as many as there are processors, unless `joblib.parallel_config` says otherwise.
     random_seed : int
-        The same seed gives the same numbers, whatever `jobs`.
+        The same seed gives the same numbers, whatever `jobs`, once the specs have been compiled (see `bayescale.fit`).
     progress : callable, optional
         Called as ``progress(done, total, name)`` when a spec is finished.
     **sampling
