@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.compare import Assessment, Comparison, compare, scan_factors, scan_priors
+from bayescale.compare.assess import Plan
 from bayescale.compare.elpd import as_elpd, held_out_elpd
 from bayescale.compare.splits import make_splits
 from bayescale.errors import CompareError
@@ -296,6 +297,10 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
     posterior = found.posteriors["custom"]
     by_arviz = az.loo(posterior.log_likelihood(), var_name="score")
     assert found.table.loc["custom", "elpd_loo"] == pytest.approx(by_arviz["elpd_loo"])
-    # Not the same bits as a fit in this process: a program that was just compiled rounds otherwise than one that is read
-    # from the disk, and chains part after some steps.
+    # Not the same bits as a fit in this process: a program that was just compiled rounds otherwise than one that is
+    # read from the disk, and chains part after some steps.
     assert [posterior.sampling[name] for name in ("random_seed", "cores")] == [0, 1]
+
+
+def test_the_plan_of_folds_is_the_users_to_change() -> None:
+    assert dict(Plan((), 2, 0).fold_sampling) == {"draws": 300, "tune": 200, "chains": 2}
