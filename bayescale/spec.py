@@ -126,7 +126,8 @@ class Spec(_Frozen):
         What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
     likelihood : {"beta_binomial", "beta"}
-        Observation model of benchmarks that count items; benchmarks without items always get the Beta.
+        Whether scores of benchmarks that count items scatter like counts of so many, or like shares of
+        `bayescale.response.SHARE_STEPS` steps, a Beta but for rounding, as scores without items always do.
     common_loading : bool
         Whether benchmarks share a common loading on each factor, around which their own scatter (sds
         ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).
