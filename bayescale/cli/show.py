@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.diagnostics import Verdict
-    from bayescale.forecast import Forecast
+    from bayescale.posterior import Posterior
 
 # A pipe has no width; this one keeps tables readable in a log.
 PIPE_WIDTH = 120
 _FIGURE = re.compile(r"-|-?\d+(\.\d+)?%?")
-_FIGURES = ("flops", "params_b", "tokens_t")
 
 
 def step(text: str) -> None:
@@ -32,16 +31,6 @@ def program() -> str:
         return "bayescale"
     called = sys.argv[0]
     return called if called.endswith("bayescale") else "python -m bayescale"
-
-
-def forecast_rows(forecast: Forecast, prob: float) -> pd.DataFrame:
-    """Summary of a forecast with the figures of its models beside their family: what `--csv` and `--json` hold."""
-    rows = forecast.summary(prob)
-    place = list(rows.columns).index("family") + 1
-    for name in reversed(_FIGURES):
-        if name in forecast.draws.coords:
-            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
-    return rows
 
 
 def forecast_table(rows: pd.DataFrame, prob: float) -> None:
@@ -100,6 +89,11 @@ def plain_table(frame: pd.DataFrame) -> None:
     _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
 
 
+def about(posterior: Posterior) -> dict[str, Any]:
+    """What every JSON document of a posterior begins with."""
+    return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
+
+
 def verdict(found: Verdict) -> None:
     """Print what the convergence diagnostics say: on stdout if all is well, as a warning on stderr if not."""
     stream = sys.stdout if found.converged else sys.stderr
@@ -153,7 +147,7 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
 
 
 def as_json(value: Any) -> str:
-    """Return JSON text with NaN and infinity as null, which JSON has no words for."""
+    """Return JSON text: numbers as numbers; NaN, infinity and blanks as null, since JSON has no words for them."""
     import json
 
     return json.dumps(_plain(value), indent=2, allow_nan=False)
@@ -164,6 +158,11 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, float) and not float("-inf") < value < float("inf"):
-        return None
-    return value
+    if hasattr(value, "item"):  # of NumPy
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if float("-inf") < value < float("inf") else None
+    text = str(value)
+    return None if text in ("<NA>", "NaT") else text
