@@ -111,7 +111,12 @@ class Verdict(BaseModel):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_html("\n".join([str(self).splitlines()[0], *self.problems]), self.table)
+        return as_html("\n".join([str(self).splitlines()[0], *self.remarks]), self.table)
+
+    @property
+    def remarks(self) -> list[str]:
+        """The problems as a list of points."""
+        return [f"• {problem}" for problem in self.problems]
 
     @property
     def table(self) -> pd.DataFrame:

@@ -289,7 +289,8 @@ class Efficiency:
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 
     def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
+        table = self.summary()
+        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("decades")]))
 
 
 def _chance_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:

@@ -13,10 +13,11 @@ NEXT = "Next: "
 
 # Colours are the notebook's own, so that light and dark themes both read well, and nothing is fetched from elsewhere.
 _STYLE = (
-    ".bayescale{color:inherit;max-width:60em}"
-    ".bayescale p{margin:.2em 0}"
-    ".bayescale table{border-collapse:collapse;margin:.5em 0;color:inherit;font-variant-numeric:tabular-nums}"
-    ".bayescale th,.bayescale td{padding:.2em .7em;text-align:right;color:inherit;"
+    ".bayescale{color:inherit;overflow-x:auto}"
+    ".bayescale p{margin:.2em 0;max-width:60em}"
+    ".bayescale table{border-collapse:collapse;margin:.5em 0;color:inherit;font-size:inherit;"
+    "font-variant-numeric:tabular-nums}"
+    ".bayescale th,.bayescale td{padding:.2em .7em;text-align:right;color:inherit;white-space:nowrap;"
     "border-bottom:1px solid rgba(128,128,128,.35)}"
     ".bayescale th.t,.bayescale td.t{text-align:left}"
     ".bayescale small{opacity:.75}"
@@ -69,8 +70,8 @@ def figure(value: float) -> str:
 
     Examples
     --------
-    >>> [figure(v) for v in (0.71824, 1.0, -1234.567, 4e25, float("nan"))]
-    ['0.718', '1', '-1234.6', '4e+25', '–']
+    >>> [figure(v) for v in (0.71824, 1.0, -123.4567, 4e25, float("nan"))]
+    ['0.718', '1', '-123.5', '4e+25', '–']
     """
     if value != value:
         return "–"
@@ -79,7 +80,7 @@ def figure(value: float) -> str:
         return f"{value:.3g}"
     if float(value).is_integer():
         return f"{value:.0f}"
-    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
 
 
 def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:

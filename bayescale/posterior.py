@@ -388,4 +388,4 @@ class Posterior(Findings):
     def _repr_html_(self) -> str:
         head, *_, following = repr(self).splitlines()
         judged = str(self.verdict).splitlines()[0]
-        return as_html("\n".join([head, judged, *self.verdict.problems, following]), self.verdict.table)
+        return as_html("\n".join([head, judged, *self.verdict.remarks, following]), self.verdict.table)

@@ -79,7 +79,8 @@ import_app.command(
     cls=Page,
     epilog=examples(
         "bayescale import lm-eval results/ -o my_tables/",
-        "bayescale import lm-eval more_results/ --into my_tables/ --models filled_in.csv",
+        "bayescale import lm-eval more_results/ --into my_tables/ \\",
+        "          --models filled_in.csv",
     ),
 )(importing.lm_eval)
 import_app.command(

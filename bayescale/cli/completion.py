@@ -88,11 +88,13 @@ def _title(file: Path) -> str:
 
 def _column(ctx: typer.Context, table: str, column: str) -> list[str]:
     """One column of the data that a posterior's file keeps; nothing if there is no such file yet."""
-    file = ctx.params.get("posterior")
+    # The option that is being completed has no value yet, at which Click stops: what stood before it is among `args`.
+    words = [str(word) for word in (ctx.params.get("posterior"), *ctx.args) if word]
+    file = next((word for word in words if Path(word).is_file()), "")
     try:
         import h5py  # type: ignore[import-untyped]
 
-        with h5py.File(str(file)) as opened:
+        with h5py.File(file) as opened:
             return list(json.loads(opened.attrs["bayescale_evals"])[table][column])
     except (OSError, KeyError, ValueError):
         return []

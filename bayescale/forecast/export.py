@@ -42,7 +42,7 @@ def tidy_draws(forecast: Forecast) -> pd.DataFrame:
 
 def dataset(forecast: Forecast) -> xr.Dataset:
     """The draws, with what they come from as attributes."""
-    draws = forecast.draws.copy()
+    draws = forecast.draws.copy(deep=True)
     draws.attrs = about(forecast)
     draws["expected_score"].attrs = {"long_name": "score expected on endless items", "units": "1"}
     draws["predicted_score"].attrs = {"long_name": "score that will be measured", "units": "1"}

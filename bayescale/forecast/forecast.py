@@ -18,7 +18,7 @@ from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.condition import condition
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request, read_given, read_request
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.response import predict_score
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
+# As many models stand side by side in a notebook; more of them below each other.
+MOST_BESIDE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -182,11 +184,17 @@ class Forecast:
         )
 
     def _repr_html_(self) -> str:
-        table = self.summary().drop(columns="family")
+        table = self.summary()
+        models = list(dict.fromkeys(table["model"]))
+        if 1 < len(models) <= MOST_BESIDE:
+            cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
+            table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
+            table = table.loc[self.draws["benchmark"].to_numpy(), models]
+            words = f"scores that will be measured: median [{PROB:.0%} {KIND} credible interval]"
+            return notebook.as_html(repr(self), table, words)
         # What is the same in all rows is in the headline, or nowhere.
-        same = [*([] if self.given else ["given"]), *(["model"] if self.draws.sizes["model"] == 1 else [])]
-        table = table.drop(columns=same)
-        return notebook.as_html(repr(self), table, "scores that will be measured")
+        same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
+        return notebook.as_html(repr(self), table.drop(columns=same), "scores that will be measured")
 
 
 def make_forecast(
