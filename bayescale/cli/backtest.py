@@ -24,15 +24,15 @@ EVERY, NONE = "all", "none"
 PATIENCE = 15
 
 COLUMNS = {
-    "relative_mse": "MSE/pc_3",
-    "relative_to_best": "MSE/best",
+    "relative_mse": "MSE/\npc_3",
+    "relative_to_best": "MSE/\nbest",
     "n_test": "n",
     "mae": "MAE",
     "crps": "CRPS",
-    "log_score": "log score",
-    "coverage_50": "in 50%",
-    "coverage_90": "in 90%",
-    "width_90": "width 90%",
+    "log_score": "log\nscore",
+    "coverage_50": "in\n50%",
+    "coverage_90": "in\n90%",
+    "width_90": "width\n90%",
     "rhat": "R-hat",
     "seconds": "s",
 }
@@ -219,10 +219,11 @@ def _print_tables(found: Backtest) -> None:
     for pool, title in _pools(found).items():
         print(f"\n{title}")
         show.plain_table(_rows(found.table(pool)))
+    print()
     if found.scores.groupby("task")["n_test"].nunique().max() > 1:
-        print("\nWhere n differs, methods leave models out that they cannot serve.", end="")
-    print(
-        "\nMSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
+        show.say("Where n differs, methods leave models out that they cannot serve.")
+    show.say(
+        "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
         "geometric means.\nThe rest is pooled over forecasts; log score: minus log density, lower is better."
     )
 
@@ -249,7 +250,7 @@ def _rows(table: Any) -> Any:
 def _text(column: str, value: float) -> str:
     if value != value:
         return "-"
-    if column.startswith("in "):
+    if column.startswith("in\n"):
         return f"{value:.0%}"
     return f"{value:.0f}" if column in ("n", "s") else f"{value:.3f}"
 

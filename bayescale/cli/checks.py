@@ -99,7 +99,7 @@ def check(
         predictive = {"models": models.value, "benchmarks": table.to_dict("records")}
         print(show.as_json(show.about(fitted) | sampled | fitted.verdict.model_dump() | {"predictive": predictive}))
     else:
-        print(repr(fitted).split("\n", 1)[0])
+        show.say(repr(fitted).split("\n", 1)[0])
         show.report(fitted.verdict)
         print()
         show.predictive_table(table, models.value)

@@ -21,18 +21,18 @@ NONE = "none"
 SCAN, QUESTION = "A scan of one spec", "A forecast to compare"
 
 COLUMNS = {
-    "elpd_model": "elpd models",
+    "elpd_model": "elpd\nmodels",
     "difference_model": "diff",
     "dse_model": "+-",
-    "elpd_family": "elpd families",
+    "elpd_family": "elpd\nfamilies",
     "difference_family": "diff ",
     "dse_family": "+- ",
     "weight": "weight",
-    "elpd_loo": "elpd scores",
+    "elpd_loo": "elpd\nscores",
     "p_loo": "p",
-    "large_k": "k > 0.7",
+    "large_k": "k >\n0.7",
     "rhat": "R-hat",
-    "rhat_folds": "in folds",
+    "rhat_folds": "in\nfolds",
     "seconds": "s",
 }
 
@@ -115,7 +115,7 @@ def compare(
         print(show.as_json(_document(found)))
     else:
         show.plain_table(_rows(found))
-        print("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
+        show.say("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
     for name, doubt in found.doubts.items():
         show.step(f"Warning: {name} {doubt}: take more --draws, or do not rely on its figures.")
     show.step(f"Wrote {', '.join(_write(found, output))} to {shlex.quote(str(output))}.")
@@ -186,9 +186,9 @@ def _rows(found: Comparison) -> Any:
 def _text(column: str, value: float) -> str:
     if value != value:
         return "-"
-    if column == "k > 0.7":
+    if column == COLUMNS["large_k"]:
         return f"{value:.0%}"
-    digits = {"weight": 2, "R-hat": 3, "in folds": 3, "s": 0, "p": 0}.get(column, 1)
+    digits = {"weight": 2, "R-hat": 3, COLUMNS["rhat_folds"]: 3, "s": 0, "p": 0}.get(column, 1)
     return f"{value:.{digits}f}"
 
 

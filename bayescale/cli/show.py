@@ -36,7 +36,7 @@ def program() -> str:
 def forecast_table(rows: pd.DataFrame, prob: float) -> None:
     """Print median and interval per benchmark and model, as many models side by side as there is room for."""
     kind = rows["interval"].iloc[0]
-    print(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
+    say(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
     models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
     known = bool(rows["given"].notna().any())
     # Rich puts up to three characters between columns.
@@ -60,8 +60,10 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
 def prior_table(table: pd.DataFrame, prob: float) -> None:
     """Print per benchmark which scores and curves the priors hold likely."""
     kind = table["interval"].iloc[0]
-    print(f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval];")
-    print("and how many of their curves over compute fall, are flat, or reach the ceiling")
+    say(
+        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval]; "
+        "and how many of their curves over compute fall, are flat, or reach the ceiling"
+    )
     mean, lower, upper = (_digits(table[name]) for name in ("mean", "lower", "upper"))
     columns = {"prior": mean + " [" + lower + ", " + upper + "]", "observed mean": _digits(table["observed"])}
     shares = {"fall": "falling", "flat": "flat", "reach ceiling": "saturated"}
@@ -72,12 +74,14 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 def predictive_table(table: pd.DataFrame, models: str) -> None:
     """Print per benchmark where the observed scores lie among their replications."""
     whose = "the same models" if models == "same" else "new models of the same families and compute"
-    print(f"Observed scores among replications by {whose}: means, what intervals hold, and p values of")
-    print("uniform PIT values and of the sd over models")
+    say(
+        f"Observed scores among replications by {whose}: means, what intervals hold, and p values of uniform PIT "
+        "values and of the sd over models"
+    )
     columns = {name: _digits(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}% hold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
+    columns |= {f"{prob}%\nhold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
     columns |= {"PIT p": _digits(table["pit_p"]), "sd p": _digits(table["sd_p"]), "PIT": table["pit"]}
-    plain_table(table[["benchmark", "scores"]].assign(**columns))
+    plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
 
 
 def _digits(figures: pd.Series) -> pd.Series:
@@ -98,6 +102,11 @@ def verdict(found: Verdict) -> None:
     """Print what the convergence diagnostics say: on stdout if all is well, as a warning on stderr if not."""
     stream = sys.stdout if found.converged else sys.stderr
     _blocks(str(found), stream)
+
+
+def say(text: str) -> None:
+    """Print words of a result; on a terminal they are wrapped."""
+    _blocks(text, sys.stdout)
 
 
 def report(found: Verdict) -> None:
@@ -132,7 +141,10 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    framed = sys.stdout.isatty()
+    # The frame has a column of its own between columns.
+    padding = (0, 1, 0, 0) if framed else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
     for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
         longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
         kept = name != wrapped

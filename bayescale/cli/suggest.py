@@ -67,5 +67,5 @@ def suggest(
         asked = {"target": found.target, "budget": found.budget, "cost": found.cost, "least": found.least}
         print(show.as_json(show.about(fitted) | asked | {"models": found.table.to_dict("records")}))
     else:
-        print(str(found).rsplit("\nNext:", 1)[0])
+        show.say(str(found).rsplit("\nNext:", 1)[0])
     write_results(found.table, csv, output)
