@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,3 +84,9 @@ def test_no_command_shows_the_help(path: tuple[str, ...], run: Run) -> None:
 def test_every_command_has_json(path: tuple[str, ...]) -> None:
     options = {name for parameter in PAGES[path].params for name in parameter.opts}
     assert "--json" in options
+
+
+def test_the_module_is_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ran = subprocess.run([sys.executable, "-m", "bayescale", "fit", "--help"], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == run("fit", "--help")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backtest_fakes import Guess, make_tasks
 from conftest import Run
 
-from bayescale import Posterior, progress
+from bayescale import Evals, Posterior, progress
 from bayescale.backtest import backtest
 
 SECONDS = 120
@@ -102,17 +103,17 @@ def test_results_stay_on_standard_output(watch: Watch, capsys: pytest.CaptureFix
     assert "result" not in terminal.getvalue()
 
 
-def test_a_run_counts_on_a_terminal(watch: Watch) -> None:
-    terminal = watch()
-    backtest(["training_flops"], tasks=["leaderboard_v2/gpqa"])
+def test_a_run_counts_on_a_terminal(watch: Watch, evals: Evals, tmp_path: Path) -> None:
+    tasks, terminal = make_tasks(evals, tmp_path)[:1], watch()
+    backtest([Guess("mine")], tasks)
     assert "fits" in terminal.getvalue()
     assert "1/1" in terminal.getvalue()
 
 
-def test_whoever_reports_is_not_shown_a_bar(watch: Watch) -> None:
-    terminal = watch()
+def test_whoever_reports_is_not_shown_a_bar(watch: Watch, evals: Evals, tmp_path: Path) -> None:
+    tasks, terminal = make_tasks(evals, tmp_path)[:1], watch()
     said: list[tuple[int, int, str]] = []
-    backtest(["training_flops"], tasks=["leaderboard_v2/gpqa"], progress=lambda *of: said.append(of))
+    backtest([Guess("mine")], tasks, progress=lambda *of: said.append(of))
     assert terminal.getvalue() == ""
     assert said[-1][:2] == (1, 1)
 
