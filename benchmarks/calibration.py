@@ -38,9 +38,9 @@ SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
 # default spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
 LONGER = SAMPLING | {"draws": 2000, "tune": 600}
 MIXED = 1.05
-# A score this near to 0 or 1 says "beyond", and a world with more than a third of them says little else: 15 of 44 worlds
-# from the default's wide priors, whose chains had R-hat above 1.03 in 87%; of the others in 31%. Of the public scores 8%
-# lie there.
+# A score this near to 0 or 1 says "beyond", and a world with more than a third of them says little else: 15 of 44
+# worlds from the default's wide priors, whose chains had R-hat above 1.03 in 87%; of the others in 31%. Of the public
+# scores 8% lie there.
 ENDS, MOST_AT_ENDS = (0.02, 0.98), 1 / 3
 # Ranks are taken among so many draws, thinned to be nearly independent.
 RANKED = 99
