@@ -1,0 +1,64 @@
+"""Time everything that reads a posterior, on a saved one.
+
+    python benchmarks/reading.py POSTERIOR.nc [DRAWS]
+
+DRAWS a chain are kept (default 1,000: 4,000 in all). Each line is one call on a posterior that was just loaded, so that
+nothing an earlier call computed is reused.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import bayescale as bs
+from bayescale.factors import variance_shares
+
+
+def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:
+    """What is timed, by the name of the call."""
+    evals = posterior.evals
+    family, first, last = evals.families[0], evals.benchmark_names[0], evals.benchmark_names[-1]
+    expected = posterior.forecast(family=family, flops=1e25).draws["expected_score"].median(("chain", "draw")).squeeze()
+    given = {name: round(float(expected.sel(benchmark=name)), 2) for name in evals.benchmark_names[:3]}
+    return {
+        "forecast(family, flops)": lambda p: p.forecast(family=family, flops=1e25).summary(),
+        "forecast(NEW_FAMILY, flops)": lambda p: p.forecast(family=bs.NEW_FAMILY, flops=1e25).summary(),
+        f"forecast(family, flops, given {len(given)})": lambda p: p.forecast(family=family, flops=1e25, given=given),
+        "expected_scores()": lambda p: p.expected_scores(),
+        "capabilities()": lambda p: p.capabilities(),
+        "loadings()": lambda p: p.loadings(),
+        "factors": lambda p: p.factors,
+        "variance_shares(posterior)": variance_shares,
+        "efficiency().summary()": lambda p: p.efficiency().summary(),
+        "equivalent_flops()": lambda p: p.equivalent_flops(),
+        "emergence(benchmark).statement(0.5)": lambda p: p.emergence(last, family).statement(0.5),
+        "gain(benchmark, over)": lambda p: p.gain(last, over=first, family=family).summary(),
+        "information(benchmark, all others)": lambda p: p.information(last, family=family, flops=1e25).summary(),
+        "suggest_models(budget=8)": lambda p: p.suggest_models(8),
+    }
+
+
+def main(path: str, draws: int = 1000) -> None:
+    """Print seconds a call, the slowest first."""
+    posterior = bs.Posterior.load(path)
+    posterior = replace(posterior, idata=posterior.idata.isel(draw=slice(draws)))
+    seconds = {}
+    for name, call in calls(posterior).items():
+        fresh = replace(posterior)
+        fresh.draws  # noqa: B018 (arrays read from the file belong to loading)
+        started = time.perf_counter()
+        call(fresh)
+        seconds[name] = time.perf_counter() - started
+    print(
+        f"{posterior.idata['posterior'].sizes['chain'] * draws} draws of {posterior.spec.name}, {posterior.evals.name}"
+    )
+    for name, value in sorted(seconds.items(), key=lambda item: -item[1]):
+        print(f"{value:6.2f} s   {name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
