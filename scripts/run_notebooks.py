@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import joblib
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -29,22 +30,31 @@ def run(path: Path) -> None:
         client.execute()
 
 
+def attempt(path: Path) -> tuple[Path, float, str]:
+    """Execute one notebook; its seconds, and what went wrong."""
+    started, problem = time.perf_counter(), ""
+    try:
+        run(path)
+    except CellExecutionError as error:
+        problem = str(error)
+    return path, time.perf_counter() - started, problem
+
+
 def main(folder: Path) -> int:
-    """Run all; the number of those that failed is the exit code."""
+    """Run all, as many at a time as there are processors; the number of those that failed is the exit code."""
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
         print(f"There are no notebooks in {folder}/.", file=sys.stderr)
         return 1
+    # With few draws most of the time goes to compiling, which takes one processor.
+    work = (joblib.delayed(attempt)(path) for path in notebooks)
     failed = 0
-    for path in notebooks:
-        started = time.perf_counter()
-        try:
-            run(path)
-        except CellExecutionError as error:
+    for path, seconds, problem in joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(work):
+        if problem:
             failed += 1
-            print(f"{path}: FAILED\n{error}", file=sys.stderr)
+            print(f"{path}: FAILED\n{problem}", file=sys.stderr, flush=True)
         else:
-            print(f"{path}: ran in {time.perf_counter() - started:.0f} s", flush=True)
+            print(f"{path}: ran in {seconds:.0f} s", flush=True)
     return failed
 
 
