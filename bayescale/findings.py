@@ -48,7 +48,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.efficiency(reference="Llama-2").summary()  # doctest: +SKIP
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
+        (8, 4)
         """
         from bayescale.efficiency import efficiency
 
@@ -78,7 +80,8 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.equivalent_flops("Llama-2").median(("chain", "draw")).to_series()  # doctest: +SKIP
+        >>> posterior.equivalent_flops("Llama-2").median(("chain", "draw")).to_series().shape
+        (36,)
         """
         from bayescale.efficiency import efficiency
 
@@ -107,7 +110,8 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)  # doctest: +SKIP
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
+        'The first Llama-2 model above 50% on GSM8K needs'
         """
         from bayescale.emergence import emergence
 
@@ -161,7 +165,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.information("AgentBench overall", given=["MMLU", "HumanEval"]).summary()  # doctest: +SKIP
+        >>> information = posterior.information("GSM8K", given=["MMLU", "HumanEval"], family="Llama-3", flops=4e25)
+        >>> information.summary().columns.tolist()
+        ['target', 'benchmark', 'alone', 'lost', 'alone_error', 'lost_error']
         """
         from bayescale.information import information, read_subject
 
@@ -193,7 +199,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").starts_to_pay(0.05)  # doctest: +SKIP
+        >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")
+        >>> gain.starts_to_pay(0.05)[["gain", "median", "lower", "upper", "ever"]].shape
+        (1, 5)
         """
         from bayescale.gain import gain
 
@@ -248,8 +256,11 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.suggest_models(8).table  # doctest: +SKIP
-        >>> posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])  # doctest: +SKIP
+        >>> posterior.suggest_models(3).table.columns.tolist()
+        ['order', 'model', 'family', 'params_b', 'flops', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
+        >>> chosen = posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])
+        >>> bool(chosen.table["cost"].sum() <= 30)
+        True
         """
         from bayescale.choosing.suggestion import choose_models, read_question
 

@@ -44,6 +44,16 @@ class Forecast:
         Scores that were known.
     effective_draws : float
         How many posterior draws weigh in after conditioning on `given`.
+
+    Examples
+    --------
+    >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
+    >>> forecast
+    Forecast of Llama-3, 4e+25 FLOP; Qwen1.5, 1e+25 FLOP: 10 benchmarks, 2400 draws.
+    Next: forecast.summary(), forecast.plot()
+    >>> above = (forecast.draws["predicted_score"].sel(benchmark="MMLU") > 0.8).mean(("chain", "draw"))
+    >>> above.dims  # the probability of a measured MMLU above 80%, for each model
+    ('model',)
     """
 
     draws: xr.Dataset
@@ -71,6 +81,16 @@ class Forecast:
         ------
         ForecastError
             When `prob` is not a probability, or `of` is neither word.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> table = forecast.summary(prob=0.5)
+        >>> table["interval"].unique().tolist()
+        ['equal-tailed']
+        >>> wide, narrow = (forecast.summary(of=kind) for kind in ("predicted", "expected"))
+        >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
+        True
         """
         if of not in ("predicted", "expected"):
             raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
@@ -80,19 +100,39 @@ class Forecast:
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-        """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it."""
+        """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it.
+
+        Examples
+        --------
+        >>> figure = posterior.forecast(family="Llama-3", flops=4e25).plot(benchmarks=["MMLU", "GSM8K"])
+        >>> figure.savefig("forecast.png")
+        """
         from bayescale.plots import plot_forecast
 
         return plot_forecast(self, benchmarks=benchmarks, prob=prob)
 
     def plot_fan(self, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it."""
+        """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
+
+        Examples
+        --------
+        >>> posterior.forecast(family="Llama-3", flops=4e25).plot_fan("MMLU").get_xscale()
+        'log'
+        """
         from bayescale.plots import plot_fan
 
         return plot_fan(self, benchmark, ax=ax, prob=prob)
 
     def plot_intervals(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw one interval per benchmark and model."""
+        """Draw one interval per benchmark and model.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> _, ax = plt.subplots(figsize=(6, 3))
+        >>> posterior.forecast(family="Llama-3", flops=4e25).plot_intervals(ax=ax) is ax
+        True
+        """
         from bayescale.plots import plot_intervals
 
         return plot_intervals(self, ax=ax, prob=prob)
