@@ -30,10 +30,10 @@ def example_evals() -> Evals:
     return load_evals("base-llms-all").select(families=FAMILIES, benchmarks=benchmarks)
 
 
-def rough_posterior(spec: Spec | str, evals: Evals, **settings: Any) -> Posterior:
+def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 600, **settings: Any) -> Posterior:
     """In place of `bayescale.fit`, whose arguments it takes: draws around `rough_truth`."""
     chosen = load_spec(spec)
-    return posterior_near(evals, rough_truth(evals, chosen), chosen, draws=600, spread=0.05)
+    return posterior_near(evals, rough_truth(evals, chosen), chosen, draws=draws, spread=0.05)
 
 
 def rough_truth(evals: Evals, spec: Spec) -> Truth:
