@@ -60,7 +60,9 @@ html_title = "bayescale"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["_root"]
+html_sidebars = {page: [] for page in ("docs/index", "docs/tutorial/first-forecast", "docs/gallery")}
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "bayescale"},

@@ -98,13 +98,11 @@ def test_a_command_on_a_page_parses(page: str, line: str) -> None:
     parse(shlex.split(line, comments=True)[1:])
 
 
-@pytest.mark.parametrize(
-    "line", ["forecst posterior.nc", "fit -o posterior.nc --sead 1", "forecast --flops 4e25", "fit"]
-)
+@pytest.mark.parametrize("line", ["forecst p.nc", "fit -o p.nc --sead 1", "forecast --flops 4e25", "fit", "import lm"])
 def test_a_command_that_does_not_exist_does_not_parse(line: str) -> None:
-    with pytest.raises(Exception) as caught:
+    # Of click's errors, which typer has inside or beside it, this is the base.
+    with pytest.raises(typer.BadParameter.__mro__[1]):
         parse(shlex.split(line))
-    assert "UsageError" in [kind.__name__ for kind in type(caught.value).__mro__]
 
 
 def parse(arguments: list[str]) -> None:

@@ -12,7 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from bayescale.cli.commands import app as commands
 
-WIDTH = 100
+# As wide as a page.
+WIDTH = 74
 
 
 def walk(command: Any, path: tuple[str, ...], parent: Any = None) -> Iterator[tuple[str, str]]:
