@@ -58,6 +58,7 @@ notebooks: $(READY)  ## run the notebooks with few draws; the files stay as they
 # One fresh read of everything: a page that was built before would keep its warnings to itself.
 docs: $(READY)  ## the documentation site in docs/_build/html, offline; warnings are errors
 	$(BIN)/sphinx-build -c docs -d docs/_build/doctrees -E -W --keep-going -q . docs/_build/html
+	$(BIN)/python scripts/check_site.py docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
 clean:  ## remove .venv, results and caches

@@ -256,3 +256,20 @@ def test_the_citation_names_the_version_and_the_paper() -> None:
     assert citation["cff-version"] == "1.2.0"
     assert citation["version"] == bs.__version__
     assert citation["references"][0]["identifiers"][0]["value"] == "arXiv:2405.10938"
+
+
+def test_the_check_of_the_site_finds_what_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    check_site = importlib.import_module("check_site")
+    sound = '<link rel="stylesheet" href="a.css"><p id="here"><a href="#here">x</a> <a href="https://arxiv.org">y</a>'
+    (tmp_path / "a.css").touch()
+    (tmp_path / "sound.html").write_text(sound)
+    assert check_site.problems(tmp_path) == []
+    broken = '<script src="https://cdn.example/x.js"></script><a href="gone.html">x</a><a href="sound.html#gone">y</a>'
+    (tmp_path / "broken.html").write_text(broken)
+    assert check_site.problems(tmp_path) == [
+        "broken.html: loads https://cdn.example/x.js",
+        "broken.html: gone.html is not there",
+        "broken.html: sound.html#gone has no such place",
+    ]
+    assert check_site.main([str(tmp_path)]) == 1
