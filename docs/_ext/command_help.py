@@ -12,8 +12,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from bayescale.cli.commands import app as commands
 
-# As wide as a page.
-WIDTH = 74
+# As a terminal prints it; a page has room for as much.
+WIDTH = 80
 
 
 def walk(command: Any, path: tuple[str, ...], parent: Any = None) -> Iterator[tuple[str, str]]:
