@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.cli import show
-from bayescale.cli.output import check_target, make_folder, write_whole
+from bayescale.cli.output import check_target, make_folder
 from bayescale.cli.sampling import sample
 from bayescale.forecast import NEW_FAMILY
-from bayescale.intervals import PROB
+from bayescale.intervals import KIND, PROB
 
 # Family and compute in FLOP. Each is larger than every model of its family in the data, and the last than all.
 FORECASTS = (("Llama-3", 4e25), ("Qwen1.5", 1e25), (NEW_FAMILY, 1e26))
@@ -19,7 +19,7 @@ FAST = "BAYESCALE_FAST"
 _FEW_DRAWS = {"draws": 100, "tune": 200, "chains": 2}
 
 
-def run_demo(folder: Path, seed: int = 1) -> None:
+def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
     """Fit the default spec to `base-llms`, forecast three models that are not in it, and write everything to `folder`.
 
     Written are ``posterior.nc``, ``forecast.csv``, ``forecast.png`` (scores over compute) and ``intervals.png``. With
@@ -31,6 +31,8 @@ def run_demo(folder: Path, seed: int = 1) -> None:
         Made if it is not there; files of these names in it are replaced.
     seed : int
         Seed of the sampler.
+    json : bool
+        Print the forecasts as JSON, and nothing else, on standard output.
 
     Raises
     ------
@@ -49,16 +51,26 @@ def run_demo(folder: Path, seed: int = 1) -> None:
     from bayescale.spec import load_spec
 
     evals = load_evals("base-llms")
-    print(*str(evals).splitlines()[:3], sep="\n", flush=True)
+    say = show.step if json else print
+    say("\n".join(str(evals).splitlines()[:3]))
     posterior = sample(load_spec("default"), evals, random_seed=seed, **_settings())
     posterior.save(posterior_file)
+    if not json:
+        show.verdict(posterior.verdict)
+    elif not posterior.converged:
+        show.unconverged(posterior.verdict)
 
     forecast = posterior.forecast(family=[f for f, _ in FORECASTS], flops=[flops for _, flops in FORECASTS])
-    rows = show.forecast_rows(forecast, PROB)
-    write_whole(table_file, lambda path: rows.to_csv(path, index=False))
+    rows = forecast.to_pandas(prob=PROB)
+    forecast.to_csv(table_file, prob=PROB)
     pictures.draw_fans(forecast, fan_file)
     pictures.draw_intervals(forecast, intervals_file)
 
+    if json:
+        files = [str(path) for path in (posterior_file, table_file, fan_file, intervals_file)]
+        figures = {"prob": PROB, "interval": KIND, "forecasts": rows.to_dict("records"), "files": files}
+        print(show.as_json(show.about(posterior) | figures))
+        return
     again = show.program()
     print()
     show.forecast_table(rows, PROB)

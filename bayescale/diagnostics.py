@@ -15,9 +15,12 @@ from pydantic import BaseModel, ConfigDict
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.model.data import design
+from bayescale.notebook import as_html
 from bayescale.spec import SCALES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bayescale.draws import Draws
 
 MAX_RHAT = 1.01
@@ -114,6 +117,29 @@ class Verdict(BaseModel):
             *(f"  * {problem}" for problem in self.problems),
         ]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html("\n".join([str(self).splitlines()[0], *self.remarks]), self.table)
+
+    @property
+    def remarks(self) -> list[str]:
+        """The problems as a list of points."""
+        return [f"• {problem}" for problem in self.problems]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per block: ``block, rhat, ess_bulk, ess_tail, worst, decides``."""
+        import pandas as pd
+
+        rows = [
+            {"block": b.name, "rhat": b.rhat, "ess_bulk": b.ess_bulk, "ess_tail": b.ess_tail, "worst": b.worst,
+             "decides": "yes" if b.gates else "no"}
+            for b in self.blocks
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
 
 
 def judge(idata: Any, draws: Draws) -> Verdict:

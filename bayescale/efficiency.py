@@ -20,6 +20,7 @@ from bayescale.decades import (
 )
 from bayescale.errors import EfficiencyError, suggest
 from bayescale.intervals import KIND, PROB, summarise, tails
+from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -320,6 +321,10 @@ class Efficiency:
         head += f"{self.reference}, {PROB:.0%} {KIND}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
+
+    def _repr_html_(self) -> str:
+        table = self.summary()
+        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("decades")]))
 
 
 def _chance_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:

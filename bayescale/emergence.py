@@ -13,6 +13,7 @@ from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
+from bayescale.notebook import as_html
 from bayescale.response import expected_score, logit_of_share, logit_score
 
 if TYPE_CHECKING:
@@ -345,6 +346,9 @@ class Emergence:
             f"Emergence of {self.benchmark} for {self.family}. {self.statement()}\n"
             "Next: emergence.threshold(score), .summary([score]), .plot()"
         )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
 
 
 # Decades beyond which a compute is as good as infinite, and as far as floating point holds FLOP.

@@ -58,6 +58,10 @@ class PosteriorFileError(BayescaleError, OSError):
     """A posterior file cannot be read: missing, damaged, foreign, or of a newer format."""
 
 
+class OutputError(BayescaleError, OSError):
+    """A file that was asked for cannot be written."""
+
+
 class MissingDependencyError(BayescaleError, ImportError):
     """An optional library is not installed; the message says how to install it."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from bayescale.decades import ALONG, Along, Of
+from bayescale.progress import working
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -267,4 +268,5 @@ class Findings:
         posterior = cast("Posterior", self)
         question = read_question(posterior.evals, budget, target, candidates, families, forecast, cost)
         posterior.verdict.warn_unless_converged("This choice comes")
-        return choose_models(posterior, question, random_seed)
+        with working("Choosing models"):
+            return choose_models(posterior, question, random_seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +10,7 @@ import numpy as np
 
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.progress import watched, working
 from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def fit(
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
     cores = cores or min(chains, _processors())
     if progressbar is None:
-        progressbar = sys.stderr.isatty() or "ipykernel" in sys.modules
+        progressbar = watched()
     if random_seed is None:
         random_seed = int(np.random.SeedSequence().generate_state(1)[0])
 
@@ -120,7 +120,8 @@ def fit(
         "cores": cores,
         "seconds": round(seconds, 2),
     }
-    posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
+    with working("Judging convergence", progressbar):
+        posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
     if not posterior.converged:
         warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
     return posterior
@@ -134,8 +135,10 @@ def _nutpie(
 
     from bayescale.compiled import compiled_for
 
+    with working("Compiling the model", progressbar):
+        compiled = compiled_for(spec, evals)
     idata = nutpie.sample(
-        compiled_for(spec, evals),
+        compiled,
         draws=draws,
         tune=tune,
         chains=chains,

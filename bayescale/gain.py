@@ -13,6 +13,7 @@ from bayescale.decades import ALONG, Along, Of
 from bayescale.emergence import Emergence, family_curve, flops_quantiles, say_flops
 from bayescale.errors import EmergenceError, percentage_hint
 from bayescale.intervals import KIND, PROB, summarise
+from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -323,6 +324,9 @@ class Gain:
             f"{say_flops(row['flops_high'])} FLOP {row['ever']:.0%}.\n"
             "Next: gain.summary(), .starts_to_pay(amount), .plot()"
         )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
 
 
 def _read(gain: float) -> float:

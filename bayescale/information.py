@@ -22,6 +22,7 @@ from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import NEW_FAMILY, Request, read_request
 from bayescale.model.data import covariate_prior, design
+from bayescale.notebook import as_html
 from bayescale.response import predict_score
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Information:
             f"{self.together:.0%} of the forecast's variance (sd {self.sd:.3f}, then {self.sd_left:.3f})."
         )
         return "\n".join([head, *lines, "Next: information.summary(), .plot()"])
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bayescale.errors import MissingDependencyError
-
-# Called with the number of pieces of work that are done, of all, and the name of the last one.
-Report = Callable[[int, int, str], None]
 
 
 def on_dask() -> bool:

@@ -22,6 +22,8 @@ from bayescale.evals import Evals
 from bayescale.findings import Findings
 from bayescale.intervals import PROB, summarise
 from bayescale.model import model_data
+from bayescale.notebook import as_html
+from bayescale.progress import working
 from bayescale.spec import Spec
 
 if TYPE_CHECKING:
@@ -299,8 +301,10 @@ class Posterior(Findings):
         """
         from bayescale.checks import predictive_check
 
-        return predictive_check(self, models, draws, random_seed)
+        with working("Replicating the scores"):
+            return predictive_check(self, models, draws, random_seed)
 
+    @working("Computing the log-likelihood")
     def log_likelihood(self) -> az.InferenceData:
         """Return `idata` with the group ``log_likelihood``: ``score`` (chain, draw, cell), for LOO and WAIC.
 
@@ -372,8 +376,10 @@ class Posterior(Findings):
         """
         from bayescale.report import make_report
 
-        return make_report(self, backtest, draws, prob, random_seed)
+        with working("Making the page"):
+            return make_report(self, backtest, draws, prob, random_seed)
 
+    @working("Writing the posterior")
     def save(self, path: str | Path) -> Path:
         """Write one netCDF file with draws, spec, data and identity; whole or not at all.
 
@@ -400,6 +406,7 @@ class Posterior(Findings):
         return posterior_file.write(path, self.idata, parts)
 
     @classmethod
+    @working("Reading the posterior")
     def load(cls, path: str | Path) -> Posterior:
         """Read a posterior written by `save`; it forecasts exactly as before.
 
@@ -445,3 +452,8 @@ class Posterior(Findings):
             f"{verdict.draws} draws ({s.get('nuts_sampler', '?')}, {s.get('seconds', '?')} s).\n{verdict}\n"
             "Next: posterior.forecast(family=..., flops=...)"
         )
+
+    def _repr_html_(self) -> str:
+        head, *_, following = repr(self).splitlines()
+        judged = str(self.verdict).splitlines()[0]
+        return as_html("\n".join([head, judged, *self.verdict.remarks, following]), self.verdict.table)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bayescale.errors import SpecError, suggest
+from bayescale.notebook import as_html
 from bayescale.prior import Prior
 from bayescale.shipped import shipped
 
@@ -126,7 +127,8 @@ class Spec(_Frozen):
         What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
     likelihood : {"beta_binomial", "beta"}
-        Observation model of benchmarks that count items; benchmarks without items always get the Beta.
+        Whether scores of benchmarks that count items scatter like counts of so many, or like shares of
+        `bayescale.response.SHARE_STEPS` steps, a Beta but for rounding, as scores without items always do.
     common_loading : bool
         Whether benchmarks share a common loading on each factor, around which their own scatter (sds
         ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).
@@ -280,11 +282,33 @@ class Spec(_Frozen):
             raise SpecError("A spec is a mapping such as 'factors: 4'; see models/default.yaml.")
         return cls(**{str(key): value for key, value in values.items()})
 
-    def __str__(self) -> str:
+    @property
+    def _effects(self) -> str:
         effects = ("common_loading", "family_offsets", "family_benchmark", "benchmark_slopes", "testlets")
-        form = [k for k in effects if getattr(self, k)]
-        described = {name: field.description for name, field in Priors.model_fields.items()}
-        meaning = described | dict.fromkeys(self.unused_priors, "(not in use)")
+        return ", ".join(name for name in effects if getattr(self, name)) or "none"
+
+    @property
+    def _prior_meanings(self) -> dict[str, str]:
+        described = {name: str(field.description) for name, field in Priors.model_fields.items()}
+        return described | dict.fromkeys(self.unused_priors, "(not in use)")
+
+    def __repr__(self) -> str:
+        return (
+            f"Spec {self.name!r}: {self.factors} factor{'s' * (self.factors != 1)} over {', '.join(self.covariates)}; "
+            f"{self.likelihood} scores along {self.curve} curves; effects: {self._effects}\n"
+            "Next: print(spec), spec.to_yaml(), bayescale.prior_predictive(spec, evals), bayescale.fit(spec, evals)"
+        )
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        meanings = self._prior_meanings
+        rows = [{"prior": name, "distribution": repr(prior), "of": meanings[name]} for name, prior in self.priors]
+        first, following = repr(self).splitlines()
+        return as_html("\n".join([first, *filter(None, [self.title]), following]), pd.DataFrame(rows))
+
+    def __str__(self) -> str:
+        meaning = self._prior_meanings
         f = self.floor
         learned = (
             f"learned: around chance as if from {f.concentration:g} items; where chance is 0, around "
@@ -297,7 +321,7 @@ class Spec(_Frozen):
             f"  covariates  {', '.join(self.covariates)}",
             f"  likelihood  {self.likelihood}",
             f"  curve       {self.curve}",
-            f"  effects     {', '.join(form) or 'none'}",
+            f"  effects     {self._effects}",
             f"  floor       {learned if f.learned else 'fixed at chance'}",
             "  priors",
             *(f"    {name:20s} {prior!r:{width}s} {meaning[name]}" for name, prior in self.priors),

@@ -91,11 +91,11 @@ class Truth:
 
 
 def measure(mean: np.ndarray, precision: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw scores: beta-binomial shares where items are counted, Beta elsewhere."""
+    """Draw scores: beta-binomial shares where items are counted, elsewhere Beta, to a hundredth of a point."""
     share = rng.beta(mean * precision, (1 - mean) * precision)
     counted = np.isfinite(items)
     n = np.where(counted, items, 1).astype(int)
-    return np.where(counted, rng.binomial(n, share) / n, np.clip(share, 0.001, 0.999))
+    return np.where(counted, rng.binomial(n, share) / n, np.round(share, 4))
 
 
 def new_models(

@@ -15,7 +15,7 @@ from conftest import Run
 from simulate import Truth, posterior_near
 
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec
-from bayescale.cli import commands, show
+from bayescale.cli import fitting, forecasting, show
 from bayescale.intervals import PROB
 
 
@@ -92,6 +92,8 @@ MISTAKES = [
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}/none/a.csv", "there is no folder"),
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}", "it is a folder"),
     ("forecast {saved} --family {family} --flops 1e25 --plot {folder}/a.doc", ".png"),
+    ("forecast {saved} --family {family} --flops 1e25 -o {folder}/a.xlsx", "its ending is no known format"),
+    ("forecast {saved} --family {family} --flops 1e25 -o {folder}/none/a.nc", "there is no folder"),
     ("data validate", "DIR"),
     ("demo -o {damaged}", "a file has this name"),
 ]
@@ -123,25 +125,6 @@ def test_an_unknown_family_is_no_reason_to_speak_of_convergence(run: Run, rough:
     assert "converge" not in err
 
 
-# Help
-
-PAGES = ["", "fit", "forecast", "check", "report", "backtest", "demo", "specs", "data", "data list", "data validate"]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_help_fits_a_terminal(page: str, run: Run) -> None:
-    code, out, err = run(*page.split(), "--help")
-    assert (code, err) == (0, "")
-    assert out.startswith("Usage: bayescale")
-    described = out.split("Examples:")[0]
-    assert max(map(len, described.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("page", ["", "data"])
-def test_no_command_shows_the_help(page: str, run: Run) -> None:
-    assert run(*page.split())[:2] == run(*page.split(), "--help")[:2]
-
-
 def test_version(run: Run) -> None:
     import bayescale
 
@@ -150,14 +133,14 @@ def test_version(run: Run) -> None:
 
 def test_defaults_are_those_of_the_library() -> None:
     # They stand in the command line once more so that `--help` need not load the library.
-    typed = {k: p.default for k, p in inspect.signature(commands.fit).parameters.items()}
+    typed = {k: p.default for k, p in inspect.signature(fitting.fit).parameters.items()}
     library = {
         k: p.default for k, p in inspect.signature(importlib.import_module("bayescale.fit").fit).parameters.items()
     }
     for name in ("draws", "tune", "chains", "cores", "target_accept"):
         assert typed[name] == library[name], name
     assert typed["sampler"] == library["nuts_sampler"]
-    assert inspect.signature(commands.forecast).parameters["prob"].default == PROB
+    assert inspect.signature(forecasting.forecast).parameters["prob"].default == PROB
 
 
 # fit

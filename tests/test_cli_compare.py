@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -35,9 +36,10 @@ def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(
     question = ("--family", "Family-B", "--flops", "1e25")
     assert run(tables, "--prior", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", "2", *question) == 0
     out, err = capsys.readouterr()
-    assert "elpd models" in out
-    assert "elpd families" not in out
-    assert "2 of 2 specs" in err
+    assert re.search(r"elpd .*\n.*models", out)
+    assert "families" not in out
+    # Nobody watches a pipe.
+    assert " of 2" not in err
     folder = tables / "out"
     assert sorted(p.name for p in folder.iterdir()) == [
         "comparison.csv", "elpd.png", "forecasts.csv", "forecasts.png", "mine.nc", "slope_Normal_mu_0_sigma_5.nc",
@@ -50,7 +52,7 @@ def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(
 
 def test_without_refits_there_is_loo_alone(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tables, "--leave-out", "none") == 0
-    assert "elpd models" not in capsys.readouterr().out
+    assert "models" not in capsys.readouterr().out
     assert not (tables / "out" / "forecasts.png").exists()
 
 

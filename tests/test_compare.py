@@ -207,6 +207,13 @@ def test_what_may_be_off_is_named_with_the_reason(doubtful: Comparison, comparis
     assert doubtful.doubts["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
 
 
+def test_a_notebook_shows_the_table_and_what_may_be_off(doubtful: Comparison) -> None:
+    shown = doubtful._repr_html_()
+    assert "(!) torn chains of a refit disagree" in shown
+    assert "<th>elpd_model</th>" in shown
+    assert all(f'<td class="t">{name}</td>' in shown for name in doubtful.names)
+
+
 def test_print_names_the_best_and_what_may_be_off(doubtful: Comparison) -> None:
     text = repr(doubtful)
     marked = [part.split()[0] for part in text.splitlines() if part.endswith("   (!)")]

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.special import betaln, logsumexp, xlog1py, xlogy
+from scipy.special import betaln, logsumexp
 from simulate import Truth, new_models, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
 from bayescale.forecast.new_model import NewModel, log_evidence
 from bayescale.posterior import Posterior
+from bayescale.response import SHARE_STEPS
 
 FLOPS = 5e23
 REPEATS = 200
@@ -40,21 +41,16 @@ def brute_force(posterior: Posterior, family: str, flops: float, given: dict[str
     evals = posterior.evals
     expected, precision = new_models(posterior, None if family == NEW_FAMILY else family, flops, REPEATS)
     log_weight = np.zeros(len(expected))
-    items = evals.benchmarks.set_index("benchmark")["items"]
+    items = evals.benchmarks.set_index("benchmark")["items"].fillna(SHARE_STEPS)
     for name, score in given.items():
         b = evals.benchmark_names.index(name)
         phi = precision[:, b]
         a, c = expected[:, b] * phi, (1 - expected[:, b]) * phi
-        if np.isnan(items[name]):
-            inside = np.clip(score, 0.001, 0.999)
-            log_weight += xlogy(a - 1, inside) + xlog1py(c - 1, -inside) - betaln(a, c)
-        else:
-            hits = np.rint(score * items[name])
-            log_weight += betaln(hits + a, items[name] - hits + c) - betaln(a, c)
+        hits = np.rint(score * items[name])
+        log_weight += betaln(hits + a, items[name] - hits + c) - betaln(a, c)
     weight = np.exp(log_weight - log_weight.max())
     assert 1 / np.sum((weight / weight.sum()) ** 2) > 2000, "brute force has enough effective simulations"
-    count = items.fillna(np.inf).to_numpy()
-    worth = (precision + 1) / (1 + precision / count)
+    worth = (precision + 1) / (1 + precision / items.to_numpy())
     return Simulated(expected, weight / weight.sum(), worth, float(np.log(weight.mean()) + log_weight.max()))
 
 

@@ -229,7 +229,7 @@ def test_summary_and_text(base: Evals) -> None:
     assert "unknown for 25 models" in text
     assert 'bs.fit(bs.load_spec("default"), evals)' in text
     assert "&#x27;base-llms&#x27;" in base._repr_html_()
-    assert base._repr_html_().startswith("<div>")
+    assert base._repr_html_().startswith("<div ")
 
 
 def test_notes_say_what_is_allowed_and_do_not_warn() -> None:

@@ -15,6 +15,7 @@ from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
 from bayescale.posterior import Posterior
+from bayescale.response import SHARE_STEPS
 
 FLOPS = 4e25
 
@@ -85,7 +86,7 @@ def moments(posterior: Posterior, family: str, flops: float) -> tuple[np.ndarray
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     logit = mean + np.sqrt(variance) * nodes[:, None, None]
     scores = data["floor"] + (1 - data["floor"]) * rise(logit, data["curve_shape"])
-    items = evals.benchmarks["items"].fillna(np.inf).to_numpy()
+    items = evals.benchmarks["items"].fillna(SHARE_STEPS).to_numpy()
     precision = np.exp(data["log_precision"])
     worth = (precision + 1) / (1 + precision / items)
     noisy = scores**2 + scores * (1 - scores) / worth

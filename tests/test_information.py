@@ -15,6 +15,7 @@ from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.information import Information, jackknife_error, read_subject, resolved_shares
 from bayescale.posterior import Posterior
+from bayescale.response import SHARE_STEPS
 from bayescale.spec import Spec
 
 FLOPS = 5e23
@@ -126,7 +127,7 @@ def test_shares_are_those_of_brute_force(
 ) -> None:
     information = uncertain.information(target, given, family=family, flops=flops)
     expected, precision = new_models(uncertain, None if family == NEW_FAMILY else family, flops, 40)
-    items = uncertain.evals.benchmarks["items"].fillna(np.inf).to_numpy()
+    items = uncertain.evals.benchmarks["items"].fillna(SHARE_STEPS).to_numpy()
     measured = measure(expected, precision, items, np.random.default_rng(1))
     names = uncertain.evals.benchmark_names
     y, scores = expected[:, names.index(target)], measured[:, [names.index(name) for name in given]]

@@ -17,7 +17,7 @@ from simulate import rise
 
 from bayescale import response
 from bayescale.response import (
-    SHARE_MARGIN,
+    SHARE_STEPS,
     beta_shapes,
     effective_items,
     expected_score,
@@ -113,13 +113,6 @@ def test_effective_items_is_what_the_beta_binomial_variance_says(mean: float, pr
 
 
 @few
-@given(mean=means, precision=precisions)
-def test_effective_items_of_a_beta_is_its_precision_plus_one(mean: float, precision: float) -> None:
-    variance = stats.beta(*beta_shapes(mean, precision)).var()
-    assert mean * (1 - mean) / effective_items(np.inf, precision) == pytest.approx(variance, rel=1e-6)
-
-
-@few
 @given(hits=st.integers(0, 400), one=means, other=means, precision=precisions)
 def test_log_likelihood_of_counts_is_the_beta_binomials(hits: int, one: float, other: float, precision: float) -> None:
     """Up to a constant of the data: the difference between two means is the difference of the log-densities."""
@@ -130,28 +123,39 @@ def test_log_likelihood_of_counts_is_the_beta_binomials(hits: int, one: float, o
 
 
 @few
-@given(score=st.floats(0, 1), one=means, other=means, first=precisions, second=precisions)
-def test_log_likelihood_of_a_share_is_the_betas(
-    score: float, one: float, other: float, first: float, second: float
+@given(score=st.floats(0.1, 0.9), one=st.floats(0.1, 0.9), other=st.floats(0.1, 0.9), precision=st.floats(2, 100))
+def test_log_likelihood_of_a_share_is_nearly_the_betas(
+    score: float, one: float, other: float, precision: float
 ) -> None:
-    """Scores of exactly 0 and 1, where a Beta has no density, count as `SHARE_MARGIN` inside."""
-    mean, precision = np.array([one, other]), np.array([first, second])
-    inside = np.clip(score, SHARE_MARGIN, 1 - SHARE_MARGIN)
-    ours = np.diff(log_likelihood_share(score, np.inf, mean, precision)).item()
-    theirs = np.diff(stats.beta.logpdf(inside, *beta_shapes(mean, precision))).item()
-    assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-6)
+    """Away from 0 and 1 steps are too fine to matter."""
+    mean = np.array([one, other])
+    ours = np.diff(log_likelihood_share(score, SHARE_STEPS, mean, precision)).item()
+    theirs = np.diff(stats.beta.logpdf(score, *beta_shapes(mean, precision))).item()
+    # By Stirling's series of Gamma(steps + a) / Gamma(steps), shapes change the ratio by precision^2 / steps at most.
+    assert ours == pytest.approx(theirs, abs=precision**2 / SHARE_STEPS / 0.1 + 2e-3 * precision)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_a_share_at_the_end_is_likelier_the_nearer_the_mean(score: float) -> None:
+    """A Beta density there is zero or endless; of a share in steps the probability tends to one."""
+    mean = np.abs(score - np.array([0.3, 0.1, 1e-2, 1e-3, 1e-6, 0.0]))
+    values = log_likelihood_share(score, SHARE_STEPS, mean, 400.0)
+    log_choose = 0.0  # of no step, or of all
+    assert (np.diff(values) > 0).all()
+    assert values[-1] + log_choose == pytest.approx(0.0, abs=1e-6)
 
 
 def test_log_likelihood_broadcasts_over_draws_and_mixes_counts_and_shares() -> None:
     mean = np.array([[0.2, 0.3], [0.4, 0.6], [0.5, 0.9]])
     precision = np.array([[50.0, 80.0], [60.0, 20.0], [100.0, 30.0]])
-    score, items = np.array([0.25, 0.5]), np.array([40, np.inf])
+    score, items = np.array([0.25, 0.5]), np.array([40, SHARE_STEPS])
     values = log_likelihood_share(score, items, mean, precision)
     assert values.shape == (3, 2)
     a, b = beta_shapes(mean, precision)
     counts = stats.betabinom.logpmf(10, 40, a[:, 0], b[:, 0])
     np.testing.assert_allclose(values[:, 0] - values[0, 0], counts - counts[0], atol=1e-9)
-    np.testing.assert_allclose(values[:, 1], stats.beta.logpdf(0.5, a[:, 1], b[:, 1]), atol=1e-9)
+    steps = stats.betabinom.logpmf(SHARE_STEPS // 2, SHARE_STEPS, a[:, 1], b[:, 1])
+    np.testing.assert_allclose(values[:, 1] - values[0, 1], steps - steps[0], atol=1e-7)
 
 
 def test_a_share_between_two_items_counts_as_the_nearest() -> None:
@@ -160,28 +164,28 @@ def test_a_share_between_two_items_counts_as_the_nearest() -> None:
     np.testing.assert_array_equal(near, log_likelihood_share(0.50, 100, mean, 50.0))
 
 
-@pytest.mark.parametrize("items", [1, 7, 300, np.inf])
+@pytest.mark.parametrize("items", [1, 7, 300, SHARE_STEPS])
 @pytest.mark.parametrize("mean", [0.02, 0.5, 0.93])
 def test_predicted_scores_have_the_moments_of_their_distribution(items: float, mean: float) -> None:
     size, precision = 60_000, 40.0
     draws = predict_score(np.full(size, mean), precision, items, np.random.default_rng(1))
     a, b = beta_shapes(mean, precision)
-    exact = stats.betabinom(items, a, b) if np.isfinite(items) else stats.beta(a, b)
-    scale = items if np.isfinite(items) else 1
-    sd = exact.std() / scale
+    exact = stats.betabinom(items, a, b)
+    sd = exact.std() / items
     assert draws.shape == (size,)
     assert draws.min() >= 0
     assert draws.max() <= 1
-    assert abs(draws.mean() - exact.mean() / scale) < 4.5 * sd / np.sqrt(size)
+    assert abs(draws.mean() - exact.mean() / items) < 4.5 * sd / np.sqrt(size)
     fourth = np.sqrt(np.mean((draws - draws.mean()) ** 4) / size)
     assert abs(draws.var() - sd**2) < 4.5 * fourth
-    if np.isfinite(items):
-        np.testing.assert_allclose(draws * items, np.rint(draws * items), atol=1e-9)
+    np.testing.assert_allclose(draws * items, np.rint(draws * items), atol=1e-9)
 
 
 def test_predicted_scores_broadcast_and_certain_means_stay_certain() -> None:
     mean = np.array([0.0, 0.5, 1.0])
-    draws = predict_score(np.tile(mean, (50, 1)), np.full((50, 1), 30.0), [10, np.inf, 10], np.random.default_rng(0))
+    draws = predict_score(
+        np.tile(mean, (50, 1)), np.full((50, 1), 30.0), [10, SHARE_STEPS, 10], np.random.default_rng(0)
+    )
     assert draws.shape == (50, 3)
     assert np.isfinite(draws).all()
     assert (draws[:, 0] == 0).all()

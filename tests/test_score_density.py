@@ -17,8 +17,9 @@ from scipy import special, stats
 from simulate import rise
 
 from bayescale.model.score_density_op import log_gamma_and_digamma, score_density
+from bayescale.response import SHARE_STEPS
 
-ITEMS = np.array([1319.0, 0.0, 164.0, 1.0])
+ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 1.0])
 
 
 CEILING = np.array([1.0, 0.97, 1.0, 0.9])
@@ -32,8 +33,7 @@ def world(seed: int = 0) -> dict[str, np.ndarray]:
     """
     rng = np.random.default_rng(seed)
     size = (9, len(ITEMS))
-    score = np.clip(rng.beta(0.5, 0.5, size), 0.001, 0.999)
-    score = np.where(ITEMS > 0, np.rint(score * ITEMS) / np.maximum(ITEMS, 1), score)
+    score = np.rint(rng.beta(0.5, 0.5, size) * ITEMS) / ITEMS
     observed = (rng.random(size) < 0.8).astype(float)
     observed[1] = 0
     return {
@@ -51,12 +51,11 @@ def by_scipy(
 ) -> np.ndarray:
     mean = floor + (CEILING - floor) * rise(logit, shape)
     a, b = mean * precision, (1 - mean) * precision
-    n = np.where(ITEMS > 0, ITEMS, 1).astype(int)
+    n = ITEMS.astype(int)
     hits = np.rint(score * n).astype(int)
     counts = stats.betabinom.logpmf(hits, n, a, b)
     counts -= special.gammaln(n + 1) - special.gammaln(hits + 1) - special.gammaln(n - hits + 1)
-    shares = stats.beta.logpdf(np.clip(score, 0.001, 0.999), a, b)
-    return np.where(observed > 0, np.where(ITEMS > 0, counts, shares), 0.0)
+    return np.where(observed > 0, counts, 0.0)
 
 
 def symbolic(inputs: list[Any]) -> tuple[Any, Any]:

@@ -12,9 +12,9 @@ from jaxed import fixed, jaxed
 from scipy.special import expit, logit
 
 from bayescale.model.working_response_op import margins, observed_response, working_response
-from bayescale.response import Curve
+from bayescale.response import SHARE_STEPS, Curve
 
-ITEMS = np.array([1319.0, np.inf, 164.0, 50.0])
+ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 50.0])
 CEILING = np.array([1.0, 0.97, 1.0, 0.9])
 MOVING = ("floor", "shape", "precision")
 
@@ -118,9 +118,3 @@ def test_scores_at_floor_and_ceiling_count_about_as_much_as_a_prior(floor: float
     assert ((weight > 0.4) & (weight < 2)).all()
     low, high = margins(floor, ceiling, 401 / (1 + 400 / items))
     np.testing.assert_allclose(response, [[logit(low), -logit(high)]], rtol=1e-6)
-
-
-def test_a_score_without_items_tells_as_much_as_its_precision() -> None:
-    score = np.array([[0.6]])
-    (without, _), (many, _) = working(score, items=np.array([np.inf])), working(score, items=np.array([1e9]))
-    np.testing.assert_allclose(without, many, rtol=1e-5)

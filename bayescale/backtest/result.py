@@ -14,6 +14,7 @@ from bayescale.backtest.task import Task
 from bayescale.backtest.unit import Unit
 from bayescale.backtest.workers import Failure
 from bayescale.errors import BacktestError, suggest
+from bayescale.notebook import as_html
 
 POOLED = "all"
 REFERENCE = "pc_3"
@@ -122,6 +123,11 @@ class Backtest:
             f"Backtest of {len(self.methods)} methods on {len(self.tasks)} tasks: {len(self.cells)} forecasts{failed}\n"
             "Next: .table(), .scores, .predictions, bayescale.plots.plot_backtest_errors(backtest)"
         )
+
+    def _repr_html_(self) -> str:
+        pool = POOLED if self.averaged else next(iter(self.groups))
+        table = self.table(pool).drop(columns=["ess", "divergences"])
+        return as_html(repr(self), table, "averaged tasks" if pool == POOLED else pool)
 
 
 def collect(

@@ -18,7 +18,8 @@ from bayescale.backtest.unit import make_units
 from bayescale.backtest.workers import run_units
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, BacktestWarning, suggest
-from bayescale.parallel import Report, cores_each, require_libraries
+from bayescale.parallel import cores_each, require_libraries
+from bayescale.progress import Report, counting
 from bayescale.spec import Spec, list_specs, load_spec
 
 # The tasks of Ruan, Maddison & Hashimoto (2024): 15 that are averaged, and 2 of agents.
@@ -61,7 +62,8 @@ def backtest(
     draws, tune, chains, cores : int
         How specs are sampled, as in `bayescale.fit`. By default the processors are shared between `jobs`.
     progress : callable, optional
-        Called as ``progress(done, total, last)`` when a fit is finished; `last` is its method and task.
+        Called as ``progress(done, total, last)`` when a fit is finished; `last` is its method and task. Default: a bar
+        on a terminal, a line in a notebook, nothing elsewhere.
 
     Returns
     -------
@@ -91,7 +93,8 @@ def backtest(
 
     with tempfile.TemporaryDirectory(prefix="bayescale-") as scratch:
         journal = Journal(_folder(directory or scratch))
-        failures = run_units(units, journal, jobs, progress or (lambda *_: None))
+        with counting("fits", progress) as report:
+            failures = run_units(units, journal, jobs, report)
         finished = [(u, found) for u in units if (found := journal.read(u)) is not None]
         if not finished:
             reasons = "\n".join(f"  {f}" for f in failures)

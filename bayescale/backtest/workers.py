@@ -14,11 +14,15 @@ from bayescale.backtest.journal import Journal
 from bayescale.backtest.predictive import Predictive
 from bayescale.backtest.unit import Unit
 from bayescale.errors import BacktestError
-from bayescale.parallel import Report, dask_mended
+from bayescale.parallel import dask_mended
+from bayescale.progress import Report
 
 # Units over the same coordinates that one worker gets in a row: enough that compiling a model pays, few enough that
 # workers share the work evenly and progress is seen.
 TOGETHER = 4
+
+KEPT = "kept from before"
+"""What is reported of units that the journal holds already."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def run_units(units: Sequence[Unit], journal: Journal, jobs: int | None, report:
     for unit in units:
         if unit.key not in done:
             journal.path(unit).unlink(missing_ok=True)  # damaged, as a warning has said
-    report(len(done), len(units), "kept from before" if done else "")
+    report(len(done), len(units), KEPT if done else "")
     failures: dict[str, Failure] = {}
     with dask_mended():
         together = TOGETHER if _workers(jobs) > 1 else 1

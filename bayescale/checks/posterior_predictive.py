@@ -12,6 +12,7 @@ from bayescale.errors import ForecastError
 from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request
+from bayescale.notebook import as_html
 from bayescale.pit import chances, inside, randomised_pit, read_pit
 from bayescale.response import predict_score
 
@@ -122,7 +123,7 @@ class PredictiveCheck:
         )
 
     def _repr_html_(self) -> str:
-        return self.summary().round(3).to_html(index=False)
+        return as_html(repr(self), self.summary())
 
 
 def predictive_check(

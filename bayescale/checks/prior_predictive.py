@@ -13,6 +13,8 @@ from bayescale.errors import EvalsError, FitError
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.model import build_model, model_data
 from bayescale.model.data import design
+from bayescale.notebook import as_html
+from bayescale.progress import working
 from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -144,7 +146,11 @@ class PriorPredictive:
             "Next: prior.summary(), prior.plot(), bayescale.fit(spec, evals)"
         )
 
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary(), "scores that the priors imply, and shares of their curves")
 
+
+@working("Drawing from the priors")
 def prior_predictive(
     spec: Spec | str, evals: Evals, draws: int = 500, random_seed: int | None = None
 ) -> PriorPredictive:

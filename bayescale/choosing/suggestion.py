@@ -15,6 +15,7 @@ from bayescale.choosing.law import Law
 from bayescale.choosing.outlook import look_ahead
 from bayescale.errors import ChoosingError, percentage_hint, suggest
 from bayescale.intervals import KIND, PROB
+from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -176,6 +177,9 @@ class Suggestion:
         return "\n".join(
             [head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.foresee(scores), or fit again"]
         )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.table)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.cli import completion
+from bayescale.cli.manual import OUTPUT, SAMPLING
 from bayescale.errors import EvalsError
 
 if TYPE_CHECKING:
@@ -16,15 +18,46 @@ if TYPE_CHECKING:
 
 
 PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
-SpecName = Annotated[str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.")]
-DataName = Annotated[
-    str, typer.Option(metavar="NAME_OR_DIR", help="Evals that ship, or a folder with your own tables.")
+SpecName = Annotated[
+    str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.", autocompletion=completion.specs)
 ]
-Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.")]
-Tune = Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.")]
-Chains = Annotated[int, typer.Option(min=1, metavar="N", help="Chains per fit; convergence needs at least 2.")]
+DataName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME_OR_DIR",
+        help="Evals that ship, or a folder with your own tables.",
+        autocompletion=completion.evals,
+    ),
+]
+Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.", rich_help_panel=SAMPLING)]
+Tune = Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.", rich_help_panel=SAMPLING)]
+Chains = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Chains per fit; convergence needs at least 2.", rich_help_panel=SAMPLING),
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Prob = Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON, and nothing else, on standard output.", rich_help_panel=OUTPUT),
+]
+Csv = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the table as CSV as well.", rich_help_panel=OUTPUT)
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        "--plot",
+        metavar="FILE",
+        help="Draw it; .png, .pdf or .svg, by the name.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Folder = Annotated[
+    Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.", rich_help_panel=OUTPUT)
+]
 
 
 class Sampler(StrEnum):

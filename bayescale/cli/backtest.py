@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli.arguments import Chains, Draws, Seed, Tune
+from bayescale.cli import completion
+from bayescale.cli.arguments import AsJson, Chains, Draws, Folder, Seed, Tune
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, MissingDependencyError
 
@@ -23,31 +24,36 @@ EVERY, NONE = "all", "none"
 PATIENCE = 15
 
 COLUMNS = {
-    "relative_mse": "MSE/pc_3",
-    "relative_to_best": "MSE/best",
+    "relative_mse": "MSE/\npc_3",
+    "relative_to_best": "MSE/\nbest",
     "n_test": "n",
     "mae": "MAE",
     "crps": "CRPS",
-    "log_score": "log score",
-    "coverage_50": "in 50%",
-    "coverage_90": "in 90%",
-    "width_90": "width 90%",
+    "log_score": "log\nscore",
+    "coverage_50": "in\n50%",
+    "coverage_90": "in\n90%",
+    "width_90": "width\n90%",
     "rhat": "R-hat",
     "seconds": "s",
 }
 
 
 def backtest(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")],
+    output: Folder,
     specs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SPEC", help="Specs that ship, YAML files, or baselines.  [default: default]"),
+        typer.Argument(
+            metavar="SPEC",
+            help="Specs that ship, YAML files, or baselines.  [default: default]",
+            autocompletion=completion.specs,
+        ),
     ] = None,
     tasks: Annotated[
         str | None,
         typer.Option(
             metavar="A,B",
             help="Groups or single tasks, or all.  [default: emergent,post_training,leaderboard_v2,agent]",
+            autocompletion=completion.tasks,
         ),
     ] = None,
     methods: Annotated[
@@ -62,6 +68,7 @@ def backtest(
     tune: Tune = TUNE,
     chains: Chains = CHAINS,
     seed: Seed = 0,
+    json: AsJson = False,
 ) -> None:
     """Forecast scores that are hidden, and score the forecasts.
 
@@ -73,28 +80,41 @@ def backtest(
     """
     from bayescale.backtest import backtest as run
     from bayescale.backtest.run import resolve_methods
+    from bayescale.backtest.workers import KEPT
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
-    from bayescale.cli.progress import progress, quiet_workers
-    from bayescale.cli.sampling import interrupts_obeyed
+    from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
+    from bayescale.progress import counting
 
     chosen_tasks = _tasks(tasks)
     names = [*(specs or ["default"]), *_baselines(methods)]
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
     fits = output / "fits"
+    kept = 0
     try:
-        with interrupts_obeyed(), quiet_workers(), _cluster(dask), progress("fits") as line:
+        with interrupts_obeyed(), quiet_workers(), _cluster(dask), counting("fits") as line:
             make_folder(output)
             check_target(output / "scores.csv")
+
+            def note(done: int, total: int, last: str) -> None:
+                nonlocal kept
+                kept = done if last == KEPT else kept
+                line(done, total, last)
+
             found = run(
                 _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs, random_seed=seed,
-                progress=line,
+                progress=note,
             )  # fmt: skip
     except KeyboardInterrupt:
-        if kept := len(list(fits.glob("*.npz"))):
-            show.step(f"Finished fits are in {fits} ({_count(kept, 'file')}): the same command goes on from there.")
+        if files := len(list(fits.glob("*.npz"))):
+            show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command goes on from there.")
         raise
-    _print_tables(found)
+    if kept:
+        show.step(f"{_count(kept, 'fit')} kept from before.")
+    if json:
+        print(show.as_json(_document(found)))
+    else:
+        _print_tables(found)
     _say_unconverged(found)
     written = _write(found, output)
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
@@ -166,10 +186,9 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _print_tables(found: Backtest) -> None:
-    """Print the averaged tasks, then each group that is shown and not averaged."""
+def _pools(found: Backtest) -> dict[str, str]:
+    """The averaged tasks, then each group that is shown and not averaged: names with titles."""
     from bayescale.backtest.result import POOLED
-    from bayescale.cli import show
 
     pools = {POOLED: f"averaged: {_count(len(found.averaged), 'task')}"} if found.averaged else {}
     pools |= {
@@ -178,14 +197,33 @@ def _print_tables(found: Backtest) -> None:
         if not set(names) & set(found.averaged)
     }
     pooled = set(found.scores["task"])
-    for pool, title in pools.items():
-        if pool in pooled:
-            print(f"\n{title}")
-            show.plain_table(_rows(found.table(pool)))
+    return {pool: title for pool, title in pools.items() if pool in pooled}
+
+
+def _document(found: Backtest) -> dict[str, Any]:
+    """The tables that are printed, in full, and a row per method and task."""
+    tables = {pool: found.table(pool).reset_index().to_dict("records") for pool in _pools(found)}
+    return {
+        "methods": list(found.methods),
+        "tasks": [task.name for task in found.tasks],
+        "averaged": list(found.averaged),
+        "tables": tables,
+        "scores": found.scores.to_dict("records"),
+        "failures": [str(failure) for failure in found.failures],
+    }
+
+
+def _print_tables(found: Backtest) -> None:
+    from bayescale.cli import show
+
+    for pool, title in _pools(found).items():
+        print(f"\n{title}")
+        show.plain_table(_rows(found.table(pool)))
+    print()
     if found.scores.groupby("task")["n_test"].nunique().max() > 1:
-        print("\nWhere n differs, methods leave models out that they cannot serve.", end="")
-    print(
-        "\nMSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
+        show.say("Where n differs, methods leave models out that they cannot serve.")
+    show.say(
+        "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
         "geometric means.\nThe rest is pooled over forecasts; log score: minus log density, lower is better."
     )
 
@@ -212,7 +250,7 @@ def _rows(table: Any) -> Any:
 def _text(column: str, value: float) -> str:
     if value != value:
         return "-"
-    if column.startswith("in "):
+    if column.startswith("in\n"):
         return f"{value:.0%}"
     return f"{value:.0f}" if column in ("n", "s") else f"{value:.3f}"
 

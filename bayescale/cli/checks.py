@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, DataName, PosteriorFile, Replicated, Seed, SpecName, evals_of
+from bayescale.cli.arguments import (
+    AsJson,
+    Csv,
+    DataName,
+    Picture,
+    PosteriorFile,
+    Prob,
+    Replicated,
+    Seed,
+    SpecName,
+    evals_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table as CSV as well.")]
-Picture = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", "--plot", metavar="FILE", help="Draw it; .png, .pdf or .svg, by the name."),
-]
 
 
 def prior(
@@ -25,16 +30,16 @@ def prior(
     data: DataName = "base-llms",
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Draws from the priors.")] = 500,
     seed: Seed = 0,
-    prob: Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")] = 0.9,
+    prob: Prob = 0.9,
     csv: Csv = None,
     json: AsJson = False,
     output: Picture = None,
 ) -> None:
-    """Say which scores the priors of a spec hold likely, before any data.
+    """Say which scores the priors alone hold likely.
 
-    Models, their compute and families, and benchmarks are those of the data; their scores take no part. Printed are,
-    per benchmark, mean and interval of the scores, and which share of the curves over compute falls, is flat, or
-    reaches the ceiling.
+    Nothing is fitted, and nothing compiled: this is what a spec says before any data. Models, their compute and
+    families, and benchmarks are those of the data; their scores take no part. Printed are, per benchmark, mean and
+    interval of the scores, and which share of the curves over compute falls, is flat, or reaches the ceiling.
     """
     from bayescale import intervals
     from bayescale.checks import prior_predictive
@@ -90,11 +95,11 @@ def check(
 
         pictures.save(replicated.plot(), output)
     if json:
-        about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "sampling": dict(fitted.sampling)}
+        sampled = {"sampling": dict(fitted.sampling)}
         predictive = {"models": models.value, "benchmarks": table.to_dict("records")}
-        print(show.as_json(about | fitted.verdict.model_dump() | {"predictive": predictive}))
+        print(show.as_json(show.about(fitted) | sampled | fitted.verdict.model_dump() | {"predictive": predictive}))
     else:
-        print(repr(fitted).split("\n", 1)[0])
+        show.say(repr(fitted).split("\n", 1)[0])
         show.report(fitted.verdict)
         print()
         show.predictive_table(table, models.value)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli.arguments import Chains, DataName, Seed, Tune, check_family, evals_of
+from bayescale.cli import completion
+from bayescale.cli.arguments import AsJson, Chains, DataName, Folder, Seed, Tune, check_family, evals_of
+from bayescale.cli.manual import SAMPLING
 from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -16,42 +18,53 @@ if TYPE_CHECKING:
     from bayescale.spec import Spec
 
 NONE = "none"
+SCAN, QUESTION = "A scan of one spec", "A forecast to compare"
 
 COLUMNS = {
-    "elpd_model": "elpd models",
+    "elpd_model": "elpd\nmodels",
     "difference_model": "diff",
     "dse_model": "+-",
-    "elpd_family": "elpd families",
+    "elpd_family": "elpd\nfamilies",
     "difference_family": "diff ",
     "dse_family": "+- ",
     "weight": "weight",
-    "elpd_loo": "elpd scores",
+    "elpd_loo": "elpd\nscores",
     "p_loo": "p",
-    "large_k": "k > 0.7",
+    "large_k": "k >\n0.7",
     "rhat": "R-hat",
-    "rhat_folds": "in folds",
+    "rhat_folds": "in\nfolds",
     "seconds": "s",
 }
 
 
 def compare(
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.")],
+    output: Folder,
     specs: Annotated[
-        list[str] | None, typer.Argument(metavar="SPEC", help="Specs that ship, or YAML files.  [default: default]")
+        list[str] | None,
+        typer.Argument(
+            metavar="SPEC", help="Specs that ship, or YAML files.  [default: default]", autocompletion=completion.specs
+        ),
     ] = None,
     data: DataName = "base-llms",
     factors: Annotated[
-        str | None, typer.Option(metavar="A-B", help="Scan numbers of capabilities of one spec, such as 1-6.")
+        str | None, typer.Option(metavar="A-B", help="Numbers of capabilities, such as 1-6.", rich_help_panel=SCAN)
     ] = None,
     prior: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PRIOR", help="Scan a prior of one spec, such as 'family_sd=HalfNormal(1)'."),
+        typer.Option(
+            metavar="NAME=PRIOR", help="A prior, such as 'family_sd=HalfNormal(1)'; repeatable.", rich_help_panel=SCAN
+        ),
     ] = None,
     family: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Ask every spec for a forecast of this family")
+        str | None,
+        typer.Option(metavar="NAME", help="Ask every spec for a forecast of this family", rich_help_panel=QUESTION),
     ] = None,
-    new_family: Annotated[bool, typer.Option("--new-family", help="or of one never seen,")] = False,
-    flops: Annotated[float | None, typer.Option(metavar="X", help="at this training compute in FLOP.")] = None,
+    new_family: Annotated[
+        bool, typer.Option("--new-family", help="or of one never seen,", rich_help_panel=QUESTION)
+    ] = False,
+    flops: Annotated[
+        float | None, typer.Option(metavar="X", help="at this training compute in FLOP.", rich_help_panel=QUESTION)
+    ] = None,
     leave_out: Annotated[
         str, typer.Option(metavar="A,B", help="What refits leave out: model, family or both; or none.")
     ] = "model,family",
@@ -61,11 +74,17 @@ def compare(
     ] = None,
     draws: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help=f"Kept draws per chain.  [default: {DRAWS}; {SCAN_DRAWS} in scans]"),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"Kept draws per chain.  [default: {DRAWS}; {SCAN_DRAWS} in scans]",
+            rich_help_panel=SAMPLING,
+        ),
     ] = None,
     tune: Tune = TUNE,
     chains: Chains = CHAINS,
     seed: Seed = 0,
+    json: AsJson = False,
 ) -> None:
     """Compare specs, priors or numbers of capabilities.
 
@@ -79,8 +98,7 @@ def compare(
     """
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
-    from bayescale.cli.progress import progress, quiet_workers
-    from bayescale.cli.sampling import interrupts_obeyed
+    from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
     from bayescale.compare import compare as run
 
     chosen, question = _specs(specs, factors, prior), _question(family, new_family, flops)
@@ -88,13 +106,16 @@ def compare(
     show.step(str(evals).splitlines()[0])
     make_folder(output)
     check_target(output / "comparison.csv")
-    with interrupts_obeyed(), quiet_workers(), progress("specs") as line:
+    with interrupts_obeyed(), quiet_workers():
         found = run(
             chosen, evals, forecast=question, leave_out=_left_out(leave_out), folds=folds, jobs=jobs, random_seed=seed,
-            progress=line, draws=draws or (SCAN_DRAWS if factors or prior else DRAWS), tune=tune, chains=chains,
+            draws=draws or (SCAN_DRAWS if factors or prior else DRAWS), tune=tune, chains=chains,
         )  # fmt: skip
-    show.plain_table(_rows(found))
-    print("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
+    if json:
+        print(show.as_json(_document(found)))
+    else:
+        show.plain_table(_rows(found))
+        show.say("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
     for name, doubt in found.doubts.items():
         show.step(f"Warning: {name} {doubt}: take more --draws, or do not rely on its figures.")
     show.step(f"Wrote {', '.join(_write(found, output))} to {shlex.quote(str(output))}.")
@@ -145,6 +166,17 @@ def _left_out(text: str) -> list[Any]:
     return [] if text == NONE else [name.strip() for name in text.split(",")]
 
 
+def _document(found: Comparison) -> dict[str, Any]:
+    """Every figure of the table, and the forecasts where they were asked for."""
+    records = found.table.reset_index().to_dict("records")
+    document = {
+        "evals": next(iter(found.posteriors.values())).evals.name,
+        "left_out": list(found.left_out),
+        "specs": [{**row, "doubt": found.doubts.get(row["spec"])} for row in records],
+    }
+    return document | ({"forecasts": found.forecast_table().to_dict("records")} if found.question else {})
+
+
 def _rows(found: Comparison) -> Any:
     table = found.table
     kept = table[[c for c in COLUMNS if c in table and table[c].notna().any()]].rename(columns=COLUMNS)
@@ -154,9 +186,9 @@ def _rows(found: Comparison) -> Any:
 def _text(column: str, value: float) -> str:
     if value != value:
         return "-"
-    if column == "k > 0.7":
+    if column == COLUMNS["large_k"]:
         return f"{value:.0%}"
-    digits = {"weight": 2, "R-hat": 3, "in folds": 3, "s": 0, "p": 0}.get(column, 1)
+    digits = {"weight": 2, "R-hat": 3, COLUMNS["rhat_folds"]: 3, "s": 0, "p": 0}.get(column, 1)
     return f"{value:.{digits}f}"
 
 

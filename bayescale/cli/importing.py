@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli import completion
 from bayescale.cli.arguments import AsJson
+from bayescale.cli.manual import OUTPUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,13 +21,30 @@ _MOST_SHOWN = 3
 
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder or a file.")]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for the tables, without tables so far.")
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Folder for the tables, without tables so far.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Into = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Merge with the tables of this folder; conflicts are reported.")
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Merge with the tables of this folder; conflicts are reported.", rich_help_panel=OUTPUT
+    ),
 ]
 MappingFile = Annotated[
-    str | None, typer.Option("-m", "--mapping", metavar="FILE", help="YAML: what names mean; or a mapping that ships.")
+    str | None,
+    typer.Option(
+        "-m",
+        "--mapping",
+        metavar="FILE",
+        help="YAML: what names mean; or a mapping that ships.",
+        autocompletion=completion.mappings,
+    ),
 ]
 Models = Annotated[
     Path | None, typer.Option(metavar="FILE", help="CSV with facts of models, such as a filled-in template.")

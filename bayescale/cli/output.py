@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
-from bayescale.errors import BayescaleError
+from bayescale.errors import OutputError
+from bayescale.whole_file import unwritable, write_whole
 
-
-class OutputError(BayescaleError, OSError):
-    """A file that was asked for cannot be written."""
+__all__ = ["OutputError", "check_target", "make_folder", "unwritable", "write_whole"]
 
 
 def check_target(path: Path) -> None:
@@ -48,27 +45,3 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"Cannot make the folder {str(path)!r}: a file has this name.") from None
     except OSError as error:
         raise unwritable(path, error) from error
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file beside `path`, then move it there: a killed writer leaves the old file or none.
-
-    Raises
-    ------
-    OutputError
-        When it cannot be written.
-    """
-    # The ending stays last: matplotlib and others choose the format by it.
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """The error that says what the system says, in one sentence."""
-    return OutputError(f"Cannot write {str(path)!r}: {error.strerror or error}.")

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 DPI = 150
 
 
+def is_picture(path: Path) -> bool:
+    """Whether the name of a file ends as a picture's."""
+    from matplotlib.figure import Figure
+
+    return path.suffix.lstrip(".").lower() in Figure().canvas.get_supported_filetypes()
+
+
 def check_picture(path: Path) -> None:
     """Find out before the work whether the name of a picture tells its format.
 
@@ -31,9 +38,7 @@ def check_picture(path: Path) -> None:
     OutputError
         It does not.
     """
-    from matplotlib.figure import Figure
-
-    if path.suffix.lstrip(".").lower() not in Figure().canvas.get_supported_filetypes():
+    if not is_picture(path):
         raise OutputError(f"Cannot draw {path.name!r}: its ending is no picture's. Use .png, .pdf or .svg.")
 
 

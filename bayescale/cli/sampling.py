@@ -1,8 +1,9 @@
-"""Fitting from the command line: steps said, Ctrl-C obeyed."""
+"""Fitting from the command line: Ctrl-C is obeyed, and workers keep quiet."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
-    """Fit with words around it; the verdict is printed, so that the caller need not.
+    """Fit; the caller prints the verdict.
 
     Parameters
     ----------
@@ -31,11 +32,9 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
 
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
-    show.step(f"Sampling spec {spec.name!r}: the model is compiled first, which takes some seconds.")
     with interrupts_obeyed():
         posterior = fit(spec, evals, **settings)
     show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
-    show.verdict(posterior.verdict)
     return posterior
 
 
@@ -68,3 +67,15 @@ def interrupts_obeyed() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if pressed:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def quiet_workers() -> Iterator[None]:
+    """Warnings of other libraries are for developers, in worker processes as in this one."""
+    before = os.environ.get(name := "PYTHONWARNINGS")
+    os.environ.setdefault(name, "ignore")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]

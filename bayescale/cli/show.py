@@ -11,12 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.diagnostics import Verdict
-    from bayescale.forecast import Forecast
+    from bayescale.posterior import Posterior
 
 # A pipe has no width; this one keeps tables readable in a log.
 PIPE_WIDTH = 120
 _FIGURE = re.compile(r"-|-?\d+(\.\d+)?%?")
-_FIGURES = ("flops", "params_b", "tokens_t")
 
 
 def step(text: str) -> None:
@@ -34,20 +33,10 @@ def program() -> str:
     return called if called.endswith("bayescale") else "python -m bayescale"
 
 
-def forecast_rows(forecast: Forecast, prob: float) -> pd.DataFrame:
-    """Summary of a forecast with the figures of its models beside their family: what `--csv` and `--json` hold."""
-    rows = forecast.summary(prob)
-    place = list(rows.columns).index("family") + 1
-    for name in reversed(_FIGURES):
-        if name in forecast.draws.coords:
-            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
-    return rows
-
-
 def forecast_table(rows: pd.DataFrame, prob: float) -> None:
     """Print median and interval per benchmark and model, as many models side by side as there is room for."""
     kind = rows["interval"].iloc[0]
-    print(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
+    say(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
     models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
     known = bool(rows["given"].notna().any())
     # Rich puts up to three characters between columns.
@@ -71,8 +60,10 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
 def prior_table(table: pd.DataFrame, prob: float) -> None:
     """Print per benchmark which scores and curves the priors hold likely."""
     kind = table["interval"].iloc[0]
-    print(f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval];")
-    print("and how many of their curves over compute fall, are flat, or reach the ceiling")
+    say(
+        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval]; "
+        "and how many of their curves over compute fall, are flat, or reach the ceiling"
+    )
     mean, lower, upper = (_digits(table[name]) for name in ("mean", "lower", "upper"))
     columns = {"prior": mean + " [" + lower + ", " + upper + "]", "observed mean": _digits(table["observed"])}
     shares = {"fall": "falling", "flat": "flat", "reach ceiling": "saturated"}
@@ -83,12 +74,14 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 def predictive_table(table: pd.DataFrame, models: str) -> None:
     """Print per benchmark where the observed scores lie among their replications."""
     whose = "the same models" if models == "same" else "new models of the same families and compute"
-    print(f"Observed scores among replications by {whose}: means, what intervals hold, and p values of")
-    print("uniform PIT values and of the sd over models")
+    say(
+        f"Observed scores among replications by {whose}: means, what intervals hold, and p values of uniform PIT "
+        "values and of the sd over models"
+    )
     columns = {name: _digits(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}% hold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
+    columns |= {f"{prob}%\nhold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
     columns |= {"PIT p": _digits(table["pit_p"]), "sd p": _digits(table["sd_p"]), "PIT": table["pit"]}
-    plain_table(table[["benchmark", "scores"]].assign(**columns))
+    plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
 
 
 def _digits(figures: pd.Series) -> pd.Series:
@@ -100,10 +93,20 @@ def plain_table(frame: pd.DataFrame) -> None:
     _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
 
 
+def about(posterior: Posterior) -> dict[str, Any]:
+    """What every JSON document of a posterior begins with."""
+    return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
+
+
 def verdict(found: Verdict) -> None:
     """Print what the convergence diagnostics say: on stdout if all is well, as a warning on stderr if not."""
     stream = sys.stdout if found.converged else sys.stderr
     _blocks(str(found), stream)
+
+
+def say(text: str) -> None:
+    """Print words of a result; on a terminal they are wrapped."""
+    _blocks(text, sys.stdout)
 
 
 def report(found: Verdict) -> None:
@@ -138,7 +141,10 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    framed = sys.stdout.isatty()
+    # The frame has a column of its own between columns.
+    padding = (0, 1, 0, 0) if framed else (0, 1)
+    table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
     for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
         longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
         kept = name != wrapped
@@ -153,7 +159,7 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
 
 
 def as_json(value: Any) -> str:
-    """Return JSON text with NaN and infinity as null, which JSON has no words for."""
+    """Return JSON text: numbers as numbers; NaN, infinity and blanks as null, since JSON has no words for them."""
     import json
 
     return json.dumps(_plain(value), indent=2, allow_nan=False)
@@ -164,6 +170,11 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, float) and not float("-inf") < value < float("inf"):
-        return None
-    return value
+    if hasattr(value, "item"):  # of NumPy
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if float("-inf") < value < float("inf") else None
+    text = str(value)
+    return None if text in ("<NA>", "NaT") else text

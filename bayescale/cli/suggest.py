@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, PosteriorFile
-from bayescale.cli.checks import Csv, Picture, check_targets, write_results
+from bayescale.cli import completion
+from bayescale.cli.arguments import AsJson, Csv, Picture, PosteriorFile
+from bayescale.cli.checks import check_targets, write_results
 
 
 def suggest(
@@ -16,10 +17,18 @@ def suggest(
         float, typer.Option("--budget", metavar="N", help="How many models, or the sum of their costs with --cost.")
     ],
     target: Annotated[
-        str | None, typer.Option(metavar="BENCHMARK", help="One of the data, to be learned again; default: a new one.")
+        str | None,
+        typer.Option(
+            metavar="BENCHMARK",
+            help="One of the data, to be learned again.  [default: a new one]",
+            autocompletion=completion.benchmarks,
+        ),
     ] = None,
     family: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Choose from this family only; repeatable.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Choose from this family only; repeatable.", autocompletion=completion.families
+        ),
     ] = None,
     up_to: Annotated[
         float | None,
@@ -32,10 +41,11 @@ def suggest(
     json: AsJson = False,
     output: Picture = None,
 ) -> None:
-    """Choose the few models to evaluate on a new benchmark, so that the scores of all others are foreseen best.
+    """Choose the few models to evaluate on a new benchmark.
 
-    Printed are the models, those that tell most first, and the expected variance that is left in the forecasts for the
-    models that cannot be chosen (or for all, where all can), as a share of the variance before any is evaluated.
+    They are those whose scores tell most of the scores of all others. Printed are the models, those that tell most
+    first, and the expected variance that is left in the forecasts for the models that cannot be chosen (or for all,
+    where all can), as a share of the variance before any is evaluated.
     """
     from bayescale.cli import show
     from bayescale.posterior import Posterior
@@ -54,9 +64,8 @@ def suggest(
         assert figure is not None
         pictures.save(figure, output)
     if json:
-        about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "converged": fitted.converged}
         asked = {"target": found.target, "budget": found.budget, "cost": found.cost, "least": found.least}
-        print(show.as_json(about | asked | {"models": found.table.to_dict("records")}))
+        print(show.as_json(show.about(fitted) | asked | {"models": found.table.to_dict("records")}))
     else:
-        print(str(found).rsplit("\nNext:", 1)[0])
+        show.say(str(found).rsplit("\nNext:", 1)[0])
     write_results(found.table, csv, output)

@@ -15,6 +15,7 @@ from bayescale.compare.elpd import as_elpd
 from bayescale.compare.splits import PLURAL
 from bayescale.errors import CompareError
 from bayescale.intervals import PROB, summarise
+from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -270,4 +271,6 @@ class Comparison:
         return "\n".join([head, *lines, f"Next: .table, .elpd('loo'), .plot(){asked}"])
 
     def _repr_html_(self) -> str:
-        return self.table.round(3).to_html()
+        head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
+        doubts = [f"(!) {name} {doubt}" for name, doubt in self.doubts.items()]
+        return as_html("\n".join([head, *doubts, following]), self.table)

@@ -10,8 +10,9 @@ from bayescale.compare.comparison import Comparison
 from bayescale.compare.splits import HeldOut, check_held_out
 from bayescale.defaults import SCAN_DRAWS
 from bayescale.errors import BayescaleError, CompareError
-from bayescale.parallel import Report, cores_each, dask_mended, on_dask, require_libraries
+from bayescale.parallel import cores_each, dask_mended, on_dask, require_libraries
 from bayescale.posterior import Posterior
+from bayescale.progress import Report, counting
 from bayescale.spec import Priors, Spec, load_spec
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def compare(
     random_seed : int
         The same seed gives the same numbers, whatever `jobs`, once the specs have been compiled (see `bayescale.fit`).
     progress : callable, optional
-        Called as ``progress(done, total, name)`` when a spec is finished.
+        Called as ``progress(done, total, name)`` when a spec is finished. Default: a bar on a terminal, a line in a
+        notebook, nothing elsewhere.
     **sampling
         `draws`, `tune`, `chains`, `target_accept`, `nuts_sampler` of the fits, as in `bayescale.fit`.
 
@@ -87,8 +89,9 @@ def compare(
     question = dict(forecast or {})
     jobs = _at_a_time(len(work), jobs)
     plan = Plan(tuple(leave_out), folds, random_seed, cores_each(jobs), sampling)
-    report = progress or (lambda *_: None)
-    return Comparison(dict(_assessments(work, evals, plan, jobs, report)), question, backtest)
+    with counting("specs", progress) as report:
+        assessments = dict(_assessments(work, evals, plan, jobs, report))
+    return Comparison(assessments, question, backtest)
 
 
 def scan_factors(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from bayescale import notebook
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.cells import positions
 
@@ -81,9 +81,6 @@ def as_text(evals: Evals) -> str:
 
 
 def as_html(evals: Evals) -> str:
-    """What a notebook shows: the same words, with the summary as a table to unfold."""
-    lines = "<br>".join(html.escape(line) for line in details(evals))
-    return (
-        f"<div><b>{html.escape(headline(evals))}</b><br>{lines}<br>next: <code>{html.escape(NEXT)}</code>"
-        f"<details><summary>benchmarks</summary>{summary(evals).to_html(float_format='{:.3g}'.format)}</details></div>"
-    )
+    """What a notebook shows: the same words, and the summary of the benchmarks."""
+    text = "\n".join([headline(evals), *details(evals), f"Next: {NEXT}"])
+    return notebook.as_html(text, summary(evals), "scores per benchmark: how many, and their range")

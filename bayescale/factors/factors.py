@@ -12,6 +12,7 @@ from bayescale.factors.alignment import congruence, rotations
 from bayescale.factors.naming import suggest_names
 from bayescale.factors.scatter import column_shares, correlations, scaled_loadings
 from bayescale.intervals import PROB, summarise
+from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -161,6 +162,9 @@ class Factors:
             f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
         )
         return "\n".join([head, *lines, "Next: bayescale.plots.plot_loadings(posterior), posterior.factors.summary()"])
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
 
 
 def _top(correlation: pd.Series) -> str:

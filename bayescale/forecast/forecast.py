@@ -5,17 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from bayescale import notebook
 from bayescale.errors import ForecastError, ForecastWarning
+from bayescale.forecast import export
 from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.condition import condition
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request, read_given, read_request
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.response import predict_score
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
+# As many models stand side by side in a notebook; more of them below each other.
+MOST_BESIDE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,9 +53,8 @@ class Forecast:
     Examples
     --------
     >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
-    >>> forecast
-    Forecast of Llama-3, 4e+25 FLOP; Qwen1.5, 1e+25 FLOP: 10 benchmarks, 2400 draws.
-    Next: forecast.summary(), forecast.plot()
+    >>> forecast.draws["model"].to_numpy().tolist()
+    ['Llama-3, 4e+25 FLOP', 'Qwen1.5, 1e+25 FLOP']
     >>> above = (forecast.draws["predicted_score"].sel(benchmark="MMLU") > 0.8).mean(("chain", "draw"))
     >>> above.dims  # the probability of a measured MMLU above 80%, for each model
     ('model',)
@@ -99,6 +103,106 @@ class Forecast:
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
+    def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
+        """Hand the forecast to pandas: as a table to read, or all draws to compute with.
+
+        Parameters
+        ----------
+        draws : bool
+            False: one row per model and benchmark, the `summary` of the score that will be measured with the figures
+            of the model beside its family. True: one row per chain, draw, model and benchmark, with
+            ``expected_score`` and ``predicted_score``.
+        prob : float
+            Probability content of the interval, in the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``attrs`` says what it rests on: spec, evals, identity of the posterior, given scores, effective draws.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> forecast.to_pandas().set_index("benchmark")["median"].size
+        10
+        >>> tails = forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
+        >>> tails.size
+        10
+        """
+        return export.tidy_draws(self) if draws else export.table(self, prob)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Hand the draws to xarray and ArviZ.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``expected_score`` and ``predicted_score``, dims ``(chain, draw, model, benchmark)``, scores in [0, 1];
+            coordinates ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``. Attributes say what it
+            rests on. A copy: changing it leaves the forecast as it is.
+
+        Examples
+        --------
+        >>> draws = posterior.forecast(family="Llama-3", flops=4e25).to_xarray()
+        >>> draws["predicted_score"].sel(benchmark="MMLU").quantile(0.05).dims
+        ()
+        """
+        return export.dataset(self)
+
+    def to_csv(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+        """Write `to_pandas` as CSV, whole or not at all; floats come back exactly.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_csv("forecast.csv")
+        >>> len(pd.read_csv(path))
+        10
+        """
+        return export.write_csv(self.to_pandas(draws, prob), path)
+
+    def to_parquet(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+        """Write `to_pandas` as Parquet, whole or not at all; `pandas.read_parquet` brings its ``attrs`` back too.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without PyArrow (``pip install 'bayescale[parquet]'``).
+        OutputError
+            When it cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_parquet("forecast.parquet")
+        >>> len(pd.read_parquet(path))
+        10
+        """
+        return export.write_parquet(self.to_pandas(draws, prob), path)
+
+    def to_netcdf(self, path: str | Path) -> Path:
+        """Write `to_xarray` as netCDF, whole or not at all; `xarray.open_dataset` reads it.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+
+        Examples
+        --------
+        >>> import xarray as xr
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_netcdf("forecast.nc")
+        >>> with xr.open_dataset(path) as draws:
+        ...     draws["predicted_score"].dims
+        ('chain', 'draw', 'model', 'benchmark')
+        """
+        return export.write_netcdf(self.to_xarray(), path)
+
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
         """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it.
 
@@ -143,11 +247,21 @@ class Forecast:
         sizes = self.draws.sizes
         return (
             f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
-            "Next: forecast.summary(), forecast.plot()"
+            "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
         )
 
     def _repr_html_(self) -> str:
-        return self.summary().round(3).to_html(index=False)
+        table = self.summary()
+        models = list(dict.fromkeys(table["model"]))
+        if 1 < len(models) <= MOST_BESIDE:
+            cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
+            table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
+            table = table.loc[self.draws["benchmark"].to_numpy(), models]
+            words = f"scores that will be measured: median [{PROB:.0%} {KIND} credible interval]"
+            return notebook.as_html(repr(self), table, words)
+        # What is the same in all rows is in the headline, or nowhere.
+        same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
+        return notebook.as_html(repr(self), table.drop(columns=same), "scores that will be measured")
 
 
 def make_forecast(

@@ -16,7 +16,6 @@ from scipy.special import digamma, gammaln, logsumexp
 from bayescale.draws import Draws
 from bayescale.forecast.chance import DEGREES_OF_FREEDOM, ProposalChance
 from bayescale.response import (
-    SHARE_MARGIN,
     beta_shapes,
     effective_items,
     expected_score,
@@ -122,15 +121,12 @@ def posterior_mode(latent: NewModel, scores: np.ndarray) -> tuple[np.ndarray, np
     z = np.zeros_like(latent.sd)
     prior = 1 / latent.sd**2
     effective = effective_items(latent.items, latent.precision)
-    counted = np.isfinite(latent.items)
-    hits = np.rint(scores * np.where(counted, latent.items, 0))
+    hits = np.rint(scores * latent.items)
     for _ in range(STEPS):
         mean = latent.mean(z[:, None])[:, 0]
         slope = score_slope(mean, latent.floor, latent.ceiling, latent.curve_shape)
         a, b = beta_shapes(mean, latent.precision)
-        inside = np.clip(scores, SHARE_MARGIN, 1 - SHARE_MARGIN)
-        up = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
-        down = np.where(counted, digamma(np.where(counted, latent.items, 0) - hits + b), np.log1p(-inside)) - digamma(b)
+        up, down = digamma(hits + a) - digamma(a), digamma(latent.items - hits + b) - digamma(b)
         gradient = latent.precision * (up - down) * slope
         weight = logit_information(mean, slope, effective)
         matrix = np.einsum("sgz,sg,sgy->szy", latent.design, weight, latent.design)

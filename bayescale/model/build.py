@@ -30,7 +30,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
-        observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)     Beta where no items are counted
+        observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
 
     The curve (`bayescale.response.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid;
     without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
-from bayescale.response import SHARE_MARGIN
+from bayescale.response import SHARE_STEPS
 from bayescale.spec import COVARIATE_COLUMNS, Spec
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ModelData:
     testlet_index : ndarray (benchmark,)
         -1 for a benchmark that is alone.
     items, floor, ceiling : ndarray (benchmark,)
-        `items` is inf where a score is no proportion of items.
+        `items` are `bayescale.response.SHARE_STEPS` where a score is no proportion of items.
     cells : dict of str to ndarray (model, benchmark)
         The scores and which of them were observed, see `observed_cells`.
     """
@@ -84,7 +84,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     items = benchmarks["items"].to_numpy(float)
     if spec.likelihood == "beta":
         items = np.full_like(items, np.nan)
-    items = np.where(np.isnan(items), np.inf, items)
+    items = np.where(np.isnan(items), SHARE_STEPS, items)
     return ModelData(
         coords={
             "model": evals.model_names,
@@ -142,10 +142,8 @@ def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
     y = scores["score"].to_numpy(float)
     shape = (len(evals.model_names), len(items))
     observed, score, log_choose = np.zeros(shape), np.full(shape, 0.5), np.zeros(shape)
-    counted = np.isfinite(items[b])
-    n = np.where(counted, items[b], 0.0)
+    n = items[b]
     hits = np.rint(y * n)
-    observed[m, b] = 1.0
-    score[m, b] = np.where(counted, hits / np.where(counted, n, 1.0), np.clip(y, SHARE_MARGIN, 1 - SHARE_MARGIN))
+    observed[m, b], score[m, b] = 1.0, hits / n
     log_choose[m, b] = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
     return {"observed": observed, "observed_score": score, "log_choose": log_choose}

@@ -54,11 +54,8 @@ def register() -> None:
             logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any, score: Any, observed: Any
         ) -> Any:
             a, b = beta_shapes(mean_of(logit, floor, ceiling, shape)[0], precision)
-            counted, hits = items > 0, jnp.rint(score * items)
-            inside = jnp.where(counted, 0.5, score)
-            counts = betaln(hits + a, items - hits + b)
-            shares = (a - 1) * jnp.log(inside) + (b - 1) * jnp.log1p(-inside)
-            density = jnp.where(observed > 0, jnp.where(counted, counts, shares) - betaln(a, b), 0.0)
+            hits = jnp.rint(score * items)
+            density = jnp.where(observed > 0, betaln(hits + a, items - hits + b) - betaln(a, b), 0.0)
             # JAX takes the derivatives itself.
             return density, *[jnp.full_like(density, jnp.nan)] * 4
 

@@ -1,4 +1,4 @@
-"""Observed scores: beta-binomial counts of items, Beta where a score is no proportion of items."""
+"""Observed scores: beta-binomial counts of items, or of steps where a score is no proportion of items."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def scores(
 ) -> Any:
     """Make observed scores ``y`` with ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
 
-    The mean is the curve's (`bayescale.response.expected_score`) at the logit. Where no items are counted,
-    ``y ~ Beta(mean precision, (1 - mean) precision)``.
+    The mean is the curve's (`bayescale.response.expected_score`) at the logit.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ def scores(
     curve : Curve
     precision : tensor (benchmark,)
     items : ndarray (benchmark,)
-        inf where no items are counted.
+        `bayescale.response.SHARE_STEPS` where none are counted.
     cells : mapping of str to tensor (model, benchmark)
         ``observed_score``; ``observed``, 1 where there is one and 0 elsewhere, where the density is 1; and
         ``log_choose``, log of the binomial coefficient.
@@ -37,7 +36,7 @@ def scores(
         logit,
         *(pt.as_tensor(part) for part in curve),
         precision,
-        np.where(np.isfinite(items), items, 0.0),
+        items,
         cells["observed"],
         cells["log_choose"],
         logp=_log_density,
@@ -61,4 +60,4 @@ def _draw(
 ) -> np.ndarray:  # fmt: skip
     mean = expected_score(logit, floor, ceiling, shape)
     shares = np.broadcast_to(mean, np.shape(mean) if size is None else size)
-    return predict_score(shares, precision, np.where(items > 0, items, np.inf), rng)
+    return predict_score(shares, precision, items, rng)

@@ -36,7 +36,7 @@ class ScoreDensity(Op):
     """Log-density of the observed scores given their logits, up to what depends on the data alone.
 
     Inputs are ``logit`` (model, benchmark); ``floor``, ``ceiling``, ``shape`` and ``precision`` (benchmark,); ``items``
-    (benchmark,), 0 where a score is no proportion of items; ``score`` and ``observed`` (model, benchmark). Outputs are
+    (benchmark,); ``score`` and ``observed`` (model, benchmark). Outputs are
     the log-density and its derivatives with respect to logit, floor, shape and precision, each (model, benchmark), 0
     where no score was observed.
     """
@@ -64,15 +64,13 @@ class ScoreDensity(Op):
         logit, floor, ceiling, shape, precision, items, score, observed = inputs
         share, by_logit, by_shape = _curve(logit, shape, half_way(shape))
         mean = floor + (ceiling - floor) * share
-        counted, hits = items > 0, np.rint(score * items)
+        hits = np.rint(score * items)
         a, b = beta_shapes(mean, precision)
-        inside = np.where(counted, 0.5, score)
-        by_a = np.where(counted, digamma(hits + a), np.log(inside)) - digamma(a)
-        by_b = np.where(counted, digamma(items - hits + b), np.log1p(-inside)) - digamma(b)
-        by_sum = digamma(precision) - np.where(counted, digamma(items + precision), 0.0)
+        by_a, by_b = digamma(hits + a) - digamma(a), digamma(items - hits + b) - digamma(b)
+        by_sum = digamma(precision) - digamma(items + precision)
         by_mean = precision * (by_a - by_b)
         values = (
-            log_likelihood_share(score, np.where(counted, items, np.inf), mean, precision),
+            log_likelihood_share(score, items, mean, precision),
             by_mean * (ceiling - floor) * by_logit,
             by_mean * (1 - share),
             by_mean * (ceiling - floor) * by_shape,
@@ -134,9 +132,8 @@ def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
             n, phi, width = items[j], precision[j], ceiling[j] - floor[j]
             half = half_way(shape[j])
             constant, by_sum = log_gamma_and_digamma(phi)
-            if n > 0:
-                below, by_below = log_gamma_and_digamma(n + phi)
-                constant, by_sum = constant - below, by_sum - by_below
+            below, by_below = log_gamma_and_digamma(n + phi)
+            constant, by_sum = constant - below, by_sum - by_below
             for i in range(models):
                 if observed[i, j] > 0:
                     share, steep, by_form = _curve(logit[i, j], shape[j], half)
@@ -144,17 +141,12 @@ def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
                     a, b = beta_shapes(mean, phi)
                     below_a, by_a = log_gamma_and_digamma(a)
                     below_b, by_b = log_gamma_and_digamma(b)
-                    if n > 0:
-                        hits = np.rint(score[i, j] * n)
-                        above_a, by_above_a = log_gamma_and_digamma(hits + a)
-                        above_b, by_above_b = log_gamma_and_digamma(n - hits + b)
-                        above = above_a + above_b
-                    else:
-                        by_above_a, by_above_b = np.log(score[i, j]), np.log1p(-score[i, j])
-                        above = (a - 1) * by_above_a + (b - 1) * by_above_b
+                    hits = np.rint(score[i, j] * n)
+                    above_a, by_above_a = log_gamma_and_digamma(hits + a)
+                    above_b, by_above_b = log_gamma_and_digamma(n - hits + b)
                     by_a, by_b = by_above_a - by_a, by_above_b - by_b
                     by_mean = phi * (by_a - by_b)
-                    density[i, j] = constant + above - below_a - below_b
+                    density[i, j] = constant + above_a + above_b - below_a - below_b
                     by_logit[i, j] = by_mean * width * steep
                     by_floor[i, j] = by_mean * (1 - share)
                     by_shape[i, j] = by_mean * width * by_form

@@ -59,7 +59,6 @@ def working_response(score: Any, curve: Curve, precision: Any, items: np.ndarray
     curve : Curve of (benchmark,)
     precision : (benchmark,)
     items : ndarray (benchmark,)
-        inf where none are counted.
 
     Returns
     -------
@@ -72,11 +71,6 @@ def working_response(score: Any, curve: Curve, precision: Any, items: np.ndarray
     mean = floor + (ceiling - floor) * share
     weight = logit_information(mean, score_slope(mean, floor, ceiling, shape), effective)
     return weight, logit_of_share(share, shape)
-
-
-def _counted(items: np.ndarray) -> np.ndarray:
-    # Without items the noise is the Beta's: as many items as its precision, give or take one.
-    return np.where(np.isinf(items), 1e12, items)
 
 
 class WorkingResponse(Op):
@@ -123,7 +117,7 @@ _working_response = WorkingResponse()
 def observed_response(score: Any, observed: Any, curve: Curve, precision: Any, items: np.ndarray) -> tuple[Any, Any]:
     """`working_response` of tensors where `observed` is 1, and zeros elsewhere: what the model builds on."""
     floor, ceiling, shape = curve
-    return tuple(_working_response(floor, ceiling, shape, precision, _counted(items), score, observed)[:2])
+    return tuple(_working_response(floor, ceiling, shape, precision, items, score, observed)[:2])
 
 
 def _benchmark(floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any) -> Any:

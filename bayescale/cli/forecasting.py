@@ -1,0 +1,184 @@
+"""The command `forecast`: parse, forecast, print, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayescale.cli import completion
+from bayescale.cli.arguments import AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
+from bayescale.cli.manual import OUTPUT
+from bayescale.errors import OutputError
+from bayescale.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from bayescale.forecast import Forecast
+
+MODEL = "The model"
+PICTURE = "picture"
+
+Writer = Callable[["Forecast", Path, float], object]
+
+
+def forecast(
+    context: typer.Context,
+    posterior: PosteriorFile,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Family of the fitted data; repeat it for several models.",
+            autocompletion=completion.families,
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    new_family: Annotated[
+        bool, typer.Option("--new-family", help="A family never seen, instead of --family.", rich_help_panel=MODEL)
+    ] = False,
+    flops: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="X",
+            help="Training compute in FLOP, such as 4e25; one for all models, or one for each.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    params_b: Annotated[
+        list[float] | None, typer.Option(metavar="X", help="Parameters, in 10^9.", rich_help_panel=MODEL)
+    ] = None,
+    tokens_t: Annotated[
+        list[float] | None, typer.Option(metavar="X", help="Training tokens, in 10^12.", rich_help_panel=MODEL)
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BENCHMARK=SCORE",
+            help="A score of the new model that is known, from 0 to 1; repeatable.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the forecast, in the format that the name ends in; repeatable.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    csv: Csv = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the forecast; .png, .pdf or .svg, by the name.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    json: AsJson = False,
+    prob: Prob = 0.9,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecast.")] = 0,
+) -> None:
+    """Forecast the scores of a larger or unseen model.
+
+    Say whose model it is (--family or --new-family) and how large (--flops, or --params-b and --tokens-t, from which
+    compute is 6 x parameters x tokens). Scores of it that are known already sharpen the forecast (--given).
+
+    Printed is the score that will be measured on each benchmark, with its observation noise: median and equal-tailed
+    credible interval.
+
+    With -o, the end of the name says what is written: the table (.csv, .parquet, .json), all draws (.nc, for xarray) or
+    the picture (.png, .pdf, .svg).
+    """
+    from bayescale import intervals
+    from bayescale.cli import show
+    from bayescale.cli.output import check_target
+    from bayescale.forecast import NEW_FAMILY
+    from bayescale.posterior import Posterior
+
+    check_family(family, new_family)
+    # What follows `--given A=1` without an option of its own is one more score: people write them in a row.
+    known = known_scores([*(given or []), *context.args])
+    intervals.tails(prob)
+    targets = [*(output or []), *([csv] if csv else []), *([plot] if plot else [])]
+    for target in targets:
+        check_target(target)
+    writers = {target: _writer(target, forced) for target, forced in _formats(output, csv, plot)}
+
+    fitted = Posterior.load(posterior)
+    forecast = fitted.forecast(
+        family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
+    )
+    if not fitted.converged:
+        show.unconverged(fitted.verdict)
+    for target, write in writers.items():
+        write(forecast, target, prob)
+    if json:
+        print(_document(forecast, prob))
+    else:
+        show.forecast_table(forecast.to_pandas(prob=prob), prob)
+    for target in targets:
+        show.step(f"Wrote {target}.")
+
+
+def _formats(output: Sequence[Path] | None, csv: Path | None, plot: Path | None) -> list[tuple[Path, str]]:
+    """Each file with its format: what its name ends in, unless the option says it."""
+    chosen = [(path, path.suffix.lower()) for path in output or []]
+    return chosen + ([(csv, ".csv")] if csv else []) + ([(plot, PICTURE)] if plot else [])
+
+
+def _writer(path: Path, form: str) -> Writer:
+    """What writes such a file.
+
+    Raises
+    ------
+    OutputError
+        For an ending that is none of the known.
+    MissingDependencyError
+        For Parquet without PyArrow.
+    """
+    from bayescale.forecast.export import require_parquet
+
+    if form == ".parquet":
+        require_parquet()
+    if form in _WRITERS:
+        return _WRITERS[form]
+    from bayescale.cli import pictures
+
+    if form != PICTURE and not pictures.is_picture(path):
+        raise OutputError(
+            f"Cannot write {path.name!r}: its ending is no known format. Use .csv, .parquet or .json for the table, "
+            ".nc for the draws, .png, .pdf or .svg for the picture."
+        )
+    pictures.check_picture(path)
+    return pictures.draw
+
+
+def _write_json(forecast: Forecast, path: Path, prob: float) -> None:
+    text = _document(forecast, prob) + "\n"
+    write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
+
+
+_WRITERS: dict[str, Writer] = {
+    ".csv": lambda forecast, path, prob: forecast.to_csv(path, prob=prob),
+    ".parquet": lambda forecast, path, prob: forecast.to_parquet(path, prob=prob),
+    ".json": _write_json,
+    ".nc": lambda forecast, path, _: forecast.to_netcdf(path),
+}
+
+
+def _document(forecast: Forecast, prob: float) -> str:
+    """The forecast as JSON."""
+    from bayescale import intervals
+    from bayescale.cli import show
+
+    numbers = {
+        "prob": prob,
+        "interval": intervals.KIND,
+        "given": dict(forecast.given),
+        "effective_draws": forecast.effective_draws,
+    }
+    rows = forecast.to_pandas(prob=prob).to_dict("records")
+    return show.as_json(show.about(forecast.posterior) | numbers | {"forecasts": rows})

@@ -1,0 +1,102 @@
+"""A forecast for other tools: as a table or draws for pandas, a dataset for xarray, and files of both."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bayescale.errors import MissingDependencyError
+from bayescale.whole_file import write_whole
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayescale.forecast.forecast import Forecast
+
+FIGURES = ("flops", "params_b", "tokens_t")
+
+
+def table(forecast: Forecast, prob: float) -> pd.DataFrame:
+    """The summary, with the figures of each model beside its family."""
+    rows = forecast.summary(prob)
+    place = list(rows.columns).index("family") + 1
+    for name in reversed(FIGURES):
+        if name in forecast.draws.coords:
+            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    rows.attrs.update(about(forecast))
+    return rows
+
+
+def tidy_draws(forecast: Forecast) -> pd.DataFrame:
+    """One row per chain, draw, model and benchmark."""
+    frame = forecast.draws.to_dataframe().reset_index()
+    known = [name for name in ("family", *FIGURES) if name in frame]
+    frame = frame[["chain", "draw", "model", *known, "benchmark", "expected_score", "predicted_score"]]
+    frame.attrs.update(about(forecast))
+    return frame
+
+
+def dataset(forecast: Forecast) -> xr.Dataset:
+    """The draws, with what they come from as attributes."""
+    draws = forecast.draws.copy(deep=True)
+    draws.attrs = about(forecast)
+    draws["expected_score"].attrs = {"long_name": "score expected on endless items", "units": "1"}
+    draws["predicted_score"].attrs = {"long_name": "score that will be measured", "units": "1"}
+    if "flops" in draws.coords:
+        draws["flops"].attrs = {"long_name": "training compute", "units": "FLOP"}
+    return draws
+
+
+def about(forecast: Forecast) -> dict[str, Any]:
+    """What a forecast rests on, in values that every format can hold."""
+    posterior = forecast.posterior
+    return {
+        "spec": posterior.spec.name,
+        "evals": posterior.evals.name,
+        "posterior": posterior.identity,
+        "converged": int(posterior.converged),
+        "given": json.dumps(dict(forecast.given)),
+        "effective_draws": float(forecast.effective_draws),
+        "bayescale": version("bayescale"),
+    }
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write a table or tidy draws; floats come back exactly."""
+    path = Path(path)
+    write_whole(path, lambda place: frame.to_csv(place, index=False))
+    return path
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write a table or tidy draws, with what they rest on as the frame's attributes.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without PyArrow.
+    """
+    require_parquet()
+    path = Path(path)
+    write_whole(path, lambda place: frame.to_parquet(place, engine="pyarrow", index=False))
+    return path
+
+
+def require_parquet() -> None:
+    """Raise `MissingDependencyError` where PyArrow is not installed."""
+    try:
+        import pyarrow  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError:
+        message = "Parquet needs pyarrow: pip install 'bayescale[parquet]', or write CSV instead."
+        raise MissingDependencyError(message) from None
+
+
+def write_netcdf(draws: xr.Dataset, path: str | Path) -> Path:
+    """Write the draws as netCDF 4."""
+    path = Path(path)
+    write_whole(path, lambda place: draws.to_netcdf(place, engine="h5netcdf"))
+    return path
