@@ -15,7 +15,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-heavy test-all lint types notebooks clean
+.PHONY: help setup demo test test-heavy test-all lint types notebooks docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -55,6 +55,12 @@ types: $(READY)  ## mypy
 notebooks: $(READY)  ## run the notebooks with few draws; the files stay as they are
 	BAYESCALE_FAST=1 $(BIN)/python scripts/run_notebooks.py notebooks
 
+# One fresh read of everything: a page that was built before would keep its warnings to itself.
+docs: $(READY)  ## the documentation site in docs/_build/html, offline; warnings are errors
+	$(BIN)/sphinx-build -c docs -d docs/_build/doctrees -E -W --keep-going -q . docs/_build/html
+	$(BIN)/python scripts/check_site.py docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 clean:  ## remove .venv, results and caches
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,6 +62,13 @@ class Verdict(BaseModel):
         Lowest energy Bayesian fraction of missing information of a chain.
     problems : tuple of str
         Each with what to do about it; empty when all is well.
+
+    Examples
+    --------
+    >>> posterior.verdict.converged, posterior.verdict.chains
+    (True, 4)
+    >>> bool(posterior.verdict.rhat < 1.01)
+    True
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -78,6 +85,10 @@ class Verdict(BaseModel):
         """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.
 
         `what` begins the sentence, such as ``"This forecast comes"``.
+
+        Examples
+        --------
+        >>> posterior.verdict.warn_unless_converged("This forecast comes")  # it did converge: nothing is said
         """
         if not self.converged:
             text = f"{what} from a posterior that did not converge. {' '.join(self.problems)}"

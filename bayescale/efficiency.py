@@ -69,9 +69,11 @@ class Efficiency:
 
     Examples
     --------
-    >>> efficiency = posterior.efficiency(reference="Llama-2")  # doctest: +SKIP
-    >>> efficiency.summary()  # doctest: +SKIP
-    >>> efficiency.probability("Qwen2", "Llama-3")  # doctest: +SKIP
+    >>> efficiency = posterior.efficiency(reference="Llama-2")
+    >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
+    (8, 4)
+    >>> 0 <= efficiency.probability("Qwen2", "Llama-3") <= 1
+    True
     """
 
     decades: xr.DataArray
@@ -132,6 +134,14 @@ class Efficiency:
             When `by` is none of the words.
         ForecastError
             When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> efficiency.summary().columns.tolist()[:5]
+        ['family', 'models', 'decades', 'decades_lower', 'decades_upper']
+        >>> efficiency.summary(by="model")[["model", "flops", "equivalent_flops"]].shape
+        (36, 3)
         """
         if by == "family":
             return self._family_table(self.decades, prob).sort_values("decades", ascending=False, ignore_index=True)
@@ -176,7 +186,9 @@ class Efficiency:
 
         Examples
         --------
-        >>> efficiency.probability("Qwen2", "Llama-3")  # doctest: +SKIP
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> round(efficiency.probability("Qwen2", "Llama-3") + efficiency.probability("Llama-3", "Qwen2"), 6)
+        1.0
         """
         for name in (a, b):
             if name not in self.families:
@@ -193,6 +205,12 @@ class Efficiency:
         ------
         EfficiencyError
             For an unknown benchmark, or one in `no_slope`.
+
+        Examples
+        --------
+        >>> chances = posterior.efficiency(reference="Llama-2").probabilities()
+        >>> float(chances.loc["Llama-2", "Llama-2"])
+        0.5
         """
         values = self.decades_on(benchmark).transpose("chain", "draw", "family").to_numpy()
         values = values.reshape(-1, values.shape[2])
@@ -227,6 +245,12 @@ class Efficiency:
         ------
         EfficiencyError
             When `of` is neither word.
+
+        Examples
+        --------
+        >>> draws = posterior.efficiency(reference="Llama-2").equivalent_flops(of="single")
+        >>> draws.dims, draws.attrs["units"]
+        (('chain', 'draw', 'model'), 'FLOP')
         """
         import xarray as xr
 
@@ -249,7 +273,12 @@ class Efficiency:
         )
 
     def plot(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the families' multipliers, most efficient first; see `bayescale.plots.plot_efficiency`."""
+        """Draw the families' multipliers, most efficient first; see `bayescale.plots.plot_efficiency`.
+
+        Examples
+        --------
+        >>> posterior.efficiency(reference="Llama-2").plot().figure.savefig("efficiency.png")
+        """
         from bayescale.plots import plot_efficiency
 
         return plot_efficiency(self, ax=ax, prob=prob)
@@ -261,6 +290,11 @@ class Efficiency:
         ------
         EfficiencyError
             For an unknown benchmark, or one in `no_slope`.
+
+        Examples
+        --------
+        >>> posterior.efficiency(reference="Llama-2").decades_on("MMLU").dims
+        ('chain', 'draw', 'family')
         """
         if benchmark is None:
             return self.decades

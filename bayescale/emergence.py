@@ -53,9 +53,9 @@ class Emergence:
 
     Examples
     --------
-    >>> emergence = posterior.emergence("GSM8K", "Llama-2")  # doctest: +SKIP
-    >>> emergence.statement(0.5)  # doctest: +SKIP
-    'The first Llama-2 model above 50% on GSM8K needs 4.5e23 FLOP if typical of its family (90%: ...).'
+    >>> emergence = posterior.emergence("GSM8K", "Llama-2")
+    >>> emergence.summary([0.5])[["threshold", "of", "median", "lower", "upper", "never"]].shape
+    (4, 6)
     """
 
     draws: xr.Dataset
@@ -84,6 +84,11 @@ class Emergence:
         ------
         EmergenceError
             For compute that is not positive, or when `of` is neither word.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").expected_scores([1e22, 1e23, 1e24]).dims
+        ('chain', 'draw', 'flops')
         """
         import xarray as xr
 
@@ -116,12 +121,24 @@ class Emergence:
         ------
         EmergenceError
             For a score that is no share, at or above the ceiling, or at or below the floor in half of the draws.
+
+        Examples
+        --------
+        >>> flops = posterior.emergence("GSM8K", "Llama-2").threshold(0.5)
+        >>> bool((flops > 1e22).all())
+        True
         """
         with np.errstate(over="ignore"):
             return (10 ** self.log10_threshold(score, of)).rename("flops")
 
     def log10_threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
-        """Log10 of `threshold`, dims ``(chain, draw)``, log10 FLOP."""
+        """Log10 of `threshold`, dims ``(chain, draw)``, log10 FLOP.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").log10_threshold(0.5).dims
+        ('chain', 'draw')
+        """
         floor, slope = self.draws["floor"], self.draws["slope"]
         score = self._read(score)
         share = floor * 0 + 0.5 if score is None else (score - floor) / (self.ceiling - floor)
@@ -132,7 +149,13 @@ class Emergence:
         return crossing.transpose("chain", "draw").rename("log10_flops")
 
     def never(self, score: Score = None) -> float:
-        """Share of draws in which no amount of compute brings the family to the score: the slope is not positive."""
+        """Share of draws in which no amount of compute brings the family to the score: the slope is not positive.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").never(0.5)
+        0.0
+        """
         return float(np.isposinf(self.log10_threshold(score)).mean())
 
     def summary(self, scores: Sequence[float] = (), prob: float = PROB) -> pd.DataFrame:
@@ -158,6 +181,11 @@ class Emergence:
             For a score that is no threshold, see `threshold`.
         ForecastError
             When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").summary([0.5, 0.8])["threshold"].tolist()
+        ['half way', 'half way', 'score', 'score', 'score', 'score']
         """
         rows = []
         for score in (None, *scores):
@@ -181,7 +209,14 @@ class Emergence:
         return pd.DataFrame(rows)
 
     def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
-        """Lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses."""
+        """Lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
+
+        Examples
+        --------
+        >>> low, middle, high = posterior.emergence("GSM8K", "Llama-2").quantiles(0.5, prob=0.5)
+        >>> low < middle < high
+        True
+        """
         return flops_quantiles(self.log10_threshold(score, of), prob)
 
     @property
@@ -199,6 +234,11 @@ class Emergence:
         ------
         EmergenceError
             For a score that is no threshold, see `threshold`.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
+        'The first Llama-2 model above 50% on GSM8K needs'
         """
         score = self._read(score)
         where = f"half way up (above {self.half_way:.0%})" if score is None else f"above {100 * score:.3g}%"
@@ -233,6 +273,11 @@ class Emergence:
         ------
         EmergenceError
             For scores of models that are not in the fitted data, or no column that is needed.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").observed().columns.tolist()
+        ['model', 'family', 'score', 'equivalent_flops']
         """
         from bayescale.evals import Evals
 
@@ -256,7 +301,13 @@ class Emergence:
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
 
     def plot(self, score: Score = None, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the curve over compute with its bands, the scores on it and the threshold; see `plot_emergence`."""
+        """Draw the curve over compute with its bands, the scores on it and the threshold; see `plot_emergence`.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").plot(0.5).get_xscale()
+        'log'
+        """
         from bayescale.plots import plot_emergence
 
         return plot_emergence(self, score=score, hidden=hidden, ax=ax)

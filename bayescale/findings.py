@@ -49,7 +49,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.efficiency(reference="Llama-2").summary()  # doctest: +SKIP
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
+        (8, 4)
         """
         from bayescale.efficiency import efficiency
 
@@ -79,7 +81,8 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.equivalent_flops("Llama-2").median(("chain", "draw")).to_series()  # doctest: +SKIP
+        >>> posterior.equivalent_flops("Llama-2").median(("chain", "draw")).to_series().shape
+        (36,)
         """
         from bayescale.efficiency import efficiency
 
@@ -108,7 +111,8 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)  # doctest: +SKIP
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
+        'The first Llama-2 model above 50% on GSM8K needs'
         """
         from bayescale.emergence import emergence
 
@@ -162,7 +166,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.information("AgentBench overall", given=["MMLU", "HumanEval"]).summary()  # doctest: +SKIP
+        >>> information = posterior.information("GSM8K", given=["MMLU", "HumanEval"], family="Llama-3", flops=4e25)
+        >>> information.summary().columns.tolist()
+        ['target', 'benchmark', 'alone', 'lost', 'alone_error', 'lost_error']
         """
         from bayescale.information import information, read_subject
 
@@ -194,7 +200,9 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").starts_to_pay(0.05)  # doctest: +SKIP
+        >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")
+        >>> gain.starts_to_pay(0.05)[["gain", "median", "lower", "upper", "ever"]].shape
+        (1, 5)
         """
         from bayescale.gain import gain
 
@@ -249,8 +257,11 @@ class Findings:
 
         Examples
         --------
-        >>> posterior.suggest_models(8).table  # doctest: +SKIP
-        >>> posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])  # doctest: +SKIP
+        >>> posterior.suggest_models(3).table.columns.tolist()
+        ['order', 'model', 'family', 'params_b', 'flops', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
+        >>> chosen = posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])
+        >>> bool(chosen.table["cost"].sum() <= 30)
+        True
         """
         from bayescale.choosing.suggestion import choose_models, read_question
 

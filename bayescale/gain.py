@@ -46,15 +46,16 @@ class Gain:
 
     Examples
     --------
-    >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")  # doctest: +SKIP
-    >>> gain.summary([1e22, 1e23, 1e24])  # doctest: +SKIP
-    >>> gain.starts_to_pay(0.05)  # doctest: +SKIP
+    >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")
+    >>> gain.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
+    (3, 5)
 
-    Many pairs at once are one table:
+    Many at once are one table:
 
-    >>> tasks = ["navigate", "snarks"]  # doctest: +SKIP
-    >>> gains = [posterior.gain(f"BBH {t} CoT", over=f"BBH {t} direct") for t in tasks]  # doctest: +SKIP
-    >>> pd.concat([gain.summary([1e24]) for gain in gains])  # doctest: +SKIP
+    >>> import pandas as pd
+    >>> gains = [posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family=f) for f in ("Llama-2", "Qwen1.5")]
+    >>> pd.concat([gain.summary([1e24]) for gain in gains])["family"].tolist()
+    ['Llama-2', 'Qwen1.5']
     """
 
     intervention: Emergence
@@ -100,6 +101,11 @@ class Gain:
         ------
         EmergenceError
             For compute that is not positive, or when `of` is neither word.
+
+        Examples
+        --------
+        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").expected_gain([1e23, 1e24]).dims
+        ('chain', 'draw', 'flops')
         """
         difference = self.intervention.expected_scores(flops, of) - self.baseline.expected_scores(flops, of)
         return difference.rename("expected_gain")
@@ -129,6 +135,12 @@ class Gain:
             As `expected_gain`.
         ForecastError
             When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> table = posterior.gain("GSM8K CoT + SC", over="GSM8K direct").summary([1e23, 1e24])
+        >>> bool(table["positive"].between(0, 1).all())
+        True
         """
         draws = self.expected_gain(self._decades() if flops is None else flops, of)
         table = summarise(draws, prob).assign(
@@ -165,6 +177,11 @@ class Gain:
             For an amount that is no difference of scores, or when `of` is neither word.
         ForecastError
             When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").starts_to_pay([0.05, 0.1])["gain"].tolist()
+        [0.05, 0.1]
         """
         low, high = self.flops_range
         rows = []
@@ -204,6 +221,11 @@ class Gain:
         ------
         EmergenceError
             As `starts_to_pay`.
+
+        Examples
+        --------
+        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").log10_start(0.05).dims
+        ('chain', 'draw')
         """
         amount = _read(gain)
         grid = self._grid()
@@ -244,6 +266,11 @@ class Gain:
         ------
         EmergenceError
             As `Emergence.observed`.
+
+        Examples
+        --------
+        >>> "model" in posterior.gain("GSM8K CoT + SC", over="GSM8K direct").observed()
+        True
         """
         fitted = self._paired(None, along)
         if scores is None:
@@ -266,7 +293,13 @@ class Gain:
     def plot(
         self, amount: float | None = PAYS, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Draw the gain over compute with its bands, observed gains on it; see `bayescale.plots.plot_gain`."""
+        """Draw the gain over compute with its bands, observed gains on it; see `bayescale.plots.plot_gain`.
+
+        Examples
+        --------
+        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").plot(0.1).get_xscale()
+        'log'
+        """
         from bayescale.plots import plot_gain
 
         return plot_gain(self, amount, hidden, ax)

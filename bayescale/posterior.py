@@ -55,8 +55,13 @@ class Posterior(Findings):
     Examples
     --------
     >>> import bayescale as bs
-    >>> posterior = bs.Posterior.load("posterior.nc")  # doctest: +SKIP
-    >>> posterior.forecast(family="Llama-3", flops=4e25).summary()  # doctest: +SKIP
+    >>> posterior = bs.fit("default", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> forecast.summary(prob=0.9).columns.tolist()
+    ['model', 'family', 'benchmark', 'mean', 'median', 'lower', 'upper', 'prob', 'interval', 'given']
+    >>> posterior.save("posterior.nc").name
+    'posterior.nc'
+    >>> posterior = bs.Posterior.load("posterior.nc")
     """
 
     idata: az.InferenceData
@@ -67,7 +72,15 @@ class Posterior(Findings):
 
     @classmethod
     def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Posterior:
-        """Judge convergence and bind draws, spec and data together."""
+        """Judge convergence and bind draws, spec and data together.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> same = bs.Posterior.from_draws(posterior.idata, posterior.spec, posterior.evals, {"nuts_sampler": "mine"})
+        >>> same.converged
+        True
+        """
         verdict = judge(idata, read_draws(idata, spec, evals))
         return cls(idata, spec, evals, verdict, dict(sampling))
 
@@ -104,7 +117,10 @@ class Posterior(Findings):
 
         Examples
         --------
-        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series()  # doctest: +SKIP
+        >>> posterior.capabilities().sizes["factor"]
+        6
+        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # one figure a model
+        (36,)
         """
         return self.factors.capabilities
 
@@ -118,7 +134,8 @@ class Posterior(Findings):
 
         Examples
         --------
-        >>> posterior.loadings().median(("chain", "draw")).to_pandas()  # doctest: +SKIP
+        >>> posterior.loadings().median(("chain", "draw")).to_pandas().shape  # benchmarks, factors
+        (10, 6)
         """
         return self.factors.loadings
 
@@ -139,6 +156,11 @@ class Posterior(Findings):
         ------
         EvalsError
             For a model that is not in the data.
+
+        Examples
+        --------
+        >>> posterior.expected_scores(["meta-llama/Llama-2-7b-hf"]).sel(benchmark="MMLU").dims
+        ('chain', 'draw', 'model')
         """
         import xarray as xr
 
@@ -165,6 +187,12 @@ class Posterior(Findings):
         pandas.DataFrame
             One row per model and benchmark: ``model, benchmark, observed, mean, median, lower, upper, prob,
             interval`` (equal-tailed).
+
+        Examples
+        --------
+        >>> table = posterior.summary(prob=0.8)
+        >>> table[table["benchmark"] == "MMLU"][["model", "observed", "median", "lower", "upper"]].shape
+        (36, 5)
         """
         table = summarise(self.expected_scores(), prob)
         observed = self.evals.matrix().to_series().rename("observed")
@@ -210,6 +238,21 @@ class Posterior(Findings):
         ------
         ForecastError
             For an unknown family or benchmark, or compute that is missing or not plausible.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> forecast.draws["predicted_score"].dims
+        ('chain', 'draw', 'model', 'benchmark')
+
+        Several models at once, one of them of a family never seen; and one of which a score is known:
+
+        >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
+        (20, 10)
+        >>> known = posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86})
+        >>> known.given
+        {'MMLU': 0.86}
         """
         from bayescale.forecast import make_forecast
 
@@ -252,7 +295,9 @@ class Posterior(Findings):
 
         Examples
         --------
-        >>> posterior.predictive_check().summary()  # doctest: +SKIP
+        >>> check = posterior.predictive_check(draws=200)
+        >>> check.summary()[["benchmark", "coverage_50", "coverage_90", "pit"]].shape
+        (10, 4)
         """
         from bayescale.checks import predictive_check
 
@@ -264,6 +309,11 @@ class Posterior(Findings):
         """Return `idata` with the group ``log_likelihood``: ``score`` (chain, draw, cell), for LOO and WAIC.
 
         Cells are the observed scores; their coordinates ``model`` and ``benchmark`` tell which.
+
+        Examples
+        --------
+        >>> import arviz as az
+        >>> az.loo(posterior.log_likelihood())  # doctest: +SKIP
         """
         import pymc as pm
         import xarray as xr
@@ -319,7 +369,10 @@ class Posterior(Findings):
 
         Examples
         --------
-        >>> page = posterior.to_html(backtest="backtest/")  # doctest: +SKIP
+        >>> from pathlib import Path
+        >>> page = posterior.to_html(draws=100)
+        >>> Path("report.html").write_text(page, encoding="utf-8") < 5 * 2**20
+        True
         """
         from bayescale.report import make_report
 
@@ -334,6 +387,13 @@ class Posterior(Findings):
         ------
         PosteriorFileError
             When it cannot be written.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> path = posterior.save("posterior.nc")
+        >>> bs.Posterior.load(path).identity == posterior.identity
+        True
         """
         parts = {
             "spec": self.spec.model_dump_json(),
@@ -354,6 +414,14 @@ class Posterior(Findings):
         ------
         PosteriorFileError
             For a missing, damaged or foreign file, or one of a newer format.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> path = posterior.save("posterior.nc")
+        >>> forecast = bs.Posterior.load(path).forecast(family="Llama-3", flops=4e25)
+        >>> bool((forecast.draws == posterior.forecast(family="Llama-3", flops=4e25).draws).all().to_array().all())
+        True
         """
         idata, parts = posterior_file.read(path)
         try:

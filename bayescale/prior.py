@@ -104,7 +104,13 @@ class Prior:
 
     @classmethod
     def parse(cls, text: str) -> Prior:
-        """Read ``Distribution(name=number, ...)``; parameters may also stand in order, without names."""
+        """Read ``Distribution(name=number, ...)``; parameters may also stand in order, without names.
+
+        Examples
+        --------
+        >>> Prior.parse("Normal(0, 2)") == Prior("Normal", mu=0, sigma=2)
+        True
+        """
         try:
             call = ast.parse(text.strip(), mode="eval").body
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
@@ -132,6 +138,14 @@ class Prior:
         """Make the PyMC variable of this prior inside the model context on top of the stack.
 
         With `shift` (a tensor) the variable is the prior's plus `shift`: the location moves, the shape stays.
+
+        Examples
+        --------
+        >>> import pymc as pm
+        >>> with pm.Model(coords={"benchmark": ["MMLU", "GSM8K"]}) as model:
+        ...     difficulty = Prior.parse("Normal(0, 1.5)").variable("difficulty", dims="benchmark")
+        >>> model.named_vars_to_dims["difficulty"]
+        ('benchmark',)
         """
         import pymc as pm
 

@@ -52,8 +52,10 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
 
     Examples
     --------
-    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)  # doctest: +SKIP
-    >>> prior_sensitivity(posterior, {"score": forecast.draws["expected_score"]})  # doctest: +SKIP
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> score = forecast.draws["expected_score"].sel(benchmark=["MMLU"])
+    >>> prior_sensitivity(posterior, {"score": score})["diagnosis"].size
+    1
     """
     try:
         from arviz_base import from_dict

@@ -256,12 +256,24 @@ class Spec(_Frozen):
         return Spec(**values)
 
     def to_yaml(self) -> str:
-        """Write the spec as YAML, every prior spelled out."""
+        """Write the spec as YAML, every prior spelled out.
+
+        Examples
+        --------
+        >>> Spec(name="mine", factors=2).to_yaml().splitlines()[0]
+        'name: mine'
+        """
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
 
     @classmethod
     def from_yaml(cls, text: str) -> Spec:
-        """Read a spec from YAML text."""
+        """Read a spec from YAML text.
+
+        Examples
+        --------
+        >>> Spec.from_yaml("{factors: 4, priors: {slope: 'Normal(0, 1)'}}").priors.slope
+        Normal(mu=0, sigma=1)
+        """
         try:
             values = yaml.safe_load(text)
         except yaml.YAMLError as error:

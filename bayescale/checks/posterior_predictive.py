@@ -44,6 +44,12 @@ class PredictiveCheck:
         Of which models the replications are.
     title : str
         Names of spec and evals.
+
+    Examples
+    --------
+    >>> check = posterior.predictive_check(models="new", draws=200)
+    >>> check.replicated.dims
+    ('draw', 'cell')
     """
 
     replicated: xr.DataArray
@@ -68,6 +74,11 @@ class PredictiveCheck:
               of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the model makes
               models too much alike, near 1 too different. NaN for a single score;
             - ``pit``: in words, see `bayescale.pit.read_pit`.
+
+        Examples
+        --------
+        >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
+        ['MMLU', 'ARC-C']
         """
         from scipy.stats import kstest
 
@@ -91,7 +102,12 @@ class PredictiveCheck:
         return pd.DataFrame(rows)
 
     def plot(self, benchmarks: list[str] | None = None) -> Figure:
-        """Draw how PIT values differ from uniform ones, one panel per benchmark."""
+        """Draw how PIT values differ from uniform ones, one panel per benchmark.
+
+        Examples
+        --------
+        >>> posterior.predictive_check(draws=200).plot(benchmarks=["MMLU", "GSM8K"]).savefig("pit.png")
+        """
         from bayescale.plots import plot_predictive_check
 
         return plot_predictive_check(self, benchmarks=benchmarks)

@@ -50,8 +50,10 @@ class PriorPredictive:
     Examples
     --------
     >>> import bayescale as bs
-    >>> prior = bs.prior_predictive("default", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
-    >>> prior.summary()  # doctest: +SKIP
+    >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+    >>> prior = bs.prior_predictive("one_factor", evals, draws=50, random_seed=1)
+    >>> prior.curves.dims
+    ('chain', 'draw', 'flops', 'benchmark')
     """
 
     idata: az.InferenceData
@@ -92,6 +94,14 @@ class PriorPredictive:
         ------
         ForecastError
             When `prob` is not a probability.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+        >>> prior = bs.prior_predictive("one_factor", evals, draws=50, random_seed=1)
+        >>> prior.summary()[["benchmark", "observed", "lower", "upper", "falling", "flat", "saturated"]].shape
+        (8, 7)
         """
         lower, upper = tails(prob)
         scores = self.scores.transpose("benchmark", ...).to_numpy().reshape((len(self.evals.benchmark_names), -1))
@@ -116,7 +126,14 @@ class PriorPredictive:
         )
 
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-        """Draw the scores over compute that the priors imply, one panel per benchmark, with the observed ones on it."""
+        """Draw the scores over compute that the priors imply, one panel per benchmark, with the observed ones on it.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+        >>> bs.prior_predictive("one_factor", evals, draws=50, random_seed=1).plot(["MMLU"]).savefig("prior.png")
+        """
         from bayescale.plots import plot_prior_predictive
 
         return plot_prior_predictive(self, benchmarks=benchmarks, prob=prob)
@@ -170,8 +187,10 @@ def prior_predictive(
     Examples
     --------
     >>> import bayescale as bs
-    >>> prior = bs.prior_predictive("one_factor", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
-    >>> prior.plot()  # doctest: +SKIP
+    >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+    >>> prior = bs.prior_predictive("one_factor", evals, draws=50, random_seed=1)
+    >>> prior.scores.sizes["draw"]
+    50
     """
     import arviz as az
     import pymc as pm

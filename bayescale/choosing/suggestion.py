@@ -51,9 +51,12 @@ class Suggestion:
 
     Examples
     --------
-    >>> suggestion = posterior.suggest_models(8)  # doctest: +SKIP
-    >>> suggestion.models  # doctest: +SKIP
-    >>> suggestion.variance_left(["Qwen/Qwen1.5-4B", "microsoft/phi-2"])  # doctest: +SKIP
+    >>> suggestion = posterior.suggest_models(4)
+    >>> len(suggestion.models)
+    4
+    >>> chosen, others = suggestion.models, ["Qwen/Qwen1.5-4B", "microsoft/phi-2"]
+    >>> suggestion.variance_left(chosen) < suggestion.variance_left(others)
+    True
     """
 
     table: pd.DataFrame
@@ -77,6 +80,12 @@ class Suggestion:
         ------
         ChoosingError
             For a model that is no candidate.
+
+        Examples
+        --------
+        >>> suggestion = posterior.suggest_models(4)
+        >>> suggestion.least <= suggestion.variance_left(["Qwen/Qwen1.5-4B", "microsoft/phi-2"]) <= 1
+        True
         """
         names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
         for name in names:
@@ -118,7 +127,10 @@ class Suggestion:
 
         Examples
         --------
-        >>> suggestion.foresee({"Qwen/Qwen1.5-4B": 0.54, "meta-llama/Llama-2-7b-hf": 0.15})  # doctest: +SKIP
+        >>> suggestion = posterior.suggest_models(2, families=["Llama-2", "Qwen1.5"])
+        >>> foreseen = suggestion.foresee({"Qwen/Qwen1.5-4B": 0.54, "meta-llama/Llama-2-7b-hf": 0.15})
+        >>> foreseen.columns.tolist()
+        ['model', 'family', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
         """
         models = list(dict.fromkeys([*self.candidates, *self.forecast]))
         if not scores:
@@ -139,7 +151,12 @@ class Suggestion:
         return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the share of variance left after each model; see `bayescale.plots.plot_suggestion`."""
+        """Draw the share of variance left after each model; see `bayescale.plots.plot_suggestion`.
+
+        Examples
+        --------
+        >>> posterior.suggest_models(4).plot().figure.savefig("suggestion.png")
+        """
         from bayescale.plots import plot_suggestion
 
         return plot_suggestion(self, ax=ax)

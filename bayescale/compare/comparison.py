@@ -43,6 +43,13 @@ class Comparison:
         The forecast that is asked of every spec, as `Posterior.forecast` takes it; empty for none.
     backtest : Backtest or None
         Where there is one, its figures stand in the table.
+
+    Examples
+    --------
+    >>> comparison.names
+    ['default', 'one_factor']
+    >>> comparison.table[["elpd_model", "difference_model", "dse_model", "weight"]].shape
+    (2, 4)
     """
 
     assessments: Mapping[str, Assessment]
@@ -83,6 +90,11 @@ class Comparison:
         ------
         CompareError
             When that was not left out.
+
+        Examples
+        --------
+        >>> comparison.elpd("loo").columns.tolist()
+        ['elpd', 'se', 'p', 'difference', 'dse', 'weight']
         """
         by = by or self.left_out[0]
         if by not in self.left_out:
@@ -176,6 +188,12 @@ class Comparison:
         pandas.DataFrame
             ``spec, component, mean, median, lower, upper, prob, interval``: shares of the variance over models of what
             capabilities contribute to the logits, by principal component (`bayescale.factors.variance_shares`).
+
+        Examples
+        --------
+        >>> table = comparison.variance_shares()
+        >>> table[table["component"] == "PC-1"]["spec"].tolist()
+        ['default', 'one_factor']
         """
         from bayescale.factors import variance_shares
 
@@ -204,19 +222,35 @@ class Comparison:
         pandas.DataFrame
             ``spec, model, family, benchmark, mean, median, lower, upper, prob, interval``: a row per spec, model and
             benchmark.
+
+        Examples
+        --------
+        >>> table = comparison.forecast_table()
+        >>> table[table["benchmark"] == "MMLU"][["spec", "median", "lower", "upper"]].shape
+        (2, 4)
         """
         tables = [f.summary(prob).drop(columns="given").assign(spec=name) for name, f in self.forecasts.items()]
         table = pd.concat(tables, ignore_index=True)
         return table[["spec", *(c for c in table.columns if c != "spec")]]
 
     def plot(self, ax: Axes | None = None, by: str | None = None) -> Axes:
-        """Draw elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`."""
+        """Draw elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.
+
+        Examples
+        --------
+        >>> comparison.plot().figure.savefig("elpd.png")
+        """
         from bayescale.plots import plot_elpd
 
         return plot_elpd(self, ax=ax, by=by)
 
     def plot_forecasts(self, benchmarks: list[str] | None = None, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`."""
+        """Draw the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`.
+
+        Examples
+        --------
+        >>> comparison.plot_forecasts(benchmarks=["MMLU", "GSM8K"]).figure.savefig("forecasts.png")
+        """
         from bayescale.plots import plot_forecasts_by_spec
 
         return plot_forecasts_by_spec(self, benchmarks=benchmarks, ax=ax, prob=prob)

@@ -113,6 +113,13 @@ def scan_factors(
     -------
     Comparison
         Specs are called ``1 factor``, ``2 factors``, ... `Comparison.table` says which predicts whole models best.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> question = {"family": "Llama-3", "flops": 4e25}
+    >>> found = bs.scan_factors("default", bs.load_evals("base-llms"), range(1, 9), forecast=question)  # doctest: +SKIP
+    >>> found.plot()  # doctest: +SKIP
     """
     return compare(
         with_factors(load_spec(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings
@@ -146,6 +153,13 @@ def scan_priors(
         For a prior that `spec` does not use.
     SpecError
         For a prior that does not exist.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}
+    >>> found = bs.scan_priors("default", bs.load_evals("base-llms"), priors)  # doctest: +SKIP
+    >>> found.table  # doctest: +SKIP
     """
     specs = with_priors(load_spec(spec), priors)
     return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)

@@ -259,7 +259,14 @@ class Evals(Parts):
         return directory
 
     def to_json(self) -> str:
-        """Pack everything into one string of JSON, floats exact to the last bit; see `from_json`."""
+        """Pack everything into one string of JSON, floats exact to the last bit; see `from_json`.
+
+        Examples
+        --------
+        >>> from bayescale.evals import load_evals
+        >>> Evals.from_json(load_evals("base-llms").to_json()).name
+        'base-llms'
+        """
         return packing.pack(self._tables(), self.name)
 
     @classmethod

@@ -49,6 +49,15 @@ class Forecast:
         Scores that were known.
     effective_draws : float
         How many posterior draws weigh in after conditioning on `given`.
+
+    Examples
+    --------
+    >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
+    >>> forecast.draws["model"].to_numpy().tolist()
+    ['Llama-3, 4e+25 FLOP', 'Qwen1.5, 1e+25 FLOP']
+    >>> above = (forecast.draws["predicted_score"].sel(benchmark="MMLU") > 0.8).mean(("chain", "draw"))
+    >>> above.dims  # the probability of a measured MMLU above 80%, for each model
+    ('model',)
     """
 
     draws: xr.Dataset
@@ -76,6 +85,16 @@ class Forecast:
         ------
         ForecastError
             When `prob` is not a probability, or `of` is neither word.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> table = forecast.summary(prob=0.5)
+        >>> table["interval"].unique().tolist()
+        ['equal-tailed']
+        >>> wide, narrow = (forecast.summary(of=kind) for kind in ("predicted", "expected"))
+        >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
+        True
         """
         if of not in ("predicted", "expected"):
             raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
@@ -103,8 +122,12 @@ class Forecast:
 
         Examples
         --------
-        >>> forecast.to_pandas().set_index("benchmark")["median"]  # doctest: +SKIP
-        >>> forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)  # doctest: +SKIP
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> forecast.to_pandas().set_index("benchmark")["median"].size
+        10
+        >>> tails = forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
+        >>> tails.size
+        10
         """
         return export.tidy_draws(self) if draws else export.table(self, prob)
 
@@ -120,7 +143,9 @@ class Forecast:
 
         Examples
         --------
-        >>> forecast.to_xarray()["predicted_score"].sel(benchmark="MMLU").quantile(0.05)  # doctest: +SKIP
+        >>> draws = posterior.forecast(family="Llama-3", flops=4e25).to_xarray()
+        >>> draws["predicted_score"].sel(benchmark="MMLU").quantile(0.05).dims
+        ()
         """
         return export.dataset(self)
 
@@ -131,6 +156,13 @@ class Forecast:
         ------
         OutputError
             When it cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_csv("forecast.csv")
+        >>> len(pd.read_csv(path))
+        10
         """
         return export.write_csv(self.to_pandas(draws, prob), path)
 
@@ -143,6 +175,13 @@ class Forecast:
             Without PyArrow (``pip install 'bayescale[parquet]'``).
         OutputError
             When it cannot be written.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_parquet("forecast.parquet")
+        >>> len(pd.read_parquet(path))
+        10
         """
         return export.write_parquet(self.to_pandas(draws, prob), path)
 
@@ -153,23 +192,51 @@ class Forecast:
         ------
         OutputError
             When it cannot be written.
+
+        Examples
+        --------
+        >>> import xarray as xr
+        >>> path = posterior.forecast(family="Llama-3", flops=4e25).to_netcdf("forecast.nc")
+        >>> with xr.open_dataset(path) as draws:
+        ...     draws["predicted_score"].dims
+        ('chain', 'draw', 'model', 'benchmark')
         """
         return export.write_netcdf(self.to_xarray(), path)
 
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-        """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it."""
+        """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it.
+
+        Examples
+        --------
+        >>> figure = posterior.forecast(family="Llama-3", flops=4e25).plot(benchmarks=["MMLU", "GSM8K"])
+        >>> figure.savefig("forecast.png")
+        """
         from bayescale.plots import plot_forecast
 
         return plot_forecast(self, benchmarks=benchmarks, prob=prob)
 
     def plot_fan(self, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it."""
+        """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
+
+        Examples
+        --------
+        >>> posterior.forecast(family="Llama-3", flops=4e25).plot_fan("MMLU").get_xscale()
+        'log'
+        """
         from bayescale.plots import plot_fan
 
         return plot_fan(self, benchmark, ax=ax, prob=prob)
 
     def plot_intervals(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw one interval per benchmark and model."""
+        """Draw one interval per benchmark and model.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> _, ax = plt.subplots(figsize=(6, 3))
+        >>> posterior.forecast(family="Llama-3", flops=4e25).plot_intervals(ax=ax) is ax
+        True
+        """
         from bayescale.plots import plot_intervals
 
         return plot_intervals(self, ax=ax, prob=prob)

@@ -49,6 +49,13 @@ def plot_backtest_calibration(
     ------
     BacktestError
         For an unknown method or task.
+
+    Examples
+    --------
+    >>> from bayescale.backtest import backtest
+    >>> from bayescale.plots import plot_backtest_calibration
+    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_calibration(found).figure.savefig("calibration.png")
     """
     from scipy.stats import binom
 

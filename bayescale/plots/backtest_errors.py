@@ -36,6 +36,13 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ------
     BacktestError
         When `reference` is none of the methods, or served no task.
+
+    Examples
+    --------
+    >>> from bayescale.backtest import backtest
+    >>> from bayescale.plots import plot_backtest_errors
+    >>> found = backtest(["training_flops", "pc_3"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_errors(found).figure.savefig("errors.png")
     """
     from bayescale.backtest.metrics import geometric_mean
 

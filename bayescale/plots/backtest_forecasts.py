@@ -46,6 +46,13 @@ def plot_backtest_forecasts(
     ------
     BacktestError
         For an unknown method or task.
+
+    Examples
+    --------
+    >>> from bayescale.backtest import backtest
+    >>> from bayescale.plots import plot_backtest_forecasts
+    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_forecasts(found).savefig("forecasts.png")
     """
     method, reference = _methods(backtest, method, reference)
     cells = _panels(backtest, method, tasks)
@@ -84,8 +91,10 @@ def plot_backtest_task(
 
     Examples
     --------
+    >>> from bayescale.backtest import backtest
     >>> from bayescale.plots import plot_backtest_task
-    >>> plot_backtest_task(found, "emergent/persian_qa")  # doctest: +SKIP
+    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_task(found, "leaderboard_v2/gpqa").figure.savefig("gpqa.png")
     """
     method, reference = _methods(backtest, method, reference)
     _served(backtest, method, [task])

@@ -54,7 +54,7 @@ def plot_capability_map(
     Examples
     --------
     >>> from bayescale.plots import plot_capability_map
-    >>> plot_capability_map(posterior, factors=(0, 2))  # doctest: +SKIP
+    >>> plot_capability_map(posterior, factors=(0, 2)).figure.savefig("map.png")
     """
     places = capability_points(posterior, factors, prob)
     marks = mark_families(posterior.evals, families)

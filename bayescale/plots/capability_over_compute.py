@@ -61,7 +61,8 @@ def plot_capability_over_compute(
     Examples
     --------
     >>> from bayescale.plots import plot_capability_over_compute
-    >>> plot_capability_over_compute(posterior, families=["Llama-2", "Pythia"])  # doctest: +SKIP
+    >>> plot_capability_over_compute(posterior, families=["Llama-2", "Pythia"]).get_xscale()
+    'log'
     """
     draws, models = posterior.draws, posterior.evals.models
     require_compute(posterior.spec, "capability over compute", EfficiencyError)

@@ -56,7 +56,7 @@ def plot_efficiency(
     Examples
     --------
     >>> from bayescale.plots import plot_efficiency
-    >>> plot_efficiency(posterior.efficiency("Llama-2"))  # doctest: +SKIP
+    >>> plot_efficiency(posterior.efficiency("Llama-2")).figure.savefig("efficiency.png")
     """
     known, evals = efficiency.families, efficiency.posterior.evals
     for name in families or ():

@@ -35,6 +35,11 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = N
     ------
     CompareError
         When that was not left out.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_elpd
+    >>> plot_elpd(comparison, by="loo").figure.savefig("elpd.png")
     """
     by = by or comparison.left_out[0]
     found = comparison.elpd(by).loc[comparison.names]

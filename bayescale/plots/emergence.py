@@ -58,7 +58,8 @@ def plot_emergence(
     Examples
     --------
     >>> from bayescale.plots import plot_emergence
-    >>> plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5)  # doctest: +SKIP
+    >>> plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5).get_xscale()
+    'log'
     """
     seen = emergence.observed(along=along)
     unseen = None if hidden is None else emergence.observed(hidden, along)

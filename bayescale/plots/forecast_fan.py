@@ -78,6 +78,12 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, prob: f
     ------
     ForecastError
         For an unknown benchmark, or a spec without training compute as its covariate.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_fan
+    >>> plot_fan(posterior.forecast(family="Llama-3", flops=4e25), "MMLU").get_xscale()
+    'log'
     """
     ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
     label_below(ax, "training compute (FLOP)", caption(prob, forecast))
@@ -153,6 +159,12 @@ def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, prob:
     ------
     ForecastError
         For an unknown benchmark, or a spec without training compute as its covariate.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_forecast
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> plot_forecast(forecast, benchmarks=["MMLU", "GSM8K"]).savefig("forecast.png")
     """
     names, more = first([str(b) for b in forecast.draws["benchmark"].to_numpy()], benchmarks, PANELS)
     bands = _bands(forecast, prob)

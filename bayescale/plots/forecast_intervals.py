@@ -26,6 +26,12 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_intervals
+    >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
+    >>> plot_intervals(forecast).figure.savefig("intervals.png")
     """
     table, inner = forecast.summary(prob), forecast.summary(0.5)
     models = list(dict.fromkeys(table["model"]))

@@ -42,6 +42,11 @@ def plot_forecasts_by_spec(
     ------
     CompareError
         When no forecast was asked for, of several models at once, or for an unknown benchmark.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_forecasts_by_spec
+    >>> plot_forecasts_by_spec(comparison, benchmarks=["MMLU", "GSM8K"]).figure.savefig("forecasts.png")
     """
     table, inner = comparison.forecast_table(prob), comparison.forecast_table(0.5)
     models, known = table["model"].unique(), list(dict.fromkeys(table["benchmark"]))

@@ -60,7 +60,8 @@ def plot_gain(
     Examples
     --------
     >>> from bayescale.plots import plot_gain
-    >>> plot_gain(posterior.gain("GSM8K CoT + SC", over="GSM8K direct"), amount=0.1)  # doctest: +SKIP
+    >>> plot_gain(posterior.gain("GSM8K CoT + SC", over="GSM8K direct"), amount=0.1).get_xscale()
+    'log'
     """
     seen = gain.observed(along=along)
     unseen = None if hidden is None else gain.observed(hidden, along)

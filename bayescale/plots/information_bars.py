@@ -34,7 +34,7 @@ def plot_information(information: Information, ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> from bayescale.plots import plot_information
-    >>> plot_information(posterior.information("AgentBench overall"))  # doctest: +SKIP
+    >>> plot_information(posterior.information("GSM8K", ["MMLU", "ARC-C"])).figure.savefig("information.png")
     """
     table = information.summary()[::-1].reset_index(drop=True)
     y = np.arange(len(table))

@@ -50,7 +50,7 @@ def plot_loadings(posterior: Posterior, ax: Axes | None = None, prob: float = PR
     Examples
     --------
     >>> from bayescale.plots import plot_loadings
-    >>> plot_loadings(posterior).figure.savefig("loadings.png")  # doctest: +SKIP
+    >>> plot_loadings(posterior).figure.savefig("loadings.png")
     """
     import matplotlib
     from matplotlib.colors import Normalize

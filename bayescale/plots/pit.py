@@ -43,6 +43,12 @@ def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | No
     ------
     ForecastError
         For a benchmark without observed scores.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_predictive_check
+    >>> check = posterior.predictive_check(draws=200)
+    >>> plot_predictive_check(check, benchmarks=["MMLU", "GSM8K"]).savefig("check.png")
     """
     names, more = first(list(dict.fromkeys(check.cells["benchmark"])), benchmarks, PANELS)
     return panels(
@@ -81,6 +87,11 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
     ------
     ForecastError
         For a benchmark without observed scores.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_pit
+    >>> plot_pit(posterior.predictive_check(draws=200), "MMLU").figure.savefig("pit.png")
     """
     ax = _draw(check, benchmark, new_axes(ax, (6.0, 4.0)))
     label_below(ax, _AXIS, caption(check))

@@ -40,6 +40,14 @@ def plot_prior_predictive(
         For an unknown benchmark.
     ForecastError
         When `prob` is not a probability.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.plots import plot_prior_predictive
+    >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+    >>> prior = bs.prior_predictive("one_factor", evals, draws=50, random_seed=1)
+    >>> plot_prior_predictive(prior, benchmarks=["MMLU", "GSM8K"]).savefig("prior.png")
     """
     names, more = first(prior.evals.benchmark_names, benchmarks, PANELS)
     rows = dict(zip(names, _rows(prior, names, prob), strict=True))
@@ -75,6 +83,15 @@ def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = 
         For an unknown benchmark.
     ForecastError
         When `prob` is not a probability.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.plots import plot_prior_curves
+    >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Pythia"])
+    >>> prior = bs.prior_predictive("one_factor", evals, draws=50, random_seed=1)
+    >>> plot_prior_curves(prior, "MMLU").get_xscale()
+    'log'
     """
     (row,) = _rows(prior, [benchmark], prob)
     ax = _draw(prior, row, new_axes(ax, (6.4, 4.6)))

@@ -32,7 +32,7 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> from bayescale.plots import plot_suggestion
-    >>> plot_suggestion(posterior.suggest_models(8))  # doctest: +SKIP
+    >>> plot_suggestion(posterior.suggest_models(4)).figure.savefig("suggestion.png")
     """
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 

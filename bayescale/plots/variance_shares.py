@@ -40,7 +40,7 @@ def plot_variance_shares(
     Examples
     --------
     >>> from bayescale.plots import plot_variance_shares
-    >>> plot_variance_shares(posterior, scale="score")  # doctest: +SKIP
+    >>> plot_variance_shares(posterior, scale="score").figure.savefig("shares.png")
     """
     table = summarise(variance_shares(posterior, scale), prob)
     ax = plain(new_axes(ax, (1.8 + 0.85 * len(table), 3.8)))

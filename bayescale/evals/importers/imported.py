@@ -47,6 +47,17 @@ class Imported:
         What is worth knowing: other item counts than those that ship, unknown floors, mixed prompts.
     conflicts : pandas.DataFrame
         After merging: columns ``table``, ``row``, ``column``, ``kept``, ``offered``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import bayescale as bs
+    >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+    >>> imported = bs.import_evals("wide", "wide.csv")
+    >>> imported
+    Imported from wide: 2 scores of 2 models on 1 benchmarks; skipped: 0; models to fill in: 2
+    >>> imported.taken[["benchmark", "by"]].values.tolist()
+    [['MMLU', 'name']]
     """
 
     tool: str
@@ -75,6 +86,15 @@ class Imported:
         ------
         EvalsError
             Models lack a family, or something else is wrong; everything is listed.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+        >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
+        >>> bs.import_evals("wide", "wide.csv", models=facts).evals("mine").families
+        ['mine']
         """
         return Evals(self.models, self.benchmarks, self.scores, name)
 
@@ -103,6 +123,16 @@ class Imported:
         -----
         EvalsWarning
             There are conflicts.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+        >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
+        >>> written = bs.import_evals("wide", "wide.csv", models=facts).write("my-tables")
+        >>> bs.read_evals("my-tables").model_names
+        ['mine-7b', 'mine-70b']
         """
         path = Path(folder)
         there = [f"{name}.csv" for name in TABLES if (path / f"{name}.csv").exists()]

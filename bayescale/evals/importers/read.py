@@ -75,6 +75,14 @@ def import_evals(
     --------
     >>> imported = import_evals("lm-eval", "results")  # doctest: +SKIP
     >>> imported.write("my-tables")  # doctest: +SKIP
+
+    A wide table, of which everything is known:
+
+    >>> wide = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]})
+    >>> wide.to_csv("wide.csv", index=False)
+    >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
+    >>> import_evals("wide", "wide.csv", models=facts).to_fill.empty
+    True
     """
     if tool not in READERS:
         raise EvalsError(suggest(str(tool), READERS, "importer"))

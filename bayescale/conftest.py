@@ -1,0 +1,46 @@
+"""What the examples of docstrings run on: `posterior` and `comparison`, without sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+STANDINS = ("posterior", "comparison")
+
+
+@pytest.fixture(scope="session")
+def example_posterior() -> Any:
+    """The default spec on eight families, as `standin` draws it."""
+    from standin import example_evals, rough_posterior
+
+    return rough_posterior("default", example_evals())
+
+
+@pytest.fixture(scope="session")
+def example_comparison(example_posterior: Any) -> Any:
+    """The default spec beside the one with a single factor, and a question to both."""
+    from standin import compared
+
+    return compared(example_posterior)
+
+
+@pytest.fixture(autouse=True)
+def _example(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doctest_namespace: dict[str, Any]
+) -> Iterator[None]:
+    """Give an example what it speaks of, and a folder of its own to write to."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    import matplotlib.pyplot as plt
+
+    code = "".join(example.source for example in request.node.dtest.examples)
+    for name in STANDINS:
+        if name in code:
+            doctest_namespace[name] = request.getfixturevalue(f"example_{name}")
+    monkeypatch.chdir(tmp_path)
+    yield
+    plt.close("all")

@@ -1,0 +1,71 @@
+"""Check the built documentation: no page loads anything from a network, and every link within the site leads somewhere.
+
+python scripts/check_site.py docs/_build/html
+"""
+
+from __future__ import annotations
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# Attributes by which a page loads something on its own; links are followed by people only.
+LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href")}
+# Links of the head that nothing is loaded for.
+NAMES = {"index", "search", "next", "prev", "canonical", "author", "license"}
+# Made by others: the theme's own templates, and listings of source, whose anchors Sphinx guesses.
+FOREIGN = {"_static", "_modules"}
+
+
+class Page(HTMLParser):
+    """What a page loads, where it links to, and the anchors that it has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what a tag loads, links to and is called."""
+        values = {name: value or "" for name, value in attrs}
+        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+        for name, value in values.items():
+            if (tag, name) in LOADS and values.get("rel") not in NAMES:
+                self.loads.append(value)
+            elif (tag, name) == ("a", "href"):
+                self.links.append(value)
+
+
+def problems(site: Path) -> list[str]:
+    """One line for everything that is wrong."""
+    site = site.resolve()
+    own = [path for path in sorted(site.rglob("*.html")) if path.relative_to(site).parts[0] not in FOREIGN]
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in own}
+    found = []
+    for path, page in pages.items():
+        where = path.relative_to(site)
+        found += [f"{where}: loads {url}" for url in page.loads if urlsplit(url).netloc]
+        for link in [*page.links, *page.loads]:
+            url = urlsplit(link)
+            if url.scheme or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not target.exists():
+                found.append(f"{where}: {link} is not there")
+            elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].anchors:
+                found.append(f"{where}: {link} has no such place")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Print what is wrong; 1 if anything is."""
+    found = problems(Path(arguments[0]))
+    print("\n".join(found) or "All links lead somewhere, and no page needs a network.")
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
