@@ -118,9 +118,8 @@ class _Evaluated:
 
     def gains(self) -> np.ndarray:
         """Variance (candidate,) that each candidate would take away, summed over the scores to be forecast."""
-        told = [
-            w @ np.square(covariance[self.first :]) for w, covariance in zip(self.weight, self.covariance, strict=True)
-        ]
+        each = zip(self.weight, self.covariance, strict=True)
+        told = [weight @ np.square(covariance[self.first :]) for weight, covariance in each]
         own = np.diagonal(self.covariance[:, : self.noise.shape[1]], axis1=1, axis2=2)
         return np.mean(told / (own + self.noise), axis=0)
 
@@ -134,7 +133,8 @@ class _Evaluated:
         self._condition(candidate, -self.noise[:, candidate])
 
     def _condition(self, candidate: int, noise: np.ndarray) -> None:
-        # One benchmark at a time: its matrix stays in the processor's cache, where all together take four times as long.
+        # One benchmark at a time: its matrix stays in the processor's cache (all together: 0.70 s instead of 0.41 s of a
+        # choice of 8 among 148 models).
         for covariance, extra in zip(self.covariance, noise, strict=True):
             column = covariance[:, candidate]
             covariance -= np.outer(column, column[: covariance.shape[1]] / (column[candidate] + extra))
