@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops, require_compute
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.intervals import PROB, tails
 from bayescale.response import expected_score, logit_of_share, logit_score
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Emergence:
                         "upper": high,
                         "never": self.never(score),
                         "prob": prob,
-                        "interval": KIND,
+                        "interval": self.posterior.verdict.intervals,
                     }
                 )
         return pd.DataFrame(rows)

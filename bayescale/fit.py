@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bayescale.approximate import METHODS, approximate
 from bayescale.defaults import CHAINS, DRAWS, TUNE
-from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.errors import ApproximationWarning, BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
 from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bayescale.posterior import Posterior
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
+Method = Literal["nuts", "laplace", "pathfinder"]
 
 # Names of the statistics that PyMC users expect, by the names that nutpie gives them.
 _STATISTICS = {
@@ -26,7 +28,10 @@ _STATISTICS = {
     "logp": "lp",
     "mean_tree_accept": "acceptance_rate",
 }
-_KEPT = ("diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate")
+_KEPT = (
+    "diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate",
+    "log_proposal",
+)  # fmt: skip
 
 
 def fit(
@@ -40,6 +45,7 @@ def fit(
     random_seed: int | None = None,
     progressbar: bool | None = None,
     nuts_sampler: Sampler = "nutpie",
+    method: Method = "nuts",
 ) -> Posterior:
     """Sample the posterior of `spec` given `evals`.
 
@@ -61,16 +67,25 @@ def fit(
         Default: only when a person is watching (a terminal or a notebook).
     nuts_sampler : {"nutpie", "pymc", "numpyro"}
         nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
+    method : {"nuts", "laplace", "pathfinder"}
+        NUTS, or an approximation for a first look; see below.
 
     Returns
     -------
     Posterior
-        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge.
+        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge, an
+        `ApproximationWarning` whenever it was approximated.
 
     Raises
     ------
     FitError
         For impossible settings, or when sampling fails.
+    MissingDependencyError
+        For ``method="pathfinder"`` without pymc-extras.
+
+    Notes
+    -----
+    NOTES_HERE
 
     Examples
     --------
@@ -88,6 +103,8 @@ def fit(
             raise FitError(f"{name}={value}: at least 1 is needed.")
     if not 0 < target_accept < 1:
         raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
+    if method != "nuts" and method not in METHODS:
+        raise FitError(f"method={method!r} is not one of nuts, {', '.join(METHODS)}.")
     if nuts_sampler not in _SAMPLERS:
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
     cores = cores or min(chains, _processors())
@@ -97,32 +114,34 @@ def fit(
         random_seed = int(np.random.SeedSequence().generate_state(1)[0])
 
     started = time.perf_counter()
+    approximation = None
     try:
-        idata = _SAMPLERS[nuts_sampler](
-            spec,
-            evals,
-            **settings,
-            cores=cores,
-            target_accept=target_accept,
-            seed=random_seed,
-            progressbar=progressbar,
-        )
+        if method == "nuts":
+            idata = _SAMPLERS[nuts_sampler](
+                spec,
+                evals,
+                **settings,
+                cores=cores,
+                target_accept=target_accept,
+                seed=random_seed,
+                progressbar=progressbar,
+            )
+        else:
+            idata, approximation = approximate(spec, evals, method, draws=draws, cores=cores, seed=random_seed)
     except BayescaleError:
         raise  # of the scores or the spec: says what to do already
     except (ValueError, RuntimeError, FloatingPointError) as error:
         raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
     seconds = time.perf_counter() - started
-    sampling = {
-        **settings,
-        "target_accept": target_accept,
-        "random_seed": random_seed,
-        "nuts_sampler": nuts_sampler,
-        "cores": cores,
-        "seconds": round(seconds, 2),
-    }
-    posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
+    said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
+    if approximation is None:
+        sampling = {"method": method, **settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
+    else:
+        sampling = {"method": method, "draws": draws, "chains": 1, "pareto_k": approximation.pareto_k, **said}
+    posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling, approximation)
     if not posterior.converged:
-        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
+        kind = ConvergenceWarning if approximation is None else ApproximationWarning
+        warnings.warn(kind(str(posterior.verdict)), stacklevel=2)
     return posterior
 
 

@@ -15,6 +15,7 @@ from bayescale.cli.arguments import (
     Chains,
     DataName,
     Draws,
+    Method,
     PosteriorFile,
     Sampler,
     Seed,
@@ -80,6 +81,7 @@ def _top(
     epilog=_examples(
         "bayescale fit -o posterior.nc",
         "bayescale fit one_factor --seed 1 -o one_factor.nc",
+        "bayescale fit --method laplace -o first_look.nc",
         "bayescale fit my_spec.yaml --data my_tables/ --draws 2000 --target-accept 0.9 -o mine.nc",
     )
 )
@@ -102,12 +104,18 @@ def fit(
         int | None, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same draws.")
     ] = None,
     sampler: Annotated[Sampler, typer.Option(help="nutpie is the fastest here; numpyro is an extra.")] = Sampler.nutpie,
+    method: Annotated[
+        Method, typer.Option(help="Sample, or approximate for a first look, marked as such; pathfinder is an extra.")
+    ] = Method.nuts,
 ) -> None:
     """Sample a posterior, and save it to one file.
 
     Spec, data and target are checked before sampling. The file holds everything that forecasts need. What the
     convergence diagnostics say is printed at the end; a posterior that did not converge is saved all the same, with a
     warning and with what to do about it.
+
+    --method laplace or pathfinder approximates the posterior for a first look: every table, picture and page made from
+    it says so, with its Pareto k, and `check` never passes it. The options on draws apply; those of the sampler do not.
 
     `bayescale specs` lists the specs, `bayescale data list` the evals.
     """
@@ -121,7 +129,7 @@ def fit(
     show.step(str(evals).splitlines()[0])
     posterior = sample(
         chosen, evals, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
-        random_seed=seed, nuts_sampler=sampler.value,
+        random_seed=seed, nuts_sampler=sampler.value, method=method.value,
     )  # fmt: skip
     posterior.save(output)
     show.step(f"Wrote {output} ({output.stat().st_size / 1e6:.0f} MB).\nNext: {_next_command(posterior, output)}")
@@ -203,7 +211,7 @@ def forecast(
         about = {"spec": fitted.spec.name, "evals": fitted.evals.name, "converged": fitted.converged}
         numbers = {
             "prob": prob,
-            "interval": intervals.KIND,
+            "interval": fitted.verdict.intervals,
             "given": known,
             "effective_draws": forecast.effective_draws,
         }

@@ -31,10 +31,12 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
 
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
-    show.step(f"Sampling spec {spec.name!r}: the model is compiled first, which takes some seconds.")
+    doing = "Sampling" if settings.get("method", "nuts") == "nuts" else f"Approximating ({settings['method']})"
+    show.step(f"{doing} spec {spec.name!r}: the model is compiled first, which takes some seconds.")
     with interrupts_obeyed():
         posterior = fit(spec, evals, **settings)
-    show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
+    done = "Sampled" if posterior.verdict.approximation is None else "Approximated"
+    show.step(f"{done} in {posterior.sampling['seconds']:.0f} s, compiling included.")
     show.verdict(posterior.verdict)
     return posterior
 

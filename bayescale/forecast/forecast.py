@@ -77,6 +77,7 @@ class Forecast:
         table = summarise(self.draws[f"{of}_score"], prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
+        table = table.assign(interval=self.posterior.verdict.intervals)
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
@@ -101,10 +102,10 @@ class Forecast:
         models = "; ".join(map(str, self.draws["model"].to_numpy()))
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        return (
-            f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
-            "Next: forecast.summary(), forecast.plot()"
-        )
+        approximation = self.posterior.verdict.approximation
+        how = f", {approximation.mark}" if approximation else ""
+        size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws{how}"
+        return f"Forecast of {models}{known}: {size}.\nNext: forecast.summary(), forecast.plot()"
 
     def _repr_html_(self) -> str:
         return self.summary().round(3).to_html(index=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import ForecastError
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.intervals import PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, new_axes, plain
 
@@ -80,7 +80,8 @@ def plot_capability_map(
     ax.set_xlabel(f"capability {titles[0]}", color=INK)
     ax.set_ylabel(f"capability {titles[1]}", color=INK)
     ax.set_title(
-        f"medians, crosses of {prob:.0%} {KIND} credible intervals; lines join a family's models by compute;\n"
+        f"medians, crosses of {prob:.0%} {posterior.verdict.intervals} credible intervals; "
+        "lines join a family's models by compute;\n"
         "unit: sd of models of one family and compute; grey: other families",
         loc="left", fontsize=8.5, color=INK,
     )  # fmt: skip
