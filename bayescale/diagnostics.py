@@ -156,7 +156,7 @@ class Verdict(BaseModel):
     def __str__(self) -> str:
         if self.approximation is not None:
             mark = self.approximation.mark
-            lines = [f"{mark.capitalize()}, {self.draws} draws.", *(f"  * {problem}" for problem in self.problems)]
+            lines = [f"NOT a sample: {mark}, {self.draws} draws.", *(f"  * {problem}" for problem in self.problems)]
             return "\n".join(lines)
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
         lines = [

@@ -85,7 +85,20 @@ def fit(
 
     Notes
     -----
-    NOTES_HERE
+    ``method="laplace"`` and ``"pathfinder"`` approximate the posterior for a first look; `draws`, `cores` and
+    `random_seed` apply, the options of the sampler do not. What they give is never `converged`, and every table,
+    picture and page made from it carries the mark ``approximate (laplace, Pareto k = ...)``. k is the tail index of the
+    importance weights between posterior and approximation (Vehtari et al. 2024, JMLR 25:72): up to 0.7 it is fair, and
+    the draws are corrected by their weights; above, it is not to be trusted, and they are not. `compare` refuses
+    approximations.
+
+    - laplace: a Gaussian at the mode given the pooled sds, which a short warm-up of nutpie finds
+      (`bayescale.approximate.laplace`). LAPLACE_FIGURES
+    - pathfinder: the normal approximations along paths of L-BFGS with the best evidence lower bound (Zhang et al. 2022,
+      JMLR 23:306), from pymc-extras. PATHFINDER_FIGURES
+
+    The model is compiled in any case, and most of the wait for a first fit is that. ``docs/approximate.md`` has the
+    measurements.
 
     Examples
     --------

@@ -378,10 +378,12 @@ class Posterior(Findings):
 
     def __repr__(self) -> str:
         s, verdict = self.sampling, self.verdict
-        how = verdict.approximation.mark if verdict.approximation else s.get("nuts_sampler", "?")
+        chains, how = f"{verdict.chains} chains, ", s.get("nuts_sampler", "?")
+        if verdict.approximation is not None:
+            chains, how = "", verdict.approximation.mark
         return (
             f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
-            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {verdict.chains} chains, "
+            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {chains}"
             f"{verdict.draws} draws ({how}, {s.get('seconds', '?')} s).\n{verdict}\n"
             "Next: posterior.forecast(family=..., flops=...)"
         )

@@ -3,9 +3,9 @@
     python benchmarks/approximations.py --output approximations.csv
 
 Fits the default spec to `base-llms` by NUTS, briefly by NUTS, and by each approximation with several seeds, from one
-compiled program, and compares them with the long fit: medians in units of its sds, widths of 90% intervals over its own,
-the share of its draws that these hold. Expected scores of the fitted models, observed and not, and of each family's
-typical model a decade of compute beyond the largest.
+compiled program, and compares them with the long fit: medians in units of its sds, widths of 90% intervals over its
+own, the share of its draws that these hold. Expected scores of the fitted models, observed and not, and of each
+family's typical model a decade of compute beyond the largest.
 """
 
 from __future__ import annotations

@@ -55,13 +55,10 @@ def laplace(program: Program, draws: int, seed: int) -> Proposal:
     FitError
         When no point of positive density is found.
     """
-    pooled = np.zeros(program.size, dtype=bool)
-    for place in program.slices.values():
-        if place.stop - place.start == 1:
-            pooled[place] = True
+    pooled = program.scalar
     start, late = _region(program, seed)
-    centre, spread = late[:, pooled].mean(axis=0), np.atleast_2d(np.cov(late[:, pooled].T))
-    start[pooled] = centre
+    start[pooled] = late[:, pooled].mean(axis=0)
+    spread = np.atleast_2d(np.cov(late[:, pooled].T)) if pooled.any() else np.zeros((0, 0))
     mode = _mode(program, start, ~pooled)
 
     steps = 1 / np.sqrt(np.clip(program.curvatures(mode, 1e-3), 1.0, None))

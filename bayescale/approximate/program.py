@@ -29,17 +29,18 @@ class Program:
     ----------
     size : int
         Number of coordinates.
-    slices : dict of str to slice
-        Where the coordinates of each variable lie; those of transformed variables end in ``__``.
+    scalar : ndarray of bool (coordinate,)
+        Which coordinates are variables without dims: the pooled sds.
     """
 
     def __init__(self, compiled: Any, cores: int = 1) -> None:
         self.compiled = compiled
         self.cores = cores
         self.size = int(compiled.n_dim)
-        names, slices, _ = compiled.shape_info
-        self.slices = {n: slice(int(s.start), int(s.stop)) for n, s in zip(names, slices, strict=True)}
-        self.slices = {n: s for n, s in self.slices.items() if s.stop <= self.size}
+        self.scalar = np.zeros(self.size, dtype=bool)
+        for _, place, shape in zip(*compiled.shape_info, strict=True):
+            if not shape and place.stop <= self.size:
+                self.scalar[place] = True
         self._density = compiled.compiled_logp_func.ctypes
         self._expand = compiled.compiled_expand_func.ctypes
 
