@@ -127,9 +127,14 @@ class Verdict(BaseModel):
         )  # fmt: skip
 
     @property
+    def mark(self) -> str:
+        """What is said beside every figure of an approximated posterior; empty for a sampled one."""
+        return "" if self.approximation is None else self.approximation.mark
+
+    @property
     def intervals(self) -> str:
         """Kind of the intervals that rest on this posterior: what tables, captions and pages say of them."""
-        return KIND if self.approximation is None else f"{self.approximation.mark} {KIND}"
+        return f"{self.mark} {KIND}".strip()
 
     def warn_unless_converged(self, what: str) -> None:
         """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.

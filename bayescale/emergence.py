@@ -205,6 +205,7 @@ class Emergence:
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
         never = self.never(score)
         doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
+        doubt += f" These figures are {self.posterior.verdict.mark}." if self.posterior.verdict.mark else ""
         return (
             f"The first {self.family} model {where} on {self.benchmark} needs {middle} FLOP if typical of its family "
             f"({prob:.0%}: {low} to {high}); a single one, its own luck included, {single} "

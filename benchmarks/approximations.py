@@ -70,9 +70,11 @@ def main() -> None:
     rows = []
     for way, settings in WAYS.items():
         for seed in range(1, asked.seeds + 1):
+            used = time.process_time()
             posterior = bs.fit("default", evals, random_seed=seed, **settings)
+            used = time.process_time() - used
             close = posterior.verdict.approximation
-            about = {"way": way, "seed": seed, "seconds": posterior.sampling["seconds"]}
+            about = {"way": way, "seed": seed, "seconds": posterior.sampling["seconds"], "cpu_seconds": used}
             about["pareto_k"] = np.nan if close is None else close.pareto_k
             rows += [about | {"of": of} | distance(x, wanted[of]) for of, x in quantities(posterior).items()]
             print(pd.DataFrame(rows[-3:]).round(2).to_string(index=False), flush=True)

@@ -198,7 +198,18 @@ def test_every_table_of_intervals_says_so(approximated: Posterior) -> None:
     }
     unmarked = [name for name, table in tables.items() if not table["interval"].str.contains(MARK, regex=False).all()]
     assert unmarked == []
-    assert MARK in repr(forecast)
+    information = approximated.information(other, [benchmark], family=family, flops=1e25)
+    words = {
+        "forecast": repr(forecast),
+        "sentence": approximated.emergence(benchmark, family).statement(),
+        "gain": repr(gain),
+        "efficiency": repr(efficiency),
+        "factors": repr(approximated.factors),
+        "information": repr(information),
+        "suggestion": repr(approximated.suggest_models(2)),
+        "check": repr(approximated.predictive_check(draws=50)),
+    }
+    assert [name for name, text in words.items() if MARK not in text] == []
 
 
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ApproximationWarning")
@@ -216,6 +227,9 @@ def test_every_picture_of_intervals_says_so(approximated: Posterior) -> None:
         "compute": plots.plot_capability_over_compute(approximated),
         "loadings": plots.plot_loadings(approximated),
         "shares": plots.plot_variance_shares(approximated),
+        "information": approximated.information(other, [benchmark], family=family, flops=1e25).plot(),
+        "suggestion": approximated.suggest_models(2).plot(),
+        "check": plots.plot_pit(approximated.predictive_check(draws=50), benchmark),
     }
 
     def said(axes: Any) -> str:

@@ -160,6 +160,8 @@ class Suggestion:
             f"with which scores of {len(self.forecast)} models are foreseen, {chosen['variance_left'].iloc[-1]:.1%} is "
             f"left (all candidates: {self.least:.1%}):"
         )
+        mark = self.posterior.verdict.mark
+        head += f" ({mark})" if mark else ""
         return "\n".join(
             [head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.foresee(scores), or fit again"]
         )

@@ -102,8 +102,7 @@ class Forecast:
         models = "; ".join(map(str, self.draws["model"].to_numpy()))
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        approximation = self.posterior.verdict.approximation
-        how = f", {approximation.mark}" if approximation else ""
+        how = f", {self.posterior.verdict.mark}" if self.posterior.verdict.mark else ""
         size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws{how}"
         return f"Forecast of {models}{known}: {size}.\nNext: forecast.summary(), forecast.plot()"
 

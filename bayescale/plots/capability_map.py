@@ -84,8 +84,8 @@ def plot_capability_map(
     ax.set_xlabel(f"capability {titles[0]}", color=INK)
     ax.set_ylabel(f"capability {titles[1]}", color=INK)
     said = (
-        f"medians, crosses of {prob:.0%} {posterior.verdict.intervals} credible intervals; lines join a family's models "
-        "by compute; unit: sd of models of one family and compute; grey: other families"
+        f"medians, crosses of {prob:.0%} {posterior.verdict.intervals} credible intervals; lines join a family's "
+        "models by compute; unit: sd of models of one family and compute; grey: other families"
     )
     ax.set_title("\n".join(wrap(said, LETTERS)), loc="left", fontsize=8.5, color=INK)
     return ax
