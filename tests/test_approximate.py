@@ -49,7 +49,7 @@ def compiled(log_density: Any, gradient: Any, size: int = 5) -> Any:
         np.ctypeslib.as_array(out, (n + 1,))[:] = [*point, point.sum()]
         return 0
 
-    names, shapes = ["tau", "x", "total"], [(), (size - 1,), ()]
+    names, shapes = ["tau", "x", "total"], [np.array([], int), np.array([size - 1]), np.array([], int)]
     slices = [slice(0, 1), slice(1, size), slice(size, size + 1)]
     return SimpleNamespace(
         n_dim=size, n_expanded=size + 1, shape_info=(names, slices, shapes), user_data=np.zeros(1),

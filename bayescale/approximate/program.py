@@ -39,7 +39,7 @@ class Program:
         self.size = int(compiled.n_dim)
         self.scalar = np.zeros(self.size, dtype=bool)
         for _, place, shape in zip(*compiled.shape_info, strict=True):
-            if not shape and place.stop <= self.size:
+            if len(shape) == 0 and place.stop <= self.size:
                 self.scalar[place] = True
         self._density = compiled.compiled_logp_func.ctypes
         self._expand = compiled.compiled_expand_func.ctypes
