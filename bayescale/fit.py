@@ -93,11 +93,12 @@ def fit(
     approximations.
 
     - laplace: a Gaussian at the mode given the pooled sds, which a short warm-up of nutpie finds
-      (`bayescale.approximate.laplace`). On `base-llms`, k = 5.3 to 5.8;
-      forecasts a decade ahead a third of a posterior sd off (1 point), 90% intervals as wide as those of NUTS.
+      (`bayescale.approximate.laplace`). On `base-llms`, k = 5 to 6; forecasts a decade ahead a third of a posterior sd
+      off (1 point), 90% intervals as wide as those of NUTS. A short sample (``tune=150, draws=100, chains=2``) costs as
+      much and is nearer.
     - pathfinder: the normal approximations along paths of L-BFGS with the best evidence lower bound (Zhang et al. 2022,
-      JMLR 23:306), from pymc-extras. On `base-llms`, k = 12 to 14; forecasts a decade ahead 10 points
-      off, intervals 0.3 to 0.7 times as wide as those of NUTS: useless for this model, there for others.
+      JMLR 23:306), from pymc-extras. On `base-llms`, k = 11 to 14; forecasts a decade ahead 10 points off,
+      intervals of fitted scores 0.3 to 0.6 times as wide as those of NUTS: useless for this model, there for others.
 
     The model is compiled in any case, and most of the wait for a first fit is that. ``docs/approximate.md`` has the
     measurements.

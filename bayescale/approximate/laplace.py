@@ -72,12 +72,12 @@ def _region(program: Program, seed: int) -> tuple[np.ndarray, np.ndarray]:
     import nutpie
 
     found = nutpie.sample(
-        program.compiled, draws=1, tune=WARM_UP, chains=2, cores=min(program.cores, 2), seed=seed, progress_bar=False,
+        program.compiled, draws=2, tune=WARM_UP, chains=2, cores=min(program.cores, 2), seed=seed, progress_bar=False,
         save_warmup=True, store_unconstrained=True, low_rank_modified_mass_matrix=True, maxdepth=_DEPTH,
     )  # fmt: skip
     stats = found["warmup_sample_stats"].isel(draw=slice(WARM_UP // 2, None))
     points = stats["unconstrained_draw"].to_numpy()
-    better = int(stats["logp"].mean("draw").argmax())
+    better = int(stats["logp"].mean("draw").to_numpy().argmax())
     return points[better, -1].copy(), points.reshape((-1, program.size))
 
 
