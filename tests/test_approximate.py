@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,6 +147,29 @@ def test_pathfinder_asks_for_its_library(gaussian: Program, monkeypatch: pytest.
 def test_a_method_that_there_is_not(evals: Evals) -> None:
     with pytest.raises(FitError, match="laplace, pathfinder"):
         fit(world_spec(), evals, method="advi")  # type: ignore[arg-type]
+
+
+def test_whoever_watches_sees_that_it_is_an_approximation(evals: Evals, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, bool]] = []
+
+    @contextmanager
+    def working(what: str, shown: bool) -> Iterator[None]:
+        said.append((what, shown))
+        yield
+
+    def failing(*_: Any) -> Proposal:
+        raise FitError("far enough")
+
+    room = sys.modules["bayescale.approximate.fit"]
+    monkeypatch.setattr(room, "working", working)
+    monkeypatch.setattr(room, "Program", lambda *_: None)
+    monkeypatch.setattr("bayescale.compiled.compiled_for", lambda *_: None)
+    monkeypatch.setitem(METHODS, "laplace", failing)
+    for shown in (True, False):
+        said.clear()
+        with pytest.raises(FitError, match="far enough"):
+            fit(world_spec(), evals, method="laplace", progressbar=shown)
+        assert said == [("Compiling the model", shown), ("Approximating (laplace)", shown)]
 
 
 # The mark
