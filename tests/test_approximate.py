@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -301,7 +302,9 @@ def test_every_picture_of_intervals_says_so(approximated: Posterior) -> None:
     def said(axes: Any) -> str:
         return " ".join([axes.get_xlabel(), axes.get_title(), axes.get_title(loc="left")]).replace("\n", " ")
 
-    assert [name for name, axes in drawn.items() if MARK not in said(axes)] == []
+    unmarked = [name for name, axes in drawn.items() if MARK not in said(axes)]
+    plt.close("all")
+    assert unmarked == []
 
 
 def test_what_is_computed_from_it_warns(approximated: Posterior) -> None:
