@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale.decades import ALONG, Along, Of
 from bayescale.emergence import Emergence, family_curve, flops_quantiles, say_flops
 from bayescale.errors import EmergenceError, percentage_hint
-from bayescale.intervals import KIND, PROB, summarise
+from bayescale.intervals import PROB, summarise
 from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ class Gain:
         """
         draws = self.expected_gain(self._decades() if flops is None else flops, of)
         table = summarise(draws, prob).assign(
-            **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
+            **self._names(of),
+            positive=(draws > 0).mean(("chain", "draw")).to_numpy(),
+            interval=self.baseline.posterior.verdict.intervals,
         )
         figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
         return table[[*self._names(of), "flops", *figures]]
@@ -198,7 +200,7 @@ class Gain:
                     "flops_low": low,
                     "flops_high": high,
                     "prob": prob,
-                    "interval": KIND,
+                    "interval": self.baseline.posterior.verdict.intervals,
                 }
             )
         return pd.DataFrame(rows)
@@ -319,7 +321,7 @@ class Gain:
         row = self.starts_to_pay().iloc[0]
         return (
             f"Gain of {self.benchmark} over {self.over} for {self.family}: above {PAYS:.0%} from "
-            f"{say_flops(row['median'])} FLOP on ({PROB:.0%} {KIND}: {say_flops(row['lower'])} to "
+            f"{say_flops(row['median'])} FLOP on ({PROB:.0%} {row['interval']}: {say_flops(row['lower'])} to "
             f"{say_flops(row['upper'])}), if typical of its family; probability that it gets there by "
             f"{say_flops(row['flops_high'])} FLOP {row['ever']:.0%}.\n"
             "Next: gain.summary(), .starts_to_pay(amount), .plot()"

@@ -171,12 +171,11 @@ _WRITERS: dict[str, Writer] = {
 
 def _document(forecast: Forecast, prob: float) -> str:
     """The forecast as JSON."""
-    from bayescale import intervals
     from bayescale.cli import show
 
     numbers = {
         "prob": prob,
-        "interval": intervals.KIND,
+        "interval": forecast.posterior.verdict.intervals,
         "given": dict(forecast.given),
         "effective_draws": forecast.effective_draws,
     }

@@ -95,7 +95,13 @@ def plain_table(frame: pd.DataFrame) -> None:
 
 def about(posterior: Posterior) -> dict[str, Any]:
     """What every JSON document of a posterior begins with."""
-    return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
+    approximation = posterior.verdict.approximation
+    return {
+        "spec": posterior.spec.name,
+        "evals": posterior.evals.name,
+        "converged": posterior.converged,
+        "approximation": None if approximation is None else approximation.model_dump(),
+    }
 
 
 def verdict(found: Verdict) -> None:
@@ -115,8 +121,10 @@ def report(found: Verdict) -> None:
 
 
 def unconverged(found: Verdict) -> None:
-    """Warn that what follows comes from a posterior that did not converge, with the remedies."""
+    """Warn that what follows comes from a posterior that did not converge or was not sampled, with the remedies."""
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
+    if found.approximation is not None:
+        head = f"Warning: this posterior is {found.approximation.mark}; forecasts from it may be wrong."
     _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)
 
 

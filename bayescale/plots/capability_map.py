@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import ForecastError
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.intervals import PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, new_axes, plain
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.posterior import Posterior
+
+# Letters that a line of the title has room for.
+LETTERS = 100
 
 
 def plot_capability_map(
@@ -79,11 +83,11 @@ def plot_capability_map(
     titles = [f"{labels[k]}: {names[k]} ({shares[k]:.0%} of variance)" for k in factors]
     ax.set_xlabel(f"capability {titles[0]}", color=INK)
     ax.set_ylabel(f"capability {titles[1]}", color=INK)
-    ax.set_title(
-        f"medians, crosses of {prob:.0%} {KIND} credible intervals; lines join a family's models by compute;\n"
-        "unit: sd of models of one family and compute; grey: other families",
-        loc="left", fontsize=8.5, color=INK,
-    )  # fmt: skip
+    said = (
+        f"medians, crosses of {prob:.0%} {posterior.verdict.intervals} credible intervals; lines join a family's "
+        "models by compute; unit: sd of models of one family and compute; grey: other families"
+    )
+    ax.set_title("\n".join(wrap(said, LETTERS)), loc="left", fontsize=8.5, color=INK)
     return ax
 
 

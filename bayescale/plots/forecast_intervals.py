@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.intervals import KIND, PROB
+from bayescale.intervals import PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 
@@ -59,6 +59,10 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     ax.invert_yaxis()
     ax.set_xlim(0, 1.01)
     score_axis(ax.xaxis)
-    label_below(ax, "score", f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score")
+    label_below(
+        ax,
+        "score",
+        f"median, 50% and {prob:.0%} {forecast.posterior.verdict.intervals} credible interval of the measured score",
+    )
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return ax

@@ -126,6 +126,8 @@ def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
 
 def caption(check: PredictiveCheck) -> str:
     """What was replicated, and what to expect of it."""
+    mark = f"; {check.mark}" if check.mark else ""
     if check.models == "same":
-        return "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
-    return "replicated: other models of the same families and compute"
+        said = "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
+        return said + mark
+    return "replicated: other models of the same families and compute" + mark

@@ -53,6 +53,8 @@ class LiveForecast:
         For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
     start : float
         Where resampling begins.
+    intervals : str
+        Kind of the intervals; says so of an approximated posterior.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class LiveForecast:
     model: ModelChance
     proposals: ProposalChance
     start: float
+    intervals: str = KIND
 
     def summary(
         self,
@@ -108,7 +111,7 @@ class LiveForecast:
         names = self.draws.data.coords["benchmark"]
         table = pd.DataFrame({"benchmark": names, "median": middle, "lower": low, "upper": high})
         table.attrs["effective_draws"] = answer.effective_draws
-        return table.assign(prob=prob, interval=KIND)
+        return table.assign(prob=prob, interval=self.intervals)
 
     def expected_scores(
         self, family: str, figures: Mapping[str, float | None], given: Mapping[str, float] | None = None
@@ -155,6 +158,7 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
         model=_rounded(ModelChance.drawn(thinned, 1, rng)),
         proposals=_rounded(ProposalChance.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
+        intervals=posterior.verdict.intervals,
     )
 
 
