@@ -1,10 +1,10 @@
 """The yardstick: density and gradient of the default spec by hand, in one Numba function, without PyTensor.
 
-It is the density that the sampler sees, whitened capabilities and gauged loadings with their Jacobians and all, so that
-package over yardstick says what the package's graph of operations costs above plain loops over the observed cells. The
-special functions and the algebra of a cell are the package's own (`score_density_op`, `working_response_op`); what is by
-hand is all that lies between them, and the reverse mode. Cells are visited twice: the difficulty of a benchmark rests on
-the working responses of all its cells, so these come first, and are turned back last.
+It is the density that the sampler sees, whitened capabilities and gauged loadings with their Jacobians and all, so
+that package over yardstick says what the package's graph of operations costs above plain loops over the observed cells.
+The special functions and the algebra of a cell are the package's own (`score_density_op`, `working_response_op`); by
+hand is all that lies between them, and the reverse mode. Cells are visited twice: the difficulty of a benchmark rests
+on the working responses of all its cells, so these come first, and are turned back last.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from scipy.special import betaln
 from bayescale.evals import Evals
 from bayescale.model.build import containers
 from bayescale.model.data import covariate_prior, model_data
-from bayescale.model.gauge import GAUGED
 from bayescale.model.score_density_op import _curve, log_gamma_and_digamma
 from bayescale.model.whiten_op import _solve_lower, _solve_upper, _upper_factor
 from bayescale.model.working_response_op import _benchmark, _cell, _counted
-from bayescale.response import half_way
 from bayescale.spec import Spec, load_spec
 
-# The sampler's variables, in the order in which PyMC lays them out.
+# The sampler's variables in PyMC's order; without latent compute or testlets theirs are missing.
 ORDER = (
     "latent_covariate", "family_sd_log__", "own_loading_sd_log__", "common_loading_sd_log__", "loading_scaled_gauge__",
     "floor_logodds__", "log_precision", "curve_shape_log__", "slope_scaled", "family_offset_z", "testlet_sd_log__",
@@ -41,7 +39,7 @@ _LOG_TWO_PI = np.log(2 * np.pi)
 class World(NamedTuple):
     """What the density is made of; cells are the observed ones, sorted by model, with `first` cell of each model."""
 
-    factors: int
+    factors: tuple[int, ...]  # as long as there are factors, so that Numba compiles for their number
     x: np.ndarray  # (model,), 0 where latent
     latent: np.ndarray  # rows of the models whose covariate is latent
     latent_mean: np.ndarray
@@ -58,7 +56,10 @@ class World(NamedTuple):
     basis: np.ndarray  # (benchmark, rank)
     complement: np.ndarray  # (benchmark, benchmark - rank)
     first: np.ndarray  # (model + 1,)
+    model: np.ndarray  # (cell,)
     benchmark: np.ndarray  # (cell,)
+    by_benchmark: np.ndarray  # cells sorted by benchmark, with the first of each
+    first_by_benchmark: np.ndarray  # (benchmark + 1,)
     score: np.ndarray  # (cell,)
     informative: np.ndarray  # (cell,)
     constant: float
@@ -69,12 +70,12 @@ class World(NamedTuple):
 
 
 def make_world(evals: Evals, spec: Spec | None = None) -> World:
-    """Arrays of `evals` for the kernel, under the default spec or one that differs from it in numbers only.
+    """Arrays of `evals` for the kernel, under the default spec or that with another number of factors.
 
     Raises
     ------
     ValueError
-        Where an effect of the default spec has nothing to act on: the kernel has all of them.
+        For specs of another form, or fewer benchmarks than factors.
     """
     spec = spec or load_spec("default")
     data = model_data(spec, evals)
@@ -84,8 +85,6 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
     latent = np.nonzero(sd[:, 0] > 0)[0]
     observed = given["observed"] > 0
     needed = {
-        "latent compute": latent.size > 0,
-        "testlets": len(data.coords["testlet"]) > 0,
         "no fewer benchmarks than factors": spec.factors <= benchmarks,
         "a score on every benchmark": observed.any(axis=0).all(),
         "the default form": spec.replace(factors=6).identity == load_spec("default").identity,
@@ -99,7 +98,7 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
     constant += benchmarks * np.log(priors.curve_shape.parameters["lam"])
     scales = ("slope", "family_sd", "own_loading_sd", "common_loading_sd", "difficulty", "testlet_sd")
     return World(
-        factors=spec.factors,
+        factors=(1,) * spec.factors,
         x=np.where(sd > 0, 0.0, mean)[:, 0].copy(),
         latent=latent,
         latent_mean=mean[latent, 0],
@@ -116,7 +115,10 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
         basis=np.ascontiguousarray(given["gauge_basis"]),
         complement=np.ascontiguousarray(given["gauge_complement"]),
         first=np.searchsorted(rows, np.arange(len(observed) + 1)),
+        model=rows,
         benchmark=columns,
+        by_benchmark=np.argsort(columns, kind="stable"),
+        first_by_benchmark=np.searchsorted(np.sort(columns), np.arange(benchmarks + 1)),
         score=given["observed_score"][rows, columns],
         informative=given["informative_models"][columns, rows],
         constant=float(constant),
@@ -170,29 +172,37 @@ def _loading_prior(scaled: Any, by_scaled: Any, own: float, common: float) -> tu
 
 
 @_jit
-def _whiten_back(upper: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_linear: Any, by_precision: Any) -> None:
+def _whiten_back(
+    k: int, upper: Any, inverse: Any, left: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_linear: Any,
+    by_precision: Any,
+) -> None:  # fmt: skip
     """Reverse mode of one row of `bayescale.model.whiten_op`, its Jacobian counted once; `theta` becomes P^-1 h."""
-    k = len(z)
-    inverse, middle, left = np.zeros((k, k)), np.empty((k, k)), np.zeros((k, k))
     for i in range(k):
-        inverse[i, i] = 1.0
-        _solve_lower(upper, inverse[:, i])
-    by_z[:] = by_theta
-    _solve_lower(upper, by_z)
-    by_linear[:] = by_z
-    _solve_upper(upper, by_linear)
+        for j in range(k):
+            left[i, j] = 0.0
+            inverse[i, j] = 1.0 if i == j else 0.0
+    for i in range(k):  # L^-1, row by row
+        for l in range(i):  # noqa: E741
+            for j in range(l + 1):
+                inverse[i, j] -= upper[l, i] * inverse[l, j]
+        for j in range(i + 1):
+            inverse[i, j] /= upper[i, i]
+    for i in range(k):
+        by_z[i] = by_theta[i]
+    _solve_lower(upper, by_z, k)
+    for i in range(k):
+        by_linear[i] = by_z[i]
+    _solve_upper(upper, by_linear, k)
     centre = theta
     for i in range(k):
         for j in range(i, k):
             centre[i] -= inverse[j, i] * z[j]
     # -(c h' + L^-T (Phi(z a') + I/2) L^-1), made symmetric, with a the adjoint of z.
     for i in range(k):
-        for j in range(i + 1):
-            middle[i, j] = z[i] * by_z[j] if j < i else 0.5 * (z[i] * by_z[i] + 1)
-    for i in range(k):
         for l in range(i + 1):  # noqa: E741
+            middle = z[i] * by_z[l] if l < i else 0.5 * (z[i] * by_z[i] + 1)
             for j in range(l + 1):
-                left[i, j] += middle[i, l] * inverse[l, j]
+                left[i, j] += middle * inverse[l, j]
     for i in range(k):
         for j in range(k):
             by_precision[i, j] = -centre[i] * by_linear[j]
@@ -205,7 +215,7 @@ def _whiten_back(upper: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_li
 @_jit
 def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     """Log-density at the sampler's coordinates; `gradient` is filled."""
-    factors, models, benchmarks = world.factors, len(world.x), len(world.items)
+    factors, models, benchmarks = len(world.factors), len(world.x), len(world.items)
     families, testlets, rank, latents = world.families, world.testlets, world.basis.shape[1], len(world.latent)
     gradient[:] = 0.0
     total = world.constant
@@ -220,7 +230,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     at_slope = at_shape + benchmarks
     at_offset = at_slope + factors
     at_testlet_sd = at_offset + families * factors
-    at_testlet = at_testlet_sd + 1
+    at_testlet = at_testlet_sd + (testlets > 0)
     at_bent_sd = at_testlet + models * testlets
     at_bent = at_bent_sd + 1
     at_difficulty = at_bent + families * benchmarks
@@ -273,9 +283,12 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     total += _normal(point[at_offset:at_testlet_sd], gradient[at_offset:at_testlet_sd], 0.0, 1.0)
     total += _normal(point[at_testlet:at_bent_sd], gradient[at_testlet:at_bent_sd], 0.0, 1.0)
     total += _normal(point[at_bent:at_difficulty], gradient[at_bent:at_difficulty], 0.0, 1.0)
-    testlet_sd, density = _sd(point[at_testlet_sd], gradient, at_testlet_sd, world.sds[5])
-    bent_sd, more = _sd(point[at_bent_sd], gradient, at_bent_sd, world.sds[6])
-    total += density + more
+    bent_sd, density = _sd(point[at_bent_sd], gradient, at_bent_sd, world.sds[6])
+    total += density
+    testlet_sd = 0.0
+    if testlets > 0:
+        testlet_sd, density = _sd(point[at_testlet_sd], gradient, at_testlet_sd, world.sds[5])
+        total += density
 
     offset = point[at_offset:at_testlet_sd].reshape((families, factors))
     location, by_location = np.empty((models, factors)), np.zeros((models, factors))
@@ -304,13 +317,14 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     cells = len(world.score)
     found = np.empty((cells, 8))
     about, mean_location = np.zeros(benchmarks), np.zeros((benchmarks, factors))
-    shared = [
-        _benchmark(floor[b], world.ceiling[b], shape[b], precision[b], world.counted[b]) for b in range(benchmarks)
-    ]
-    for m in range(models):
-        for c in range(world.first[m], world.first[m + 1]):
-            b = world.benchmark[c]
-            cell = _cell(world.score[c], floor[b], world.ceiling[b], shape[b], shared[b])
+    middle, stretch = np.empty(benchmarks), np.empty(benchmarks)
+    for b in range(benchmarks):
+        shared = _benchmark(floor[b], world.ceiling[b], shape[b], precision[b], world.counted[b])
+        middle[b], stretch[b] = shared[0]
+        for place in range(world.first_by_benchmark[b], world.first_by_benchmark[b + 1]):
+            c = world.by_benchmark[place]
+            m = world.model[c]
+            cell = _cell(world.score[c], floor[b], world.ceiling[b], shape[b], shared)
             found[c, 0], found[c, 1], found[c, 2], found[c, 3] = cell[0], cell[1], cell[2], cell[3]
             found[c, 4], found[c, 5], found[c, 6], found[c, 7] = cell[4], cell[5], cell[6], cell[7]
             about[b] -= world.informative[c] * cell[1]
@@ -325,7 +339,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     total += _normal(difficulty, by_difficulty, 0.0, world.sds[4])
 
     # Models: whiten, score, and back.
-    half = [half_way(shape[b]) for b in range(benchmarks)]
+    inverse, left = np.empty((factors, factors)), np.empty((factors, factors))
     upper, by_p = np.zeros((factors, factors)), np.empty((factors, factors))
     theta, by_theta, by_linear = np.empty(factors), np.empty(factors), np.empty(factors)
     turned = np.empty(factors)
@@ -347,14 +361,15 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
                 theta[i] += linear * loading[b, i]
                 for j in range(i, factors):
                     upper[i, j] += weight * loading[b, i] * loading[b, j]
-        _upper_factor(upper, upper)
+        _upper_factor(upper, upper, factors)
         z = point[at_capability + m * factors : at_capability + (m + 1) * factors]
-        _solve_lower(upper, theta)
+        _solve_lower(upper, theta, factors)
+        volume = 1.0
         for i in range(factors):
-            total -= np.log(upper[i, i])
+            volume *= upper[i, i]
             theta[i] += z[i]
-        _solve_upper(upper, theta)
-        total -= 0.5 * factors * _LOG_TWO_PI
+        _solve_upper(upper, theta, factors)
+        total -= np.log(volume) + 0.5 * factors * _LOG_TWO_PI
         for k in range(factors):
             residual = theta[k] - location[m, k]
             total -= 0.5 * residual**2
@@ -368,7 +383,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             for k in range(factors):
                 eta += loading[b, k] * theta[k]
             phi, width, n, score = precision[b], world.ceiling[b] - floor[b], world.items[b], world.score[c]
-            share, steep, by_form = _curve(eta, shape[b], half[b])
+            share, steep, by_form = _curve(eta, shape[b], (middle[b], stretch[b]))
             mean = floor[b] + width * share
             alpha, beta = mean * phi + 1e-300, (1 - mean) * phi + 1e-300
             below_a, by_a = log_gamma_and_digamma(alpha)
@@ -394,7 +409,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
                 by_theta[k] += by_eta * loading[b, k]
                 by_loading[b, k] += by_eta * theta[k]
         by_z = gradient[at_capability + m * factors : at_capability + (m + 1) * factors]
-        _whiten_back(upper, z, theta, by_theta, by_z, by_linear, by_p)
+        _whiten_back(factors, upper, inverse, left, z, theta, by_theta, by_z, by_linear, by_p)
         for i in range(factors):
             by_location[m, i] += by_linear[i]
             for j in range(i):
@@ -421,7 +436,8 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
                 at = at_testlet + m * testlets + g
                 gradient[at] += testlet_sd * by_effect
                 by_testlet_sd += point[at] * by_effect
-    gradient[at_testlet_sd] += testlet_sd * by_testlet_sd
+    if testlets > 0:
+        gradient[at_testlet_sd] += testlet_sd * by_testlet_sd
     gradient[at_bent_sd] += bent_sd * by_bent_sd
 
     # Back through what the difficulties rest on, and the working responses.
