@@ -36,8 +36,9 @@ def route_table(
 ) -> pd.DataFrame:
     """One row a size and route; `found` has the means of expected scores and their MCSE by piece.
 
-    Rates are those of the lesser of bulk and tail ESS. Where compiling counts, they are those of a fit that ends with `ENOUGH`
-    effective draws: compiling and warm-up are paid once, and routes that were sampled for fewer draws lose nothing by it.
+    Rates are those of the lesser of bulk and tail ESS. Where compiling counts, they are those of a fit that ends with
+    `ENOUGH` effective draws: compiling and warm-up are paid once, and routes that were sampled for fewer draws lose
+    nothing by it.
     ``off`` is the largest difference of a mean to that of the package's route in joint Monte Carlo standard errors, and
     ``beyond_3`` the share of scores where it exceeds three.
     """
