@@ -14,7 +14,8 @@ from bayescale.model import build_model
 from bayescale.spec import load_spec
 from benchmarks.speed.sizes import DENSITY, problem, simulate
 from benchmarks.speed.table import markdown, tables
-from benchmarks.speed.yardstick import ORDER, log_density, make_world
+from benchmarks.speed.world import make_world
+from benchmarks.speed.yardstick import ORDER, log_density
 
 TESTLETS = {"none": ("",) * 5, "a pair": ("", "", "pair", "", "pair")}
 

@@ -114,7 +114,8 @@ def microseconds(call: Callable[[Any], Any], points: list[Any], least: float = 2
 def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     """One gradient of the package's program, and of the yardstick, at the same points."""
     from bayescale.compiled import compiled_for
-    from benchmarks.speed.yardstick import log_density, make_world
+    from benchmarks.speed.world import make_world
+    from benchmarks.speed.yardstick import log_density
 
     spec, evals = problem(size)
     started = time.perf_counter()

@@ -1,10 +1,11 @@
 """Run every piece that is missing, one process after the other, then print the table and write it as JSON.
 
-    python -m benchmarks.speed FOLDER [--only TEXT] [--limit SECONDS] [--list]
+    python -m benchmarks.speed FOLDER [--only TEXT] [--limit SECONDS] [--list] [--page docs/performance.md]
 
 A piece is one measurement of one size in a process of its own (`pieces`). Finished ones stay in FOLDER and are not
 repeated, so the same command goes on from there; `--only` runs those whose name holds TEXT, `--limit` starts none after
-so many seconds. Nothing else should compute on the machine meanwhile. What needs JAX needs the extra ``numpyro``.
+so many seconds, `--page` puts tables and picture into the page on performance. Nothing else should compute on the
+machine meanwhile. What needs JAX needs the extra ``numpyro``.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS")
+    parser.add_argument("--page", type=Path, help="Markdown page to put tables and picture into")
     parser.add_argument("--list", action="store_true", help="print the pieces that are missing and stop")
     given = parser.parse_args()
     folder = given.folder.resolve()
@@ -147,5 +149,21 @@ def main() -> None:
     document = {"machine": machine(), **{title: rows.to_dict("records") for title, rows in found.items()}}
     (folder / "speed.json").write_text(json.dumps(document, indent=1, default=float))
     print(markdown(found))
+    picture = folder / "speed.png" if given.page is None else given.page.with_suffix(".png")
     if not found["cost of a gradient"].empty:
-        draw(found["cost of a gradient"], folder / "speed.png")
+        draw(found["cost of a gradient"], picture)
+    if given.page is not None:
+        given.page.write_text(_with_tables(given.page.read_text(), f"{_described(machine())}\n{markdown(found)}"))
+
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def _with_tables(page: str, tables: str) -> str:
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{tables}{END}{rest.split(END)[1]}"
+
+
+def _described(on: dict[str, object]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in dict(on["versions"]).items())  # type: ignore[call-overload]
+    return f"{on['processor']}, {on['cores']} cores, {on['system']}, Python {on['python']}; {versions}.\n"

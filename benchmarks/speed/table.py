@@ -63,6 +63,8 @@ def route_table(
                 "sample_cpu_s": p["sample_cpu_s"],
                 "draws": p["draws"],
                 "steps_a_draw": p["steps_a_draw"],
+                # All threads together: what a gradient costs with the sampler's own share of a step.
+                "us_a_gradient": p["sample_cpu_s"] / (p["steps_a_draw"] * p["draws"] / (1 - p["warm_up"])) * 1e6,
                 "rhat": p["rhat"],
                 "bulk_ess": p["bulk_ess"],
                 "tail_ess": p["tail_ess"],
@@ -139,16 +141,60 @@ def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: 
     return pd.DataFrame(rows, columns=["what", "target", "measured"])
 
 
+# What the page shows of each table, and under which heading.
+SHOWN = {
+    "targets": {"what": "what", "target": "target", "measured": "measured"},
+    "routes": {
+        "size": "scores",
+        "route": "route",
+        "compile_s": "compiling, s",
+        "warm_compile_s": "from disk, s",
+        "steps_a_draw": "gradients a draw",
+        "us_a_gradient": "µs a gradient",
+        "draws": "draws",
+        "bulk_ess": "bulk ESS",
+        "tail_ess": "tail ESS",
+        "seconds_to_400": "s to 400 ESS",
+        "ess_a_second_ratio": "slower by, sampling",
+        "ess_a_second_compiling_ratio": "slower by, with compiling",
+        "ess_a_cpu_second_ratio": "slower by, processor time of sampling",
+        "peak_gib": "peak GiB",
+        "off": "largest z of a mean",
+        "beyond_3": "share beyond 3",
+    },
+    "cost of a gradient": {
+        "size": "scores",
+        "models": "models",
+        "benchmarks": "benchmarks",
+        "cells": "cells",
+        "parameters": "parameters",
+        "package_us": "package, µs",
+        "yardstick_us": "yardstick, µs",
+        "ratio": "ratio",
+        "ns_a_cell": "ns a cell",
+        "peak_gib": "peak GiB",
+    },
+    "beyond the gradient": {
+        "metric": "metric",
+        "us_a_step": "µs a leapfrog step",
+        "gradient_us": "of which gradient",
+        "beyond_us": "beyond it",
+    },
+    "operations": {"operation": "operation", "nodes": "nodes", "us": "µs", "share": "share"},
+}
+
+
 def markdown(found: dict[str, pd.DataFrame]) -> str:
     """All tables as Markdown, three significant digits."""
     parts = []
     for title, table in found.items():
         if table.empty:
             continue
-        head = f"| {' | '.join(table.columns)} |\n|{' --- |' * table.shape[1]}"
-        rows = [f"| {' | '.join(_cell(v) for v in row)} |" for row in table.itertuples(index=False)]
-        parts.append("\n".join([f"\n## {title}\n", head, *rows]))
-    return "\n".join(parts)
+        shown = SHOWN[title]
+        head = f"| {' | '.join(shown.values())} |\n|{' --- |' * len(shown)}"
+        rows = [f"| {' | '.join(_cell(v) for v in row)} |" for row in table[list(shown)].itertuples(index=False)]
+        parts.append("\n".join([f"\n### {title.capitalize()}\n", head, *rows]))
+    return "\n".join(parts) + "\n"
 
 
 def _cell(value: Any) -> str:
