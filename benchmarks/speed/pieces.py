@@ -178,7 +178,7 @@ def main() -> None:
         found = (KINDS | TARGETS)[kind](size, route, output)
     found |= {"kind": kind, "size": size, "route": route, "process_s": since_process_start()}
     partial = output.with_suffix(".partial")
-    partial.write_text(json.dumps(found, indent=1))
+    partial.write_text(json.dumps(found, indent=1, default=float))
     partial.rename(output)
 
 

@@ -19,17 +19,24 @@ THINNED = 400
 def fit(size: str, route: str, output: Path) -> dict[str, Any]:
     """`bayescale.fit` as it stands, in this new process; the posterior is kept for `forecasts`."""
     from benchmarks.speed.pieces import peak_gib, settings, since_process_start
+    from benchmarks.speed.routes import Seconds
     from benchmarks.speed.sizes import problem
 
     spec, evals = problem(size)
     given = settings()
     lengths = {name: given[name] for name in ("draws", "tune", "chains", "cores", "progressbar")}
     posterior = bs.fit(spec, evals, random_seed=1, **lengths)
-    seconds, verdict = since_process_start(), posterior.verdict
+    seconds, verdict, used = since_process_start(), posterior.verdict, Seconds.now().processor
     posterior.save(output.with_suffix(".nc"))
     matrix = evals.matrix()
     masked = evals.mask(matrix.notnull() & (np.arange(matrix.size).reshape(matrix.shape) % 10 == 0))
-    found = {"from_process_start_s": seconds, "rhat": verdict.rhat, "ess": verdict.ess_bulk, "peak_gib": peak_gib()}
+    found = {
+        "from_process_start_s": seconds,
+        "cpu_s": used,
+        "rhat": verdict.rhat,
+        "ess": verdict.ess_bulk,
+        "peak_gib": peak_gib(),
+    }
     from bayescale.compiled import compiled_for
 
     started = time.perf_counter()
