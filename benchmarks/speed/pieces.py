@@ -100,14 +100,16 @@ def _call(program: Any) -> Callable[[np.ndarray], float]:
     return call
 
 
-def microseconds(call: Callable[[Any], Any], points: list[Any], least: float = 2.0) -> float:
-    """Processor time of one call, the fastest of rounds over `points` for `least` seconds."""
+def microseconds(
+    call: Callable[[Any], Any], points: list[Any], least: float = 2.0, clock: Callable[[], float] = time.thread_time
+) -> float:
+    """Time of one call, by default this thread's on a processor: the fastest of rounds for `least` seconds."""
     best, until = np.inf, time.perf_counter() + least
     while time.perf_counter() < until:
-        started = time.thread_time()
+        started = clock()
         for point in points:
             call(point)
-        best = min(best, (time.thread_time() - started) / len(points) * 1e6)
+        best = min(best, (clock() - started) / len(points) * 1e6)
     return best
 
 
@@ -143,6 +145,28 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     }
 
 
+def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
+    """One gradient by JAX, of one chain alone and of each of four at once; seconds on the wall, for XLA has threads."""
+    import jax
+
+    from benchmarks.speed.routes import compile_jax
+
+    spec, evals = problem(size)
+    program = compile_jax(spec, evals)
+    run, shared = program._make_logp_func(), program._shared_data
+    points = [program._make_initial_points(seed) for seed in range(CHAINS)]
+    density, data = program._raw_logp_fn, list(shared.values())
+    at_once = jax.jit(jax.vmap(jax.value_and_grad(lambda x: density(x, *data)[0])))
+    together = np.stack(points)
+    at_once(together)
+    clock = time.perf_counter
+    return {
+        "jax_us": microseconds(lambda point: run(point, **shared), points, clock=clock),
+        "jax_at_once_us": microseconds(lambda x: jax.block_until_ready(at_once(x)), [together], clock=clock) / CHAINS,
+        "peak_gib": peak_gib(),
+    }
+
+
 def operations(size: str, route: str, output: Path) -> dict[str, Any]:
     """Where the time of a gradient goes, and what a leapfrog step and a draw cost beyond it."""
     import nutpie
@@ -165,7 +189,13 @@ def operations(size: str, route: str, output: Path) -> dict[str, Any]:
     return found
 
 
-KINDS = {"sample": sample, "warm": warm, "gradient": gradient, "operations": operations}
+KINDS = {
+    "sample": sample,
+    "warm": warm,
+    "gradient": gradient,
+    "gradient-jax": gradient_jax,
+    "operations": operations,
+}
 
 
 def main() -> None:

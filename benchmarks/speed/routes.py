@@ -62,19 +62,24 @@ def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
     return Timed(idata, compiled - started, Seconds.now() - compiled)
 
 
-def nutpie_jax(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
-    """Nutpie with the density compiled by JAX, which also differentiates it."""
+def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
+    """Compile the density for nutpie by JAX, which also differentiates it, up to and with the first call."""
     import nutpie as library
 
     from bayescale.model.jax_ops import register
 
     register()
-    started = Seconds.now()
     model, data = build_model(spec, evals), model_data(spec, evals)
     start = starting_point(data, gauged(spec, data))
     program = library.compile_pymc_model(model, backend="jax", gradient_backend="jax", initial_points=start)
-    logp = program._make_logp_func()
-    logp(program._make_initial_points(SEED), **program._shared_data)
+    program._make_logp_func()(program._make_initial_points(SEED), **program._shared_data)
+    return program
+
+
+def nutpie_jax(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
+    """Nutpie with the density compiled by JAX."""
+    started = Seconds.now()
+    program = compile_jax(spec, evals)
     compiled = Seconds.now()
     idata = _fit_module()._sample(program, **settings)
     return Timed(idata, compiled - started, Seconds.now() - compiled)

@@ -23,11 +23,20 @@ from pathlib import Path
 
 # Longer than any piece should take on two cores; one that takes longer is written down as failed.
 PATIENCE = 3600
-# Draws a chain, such that no piece takes more than some minutes: JAX's routes take twenty times as long for a gradient.
+# The larger simulated sizes are timed by their gradient alone.
+SAMPLED = 3
+# Draws a chain, such that no piece takes more than some minutes: a gradient by JAX takes ten times as long and more, so
+# that its routes are sampled on the small table only.
 TUNE = 300
 DRAWS = {
-    "base-llms": {"nutpie": 1000, "pymc": 1000, "others": 200},
-    "base-llms-all": {"nutpie": 250, "pymc": 100, "others": 50},
+    "base-llms": {
+        "nutpie": 1000,
+        "pymc": 1000,
+        "nutpie-jax": 300,
+        "numpyro-vectorized": 100,
+        "numpyro-parallel": 100,
+    },
+    "base-llms-all": {"nutpie": 250, "pymc": 100},
 }
 
 
@@ -52,7 +61,7 @@ class Piece:
 
 def plan() -> list[Piece]:
     """Every piece, in the order in which they run."""
-    from benchmarks.speed.routes import ENVIRONMENT, ROUTES
+    from benchmarks.speed.routes import ENVIRONMENT
     from benchmarks.speed.sizes import GRID
 
     pieces = [
@@ -62,14 +71,14 @@ def plan() -> list[Piece]:
         Piece("operations", "base-llms"),
     ]
     pieces += [Piece("gradient", size) for size in ("base-llms", "base-llms-all", *GRID)]
-    for size in ("base-llms", "base-llms-all"):
-        for route in ROUTES:
+    pieces += [Piece("gradient-jax", size) for size in DRAWS]
+    for size, lengths in DRAWS.items():
+        for route, draws in lengths.items():
             environment = ENVIRONMENT.get(route, {})
-            length = {"draws": DRAWS[size].get(route, DRAWS[size]["others"]), "tune": TUNE}
-            pieces.append(Piece("sample", size, route, cold=True, environment=environment, **length))
+            pieces.append(Piece("sample", size, route, draws, TUNE, cold=True, environment=environment))
             if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
                 pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
-    pieces += [Piece("sample", size, draws=100, tune=200) for size in GRID]
+    pieces += [Piece("sample", size, draws=100, tune=200) for size in list(GRID)[:SAMPLED]]
     return pieces
 
 

@@ -20,7 +20,7 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     of = {kind: [p for p in pieces if p["kind"] == kind] for kind in {p["kind"] for p in pieces}}
     found = {p.with_suffix("").name: dict(np.load(p)) for p in folder.glob("sample--*.npz")}
     routes = route_table(of.get("sample", []), of.get("warm", []), found)
-    gradients = gradient_table(of.get("gradient", []))
+    gradients = gradient_table(of.get("gradient", []), of.get("gradient-jax", []))
     steps, kinds = operation_tables(of.get("operations", []))
     return {
         "targets": target_table(pieces, routes, gradients),
@@ -86,11 +86,13 @@ def route_table(
     return table
 
 
-def gradient_table(pieces: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a size: microseconds of the package and of the yardstick, by cells."""
+def gradient_table(pieces: list[dict[str, Any]], by_jax: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a size: microseconds of the package, of the yardstick and by JAX (one chain, four at once), by cells."""
     names = ["size", "models", "benchmarks", "cells", "parameters"]
     names += ["compile_s", "package_us", "yardstick_us", "peak_gib"]
     table = pd.DataFrame([{n: p[n] for n in names} for p in pieces], columns=names).sort_values("cells")
+    for name in ("jax_us", "jax_at_once_us"):
+        table[name] = table["size"].map({p["size"]: p[name] for p in by_jax}).astype(float)
     table["ratio"] = table["package_us"] / table["yardstick_us"]
     table["ns_a_cell"] = 1000 * table["package_us"] / table["cells"]
     return table.reset_index(drop=True)
@@ -172,6 +174,8 @@ SHOWN = {
         "yardstick_us": "yardstick, µs",
         "ratio": "ratio",
         "ns_a_cell": "ns a cell",
+        "jax_us": "JAX, µs",
+        "jax_at_once_us": "JAX, four chains at once, µs a chain",
         "peak_gib": "peak GiB",
     },
     "beyond the gradient": {

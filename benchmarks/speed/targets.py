@@ -49,7 +49,7 @@ def forecasts(size: str, route: str, output: Path) -> dict[str, Any]:
     from benchmarks.forecast import seconds
     from benchmarks.speed.pieces import peak_gib
 
-    posterior = bs.Posterior.load(next(output.parent.glob(f"fit-warm--{size}--*.nc")))
+    posterior = bs.Posterior.load(next(output.parent.glob(f"fit-*--{size}--*.nc")))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found: dict[str, Any] = {"forecast_s": seconds(posterior)}
