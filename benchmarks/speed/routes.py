@@ -116,8 +116,6 @@ ROUTES: dict[str, Callable[[bs.Spec, bs.Evals, dict[str, Any]], Timed]] = {
     "numpyro-parallel": numpyro,
     "nutpie-jax": nutpie_jax,
 }
-# What a route needs to be said before its process starts.
-ENVIRONMENT = {"numpyro-parallel": {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}}
 
 
 def expected_scores(idata: Any, spec: bs.Spec, evals: bs.Evals, most: int = 1200) -> np.ndarray:

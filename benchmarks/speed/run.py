@@ -40,6 +40,10 @@ DRAWS = {
 }
 
 
+# What a route needs to be said before its process starts.
+ENVIRONMENT = {"numpyro-parallel": {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}}
+
+
 @dataclass(frozen=True)
 class Piece:
     """One measurement: what, of which size, by which route, with how many draws and warm-up steps a chain."""
@@ -61,7 +65,6 @@ class Piece:
 
 def plan() -> list[Piece]:
     """Every piece, in the order in which they run."""
-    from benchmarks.speed.routes import ENVIRONMENT
     from benchmarks.speed.sizes import GRID
 
     pieces = [
