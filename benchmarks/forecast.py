@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import bayescale as bs
 
 
-def seconds(posterior: bs.Posterior) -> dict[str, float]:
+def seconds(posterior: bs.Posterior, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     """Seconds of a forecast for a family that is known, and one that is new, without and with known scores."""
     found = {}
     for title, family in (("known family", posterior.evals.families[0]), ("new family", bs.NEW_FAMILY)):
@@ -19,9 +20,9 @@ def seconds(posterior: bs.Posterior) -> dict[str, float]:
         expected = draws.median(("chain", "draw")).squeeze()
         given = {name: round(float(expected.sel(benchmark=name)), 2) for name in posterior.evals.benchmark_names[:3]}
         for label, scores in (("", None), (f", given {', '.join(given)}", given)):
-            started = time.perf_counter()
+            started = clock()
             posterior.forecast(family=family, flops=1e25, given=scores)
-            found[f"{title}{label}"] = time.perf_counter() - started
+            found[f"{title}{label}"] = clock() - started
     return found
 
 

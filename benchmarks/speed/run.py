@@ -25,8 +25,8 @@ from pathlib import Path
 PATIENCE = 3600
 # The larger simulated sizes are timed by their gradient alone.
 SAMPLED = 3
-# Draws a chain, such that no piece takes more than some minutes: a gradient by JAX takes ten times as long and more, so
-# that its routes are sampled on the small table only.
+# Draws a chain, such that no piece takes more than some minutes: NumPyro takes that for a hundred draws of the small
+# table, so that JAX's routes are sampled there only.
 TUNE = 300
 DRAWS = {
     "base-llms": {
