@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
@@ -27,6 +28,10 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         )
     ax.set(xscale="log", yscale="log", xlabel="observed scores (cells)", ylabel="time of one gradient (µs)")
     ax.set_xlim(cells[0] / 3, cells[1] * 1.5)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axis.set_minor_formatter(NullFormatter())
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     figure.savefig(path, dpi=150)
