@@ -165,18 +165,21 @@ def fit(
     return posterior
 
 
-def _nutpie(
-    spec: Spec, evals: Evals, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int,
-    progressbar: bool,
-) -> Any:  # fmt: skip
-    import nutpie
-
+def _nutpie(spec: Spec, evals: Evals, **settings: Any) -> Any:
     from bayescale.compiled import compiled_for
 
-    with working("Compiling the model", progressbar):
-        compiled = compiled_for(spec, evals)
+    with working("Compiling the model", settings["progressbar"]):
+        program = compiled_for(spec, evals)
+    return _sample(program, **settings)
+
+
+def _sample(
+    program: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool
+) -> Any:
+    import nutpie
+
     idata = nutpie.sample(
-        compiled,
+        program,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -217,9 +220,9 @@ def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fi
     )
 
 
-def _numpyro(spec: Spec, evals: Evals, *, cores: int, **settings: Any) -> Any:
+def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: Any) -> Any:
     try:
-        import jax  # noqa: F401
+        import jax
         import numpyro  # noqa: F401
     except ImportError:
         raise MissingDependencyError(
@@ -228,8 +231,13 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, **settings: Any) -> Any:
     from bayescale.model.jax_ops import register
 
     register()
+    # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise.
+    method = "parallel" if jax.local_device_count() >= chains else "vectorized"
     # JAX traces fixed shapes only, so the cells can be no containers here.
-    return _pymc(spec, evals, cores=cores, nuts_sampler="numpyro", fixed=True, **settings)
+    return _pymc(
+        spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True,
+        nuts_sampler_kwargs={"chain_method": method}, **settings,
+    )  # fmt: skip
 
 
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}

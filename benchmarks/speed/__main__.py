@@ -1,0 +1,5 @@
+"""``python -m benchmarks.speed FOLDER``."""
+
+from benchmarks.speed.run import main
+
+main()

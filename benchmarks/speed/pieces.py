@@ -1,0 +1,216 @@
+"""What one process measures: ``python -m benchmarks.speed.pieces KIND SIZE ROUTE OUTPUT``; `run` starts them all."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.sizes import problem
+
+CHAINS, CORES = 4, 2
+
+
+def peak_gib() -> float:
+    """Largest memory of this process so far, with the largest of those that it started, GiB."""
+    of = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(who).ru_maxrss for who in of) / 2**20
+
+
+def since_process_start() -> float:
+    """Seconds since `run` started this process."""
+    return time.time() - float(os.environ["SPEED_STARTED"])
+
+
+def settings() -> dict[str, Any]:
+    """How long to sample, from the environment that `run` gives."""
+    return {
+        "draws": int(os.environ["SPEED_DRAWS"]),
+        "tune": int(os.environ["SPEED_TUNE"]),
+        "chains": CHAINS,
+        "cores": CORES,
+        "target_accept": 0.8,
+        "seed": 1,
+        "progressbar": False,
+    }
+
+
+def sample(size: str, route: str, output: Path) -> dict[str, Any]:
+    """One route, from an empty cache on disk: seconds, memory, steps, effective draws, and what was found."""
+    import arviz as az
+
+    from benchmarks.speed.routes import ROUTES, expected_scores
+
+    spec, evals = problem(size)
+    given = settings()
+    timed = ROUTES[route](spec, evals, given)
+    memory = peak_gib()
+    stats = timed.idata["sample_stats"]
+    steps = stats["n_steps"].to_numpy()
+    scores = expected_scores(timed.idata, spec, evals)
+    found = az.convert_to_dataset(scores)
+    of_scores = (az.ess(found), az.ess(found, method="tail"), az.mcse(found), az.rhat(found))
+    bulk, tail, mcse, rhat = (values["x"].to_numpy() for values in of_scores)
+    np.savez(output.with_suffix(".npz"), mean=scores.mean(axis=(0, 1)), mcse=mcse)
+    return {
+        "compile_s": timed.compiling.wall,
+        "sample_s": timed.sampling.wall,
+        "compile_cpu_s": timed.compiling.processor,
+        "sample_cpu_s": timed.sampling.processor,
+        "peak_gib": memory,
+        "draws": given["draws"] * CHAINS,
+        "warm_up": given["tune"] / (given["tune"] + given["draws"]),
+        "steps_a_draw": float(steps.mean()),
+        "divergences": int(stats["diverging"].sum()),
+        "bulk_ess": float(np.nanmin(bulk)),
+        "tail_ess": float(np.nanmin(tail)),
+        "rhat": float(np.nanmax(rhat)),
+    }
+
+
+def warm(size: str, route: str, output: Path) -> dict[str, Any]:
+    """Compile in a new process, with the caches that `sample` left on disk."""
+    from benchmarks.speed.routes import ROUTES
+
+    spec, evals = problem(size)
+    compiling = ROUTES[route](spec, evals, settings() | {"draws": 1, "tune": 1}).compiling
+    return {"compile_s": compiling.wall, "compile_cpu_s": compiling.processor}
+
+
+def _call(program: Any) -> Callable[[np.ndarray], float]:
+    """The function that nutpie calls for a gradient, without Python's share of the call."""
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, *[ctypes.c_void_p] * 4)
+    run, data = prototype(program.compiled_logp_func.address), program.user_data
+    gradient, density = np.zeros(program.n_dim), np.zeros(1)
+
+    def call(point: np.ndarray) -> float:
+        run(len(point), point.ctypes.data, gradient.ctypes.data, density.ctypes.data, data.ctypes.data)
+        return float(density[0])
+
+    call.gradient = gradient  # type: ignore[attr-defined]
+    return call
+
+
+def microseconds(
+    call: Callable[[Any], Any], points: list[Any], least: float = 2.0, clock: Callable[[], float] = time.thread_time
+) -> float:
+    """Time of one call, by default this thread's on a processor: the fastest of rounds for `least` seconds."""
+    best, until = np.inf, time.perf_counter() + least
+    while time.perf_counter() < until:
+        started = clock()
+        for point in points:
+            call(point)
+        best = min(best, (clock() - started) / len(points) * 1e6)
+    return best
+
+
+def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
+    """One gradient of the package's program, and of the yardstick, at the same points."""
+    from bayescale.compiled import compiled_for
+    from benchmarks.speed.world import make_world
+    from benchmarks.speed.yardstick import log_density
+
+    spec, evals = problem(size)
+    started = time.perf_counter()
+    program = compiled_for(spec, evals)
+    compile_s = time.perf_counter() - started
+    points = [program.initial_point_func(seed) for seed in range(20)]
+    package, world, by_hand = _call(program), make_world(evals, spec), np.empty(program.n_dim)
+    off = [0.0]
+    for point in points:
+        value, other = package(point), log_density(point, world, by_hand)
+        scale = np.abs(by_hand).max()
+        off += [abs(value / other - 1), float(np.abs(package.gradient - by_hand).max() / scale)]  # type: ignore[attr-defined]
+    if max(off) > 1e-6:
+        raise AssertionError(f"yardstick and package differ by {max(off):.1e} of the density or the largest slope")
+    return {
+        "cells": evals.n_scores,
+        "models": len(evals.model_names),
+        "benchmarks": len(evals.benchmark_names),
+        "parameters": program.n_dim,
+        "compile_s": compile_s,
+        "package_us": microseconds(package, points),
+        "yardstick_us": microseconds(lambda point: log_density(point, world, by_hand), points),
+        "largest_difference": max(off),
+        "peak_gib": peak_gib(),
+    }
+
+
+def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
+    """One gradient by JAX, of one chain alone and of each of four at once; seconds on the wall, for XLA has threads."""
+    import jax
+
+    from benchmarks.speed.routes import compile_jax
+
+    spec, evals = problem(size)
+    program = compile_jax(spec, evals)
+    run, shared = program._make_logp_func(), program._shared_data
+    points = [program._make_initial_points(seed) for seed in range(CHAINS)]
+    density, data = program._raw_logp_fn, list(shared.values())
+    at_once = jax.jit(jax.vmap(jax.value_and_grad(lambda x: density(x, *data)[0])))
+    together = np.stack(points)
+    at_once(together)
+    clock = time.perf_counter
+    return {
+        "jax_us": microseconds(lambda point: run(point, **shared), points, clock=clock),
+        "jax_at_once_us": microseconds(lambda x: jax.block_until_ready(at_once(x)), [together], clock=clock) / CHAINS,
+        "peak_gib": peak_gib(),
+    }
+
+
+def operations(size: str, route: str, output: Path) -> dict[str, Any]:
+    """Where the time of a gradient goes, and what a leapfrog step and a draw cost beyond it."""
+    import nutpie
+
+    from bayescale.compiled import compiled_for
+    from benchmarks.speed.operations import timed_operations
+
+    spec, evals = problem(size)
+    program = compiled_for(spec, evals)
+    points = [program.initial_point_func(seed) for seed in range(20)]
+    found: dict[str, Any] = {"gradient_us": microseconds(_call(program), points)}
+    common = {"tune": 300, "chains": 1, "cores": 1, "seed": 1, "progress_bar": False, "maxdepth": 6}
+    for metric, low_rank in (("low-rank metric", True), ("diagonal metric", False)):
+        used = time.process_time()
+        idata = nutpie.sample(program, draws=300, save_warmup=True, low_rank_modified_mass_matrix=low_rank, **common)
+        used = time.process_time() - used
+        steps = sum(int(idata[group]["n_steps"].sum()) for group in ("sample_stats", "warmup_sample_stats"))
+        found[metric] = {"us_a_step": used / steps * 1e6, "steps": steps, "draws": 600}
+    found["operations"] = timed_operations(program, points[0]).round(2).to_dict("records")
+    return found
+
+
+KINDS = {
+    "sample": sample,
+    "warm": warm,
+    "gradient": gradient,
+    "gradient-jax": gradient_jax,
+    "operations": operations,
+}
+
+
+def main() -> None:
+    """Measure one piece and write it as JSON, whole or not at all."""
+    from benchmarks.speed.targets import TARGETS
+
+    kind, size, route, output = sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = (KINDS | TARGETS)[kind](size, route, output)
+    found |= {"kind": kind, "size": size, "route": route, "process_s": since_process_start()}
+    partial = output.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=1, default=float))
+    partial.rename(output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Routes to the same posterior, each as two steps that can be timed: compile, then sample."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import bayescale as bs
+from bayescale.draws import read_draws
+from bayescale.model import build_model, model_data
+from bayescale.model.build import gauged
+from bayescale.model.reference import starting_point
+
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Seconds on the wall, and of processors in this process and those that it started and that have ended."""
+
+    wall: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> Seconds:
+        """So far."""
+        of = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(time.perf_counter(), sum(used.ru_utime + used.ru_stime for used in of))
+
+    def __sub__(self, other: Seconds) -> Seconds:
+        return Seconds(max(self.wall - other.wall, 0.0), max(self.processor - other.processor, 0.0))
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Draws of one route, and the seconds that they took."""
+
+    idata: Any
+    compiling: Seconds
+    sampling: Seconds
+
+
+def _fit_module() -> Any:
+    import importlib
+
+    return importlib.import_module("bayescale.fit")
+
+
+def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
+    """The package's own: nutpie, compiled by Numba."""
+    from bayescale.compiled import compiled_for
+
+    started = Seconds.now()
+    compiled_for(spec, evals)
+    compiled = Seconds.now()
+    idata = _fit_module()._nutpie(spec, evals, **settings)
+    return Timed(idata, compiled - started, Seconds.now() - compiled)
+
+
+def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
+    """Compile the density for nutpie by JAX, which also differentiates it, up to and with the first call."""
+    import nutpie as library
+
+    from bayescale.model.jax_ops import register
+
+    register()
+    model, data = build_model(spec, evals), model_data(spec, evals)
+    start = starting_point(data, gauged(spec, data))
+    program = library.compile_pymc_model(model, backend="jax", gradient_backend="jax", initial_points=start)
+    program._make_logp_func()(program._make_initial_points(SEED), **program._shared_data)
+    return program
+
+
+def nutpie_jax(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
+    """Nutpie with the density compiled by JAX."""
+    started = Seconds.now()
+    program = compile_jax(spec, evals)
+    compiled = Seconds.now()
+    idata = _fit_module()._sample(program, **settings)
+    return Timed(idata, compiled - started, Seconds.now() - compiled)
+
+
+def pymc(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
+    """PyMC's own NUTS: compiling ends when the first draw arrives."""
+    first: list[Seconds] = []
+
+    def drawn(**_: Any) -> None:
+        if not first:
+            first.append(Seconds.now())
+
+    started = Seconds.now()
+    idata = _fit_module()._pymc(spec, evals, callback=drawn, **settings)
+    return Timed(idata, first[0] - started, Seconds.now() - first[0])
+
+
+def numpyro(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
+    """NumPyro on the processor: it compiles within its one call, so a run of one draw tells how long that takes."""
+    run = _fit_module()._numpyro
+    started = Seconds.now()
+    run(spec, evals, **settings | {"draws": 1, "tune": 1})
+    compiled = Seconds.now()
+    idata = run(spec, evals, **settings)
+    compiling = compiled - started
+    return Timed(idata, compiling, Seconds.now() - compiled - compiling)
+
+
+ROUTES: dict[str, Callable[[bs.Spec, bs.Evals, dict[str, Any]], Timed]] = {
+    "nutpie": nutpie,
+    "pymc": pymc,
+    "numpyro-vectorized": numpyro,
+    "numpyro-parallel": numpyro,
+    "nutpie-jax": nutpie_jax,
+}
+
+
+def expected_scores(idata: Any, spec: bs.Spec, evals: bs.Evals, most: int = 1200) -> np.ndarray:
+    """Expected scores (chain, draw, score), `most` of them at random where there are more."""
+    tidy = _fit_module()._tidy(idata, evals)
+    count = len(evals.model_names) * len(evals.benchmark_names)
+    chosen = np.sort(np.random.default_rng(0).permutation(count)[:most])
+    parts = []
+    for chain in range(tidy["posterior"].sizes["chain"]):
+        for start in range(0, tidy["posterior"].sizes["draw"], 100):  # a hundred draws at a time, for memory
+            some = tidy.isel(chain=[chain], draw=slice(start, start + 100))
+            parts.append(read_draws(some, spec, evals).fitted_scores().reshape((-1, count))[:, chosen])
+    return np.concatenate(parts).reshape((tidy["posterior"].sizes["chain"], -1, len(chosen)))

@@ -1,0 +1,181 @@
+"""Run every piece that is missing, one process after the other, then print the table and write it as JSON.
+
+    python -m benchmarks.speed FOLDER [--only TEXT] [--limit SECONDS] [--list] [--page docs/performance.md]
+
+A piece is one measurement of one size in a process of its own (`pieces`). Finished ones stay in FOLDER and are not
+repeated, so the same command goes on from there; `--only` runs those whose name holds TEXT, `--limit` starts none after
+so many seconds, `--page` puts tables and picture into the page on performance. Nothing else should compute on the
+machine meanwhile. What needs JAX needs the extra ``numpyro``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# Longer than any piece should take on two cores; one that takes longer is written down as failed.
+PATIENCE = 3600
+# The larger simulated sizes are timed by their gradient alone.
+SAMPLED = 3
+# Draws a chain, such that no piece takes more than some minutes: NumPyro takes that for a hundred draws of the small
+# table, so that JAX's routes are sampled there only.
+TUNE = 300
+DRAWS = {
+    "base-llms": {
+        "nutpie": 1000,
+        "pymc": 1000,
+        "nutpie-jax": 300,
+        "numpyro-vectorized": 100,
+        "numpyro-parallel": 100,
+    },
+    "base-llms-all": {"nutpie": 250, "pymc": 100},
+}
+
+
+# What a route needs to be said before its process starts.
+ENVIRONMENT = {"numpyro-parallel": {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One measurement: what, of which size, by which route, with how many draws and warm-up steps a chain."""
+
+    kind: str
+    size: str
+    route: str = "nutpie"
+    draws: int = 1000
+    tune: int = 300
+    # From an empty cache of compiled programs, which it leaves to pieces of the same name; else from the common one.
+    cold: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its files' name."""
+        return f"{self.kind}--{self.size}--{self.route}"
+
+
+def plan() -> list[Piece]:
+    """Every piece, in the order in which they run."""
+    from benchmarks.speed.sizes import GRID
+
+    pieces = [
+        Piece("fit-cold", "base-llms", draws=2000, cold=True),
+        Piece("fit-warm", "base-llms", draws=2000),
+        Piece("forecasts", "base-llms"),
+        Piece("operations", "base-llms"),
+    ]
+    pieces += [Piece("gradient", size) for size in ("base-llms", "base-llms-all", *GRID)]
+    pieces += [Piece("gradient-jax", size) for size in DRAWS]
+    for size, lengths in DRAWS.items():
+        for route, draws in lengths.items():
+            environment = ENVIRONMENT.get(route, {})
+            pieces.append(Piece("sample", size, route, draws, TUNE, cold=True, environment=environment))
+            if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
+                pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
+    pieces += [Piece("sample", size, draws=100, tune=200) for size in list(GRID)[:SAMPLED]]
+    return pieces
+
+
+def run(piece: Piece, folder: Path) -> None:
+    """Measure a piece in a new process, unless that is done."""
+    output = folder / f"{piece.name}.json"
+    if output.exists():
+        return
+    cache = folder / "caches" / (f"{piece.size}--{piece.route}" if piece.cold or piece.kind == "warm" else "common")
+    if piece.kind in ("fit-cold", "fit-warm"):
+        cache = folder / "caches" / "fit"
+    if piece.cold:
+        shutil.rmtree(cache, ignore_errors=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | piece.environment
+    environment |= {
+        "SPEED_STARTED": str(time.time()),
+        "SPEED_DRAWS": str(piece.draws),
+        "SPEED_TUNE": str(piece.tune),
+        "PYTENSOR_FLAGS": f"base_compiledir={cache}",
+        "NUMBA_CACHE_DIR": str(cache / "numba-own"),
+        "JAX_PLATFORMS": environment.get("JAX_PLATFORMS", "cpu"),
+    }
+    command = [sys.executable, "-m", "benchmarks.speed.pieces", piece.kind, piece.size, piece.route, str(output)]
+    started = time.perf_counter()
+    with (folder / f"{piece.name}.log").open("w") as log:
+        try:
+            code = subprocess.run(command, env=environment, stdout=log, stderr=log, timeout=PATIENCE).returncode
+        except subprocess.TimeoutExpired:
+            code = f"longer than {PATIENCE} s"
+    print(f"{time.perf_counter() - started:7.1f} s  {piece.name}{f'  FAILED ({code})' if code else ''}", flush=True)
+
+
+def machine() -> dict[str, object]:
+    """What the figures were taken on."""
+    from importlib.metadata import version
+
+    model = next((l.split(":")[1].strip() for l in _lines("/proc/cpuinfo") if l.startswith("model name")), "unknown")  # noqa: E741
+    names = ("pymc", "pytensor", "nutpie", "numba", "numpy", "jax", "numpyro")
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in names},
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def main() -> None:
+    """Run what is missing, then print and write what was found."""
+    from benchmarks.speed.picture import draw
+    from benchmarks.speed.table import markdown, tables
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="", metavar="TEXT")
+    parser.add_argument("--limit", type=float, default=float("inf"), metavar="SECONDS")
+    parser.add_argument("--page", type=Path, help="Markdown page to put tables and picture into")
+    parser.add_argument("--list", action="store_true", help="print the pieces that are missing and stop")
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    for piece in (p for p in plan() if given.only in p.name):
+        if given.list:
+            if not (folder / f"{piece.name}.json").exists():
+                print(piece.name)
+        elif time.perf_counter() - started < given.limit:
+            run(piece, folder)
+    if given.list:
+        return
+    found = tables(folder)
+    document = {"machine": machine(), **{title: rows.to_dict("records") for title, rows in found.items()}}
+    (folder / "speed.json").write_text(json.dumps(document, indent=1, default=float))
+    print(markdown(found))
+    picture = folder / "speed.png" if given.page is None else given.page.with_suffix(".png")
+    if not found["cost of a gradient"].empty:
+        draw(found["cost of a gradient"], picture)
+    if given.page is not None:
+        given.page.write_text(_with_tables(given.page.read_text(), f"{_described(machine())}\n{markdown(found)}"))
+
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def _with_tables(page: str, tables: str) -> str:
+    before, rest = page.split(BEGIN)
+    return f"{before}{BEGIN}\n{tables}{END}{rest.split(END)[1]}"
+
+
+def _described(on: dict[str, object]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in dict(on["versions"]).items())  # type: ignore[call-overload]
+    return f"{on['processor']}, {on['cores']} cores, {on['system']}, Python {on['python']}; {versions}.\n"
