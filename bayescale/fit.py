@@ -11,6 +11,7 @@ import numpy as np
 from bayescale.approximate import METHODS, approximate
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import ApproximationWarning, BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.processors import processors
 from bayescale.progress import watched, working
 from bayescale.spec import Spec, load_spec
 
@@ -123,7 +124,7 @@ def fit(
         raise FitError(f"method={method!r} is not one of nuts, {', '.join(METHODS)}.")
     if nuts_sampler not in _SAMPLERS:
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
-    cores = cores or min(chains, _processors())
+    cores = cores or min(chains, processors())
     if progressbar is None:
         progressbar = watched()
     if random_seed is None:
@@ -241,12 +242,6 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
 
 
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
-
-
-def _processors() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tidy(idata: Any, evals: Evals) -> Any:

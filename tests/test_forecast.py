@@ -399,3 +399,24 @@ def test_simulated_evals_are_forecast_near_their_truth() -> None:
     np.testing.assert_allclose(scores.mean(0), exact.mean(0), atol=0.03)
     np.testing.assert_allclose(scores.std(0), exact.std(0), atol=0.03)
     assert measured.shape == exact.shape
+
+
+def test_many_models_are_forecast_in_blocks_as_few_are(posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks differ in chance only, whichever processor takes them; a new family is one family in all of them."""
+    flops = np.full(40, 1e24)
+
+    def scores(cells: int, workers: int) -> np.ndarray:
+        monkeypatch.setattr("bayescale.forecast.blocks.CELLS", cells)
+        monkeypatch.setattr("bayescale.forecast.blocks.processors", lambda: workers)
+        forecast = posterior.forecast(family=NEW_FAMILY, flops=flops, random_seed=3)
+        return forecast.draws["expected_score"].to_numpy().reshape(-1, 40, 5)
+
+    whole, one_each = scores(10**9, 1), scores(1, 4)
+    np.testing.assert_array_equal(one_each, scores(1, 1))
+    assert len(np.unique(one_each[0, :, 0])) == 40, "each model has a residual of its own"
+    # All models are alike: means over draws agree within their errors, and so does what they share, their family.
+    error = np.hypot(whole.std(axis=0), one_each.std(axis=0)) / np.sqrt(len(whole))
+    assert (abs(whole.mean(axis=0) - one_each.mean(axis=0)) < 4.5 * error).all()
+    shared = [np.corrcoef(values[:, 0, 0], values[:, 39, 0])[0, 1] for values in (whole, one_each)]
+    assert shared[0] == pytest.approx(shared[1], abs=4.5 * np.sqrt(2 / len(whole)))
+    assert shared[1] > 0.1

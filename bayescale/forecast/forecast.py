@@ -14,9 +14,8 @@ import pandas as pd
 from bayescale import notebook
 from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
-from bayescale.forecast.chance import ModelChance
+from bayescale.forecast.blocks import forecast_scores
 from bayescale.forecast.condition import condition
-from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request, read_given, read_request
 from bayescale.intervals import PROB, summarise
 from bayescale.response import predict_score
@@ -284,12 +283,12 @@ def make_forecast(
     figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
     request = read_request(posterior.spec, draws.data, family, figures)
     rng = np.random.default_rng(random_seed)
-    precision, effective = draws.precision, float(draws.size)
+    effective = float(draws.size)
     if given:
         index, scores = read_given(given, request, draws.data.coords["benchmark"])
         conditioned = condition(draws, request, index, scores, rng)
-        expected, precision = conditioned.expected, precision[conditioned.index]
-        effective = conditioned.effective_draws
+        expected, effective = conditioned.expected, conditioned.effective_draws
+        predicted = predict_score(expected, draws.precision[conditioned.index][:, None], draws.data.items, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"The given scores surprise the posterior: only {effective:.0f} of {draws.size} draws carry weight, so "
@@ -297,9 +296,7 @@ def make_forecast(
             )
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
-        chance = ModelChance.drawn(draws, len(request.labels), rng)
-        expected = new_model_scores(draws, request, chance)
-    predicted = predict_score(expected, precision[:, None], draws.data.items, rng)
+        expected, predicted = forecast_scores(draws, request, rng)
     return Forecast(_dataset(posterior, request, expected, predicted), posterior, dict(given or {}), effective)
 
 

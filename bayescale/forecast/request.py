@@ -37,6 +37,16 @@ class Request:
     covariates: np.ndarray
     figures: dict[str, np.ndarray]
 
+    def part(self, models: slice) -> Request:
+        """Some of the models, by place."""
+        return Request(
+            labels=self.labels[models],
+            families=self.families[models],
+            family_index=self.family_index[models],
+            covariates=self.covariates[..., models, :],
+            figures={name: values[models] for name, values in self.figures.items()},
+        )
+
 
 def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str, Any]) -> Request:
     """Check and broadcast what the user asked for.
