@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -73,7 +74,9 @@ def saved(world: tuple[Evals, Truth], tmp_path_factory: pytest.TempPathFactory) 
 def stopped_fit(saved: Path, target: Path, where: str) -> subprocess.Popen[str]:
     """Start a fit, and return when it has come to the place."""
     arguments = [sys.executable, "-c", DRIVER, str(saved), str(target), where]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs ignore Ctrl-C, and so would what they start.
+    obey = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=obey)
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip() == "stopped":
