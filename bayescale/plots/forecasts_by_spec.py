@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from bayescale.compare import Comparison
 
 SPACING = 0.78
-LEGEND_WIDTH = 80
+# In letters of its size: how wide a legend may be, and what a marker takes.
+LEGEND_WIDTH, MARKER_WIDTH = 80, 6
 
 
 def plot_forecasts_by_spec(
@@ -57,6 +58,7 @@ def plot_forecasts_by_spec(
         if name not in known:
             raise CompareError(suggest(name, known, "benchmark in the fitted data"))
     specs = comparison.names
+    labels = [s if comparison.posteriors[s].converged else f"{s} (did not converge)" for s in specs]
     ax = plain(new_axes(ax, (7.2, 0.9 + len(chosen) * (0.22 + 0.17 * len(specs)))))
     for i, spec in enumerate(specs):
         y = np.arange(len(chosen)) + (i - (len(specs) - 1) / 2) * SPACING / len(specs)
@@ -66,9 +68,8 @@ def plot_forecasts_by_spec(
         face = "white" if comparison.posteriors[spec].converged else "none"
         ax.hlines(y, rows["lower"], rows["upper"], color=colour, linewidth=1.3)
         ax.hlines(y, core["lower"], core["upper"], color=colour, linewidth=4)
-        label = spec if comparison.posteriors[spec].converged else f"{spec} (did not converge)"
         marker = MARKERS[i % len(MARKERS)]
-        ax.plot(rows["median"], y, marker, color=colour, markerfacecolor=face, markersize=5.5, label=label)
+        ax.plot(rows["median"], y, marker, color=colour, markerfacecolor=face, markersize=5.5, label=labels[i])
     for line in np.arange(len(chosen) - 1) + 0.5:
         ax.axhline(line, color="#E6E6E6", linewidth=0.8)
     ax.grid(False, axis="y")
@@ -78,6 +79,6 @@ def plot_forecasts_by_spec(
     said = f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score"
     label_below(ax, f"score of {models[0]}", said)
     # Long names side by side would leave the axes no width.
-    columns = max(1, min(len(specs), LEGEND_WIDTH // max(map(len, specs))))
+    columns = max(1, min(len(specs), LEGEND_WIDTH // (max(map(len, labels)) + MARKER_WIDTH)))
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
     return ax

@@ -28,9 +28,10 @@ def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
 
 
 def score_axis(axis: Any) -> None:
-    """Show scores as percentages."""
-    from matplotlib.ticker import PercentFormatter
+    """Show scores as percentages, at ticks that are whole ones: 77.5% would be labelled 78%."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
     axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
