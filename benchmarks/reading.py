@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+# Priors are drawn by PyMC, which takes 0.4 s to import, once a process.
+import pymc  # noqa: F401
+
 import bayescale as bs
 from bayescale.factors import variance_shares
 
