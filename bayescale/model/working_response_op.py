@@ -183,12 +183,13 @@ for _function in (effective_items, half_way, half_way_slope, _end, _benchmark, _
 def _numba_working_response(op: Any, node: Any, **kwargs: Any) -> Any:
     @numba_basic.numba_njit
     def run(floor, ceiling, shape, precision, items, score, observed):  # type: ignore[no-untyped-def]
-        found = np.zeros((8, *score.shape))
-        for j in range(score.shape[1]):
-            benchmark = _benchmark(floor[j], ceiling[j], shape[j], precision[j], items[j])
-            for i in range(score.shape[0]):
+        models, benchmarks = score.shape
+        found = np.zeros((8, models, benchmarks))
+        shared = [_benchmark(floor[j], ceiling[j], shape[j], precision[j], items[j]) for j in range(benchmarks)]
+        for i in range(models):  # along the rows, as the matrices lie in memory
+            for j in range(benchmarks):
                 if observed[i, j] > 0:
-                    cell = _cell(score[i, j], floor[j], ceiling[j], shape[j], benchmark)
+                    cell = _cell(score[i, j], floor[j], ceiling[j], shape[j], shared[j])
                     for k, value in enumerate(cell):
                         found[k, i, j] = value
         return found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7]

@@ -219,10 +219,11 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     cells = len(world.score)
     found = np.empty((cells, 8))
     about, mean_location = np.zeros(benchmarks), np.zeros((benchmarks, factors))
-    middle, stretch = np.empty(benchmarks), np.empty(benchmarks)
+    middle, stretch, down = np.empty(benchmarks), np.empty(benchmarks), np.empty(benchmarks)
     for b in range(benchmarks):
         shared = _benchmark(floor[b], world.ceiling[b], shape[b], precision[b], world.items[b])
         middle[b], stretch[b] = shared[0]
+        down[b] = shared[1]
         for place in range(world.first_by_benchmark[b], world.first_by_benchmark[b + 1]):
             c = world.by_benchmark[place]
             m = world.model[c]
@@ -285,7 +286,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             for k in range(factors):
                 eta += loading[b, k] * theta[k]
             phi, width, n, score = precision[b], world.ceiling[b] - floor[b], world.items[b], world.score[c]
-            share, steep, by_form = _curve(eta, shape[b], (middle[b], stretch[b]))
+            share, steep, by_form = _curve(eta, shape[b], ((middle[b], stretch[b]), down[b]))
             mean = floor[b] + width * share
             alpha, beta = mean * phi + 1e-300, (1 - mean) * phi + 1e-300
             below_a, by_a = log_gamma_and_digamma(alpha)
