@@ -52,6 +52,7 @@ def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, list[Any]
         copies = [np.array(v, copy=True) if isinstance(v, np.ndarray | np.generic) else v for v in inputs]
         yield node, [_plain(i, v) for i, v in zip(node.inputs, copies, strict=True)]
         storage: list[list[Any]] = [[None] for _ in node.outputs]
+        node.op.prepare_node(node, storage_map=None, compute_map=None, impl="py")
         node.op.perform(node, copies, storage)
         values |= {variable: found[0] for variable, found in zip(node.outputs, storage, strict=True)}
 

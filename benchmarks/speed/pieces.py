@@ -18,6 +18,8 @@ import numpy as np
 from benchmarks.speed.sizes import problem
 
 CHAINS, CORES = 4, 2
+# Chains that JAX computes at once: those of a fit, and as many as a GPU has room for.
+AT_ONCE = (CHAINS, 64)
 
 
 def peak_gib() -> float:
@@ -146,7 +148,7 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
 
 
 def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
-    """One gradient by JAX, of one chain alone and of each of four at once; seconds on the wall, for XLA has threads."""
+    """One gradient by JAX, of one chain alone and of each of several at once; seconds on the wall: XLA has threads."""
     import jax
 
     from benchmarks.speed.routes import compile_jax
@@ -157,14 +159,15 @@ def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
     points = [program._make_initial_points(seed) for seed in range(CHAINS)]
     density, data = program._raw_logp_fn, list(shared.values())
     at_once = jax.jit(jax.vmap(jax.value_and_grad(lambda x: density(x, *data)[0])))
-    together = np.stack(points)
-    at_once(together)
     clock = time.perf_counter
-    return {
-        "jax_us": microseconds(lambda point: run(point, **shared), points, clock=clock),
-        "jax_at_once_us": microseconds(lambda x: jax.block_until_ready(at_once(x)), [together], clock=clock) / CHAINS,
-        "peak_gib": peak_gib(),
-    }
+    found: dict[str, Any] = {"device": jax.devices()[0].device_kind}
+    found["jax_us"] = microseconds(lambda point: run(point, **shared), points, clock=clock)
+    for chains in AT_ONCE:
+        together = jax.device_put(np.stack([points[chain % CHAINS] for chain in range(chains)]))
+        jax.block_until_ready(at_once(together))
+        of_all = microseconds(lambda x: jax.block_until_ready(at_once(x)), [together], clock=clock)
+        found[f"jax_{chains}_at_once_us"] = of_all / chains
+    return found | {"peak_gib": peak_gib()}
 
 
 def operations(size: str, route: str, output: Path) -> dict[str, Any]:

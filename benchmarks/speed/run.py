@@ -31,7 +31,7 @@ TUNE = 300
 DRAWS = {
     "base-llms": {
         "nutpie": 1000,
-        "pymc": 1000,
+        "pymc": 500,
         "nutpie-jax": 300,
         "numpyro-vectorized": 100,
         "numpyro-parallel": 100,

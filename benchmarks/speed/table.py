@@ -12,6 +12,7 @@ import pandas as pd
 BASELINE = "nutpie"
 # Effective draws at which a fit may be reported from: 100 a chain (`bayescale.diagnostics`).
 ENOUGH = 400
+BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in (4, 64)}
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -91,7 +92,7 @@ def gradient_table(pieces: list[dict[str, Any]], by_jax: list[dict[str, Any]]) -
     names = ["size", "models", "benchmarks", "cells", "parameters"]
     names += ["compile_s", "package_us", "yardstick_us", "peak_gib"]
     table = pd.DataFrame([{n: p[n] for n in names} for p in pieces], columns=names).sort_values("cells")
-    for name in ("jax_us", "jax_at_once_us"):
+    for name in ("jax_us", *BY_CHAINS):
         table[name] = table["size"].map({p["size"]: p[name] for p in by_jax}).astype(float)
     table["ratio"] = table["package_us"] / table["yardstick_us"]
     table["ns_a_cell"] = 1000 * table["package_us"] / table["cells"]
@@ -175,7 +176,7 @@ SHOWN = {
         "ratio": "ratio",
         "ns_a_cell": "ns a cell",
         "jax_us": "JAX, µs",
-        "jax_at_once_us": "JAX, four chains at once, µs a chain",
+        **BY_CHAINS,
         "peak_gib": "peak GiB",
     },
     "beyond the gradient": {

@@ -56,14 +56,14 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
     spec = spec or load_spec("default")
     data = model_data(spec, evals)
     given = containers(spec, data)
-    benchmarks = len(data.items)
+    benchmarks, factors = len(data.items), len(data.coords["factor"])
     mean, sd = covariate_prior(spec, data)
     latent = np.nonzero(sd[:, 0] > 0)[0]
     observed = given["observed"] > 0
     needed = {
-        "no fewer benchmarks than factors": spec.factors <= benchmarks,
+        "no fewer benchmarks than factors": factors <= benchmarks,
         "a score on every benchmark": observed.any(axis=0).all(),
-        "the default form": spec.replace(factors=6).identity == load_spec("default").identity,
+        "the default form": spec.replace(factors="auto").identity == load_spec("default").identity,
     }
     if not all(needed.values()):
         raise ValueError(f"The yardstick needs {', '.join(n for n, there in needed.items() if not there)}.")
@@ -74,7 +74,7 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
     constant += benchmarks * np.log(priors.curve_shape.parameters["lam"])
     scales = ("slope", "family_sd", "own_loading_sd", "common_loading_sd", "difficulty", "testlet_sd")
     return World(
-        factors=(1,) * spec.factors,
+        factors=(1,) * factors,
         x=np.where(sd > 0, 0.0, mean)[:, 0].copy(),
         latent=latent,
         latent_mean=mean[latent, 0],
