@@ -30,6 +30,10 @@ SCALES = (
 )  # fmt: skip
 
 
+# Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
+MOST_FACTORS = 8
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -121,8 +125,8 @@ class Spec(_Frozen):
     ----------
     name, title : str
         A short name and one sentence.
-    factors : int
-        Number of latent capabilities K.
+    factors : int or "auto"
+        Number of latent capabilities K; "auto" goes by the number of benchmarks (`factors_for`).
     covariates : tuple of str
         What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
@@ -162,7 +166,7 @@ class Spec(_Frozen):
 
     name: str = "custom"
     title: str = ""
-    factors: int = Field(default=6, ge=1, le=20)
+    factors: int | Literal["auto"] = "auto"
     covariates: tuple[Covariate, ...] = ("log10_flops",)
     likelihood: Literal["beta_binomial", "beta"] = "beta_binomial"
     common_loading: bool = True
@@ -185,6 +189,14 @@ class Spec(_Frozen):
             lines = [f"  {'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
             raise SpecError("The spec is not usable:\n" + "\n".join(lines)) from None
 
+    @field_validator("factors", mode="before")
+    @classmethod
+    def _factors_can_be_counted(cls, value: Any) -> Any:
+        # One sentence, where pydantic would have one for each kind that the field may be.
+        if value != "auto" and not (isinstance(value, int | np.integer) and 1 <= value <= 20):
+            raise ValueError(f"{value!r} is no number of capabilities: a whole number from 1 to 20, or auto")
+        return value if value == "auto" else int(value)
+
     @model_validator(mode="after")
     def _covariates_fit_together(self) -> Spec:
         known = set(self.covariates)
@@ -203,6 +215,21 @@ class Spec(_Frozen):
     def compute_alone(self) -> bool:
         """Whether training compute is the one covariate, so that capability can be counted in decades of it."""
         return self.covariates == ("log10_flops",)
+
+    def factors_for(self, benchmarks: int) -> int:
+        """Number of capabilities for so many benchmarks.
+
+        Unless the spec gives one: eight, or two fewer than there are benchmarks where that is less. Eight forecast the
+        larger training models of the backtest's folds (14 to 20 benchmarks) better than six do, ten and twelve no better
+        than eight, and chains mix four times as well; on the eight benchmarks of `base-llms` eight mix worse than six,
+        at a higher cost (docs/model-notes.md).
+
+        Examples
+        --------
+        >>> Spec().factors_for(20), Spec().factors_for(5), Spec(factors=3).factors_for(20)
+        (8, 3, 3)
+        """
+        return max(1, min(MOST_FACTORS, benchmarks - 2)) if self.factors == "auto" else self.factors
 
     @property
     def rotation_invariant(self) -> bool:
@@ -283,6 +310,12 @@ class Spec(_Frozen):
         return cls(**{str(key): value for key, value in values.items()})
 
     @property
+    def _factors(self) -> str:
+        if self.factors == "auto":
+            return f"up to {MOST_FACTORS} factors"
+        return f"{self.factors} factor{'s' * (self.factors != 1)}"
+
+    @property
     def _effects(self) -> str:
         effects = ("common_loading", "family_offsets", "family_benchmark", "benchmark_slopes", "testlets")
         return ", ".join(name for name in effects if getattr(self, name)) or "none"
@@ -294,7 +327,7 @@ class Spec(_Frozen):
 
     def __repr__(self) -> str:
         return (
-            f"Spec {self.name!r}: {self.factors} factor{'s' * (self.factors != 1)} over {', '.join(self.covariates)}; "
+            f"Spec {self.name!r}: {self._factors} over {', '.join(self.covariates)}; "
             f"{self.likelihood} scores along {self.curve} curves; effects: {self._effects}\n"
             "Next: print(spec), spec.to_yaml(), bayescale.prior_predictive(spec, evals), bayescale.fit(spec, evals)"
         )
@@ -317,7 +350,7 @@ class Spec(_Frozen):
         width = max(len(repr(prior)) for _, prior in self.priors) + 1
         lines = [
             f"Spec {self.name!r}: {self.title}".rstrip(": "),
-            f"  factors     {self.factors}",
+            f"  factors     {self.factors}{', by the number of benchmarks' * (self.factors == 'auto')}",
             f"  covariates  {', '.join(self.covariates)}",
             f"  likelihood  {self.likelihood}",
             f"  curve       {self.curve}",

@@ -51,13 +51,14 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
     beyond = (way - level - np.outer(x, rise)) / (rise / SLOPE)
     families = evals.families
     family = np.array([families.index(name) for name in evals.models["family"]])
-    offset = np.zeros((len(families), spec.factors))
+    factors = spec.factors_for(len(lines))
+    offset = np.zeros((len(families), factors))
     offset[:, 0] = [np.clip(np.nanmedian(beyond[family == f]), -2, 2) for f in range(len(families))]
-    slope = np.zeros(spec.factors)
+    slope = np.zeros(factors)
     slope[0] = SLOPE
-    loading = 0.2 * rng.standard_normal((len(lines), spec.factors))
+    loading = 0.2 * rng.standard_normal((len(lines), factors))
     loading[:, 0] = rise / SLOPE
-    residual = 0.5 * rng.standard_normal((len(x), spec.factors))
+    residual = 0.5 * rng.standard_normal((len(x), factors))
     groups = list(dict.fromkeys(t for t in table["testlet"] if t))
     items = table["items"].to_numpy(float)
     return Truth(

@@ -148,7 +148,7 @@ def containers(spec: Spec, data: ModelData) -> dict[str, np.ndarray]:
 
 def gauged(spec: Spec, data: ModelData) -> bool:
     """Whether loadings are sampled one per rotation: where the priors allow rotations and the data have the rank."""
-    return spec.rotation_invariant and spec.factors <= len(data.coords["benchmark"])
+    return spec.rotation_invariant and len(data.coords["factor"]) <= len(data.coords["benchmark"])
 
 
 # Loadings and slopes are sampled in units of the scatter of capabilities at one compute, between families and within.
@@ -175,7 +175,7 @@ def _loading(spec: Spec, data: ModelData, cells: dict[str, Any], unit: Any) -> A
         own, common = priors.loading.parameters["sigma"], 0.0
     else:
         return priors.loading.variable("loading", dims=dims)
-    size = (len(data.coords["benchmark"]), spec.factors)
+    size = (len(data.coords["benchmark"]), len(data.coords["factor"]))
     frame = (cells["gauge_basis"], cells["gauge_complement"]) if gauge else None
     scaled = loadings("loading_scaled", unit * own, unit * common, size=size, frame=frame, dims=dims)
     return pm.Deterministic("loading", scaled / unit, dims=dims)

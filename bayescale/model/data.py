@@ -90,7 +90,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "model": evals.model_names,
             "family": families,
             "benchmark": evals.benchmark_names,
-            "factor": [f"capability {k + 1}" for k in range(spec.factors)],
+            "factor": [f"capability {k + 1}" for k in range(spec.factors_for(len(evals.benchmark_names)))],
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
         },

@@ -110,7 +110,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
         rows = list(efficiency.summary(prob).itertuples())
         found["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
         found["still"]["efficiency"] = efficiency_forest(efficiency, prob)
-    if spec.factors > 1:
+    if posterior.idata["posterior"].sizes["factor"] > 1:
         found["factors"] = list(posterior.factors.summary(prob).itertuples())
         found["still"]["map"] = capability_map(posterior, prob)
     else:
