@@ -220,9 +220,9 @@ class Spec(_Frozen):
         """Number of capabilities for so many benchmarks.
 
         Unless the spec gives one: eight, or two fewer than there are benchmarks where that is less. Eight forecast the
-        larger training models of the backtest's folds (14 to 20 benchmarks) better than six do, ten and twelve no better
-        than eight, and chains mix four times as well; on the eight benchmarks of `base-llms` eight mix worse than six,
-        at a higher cost (docs/model-notes.md).
+        larger training models of the backtest's folds (14 to 20 benchmarks) better than six do, and short chains agree
+        sooner; ten and twelve forecast no better. On the eight benchmarks of `base-llms` eight mix worse than six, at a
+        higher cost (docs/model-notes.md).
 
         Examples
         --------

@@ -117,6 +117,13 @@ def test_what_is_wrong_is_refused_with_what_exists(values: dict, message: str) -
         Spec.from_yaml(text)
 
 
+@pytest.mark.parametrize(("benchmarks", "expected"), [(1, 1), (3, 1), (4, 2), (8, 6), (10, 8), (11, 8), (80, 8)])
+def test_unless_it_is_given_the_number_of_factors_goes_by_the_benchmarks(benchmarks: int, expected: int) -> None:
+    assert load_spec("default").factors_for(benchmarks) == expected
+    assert Spec(factors=5).factors_for(benchmarks) == 5
+    assert Spec(factors="auto") == Spec()
+
+
 @pytest.mark.parametrize("name", SCALES)
 def test_every_scale_needs_a_positive_prior(name: str) -> None:
     with pytest.raises(SpecError, match=f"{name} is a standard deviation"):

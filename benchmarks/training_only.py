@@ -1,0 +1,76 @@
+"""Compare forms of the model without a test score: forecast the larger training models of each fold of the backtest.
+
+    python benchmarks/training_only.py SPEC [SPEC...]
+
+SPEC is a spec that ships or the path of a YAML file; `default:8` is the default with eight factors. What a fold of the
+backtest hides stays hidden. Of the models that it trains on, the quarter of largest compute (unknown compute counts as
+large) lose their scores beyond the benchmarks that the fold may see, as its test models do, and are forecast. Six fits
+a spec, a minute each. R-hat is printed, for these are small tables: a spec whose chains disagree is not judged by its
+errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import bayescale as bs
+from bayescale.backtest import load_tasks, make_folds
+from bayescale.backtest.bayes import BayesMethod
+from bayescale.backtest.fold import Fold
+from bayescale.backtest.metrics import score_cells, summarise
+
+TASKS = ["emergent", "post_training", "leaderboard_v2"]
+HIDDEN = 0.25
+SAMPLING = {"draws": 500, "tune": 300}
+
+
+def inner(fold: Fold) -> Fold:
+    """The fold with the larger of its training models as those to forecast."""
+    evals, targets = fold.evals, {task.name: task.targets for task in fold.tasks}
+    scores = evals.scores[evals.scores["benchmark"].isin({b for names in targets.values() for b in names})]
+    trained = evals.models[evals.models["model"].isin(scores["model"])].sort_values("model")
+    order = trained.assign(flops=trained["flops"].fillna(np.inf)).sort_values("flops", kind="stable")["model"]
+    large = order.iloc[int(np.ceil((1 - HIDDEN) * len(order))) :]
+    hidden = xr.zeros_like(evals.matrix(), dtype=bool)
+    unseen = [b for b in evals.benchmark_names if b not in fold.tasks[0].seen]
+    hidden.loc[{"model": large.tolist(), "benchmark": unseen}] = True
+    asked = scores[scores["model"].isin(large)][["model", "benchmark", "score"]]
+    parts = [asked[asked["benchmark"].isin(names)].assign(task=task) for task, names in targets.items()]
+    cells = pd.concat(parts, ignore_index=True)[["task", "model", "benchmark", "score"]]
+    return dataclasses.replace(fold, evals=evals.mask(hidden), test_models=tuple(large), cells=cells)
+
+
+def read_spec(name: str) -> bs.Spec:
+    """A spec by name or path, after a colon with so many factors."""
+    base, _, factors = name.partition(":")
+    return bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
+
+
+def main(names: list[str]) -> None:
+    """Print errors and coverage of each spec, pooled, and the R-hat and effective draws of its worst fit."""
+    warnings.simplefilter("ignore")
+    rows = []
+    for name in names:
+        method, cells, figures = BayesMethod(read_spec(name), **SAMPLING), [], []
+        for fold in make_folds(load_tasks(TASKS)):
+            found = method.predict(inner(fold), random_seed=1)
+            cells.append(score_cells(found))
+            figures.append({"rhat": found.rhat, "ess": found.ess, "seconds": found.seconds})
+            print(f"{name} {fold.name}: R-hat {found.rhat:.3f}, {found.ess:.0f} effective draws, {found.seconds:.0f} s")
+        scored, worst = pd.concat(cells), pd.DataFrame(figures)
+        table = summarise(scored, {"all": list(scored["task"].unique())}).set_index("task")
+        mse = np.exp(np.log(table["mse"].drop("all")).mean())
+        pooled = table.loc["all", ["crps", "log_score", "coverage_50", "coverage_90"]]
+        row = {"spec": name, "typical mse": mse, **pooled}
+        rows.append(row | {"rhat": worst["rhat"].max(), "ess": worst["ess"].min()})
+    print(pd.DataFrame(rows).round(5).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["default"])
