@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale.memory import keep_freed_memory
 from bayescale.model import model_data
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     from bayescale.model.build import build_model, gauged
     from bayescale.model.reference import starting_point
 
+    keep_freed_memory()
     model = build_model(spec, evals)
     points = starting_point(data, gauged(spec, data))
     start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
