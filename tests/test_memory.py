@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-# Matrices of 2,000 models and 100 benchmarks, allocated and freed as a gradient does; page faults after the first round.
+# Matrices of 2,000 models and 100 benchmarks, allocated and freed as a gradient does; page faults after the first time.
 ROUNDS = """
 import resource
 import numpy as np
