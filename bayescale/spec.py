@@ -126,7 +126,7 @@ class Spec(_Frozen):
     name, title : str
         A short name and one sentence.
     factors : int or "auto"
-        Number of latent capabilities K; "auto" goes by the number of benchmarks (`factors_for`).
+        Number of latent capabilities K; "auto" goes by the size of the table (`factors_for`).
     covariates : tuple of str
         What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
@@ -216,20 +216,24 @@ class Spec(_Frozen):
         """Whether training compute is the one covariate, so that capability can be counted in decades of it."""
         return self.covariates == ("log10_flops",)
 
-    def factors_for(self, benchmarks: int) -> int:
-        """Number of capabilities for so many benchmarks.
+    def factors_for(self, benchmarks: int, models: int) -> int:
+        """Number of capabilities for so many benchmarks, and models with a score.
 
-        Unless the spec gives one: eight, or two fewer than there are benchmarks where that is less. Eight forecast the
-        larger training models of the backtest's folds (14 to 20 benchmarks) better than six do, and short chains agree
-        sooner; ten and twelve forecast no better. On the eight benchmarks of `base-llms` eight mix worse than six, at a
-        higher cost (docs/model-notes.md).
+        Unless the spec gives one: eight; or two fewer than there are benchmarks, or half as many as there are models,
+        where that is less. Eight forecast the larger training models of the backtest's folds (14 to 20 benchmarks)
+        better than six do, and short chains agree sooner; ten and twelve forecast no better. On the eight benchmarks of
+        `base-llms` eight mix worse than six, at a higher cost, and chains of eight on eleven models do not agree, where
+        those of five do (docs/model-notes.md).
 
         Examples
         --------
-        >>> Spec().factors_for(20), Spec().factors_for(5), Spec(factors=3).factors_for(20)
-        (8, 3, 3)
+        >>> spec = Spec()
+        >>> spec.factors_for(20, 75), spec.factors_for(5, 75), spec.factors_for(20, 11)
+        (8, 3, 5)
+        >>> Spec(factors=3).factors_for(20, 75)
+        3
         """
-        return max(1, min(MOST_FACTORS, benchmarks - 2)) if self.factors == "auto" else self.factors
+        return self.factors if self.factors != "auto" else max(1, min(MOST_FACTORS, benchmarks - 2, models // 2))
 
     @property
     def rotation_invariant(self) -> bool:

@@ -269,7 +269,8 @@ def posterior_near(
         Other centres than the truth, by the name of the variable.
     """
     rng = np.random.default_rng(seed)
-    covariates, factors = len(spec.covariates), spec.factors_for(len(evals.benchmark_names))
+    covariates = len(spec.covariates)
+    factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
     x = np.zeros((len(truth.x), covariates))
     x[:, 0] = truth.x
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {

@@ -51,7 +51,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
     beyond = (way - level - np.outer(x, rise)) / (rise / SLOPE)
     families = evals.families
     family = np.array([families.index(name) for name in evals.models["family"]])
-    factors = spec.factors_for(len(lines))
+    factors = spec.factors_for(len(lines), evals.scores["model"].nunique())
     offset = np.zeros((len(families), factors))
     offset[:, 0] = [np.clip(np.nanmedian(beyond[family == f]), -2, 2) for f in range(len(families))]
     slope = np.zeros(factors)

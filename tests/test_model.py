@@ -328,7 +328,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
     assert coords["benchmark"] == evals.benchmark_names
     assert coords["testlet"] == ["pair"]
     assert coords["covariate"] == list(spec.covariates)
-    assert len(coords["factor"]) == spec.factors_for(len(evals.benchmark_names))
+    assert len(coords["factor"]) == spec.factors_for(len(evals.benchmark_names), len(evals.model_names))
     switched_off = {
         "family_offset": not spec.family_offsets,
         "family_sd": not spec.family_offsets,

@@ -117,10 +117,15 @@ def test_what_is_wrong_is_refused_with_what_exists(values: dict, message: str) -
         Spec.from_yaml(text)
 
 
-@pytest.mark.parametrize(("benchmarks", "expected"), [(1, 1), (3, 1), (4, 2), (8, 6), (10, 8), (11, 8), (80, 8)])
-def test_unless_it_is_given_the_number_of_factors_goes_by_the_benchmarks(benchmarks: int, expected: int) -> None:
-    assert load_spec("default").factors_for(benchmarks) == expected
-    assert Spec(factors=5).factors_for(benchmarks) == 5
+@pytest.mark.parametrize(
+    ("benchmarks", "models", "expected"),
+    [(1, 99, 1), (3, 99, 1), (4, 99, 2), (8, 148, 6), (10, 99, 8), (80, 99, 8), (20, 1, 1), (20, 11, 5), (20, 16, 8)],
+)
+def test_unless_it_is_given_the_number_of_factors_goes_by_the_table(
+    benchmarks: int, models: int, expected: int
+) -> None:
+    assert load_spec("default").factors_for(benchmarks, models) == expected
+    assert Spec(factors=5).factors_for(benchmarks, models) == 5
     assert Spec(factors="auto") == Spec()
 
 

@@ -85,12 +85,13 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     if spec.likelihood == "beta":
         items = np.full_like(items, np.nan)
     items = np.where(np.isnan(items), SHARE_STEPS, items)
+    factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
     return ModelData(
         coords={
             "model": evals.model_names,
             "family": families,
             "benchmark": evals.benchmark_names,
-            "factor": [f"capability {k + 1}" for k in range(spec.factors_for(len(evals.benchmark_names)))],
+            "factor": [f"capability {k + 1}" for k in range(factors)],
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
         },
