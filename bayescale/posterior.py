@@ -125,7 +125,7 @@ class Posterior(Findings):
         Examples
         --------
         >>> posterior.capabilities().sizes["factor"]
-        6
+        8
         >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # one figure a model
         (36,)
         """
@@ -142,7 +142,7 @@ class Posterior(Findings):
         Examples
         --------
         >>> posterior.loadings().median(("chain", "draw")).to_pandas().shape  # benchmarks, factors
-        (10, 6)
+        (10, 8)
         """
         return self.factors.loadings
 

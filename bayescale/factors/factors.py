@@ -59,7 +59,7 @@ class Factors:
     Examples
     --------
     >>> posterior.factors.summary().shape[0]
-    6
+    8
     >>> posterior.factors.loadings.sel(factor="F1").median(("chain", "draw")).dims
     ('benchmark',)
     """
@@ -202,7 +202,7 @@ def align(posterior: Posterior) -> Factors:
     Examples
     --------
     >>> align(posterior).labels
-    ['F1', 'F2', 'F3', 'F4', 'F5', 'F6']
+    ['F1', 'F2', 'F3', 'F4', 'F5', 'F6', 'F7', 'F8']
     """
     import xarray as xr
 
