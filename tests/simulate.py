@@ -15,6 +15,7 @@ import xarray as xr
 from scipy.special import expit, logit
 
 from bayescale.evals import Evals
+from bayescale.model import model_data
 from bayescale.posterior import Posterior
 from bayescale.spec import Spec
 
@@ -270,7 +271,7 @@ def posterior_near(
     """
     rng = np.random.default_rng(seed)
     covariates = len(spec.covariates)
-    factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
+    factors = len(model_data(spec, evals).coords["factor"])
     x = np.zeros((len(truth.x), covariates))
     x[:, 0] = truth.x
     variables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {

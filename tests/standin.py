@@ -16,6 +16,7 @@ from simulate import Truth, posterior_near
 
 from bayescale.compare import Assessment, Comparison
 from bayescale.evals import Evals, load_evals
+from bayescale.model import model_data
 from bayescale.posterior import Posterior
 from bayescale.spec import Spec, load_spec
 
@@ -51,7 +52,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
     beyond = (way - level - np.outer(x, rise)) / (rise / SLOPE)
     families = evals.families
     family = np.array([families.index(name) for name in evals.models["family"]])
-    factors = spec.factors_for(len(lines), evals.scores["model"].nunique())
+    factors = len(model_data(spec, evals).coords["factor"])
     offset = np.zeros((len(families), factors))
     offset[:, 0] = [np.clip(np.nanmedian(beyond[family == f]), -2, 2) for f in range(len(families))]
     slope = np.zeros(factors)

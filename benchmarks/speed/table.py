@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.speed.pieces import AT_ONCE
+
 BASELINE = "nutpie"
 # Effective draws at which a fit may be reported from: 100 a chain (`bayescale.diagnostics`).
 ENOUGH = 400
-BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in (4, 64)}
+BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in AT_ONCE}
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
