@@ -17,7 +17,7 @@ from bayescale.errors import ApproximationWarning, ConvergenceWarning
 from bayescale.intervals import KIND
 from bayescale.model.data import design
 from bayescale.notebook import as_html
-from bayescale.spec import SCALES
+from bayescale.priors import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd

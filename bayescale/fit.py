@@ -34,6 +34,11 @@ _KEPT = (
     "log_proposal",
 )  # fmt: skip
 
+# Parameters up to which the metric learns their correlations, too. With 1,649 (`base-llms`) that costs nothing: 37 s of
+# 1,200 draws and 39 s of 2,000 by variances alone give the same effective draws. With 10,592 (`base-llms-all`) a step
+# took 6.3 ms instead of 3.3, and as many draws were worth 13 effective ones instead of 22.
+_CORRELATED = 5000
+
 
 def fit(
     spec: Spec | str,
@@ -189,7 +194,7 @@ def _sample(
         seed=seed,
         progress_bar=progressbar,
         save_warmup=False,
-        low_rank_modified_mass_matrix=True,
+        low_rank_modified_mass_matrix=program.n_dim <= _CORRELATED,
         # Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty steps of warm-up took 280
         # leapfrog steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer
         # trees gave half the effective draws per step (a fold of the backtest: 421 s for 1,580, here 77 s for 572).

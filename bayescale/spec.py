@@ -1,4 +1,4 @@
-"""What is believed before the data: the model's form and every prior, frozen, to and from YAML."""
+"""What is believed before the data: the form of the model, with its priors, frozen, to and from YAML."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from bayescale.errors import SpecError, suggest
 from bayescale.notebook import as_html
-from bayescale.prior import Prior
+from bayescale.priors import Floor, Frozen, Priors
 from bayescale.shipped import shipped
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
@@ -25,100 +25,12 @@ COVARIATE_COLUMNS: dict[str, tuple[str, float]] = {
     "log10_params": ("params_b", 1e9),
     "log10_tokens": ("tokens_t", 1e12),
 }
-SCALES = (
-    "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",
-)  # fmt: skip
-
 
 # Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
 MOST_FACTORS = 8
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _prior(default: str, description: str) -> Any:
-    return Field(default=Prior.parse(default), description=description)
-
-
-class Priors(_Frozen):
-    """Every prior of the model by name; see `models/default.yaml` for what each one says.
-
-    The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
-    """
-
-    slope: Prior = _prior("Normal(0, 2)", "capability gained per decade of a covariate, in residual sds")
-    family_sd: Prior = _prior("HalfNormal(3)", "sd between families of their compute efficiency")
-    loading: Prior = _prior("Normal(0, 1)", "how strongly a benchmark answers to a capability")
-    own_loading_sd: Prior = _prior("HalfNormal(0.5)", "sd of a benchmark's own loadings around the common one")
-    common_loading_sd: Prior = _prior("HalfNormal(1)", "sd over capabilities of the common loading")
-    difficulty: Prior = _prior("Normal(0, 1.5)", "logit by which a benchmark is hard for a typical model")
-    benchmark_slope_sd: Prior = _prior("LogNormal(-1.5, 0.5)", "sd of a benchmark's own response to the covariates")
-    family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of a family's bent for single benchmarks")
-    testlet_sd: Prior = _prior("HalfNormal(0.5)", "sd of what variants of one benchmark share")
-    curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
-    log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
-    latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
-
-    @model_validator(mode="after")
-    def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "curve_shape"):
-            prior: Prior = getattr(self, name)
-            if not prior.positive:
-                what = "a standard deviation" if name in SCALES else "a positive number"
-                raise ValueError(f"{name} is {what}; {prior} also allows values below zero")
-        return self
-
-    @field_validator("difficulty", mode="after")
-    @classmethod
-    def _difficulty_takes_both_signs(cls, prior: Prior) -> Prior:
-        if prior.positive:
-            raise ValueError(f"difficulty is a logit of either sign; {prior} allows positive values only")
-        return prior
-
-    @field_validator("latent_covariate", mode="after")
-    @classmethod
-    def _latent_is_normal(cls, prior: Prior) -> Prior:
-        if prior.distribution != "Normal":
-            raise ValueError("latent_covariate must be a Normal: it is combined with measurement error on compute")
-        return prior
-
-
-class Floor(_Frozen):
-    """The guessing floor: what a model without any capability scores, learned from data or fixed at chance.
-
-    Parameters
-    ----------
-    learned : bool
-        Whether each benchmark's floor is a parameter with a Beta prior around chance. A floor fixed at chance made
-        extrapolations too shallow, up to ten times the error of the paper's method.
-    concentration : float
-        Prior weight, in guessed items, of a chance level above zero.
-    open_mean, open_concentration : float
-        Mean and weight of the prior where chance is zero (open-ended tasks).
-    """
-
-    learned: bool = True
-    concentration: float = Field(default=100, gt=0)
-    open_mean: float = Field(default=0.015, gt=0, lt=1)
-    open_concentration: float = Field(default=60, gt=0)
-
-    def shapes(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shapes of the Beta prior of the floors of benchmarks with these scores of a guesser.
-
-        Examples
-        --------
-        >>> Floor().shapes(np.array([0.25]))
-        (array([25.]), array([75.]))
-        """
-        open_ended = chance <= 0
-        mean = np.where(open_ended, self.open_mean, chance)
-        weight = np.where(open_ended, self.open_concentration, self.concentration)
-        return mean * weight, (1 - mean) * weight
-
-
-class Spec(_Frozen):
+class Spec(Frozen):
     """One model specification: its form, its covariates and its priors.
 
     Parameters
@@ -354,7 +266,7 @@ class Spec(_Frozen):
         width = max(len(repr(prior)) for _, prior in self.priors) + 1
         lines = [
             f"Spec {self.name!r}: {self.title}".rstrip(": "),
-            f"  factors     {self.factors}{', by the number of benchmarks' * (self.factors == 'auto')}",
+            f"  factors     {self.factors}{', by the numbers of benchmarks and models' * (self.factors == 'auto')}",
             f"  covariates  {', '.join(self.covariates)}",
             f"  likelihood  {self.likelihood}",
             f"  curve       {self.curve}",

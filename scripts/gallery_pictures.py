@@ -258,7 +258,7 @@ def backtest_forecasts(found):
 
 @picture("Errors relative to the paper's method")
 def backtest_errors(found):
-    """Test error of each method, a mark a task; the thick line is the geometric mean."""
+    """Test error of each method, a mark a task; the thick line is the geometric mean, the thin one its 90% interval."""
     return plots.plot_backtest_errors(found)
 
 

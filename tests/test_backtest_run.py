@@ -118,6 +118,9 @@ def test_relative_errors(tasks: list[Task]) -> None:
         found.table("outt")
     with pytest.raises(BacktestError, match="method in this backtest"):
         found.relative_mse("pc_9")
+    with pytest.raises(BacktestError, match="method in this backtest"):
+        found.relative_mse_intervals("pc_9")
+    assert found.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
 
 
 def test_a_result_says_what_it_is(found: Backtest) -> None:

@@ -125,6 +125,8 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     row = found.table().loc["training_flops"]
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
     assert f"{row['relative_mse']:.3f}" in line
+    lower, upper = found.relative_mse_intervals().loc["training_flops"]
+    assert f"{lower:.2f} to {upper:.2f}" in line
     assert f"{row['coverage_90']:.0%}" in line
     # Nobody watches a pipe.
     assert " of 6" not in err

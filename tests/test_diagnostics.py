@@ -18,7 +18,8 @@ from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDe
 from bayescale.evals import Evals
 from bayescale.fit import fit
 from bayescale.posterior import Posterior
-from bayescale.spec import SCALES, Spec
+from bayescale.priors import SCALES
+from bayescale.spec import Spec
 
 Change = Callable[[Any], None]
 

@@ -91,14 +91,16 @@ def test_errors_are_those_of_the_table(found: Backtest) -> None:
     ax = plot_backtest_errors(found)
     ratios = found.relative_mse().dropna()
     assert ax.get_xscale() == "log"
-    (means,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    means, intervals = (c for c in ax.collections if isinstance(c, LineCollection))
     drawn = sorted(segment[0, 0] for segment in means.get_segments())
     np.testing.assert_allclose(drawn, sorted(found.table()["relative_mse"]))
+    ends = np.array([segment[:, 0] for segment in intervals.get_segments()])
+    np.testing.assert_allclose(np.sort(ends, axis=0), np.sort(found.relative_mse_intervals(), axis=0))
     for group in ("large", "huge", "out"):
         here = ratios["task"].str.startswith(group)
         np.testing.assert_allclose(np.sort(dots(ax, group)[:, 0]), np.sort(ratios["to_reference"][here]))
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert labels == ["large", "huge", "out (not averaged)", "geometric mean"]
+    assert labels == ["large", "huge", "out (not averaged)", "geometric mean", "90% interval, over models"]
     assert {"mine", "pc_3", "last_sibling"} <= {t.get_text() for t in ax.texts}
 
 

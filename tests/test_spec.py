@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from bayescale import spec as module
 from bayescale.errors import SpecError
 from bayescale.prior import Prior
+from bayescale.priors import SCALES, Floor, Priors
 from bayescale.shipped import shipped
-from bayescale.spec import SCALES, Floor, Priors, Spec, list_specs, load_spec
+from bayescale.spec import Spec, list_specs, load_spec
 
 SHIPPED = [
     "default",

@@ -208,23 +208,26 @@ def _document(found: Backtest) -> dict[str, Any]:
         "tasks": [task.name for task in found.tasks],
         "averaged": list(found.averaged),
         "tables": tables,
+        "relative_mse_intervals": _intervals(found).reset_index().to_dict("records"),
         "scores": found.scores.to_dict("records"),
         "failures": [str(failure) for failure in found.failures],
     }
 
 
 def _print_tables(found: Backtest) -> None:
+    from bayescale.backtest.result import POOLED
     from bayescale.cli import show
 
     for pool, title in _pools(found).items():
         print(f"\n{title}")
-        show.plain_table(_rows(found.table(pool)))
+        show.plain_table(_rows(found.table(pool), _intervals(found) if pool == POOLED else None))
     print()
     if found.scores.groupby("task")["n_test"].nunique().max() > 1:
         show.say("Where n differs, methods leave models out that they cannot serve.")
     show.say(
         "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
-        "geometric means.\nThe rest is pooled over forecasts; log score: minus log density, lower is better."
+        "geometric means; with a 90% interval over models to forecast.\n"
+        "The rest is pooled over forecasts; log score: minus log density, lower is better."
     )
 
 
@@ -240,10 +243,24 @@ def _say_unconverged(found: Backtest) -> None:
         )
 
 
-def _rows(table: Any) -> Any:
+def _intervals(found: Backtest) -> Any:
+    """How far MSE relative to the paper's method rests on the models in the test; no rows without that method."""
+    import pandas as pd
+
+    from bayescale.backtest.result import REFERENCE
+
+    if REFERENCE not in found.methods:
+        return pd.DataFrame(columns=["lower", "upper"]).rename_axis("method")
+    return found.relative_mse_intervals()
+
+
+def _rows(table: Any, intervals: Any = None) -> Any:
     """Figures as text; columns that hold none are left out."""
     kept = table[[c for c in COLUMNS if table[c].notna().any()]].rename(columns=COLUMNS)
     texts = kept.apply(lambda column: column.map(lambda value: _text(column.name, value)))
+    if intervals is not None and len(intervals):
+        said = intervals.apply(lambda row: f"{row['lower']:.2f} to {row['upper']:.2f}", axis=1)
+        texts.insert(1, "90%\ninterval", said.reindex(texts.index).fillna("-"))
     return texts.reset_index()
 
 

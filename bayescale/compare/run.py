@@ -12,8 +12,9 @@ from bayescale.defaults import SCAN_DRAWS
 from bayescale.errors import BayescaleError, CompareError
 from bayescale.parallel import cores_each, dask_mended, on_dask, require_libraries
 from bayescale.posterior import Posterior
+from bayescale.priors import Priors
 from bayescale.progress import Report, counting
-from bayescale.spec import Priors, Spec, load_spec
+from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.backtest import Backtest

@@ -19,7 +19,7 @@ SPREAD = 0.28
 
 
 def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3") -> Axes:
-    """Draw each method's test MSE relative to `reference`, and its geometric mean over the averaged tasks.
+    """Draw each method's test MSE relative to `reference`, and its geometric mean over tasks with a 90% interval.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         raise BacktestError(f"{reference} forecast none of these tasks, so nothing can be compared with it.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
+    interval = backtest.relative_mse_intervals(reference).reindex(means.index)
     middle = ratios.groupby("method")["to_reference"].median()
     order = sorted(ratios["method"].unique(), key=lambda m: means.get(m, middle[m]))
     groups = {g: names for g, names in backtest.groups.items() if ratios["task"].isin(names).any()}
@@ -70,6 +71,8 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         )  # fmt: skip
     rows = np.array([order.index(str(m)) for m in means.index])
     ax.vlines(means, rows - 0.4, rows + 0.4, color=INK, linewidth=3, zorder=4, label="geometric mean")
+    label = "90% interval, over models"
+    ax.hlines(rows, interval["lower"], interval["upper"], color=INK, linewidth=1.2, zorder=4, label=label)
     beside = ax.get_yaxis_transform()
     for row, method in enumerate(order):
         weight = "normal" if method in backtest.baselines else "bold"
@@ -83,5 +86,5 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ax.set_ylim(len(order) - 0.5, -0.5)
     label_below(ax, f"test MSE relative to {reference}, a mark for each task; left of the line is better")
     spaces = {"handletextpad": 0.3, "columnspacing": 1.2}
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.17, 1), ncols=5, **spaces)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.17, 1), ncols=3, **spaces)
     return ax

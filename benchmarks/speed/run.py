@@ -21,6 +21,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bayescale.defaults import DRAWS as DEFAULT_DRAWS
+
 # Longer than any piece should take on two cores; one that takes longer is written down as failed.
 PATIENCE = 3600
 # The larger simulated sizes are timed by their gradient alone.
@@ -68,8 +70,8 @@ def plan() -> list[Piece]:
     from benchmarks.speed.sizes import GRID
 
     pieces = [
-        Piece("fit-cold", "base-llms", draws=2000, cold=True),
-        Piece("fit-warm", "base-llms", draws=2000),
+        Piece("fit-cold", "base-llms", draws=DEFAULT_DRAWS, cold=True),
+        Piece("fit-warm", "base-llms", draws=DEFAULT_DRAWS),
         Piece("forecasts", "base-llms"),
         Piece("operations", "base-llms"),
     ]
