@@ -2,11 +2,11 @@
 
     python benchmarks/training_only.py SPEC [SPEC...]
 
-SPEC is a spec that ships or the path of a YAML file; `default:8` is the default with eight factors. What a fold of the
-backtest hides stays hidden. Of the models that it trains on, the quarter of largest compute (unknown compute counts as
-large) lose their scores beyond the benchmarks that the fold may see, as its test models do, and are forecast. Six fits
-a spec, a minute each. R-hat is printed, for these are small tables: a spec whose chains disagree is not judged by its
-errors.
+SPEC is a spec that ships, the path of a YAML file, or a baseline; `default:8` is the default with eight factors. What a
+fold of the backtest hides stays hidden. Of the models that it trains on, the quarter of largest compute (unknown
+compute counts as large) lose their scores beyond the benchmarks that the fold may see, as its test models do, and are
+forecast. Six fits a spec, a minute each. R-hat is printed, for these are small tables: a spec whose chains disagree is
+not judged by its errors. Errors are printed task by task, then pooled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.backtest import load_tasks, make_folds
+from bayescale.backtest import Method, load_tasks, make_folds
+from bayescale.backtest.baselines import BASELINES
 from bayescale.backtest.bayes import BayesMethod
 from bayescale.backtest.fold import Fold
 from bayescale.backtest.metrics import score_cells, summarise
@@ -46,18 +47,21 @@ def inner(fold: Fold) -> Fold:
     return dataclasses.replace(fold, evals=evals.mask(hidden), test_models=tuple(large), cells=cells)
 
 
-def read_spec(name: str) -> bs.Spec:
-    """A spec by name or path, after a colon with so many factors."""
+def read_method(name: str) -> Method:
+    """A baseline by name, or a spec by name or path, after a colon with so many factors."""
+    if name in BASELINES:
+        return BASELINES[name]
     base, _, factors = name.partition(":")
-    return bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
+    spec = bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
+    return BayesMethod(spec, **SAMPLING)
 
 
 def main(names: list[str]) -> None:
     """Print errors and coverage of each spec, pooled, and the R-hat and effective draws of its worst fit."""
     warnings.simplefilter("ignore")
-    rows = []
+    rows, errors = [], {}
     for name in names:
-        method, cells, figures = BayesMethod(read_spec(name), **SAMPLING), [], []
+        method, cells, figures = read_method(name), [], []
         for fold in make_folds(load_tasks(TASKS)):
             found = method.predict(inner(fold), random_seed=1)
             cells.append(score_cells(found))
@@ -65,10 +69,12 @@ def main(names: list[str]) -> None:
             print(f"{name} {fold.name}: R-hat {found.rhat:.3f}, {found.ess:.0f} effective draws, {found.seconds:.0f} s")
         scored, worst = pd.concat(cells), pd.DataFrame(figures)
         table = summarise(scored, {"all": list(scored["task"].unique())}).set_index("task")
-        mse = np.exp(np.log(table["mse"].drop("all")).mean())
+        errors[name] = table["mse"].drop("all")
+        mse = np.exp(np.log(errors[name]).mean())
         pooled = table.loc["all", ["crps", "log_score", "coverage_50", "coverage_90"]]
         row = {"spec": name, "typical mse": mse, **pooled}
         rows.append(row | {"rhat": worst["rhat"].max(), "ess": worst["ess"].min()})
+    print(pd.DataFrame(errors).round(5).to_string())
     print(pd.DataFrame(rows).round(5).to_string(index=False))
 
 
