@@ -47,13 +47,10 @@ def inner(fold: Fold) -> Fold:
     return dataclasses.replace(fold, evals=evals.mask(hidden), test_models=tuple(large), cells=cells)
 
 
-def read_method(name: str) -> Method:
-    """A baseline by name, or a spec by name or path, after a colon with so many factors."""
-    if name in BASELINES:
-        return BASELINES[name]
+def read_spec(name: str) -> bs.Spec:
+    """A spec by name or path, after a colon with so many factors."""
     base, _, factors = name.partition(":")
-    spec = bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
-    return BayesMethod(spec, **SAMPLING)
+    return bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
 
 
 def main(names: list[str]) -> None:
@@ -61,7 +58,8 @@ def main(names: list[str]) -> None:
     warnings.simplefilter("ignore")
     rows, errors = [], {}
     for name in names:
-        method, cells, figures = read_method(name), [], []
+        method: Method = BASELINES.get(name) or BayesMethod(read_spec(name), **SAMPLING)
+        cells, figures = [], []
         for fold in make_folds(load_tasks(TASKS)):
             found = method.predict(inner(fold), random_seed=1)
             cells.append(score_cells(found))
