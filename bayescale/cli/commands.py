@@ -19,7 +19,7 @@ JUDGEMENT = "Judge the model"
 
 app = manual(
     epilog=examples(
-        "bayescale demo -o demo/           # everything once, in two to four minutes",
+        "bayescale demo -o demo/           # everything once, in one to two minutes",
         "bayescale fit -o posterior.nc     # the default spec on public base models",
         "bayescale check posterior.nc      # may it be believed?",
         "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
@@ -194,7 +194,7 @@ def demo(
     The default spec is fitted to base models of many families; three larger models are forecast, one of them of a
     family never seen; posterior, table and pictures are written to a folder.
 
-    Takes two to four minutes on two cores. With BAYESCALE_FAST=1 in the environment few draws are taken: quick, to see
+    Takes one to two minutes on two cores. With BAYESCALE_FAST=1 in the environment few draws are taken: quick, to see
     that everything runs; the figures are rough then.
     """
     from bayescale.demo import run_demo
