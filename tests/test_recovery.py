@@ -56,7 +56,9 @@ def _recover(factors: int, seed: int) -> Recovered:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = fit(world_spec(factors), evals, draws=600, tune=500, chains=2, random_seed=seed, progressbar=False)
+        # At 0.8 one chain of twelve (six worlds and seeds) settled on a step with 29 divergences; none did at 0.9.
+        settings = {"draws": 600, "tune": 500, "chains": 2, "target_accept": 0.9, "progressbar": False}
+        posterior = fit(world_spec(factors), evals, random_seed=seed, **settings)
     return Recovered(evals, truth, posterior)
 
 
@@ -165,7 +167,7 @@ def _left_out() -> tuple[Posterior, Posterior, dict[str, float]]:
     scores = evals.matrix().sel(model=MODEL)
     known = {name: scores.sel(benchmark=name).item() for name in KNOWN}
     assert not any(np.isnan(list(known.values())))
-    settings = {"draws": 1000, "chains": 4, "progressbar": False}
+    settings = {"draws": 2000, "chains": 4, "progressbar": False}
     without = evals.mask([(MODEL, b) for b in evals.benchmark_names])
     with_known = evals.mask([(MODEL, b) for b in evals.benchmark_names if b not in KNOWN])
     assert with_known.n_scores - without.n_scores == len(KNOWN)
