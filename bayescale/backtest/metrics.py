@@ -183,8 +183,7 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
     pandas.DataFrame
         Columns ``method, task, to_reference, to_best``; NaN where there is nothing to compare with.
     """
-    squared = cells.assign(squared=(cells["mean"] - cells["score"]) ** 2)
-    errors = squared.pivot_table(index=CELL, columns="method", values="squared")
+    errors = squared_errors(cells)
     rows = []
     for task in dict.fromkeys(cells["task"]):
         table = errors.loc[task]
@@ -196,6 +195,12 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
             to_reference = _ratio(table, method, reference) if reference in table else np.nan
             rows.append((method, task, to_reference, best))
     return pd.DataFrame(rows, columns=["method", "task", "to_reference", "to_best"])
+
+
+def squared_errors(cells: pd.DataFrame) -> pd.DataFrame:
+    """Squared errors (cell, method); NaN where a method leaves a cell out."""
+    squared = cells.assign(squared=(cells["mean"] - cells["score"]) ** 2)
+    return squared.pivot_table(index=CELL, columns="method", values="squared")
 
 
 def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayescale.backtest.metrics import CELL, LEAST_MSE, relative_mse
+from bayescale.backtest.metrics import LEAST_MSE, relative_mse, squared_errors
+from bayescale.intervals import tails
 
 WEIGHTINGS = 4000
 
@@ -50,17 +51,14 @@ def relative_mse_intervals(
     {'lower': 0.25, 'upper': 0.25}
     """
     chosen = cells[cells["task"].isin(list(tasks))]
-    squared = chosen.assign(squared=(chosen["mean"] - chosen["score"]) ** 2)
-    errors = squared.pivot_table(index=CELL, columns="method", values="squared")
-    models = errors.index.get_level_values("model")
-    names = models.unique()
+    errors = squared_errors(chosen)
+    names = errors.index.unique("model")
     weights = pd.DataFrame(np.random.default_rng(random_seed).exponential(size=(len(names), WEIGHTINGS)), index=names)
     compared = relative_mse(chosen, reference).dropna(subset="to_reference")
-    tails = [(1 - probability) / 2, (1 + probability) / 2]
     rows = {}
     for method, served in compared.groupby("method", sort=False)["task"]:
         logs = [_log_ratio(errors.loc[task], str(method), reference, weights) for task in served]
-        rows[method] = np.exp(np.quantile(np.mean(logs, axis=0), tails))
+        rows[method] = np.exp(np.quantile(np.mean(logs, axis=0), tails(probability)))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"]).rename_axis("method")
 
 
