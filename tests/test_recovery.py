@@ -56,7 +56,7 @@ def _recover(factors: int, seed: int) -> Recovered:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # At 0.8 one chain of twelve (three worlds, two seeds each) settled on a step with 29 divergences; at 0.9 none did.
+        # At 0.8 one chain of twelve (three worlds, two seeds each) took steps with 29 divergences; at 0.9 none did.
         settings = {"draws": 600, "tune": 500, "chains": 2, "target_accept": 0.9, "progressbar": False}
         posterior = fit(world_spec(factors), evals, random_seed=seed, **settings)
     return Recovered(evals, truth, posterior)
