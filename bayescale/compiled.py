@@ -77,6 +77,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     import nutpie
     import pytensor
 
+    from bayescale.c_functions import quick_c_functions
     from bayescale.model.build import build_model, gauged
     from bayescale.model.reference import starting_point
 
@@ -88,7 +89,8 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     dims = model.named_vars_to_dims
     scattered = {v for v in model.free_RVs if v.name not in start and "benchmark" not in dims.get(v.name, ())[:1]}
-    program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
+    with quick_c_functions():  # under `_lock`
+        program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     return _Compiled(model, program, start)
 
 
