@@ -24,21 +24,27 @@ from pathlib import Path
 from bayescale.defaults import DRAWS as DEFAULT_DRAWS
 
 # Longer than any piece should take on two cores; one that takes longer is written down as failed.
-PATIENCE = 3600
-# The larger simulated sizes are timed by their gradient alone.
-SAMPLED = 3
-# Draws a chain, such that no piece takes more than some minutes: NumPyro takes that for a hundred draws of the small
-# table, so that JAX's routes are sampled there only.
-TUNE = 300
-DRAWS = {
+PATIENCE = 2400
+# Draws and warm-up steps a chain by size and route, such that a piece takes no more than some minutes: what is compared
+# are effective draws a second, and seconds to 400 of them. NumPyro's vectorised chains take minutes for a hundred draws
+# of the smallest table; where every model has a cell with every benchmark, JAX and PyMC pay for all of them.
+LENGTHS: dict[str, dict[str, tuple[int, int]]] = {
     "base-llms": {
-        "nutpie": 1000,
-        "pymc": 500,
-        "nutpie-jax": 300,
-        "numpyro-vectorized": 100,
-        "numpyro-parallel": 100,
+        "nutpie": (1000, 300),
+        "pymc": (500, 300),
+        "nutpie-jax": (300, 300),
+        "numpyro-vectorized": (100, 300),
+        "numpyro-parallel": (100, 300),
     },
-    "base-llms-all": {"nutpie": 250, "pymc": 100},
+    "base-llms-all": {"nutpie": (250, 300), "pymc": (100, 300), "nutpie-jax": (100, 300)},
+    "125x25": {"nutpie": (300, 300), "pymc": (200, 300), "nutpie-jax": (200, 300), "numpyro-parallel": (100, 300)},
+    "250x50": {"nutpie": (100, 200), "pymc": (100, 200), "nutpie-jax": (100, 200), "numpyro-parallel": (50, 200)},
+    "500x100": {"nutpie": (100, 200)},
+}
+# Large tables, where NumPyro's chains take longest, at the very end.
+LAST: dict[str, dict[str, tuple[int, int]]] = {
+    "base-llms-all": {"numpyro-parallel": (50, 150), "numpyro-vectorized": (25, 75)},
+    "500x100": {"nutpie-jax": (50, 100)},
 }
 
 
@@ -76,14 +82,14 @@ def plan() -> list[Piece]:
         Piece("operations", "base-llms"),
     ]
     pieces += [Piece("gradient", size) for size in ("base-llms", "base-llms-all", *GRID)]
-    pieces += [Piece("gradient-jax", size) for size in DRAWS]
-    for size, lengths in DRAWS.items():
-        for route, draws in lengths.items():
-            environment = ENVIRONMENT.get(route, {})
-            pieces.append(Piece("sample", size, route, draws, TUNE, cold=True, environment=environment))
-            if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
-                pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
-    pieces += [Piece("sample", size, draws=100, tune=200) for size in list(GRID)[:SAMPLED]]
+    pieces += [Piece("gradient-jax", size) for size in LENGTHS]
+    for lengths in (LENGTHS, LAST):
+        for size, routes in lengths.items():
+            for route, (draws, tune) in routes.items():
+                environment = ENVIRONMENT.get(route, {})
+                pieces.append(Piece("sample", size, route, draws, tune, cold=True, environment=environment))
+                if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
+                    pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
     return pieces
 
 
