@@ -27,7 +27,7 @@ def test_by_hand() -> None:
     # The share of the second model's weight is uniform, and the ratio 1 + 8 times that.
     lower, upper = relative_mse_intervals(cells, ["one"]).loc["mine"]
     assert [lower, upper] == pytest.approx([1 + 8 * 0.05, 1 + 8 * 0.95], abs=5 * 8 * np.sqrt(0.05 * 0.95 / 4000))
-    half = relative_mse_intervals(cells, ["one"], probability=0.5).loc["mine"]
+    half = relative_mse_intervals(cells, ["one"], prob=0.5).loc["mine"]
     assert half.tolist() == pytest.approx([3.0, 7.0], abs=5 * 8 * np.sqrt(0.25 * 0.75 / 4000))
 
 
@@ -55,11 +55,11 @@ def test_only_what_both_forecast_counts() -> None:
 @given(errors=st.lists(st.lists(st.floats(0.01, 0.5), min_size=6, max_size=6), min_size=2, max_size=2))
 def test_invariants(errors: list[list[float]]) -> None:
     cells = scored({"pc_3": {"one": errors[0]}, "mine": {"one": errors[1]}})
-    lower, upper = relative_mse_intervals(cells, ["one"], probability=0.99).loc["mine"]
+    lower, upper = relative_mse_intervals(cells, ["one"], prob=0.99).loc["mine"]
     ratios = np.square(errors[1]) / np.square(errors[0])
     # Between the least and the greatest ratio that any weights could give, and around the ratio of equal weights.
     assert ratios.min() * (1 - 1e-9) <= lower <= upper <= ratios.max() * (1 + 1e-9)
     ratio = geometric_mean(relative_mse(cells), ["one"]).loc["mine", "to_reference"]
     assert lower * (1 - 1e-9) <= ratio <= upper * (1 + 1e-9)
-    swapped = relative_mse_intervals(cells, ["one"], reference="mine", probability=0.99).loc["pc_3"]
+    swapped = relative_mse_intervals(cells, ["one"], reference="mine", prob=0.99).loc["pc_3"]
     assert swapped.tolist() == pytest.approx([1 / upper, 1 / lower])

@@ -14,7 +14,7 @@ WEIGHTINGS = 4000
 
 
 def relative_mse_intervals(
-    cells: pd.DataFrame, tasks: Sequence[str], reference: str = "pc_3", probability: float = 0.9, random_seed: int = 0
+    cells: pd.DataFrame, tasks: Sequence[str], reference: str = "pc_3", prob: float = 0.9, random_seed: int = 0
 ) -> pd.DataFrame:
     """Intervals of the geometric mean over tasks of test MSE relative to a reference.
 
@@ -30,7 +30,7 @@ def relative_mse_intervals(
         Those to average. Each method is compared on the tasks where `bayescale.backtest.metrics.relative_mse` does so.
     reference : str
         Name of a method.
-    probability : float
+    prob : float
         Of the equal-tailed intervals.
     random_seed : int
 
@@ -58,7 +58,7 @@ def relative_mse_intervals(
     rows = {}
     for method, served in compared.groupby("method", sort=False)["task"]:
         logs = [_log_ratio(errors.loc[task], str(method), reference, weights) for task in served]
-        rows[method] = np.exp(np.quantile(np.mean(logs, axis=0), tails(probability)))
+        rows[method] = np.exp(np.quantile(np.mean(logs, axis=0), tails(prob)))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"]).rename_axis("method")
 
 

@@ -86,7 +86,7 @@ class Backtest:
         self._check_reference(reference)
         return relative_mse(self.cells, reference, self.baselines)
 
-    def relative_mse_intervals(self, reference: str = REFERENCE, probability: float = 0.9) -> pd.DataFrame:
+    def relative_mse_intervals(self, reference: str = REFERENCE, prob: float = 0.9) -> pd.DataFrame:
         """Intervals of each method's relative MSE, the geometric mean over the averaged tasks, over models to forecast.
 
         Fifteen tasks of twenty models each tell two methods apart when their errors differ by a third or so.
@@ -103,7 +103,7 @@ class Backtest:
         """
         self._check_reference(reference)
         tasks = self.averaged or tuple(t.name for t in self.tasks)
-        return relative_mse_intervals(self.cells, tasks, reference, probability)
+        return relative_mse_intervals(self.cells, tasks, reference, prob)
 
     def _check_reference(self, reference: str) -> None:
         if reference not in self.methods:
