@@ -38,6 +38,10 @@ _KEPT = (
 # 1,200 draws and 39 s of 2,000 by variances alone give the same effective draws. With 10,592 (`base-llms-all`) a step
 # took 6.3 ms instead of 2.8, and 1,000 draws were worth 13 effective ones, by variances alone 11 and 22.
 _CORRELATED = 5000
+# Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty draws of warm-up took 280 leapfrog
+# steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer trees gave half the
+# effective draws per step (a fold of the backtest: 421 s for 1,580, at most 6 deep 77 s for 572).
+_DEPTH = 6
 
 
 def fit(
@@ -195,10 +199,7 @@ def _sample(
         progress_bar=progressbar,
         save_warmup=False,
         low_rank_modified_mass_matrix=program.n_dim <= _CORRELATED,
-        # Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty steps of warm-up took 280
-        # leapfrog steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer
-        # trees gave half the effective draws per step (a fold of the backtest: 421 s for 1,580, here 77 s for 572).
-        maxdepth=6,
+        maxdepth=_DEPTH,
     )
     # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
     if idata["posterior"].sizes["draw"] < draws:
@@ -239,10 +240,13 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
     register()
     # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise.
     method = "parallel" if jax.local_device_count() >= chains else "vectorized"
+    # Trees of warm-up are bounded, as nutpie's are: until the metric is learned NumPyro grew them to a thousand steps,
+    # and chains that run at once wait for the longest (`base-llms`, 300 + 100: 232 s, bounded 28). Later ones are free.
+    trees = {"max_tree_depth": (_DEPTH, 10)}
     # JAX traces fixed shapes only, so the cells can be no containers here.
     return _pymc(
         spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True,
-        nuts_sampler_kwargs={"chain_method": method}, **settings,
+        nuts_sampler_kwargs={"chain_method": method, "nuts_kwargs": trees}, **settings,
     )  # fmt: skip
 
 

@@ -1,15 +1,22 @@
-"""How the NumPyro sampler is asked to run its chains; JAX itself is stood in for."""
+"""How the NumPyro sampler is asked to run its chains, where JAX is stood in for; and that its posterior is nutpie's."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import arviz as az
+import numpy as np
 import pytest
+from scipy import stats
 
 from bayescale.evals import Evals
+from bayescale.posterior import Posterior
 from bayescale.spec import Spec
 
 fit = importlib.import_module("bayescale.fit")
@@ -17,12 +24,43 @@ fit = importlib.import_module("bayescale.fit")
 
 @pytest.mark.parametrize(("devices", "method"), [(1, "vectorized"), (2, "vectorized"), (4, "parallel")])
 def test_no_chain_waits_for_another(devices: int, method: str, monkeypatch: pytest.MonkeyPatch, evals: Evals) -> None:
-    """With fewer devices than chains NumPyro runs them in turn, unless they are to run at once."""
+    """With fewer devices than chains NumPyro runs them in turn, unless they are to run at once.
+
+    And at once all wait for the longest tree, so that those of warm-up are bounded.
+    """
     asked: dict[str, Any] = {}
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(local_device_count=lambda: devices))
     monkeypatch.setitem(sys.modules, "numpyro", SimpleNamespace())
     monkeypatch.setattr(importlib.import_module("bayescale.model.jax_ops"), "register", lambda: None)
     monkeypatch.setattr(fit, "_pymc", lambda spec, evals, **given: asked.update(given))
     fit._numpyro(Spec(factors=1), evals, chains=4, cores=2, draws=10, tune=10, seed=1)
-    assert asked["nuts_sampler_kwargs"] == {"chain_method": method}
+    assert asked["nuts_sampler_kwargs"]["chain_method"] == method
+    assert asked["nuts_sampler_kwargs"]["nuts_kwargs"]["max_tree_depth"] == (fit._DEPTH, 10)
     assert (asked["chains"], asked["fixed"]) == (4, True)
+
+
+@pytest.mark.heavy
+def test_the_posterior_is_the_same_as_nutpies(evals: Evals, tmp_path: Path) -> None:
+    """Means of every expected score, in joint Monte Carlo standard errors; in processes, since JAX starts threads."""
+    pytest.importorskip("numpyro")
+    tables = evals.to_directory(tmp_path / "tables")
+    settings = ["--draws", "500", "--tune", "400", "--seed", "1", "--target-accept", "0.9", "--cores", "2"]
+    means, errors = [], []
+    for sampler in ("nutpie", "numpyro"):
+        target = tmp_path / f"{sampler}.nc"
+        command = [sys.executable, "-m", "bayescale", "fit", "one_factor", "--data", str(tables), "-o", str(target)]
+        done = subprocess.run(
+            [*command, "--sampler", sampler, *settings],
+            env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        posterior = Posterior.load(target)
+        assert posterior.sampling["nuts_sampler"] == sampler
+        assert posterior.verdict.rhat < 1.03, sampler
+        scores = az.convert_to_dataset(posterior.expected_scores())
+        means.append(scores.mean(("chain", "draw")).to_array().to_numpy())
+        errors.append(az.mcse(scores).to_array().to_numpy())
+    apart = np.abs(means[0] - means[1]) / np.hypot(*errors)
+    # Of so many differences of one distribution the largest is below this 999 times in 1,000 (Bonferroni).
+    assert apart.max() < stats.norm.isf(0.001 / (2 * apart.size))
+    assert apart.max() > 0
