@@ -24,7 +24,7 @@ from bayescale.spec import Spec, list_specs, load_spec
 
 # The tasks of Ruan, Maddison & Hashimoto (2024): 15 that are averaged, and 2 of agents.
 PAPER_TASKS = ("emergent", "post_training", "leaderboard_v2", "agent")
-LIBRARIES = ("joblib", "scoringrules", "sklearn", "statsmodels", "threadpoolctl")
+LIBRARIES = ("joblib", "scoringrules", "sklearn", "statsmodels")
 
 
 def backtest(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 FOLDS = 5
-LIBRARIES = ("joblib", "sklearn", "threadpoolctl")
+LIBRARIES = ("joblib", "sklearn")
 
 
 def compare(
