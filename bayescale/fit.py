@@ -35,8 +35,8 @@ _KEPT = (
 )  # fmt: skip
 
 # Parameters up to which the metric learns their correlations, too. With 1,649 (`base-llms`) that costs nothing: 37 s of
-# 1,200 draws and 39 s of 2,000 by variances alone give the same effective draws. With 10,592 (`base-llms-all`) a step
-# took 6.3 ms instead of 2.8, and 1,000 draws were worth 13 effective ones, by variances alone 11 and 22.
+# 1,200 draws and 39 s of 2,000 by variances alone give the same effective draws. With 10,592 (`base-llms-all`) they
+# cost 5 ms a step, whose gradient takes 1.1, and 1,000 draws were worth 13 effective ones, by variances alone 8 to 22.
 _CORRELATED = 5000
 # Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty draws of warm-up took 280 leapfrog
 # steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer trees gave half the
