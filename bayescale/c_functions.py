@@ -34,13 +34,12 @@ def quick_c_functions() -> Iterator[None]:
 
     Examples
     --------
-    >>> import nutpie, pymc as pm
-    >>> with pm.Model() as model:
-    ...     _ = pm.Normal("x")
+    >>> nutpie = importlib.import_module("nutpie.compile_pymc")
     >>> with quick_c_functions():
-    ...     program = nutpie.compile_pymc_model(model)
-    >>> program.n_dim
-    1
+    ...     nutpie._make_c_logp_func.__module__
+    'bayescale.c_functions'
+    >>> nutpie._make_c_logp_func.__module__
+    'nutpie.compile_pymc'
     """
     module = importlib.import_module("nutpie.compile_pymc")
     ours: dict[str, Any] = {"_make_c_logp_func": _density, "_make_c_expand_func": _variables}

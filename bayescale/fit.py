@@ -11,7 +11,7 @@ import numpy as np
 from bayescale.approximate import METHODS, approximate
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import ApproximationWarning, BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
-from bayescale.processors import processors
+from bayescale.processors import one_thread_each, processors
 from bayescale.progress import watched, working
 from bayescale.spec import Spec, load_spec
 
@@ -187,11 +187,8 @@ def _sample(
     program: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool
 ) -> Any:
     import nutpie
-    from threadpoolctl import threadpool_limits
 
-    # Chains are what runs at once. From some size on OpenBLAS shares a matrix product between threads, and lets no two
-    # products be shared at a time: two chains of 500 x 100 took turns, 6.9 ms a gradient, with one thread each 2.8.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread_each():
         idata = nutpie.sample(
             program,
             draws=draws,

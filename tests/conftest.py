@@ -120,9 +120,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever asks for a fit that is really sampled waits for a compilation."""
+    """Whatever asks for a fit that is really sampled, or for programs, waits for a compilation."""
     for item in items:
-        if "sampled" in getattr(item, "fixturenames", ()):
+        if {"sampled", "programs"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.heavy)
 
 

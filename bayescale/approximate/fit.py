@@ -12,6 +12,7 @@ from bayescale.approximate.pathfinder import pathfinder
 from bayescale.approximate.program import Program
 from bayescale.diagnostics import MAX_PARETO_K, Approximation
 from bayescale.errors import FitError
+from bayescale.processors import one_thread_each
 from bayescale.progress import working
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def approximate(
 
     with working("Compiling the model", progressbar):
         program = Program(compiled_for(spec, evals), cores)
-    with working(f"Approximating ({method})", progressbar):
+    with working(f"Approximating ({method})", progressbar), one_thread_each():
         return weighed(program, METHODS[method](program, draws, seed), method, seed)
 
 

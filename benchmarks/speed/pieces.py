@@ -117,9 +117,8 @@ def microseconds(
 
 def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     """One gradient of the package's program, and of the yardstick, at the same points."""
-    from threadpoolctl import threadpool_limits
-
     from bayescale.compiled import compiled_for
+    from bayescale.processors import one_thread_each
     from benchmarks.speed.world import make_world
     from benchmarks.speed.yardstick import log_density
 
@@ -136,7 +135,7 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
         off += [abs(value / other - 1), float(np.abs(package.gradient - by_hand).max() / scale)]  # type: ignore[attr-defined]
     if max(off) > 1e-6:
         raise AssertionError(f"yardstick and package differ by {max(off):.1e} of the density or the largest slope")
-    with threadpool_limits(limits=1, user_api="blas"):  # as when chains are sampled
+    with one_thread_each():  # as when chains are sampled
         package_us = microseconds(package, points)
     return {
         "cells": evals.n_scores,

@@ -29,23 +29,27 @@ PATIENCE = 2400
 # are effective draws a second, and seconds to 400 of them. JAX and PyMC pay for every model on every benchmark, not for
 # observed cells alone. NumPyro's parallel chains are run on one table: on 125x25, with four of XLA's devices on two
 # cores, they stopped in the middle, asleep.
-LENGTHS: dict[str, dict[str, tuple[int, int]]] = {
-    "base-llms": {
-        "nutpie": (1000, 300),
-        "pymc": (500, 300),
-        "nutpie-jax": (300, 300),
-        "numpyro-vectorized": (100, 300),
-        "numpyro-parallel": (100, 300),
-    },
-    "base-llms-all": {"nutpie": (250, 300), "nutpie-jax": (100, 300)},
-    "125x25": {"nutpie": (300, 300), "pymc": (200, 300), "nutpie-jax": (200, 300), "numpyro-vectorized": (100, 300)},
-    "250x50": {"nutpie": (100, 200), "pymc": (50, 100), "nutpie-jax": (100, 200), "numpyro-vectorized": (25, 100)},
-    "500x100": {"nutpie": (100, 200)},
-}
-# Large tables by the routes that take longest there, at the very end.
-LAST: dict[str, dict[str, tuple[int, int]]] = {
-    "base-llms-all": {"numpyro-vectorized": (25, 75), "pymc": (20, 60)},
-    "500x100": {"nutpie-jax": (50, 100)},
+LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
+    ("base-llms", "nutpie"): (1000, 300),
+    ("base-llms", "pymc"): (500, 300),
+    ("base-llms", "nutpie-jax"): (300, 300),
+    ("base-llms", "numpyro-vectorized"): (100, 300),
+    ("base-llms", "numpyro-parallel"): (100, 300),
+    ("base-llms-all", "nutpie"): (250, 300),
+    ("base-llms-all", "nutpie-jax"): (100, 300),
+    ("125x25", "nutpie"): (300, 300),
+    ("125x25", "pymc"): (200, 300),
+    ("125x25", "nutpie-jax"): (200, 300),
+    ("125x25", "numpyro-vectorized"): (100, 300),
+    ("250x50", "nutpie"): (100, 200),
+    ("250x50", "pymc"): (50, 100),
+    ("250x50", "nutpie-jax"): (100, 200),
+    ("250x50", "numpyro-vectorized"): (25, 100),
+    ("500x100", "nutpie"): (100, 200),
+    # What takes longest, at the very end.
+    ("base-llms-all", "numpyro-vectorized"): (25, 75),
+    ("base-llms-all", "pymc"): (20, 60),
+    ("500x100", "nutpie-jax"): (50, 100),
 }
 
 
@@ -83,14 +87,12 @@ def plan() -> list[Piece]:
         Piece("operations", "base-llms"),
     ]
     pieces += [Piece("gradient", size) for size in ("base-llms", "base-llms-all", *GRID)]
-    pieces += [Piece("gradient-jax", size) for size in LENGTHS]
-    for lengths in (LENGTHS, LAST):
-        for size, routes in lengths.items():
-            for route, (draws, tune) in routes.items():
-                environment = ENVIRONMENT.get(route, {})
-                pieces.append(Piece("sample", size, route, draws, tune, cold=True, environment=environment))
-                if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
-                    pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
+    pieces += [Piece("gradient-jax", size) for size in dict.fromkeys(size for size, _ in LENGTHS)]
+    for (size, route), (draws, tune) in LENGTHS.items():
+        environment = ENVIRONMENT.get(route, {})
+        pieces.append(Piece("sample", size, route, draws, tune, cold=True, environment=environment))
+        if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
+            pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
     return pieces
 
 
