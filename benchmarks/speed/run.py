@@ -22,20 +22,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bayescale.defaults import DRAWS as DEFAULT_DRAWS
+from bayescale.defaults import TUNE as DEFAULT_TUNE
 
 # Longer than any piece should take on two cores; one that takes longer is written down as failed.
 PATIENCE = 2400
-# Draws and warm-up steps a chain by size and route, such that a piece takes no more than some minutes: what is compared
-# are effective draws a second, and seconds to 400 of them. JAX and PyMC pay for every model on every benchmark, not for
-# observed cells alone. NumPyro's parallel chains are run on one table: on 125x25, with four of XLA's devices on two
-# cores, they stopped in the middle, asleep.
+# Draws and warm-up steps a chain by size and route. On the first table every route samples as long as a default fit; on
+# the others such that a piece takes no more than some minutes, and what is compared are effective draws a second of
+# sampling, and seconds to 400 of them. JAX and PyMC pay for every model on every benchmark, not for observed cells
+# alone. NumPyro's parallel chains are run on one table: on 125x25, with four of XLA's devices on two cores, they
+# stopped in the middle, asleep.
+EVERY_ROUTE = ("nutpie", "pymc", "nutpie-jax", "numpyro-vectorized", "numpyro-parallel")
 LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
-    ("base-llms", "nutpie"): (1000, 300),
-    ("base-llms", "pymc"): (500, 300),
-    ("base-llms", "nutpie-jax"): (300, 300),
-    ("base-llms", "numpyro-vectorized"): (100, 300),
-    ("base-llms", "numpyro-parallel"): (100, 300),
-    ("base-llms-all", "nutpie"): (250, 300),
+    **{("base-llms", route): (DEFAULT_DRAWS, DEFAULT_TUNE) for route in EVERY_ROUTE},
+    ("base-llms-all", "nutpie"): (DEFAULT_DRAWS, DEFAULT_TUNE),
     ("base-llms-all", "nutpie-jax"): (100, 300),
     ("125x25", "nutpie"): (300, 300),
     ("125x25", "pymc"): (200, 300),
