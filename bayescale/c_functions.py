@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -20,6 +21,8 @@ from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_new_ref
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
+from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
+from pytensor.link.numba.dispatch.basic import numba_njit
 
 _DOUBLES = types.CPointer(types.double)
 # What nutpie's threads take a result for.
@@ -105,6 +108,7 @@ def _by_address(program: Any, record: Any, names: list[str], shared: dict[str, A
 
     Nothing is linked: Numba's calling convention hands on what `program` raises.
     """
+    program = _unwrapped(program)
     arrays = [numba.typeof(shared[name]) for name in names]
     # Compiled here, or read from disk.
     _, _, taken, _ = program.get_call_template((types.Array(types.double, 1, "C"), *arrays), {})
@@ -132,6 +136,21 @@ def _by_address(program: Any, record: Any, names: list[str], shared: dict[str, A
         return made.return_type(point, data), lower
 
     return call
+
+
+def _unwrapped(program: Any) -> Any:
+    """PyTensor's program itself, to be found on disk as the wrapper around it is.
+
+    PyTensor keeps on disk a function that does nothing but call the program, since Numba would look for the program
+    under the name of a temporary file. Compiling both is the same work twice: 4 s of a first compilation.
+    """
+    inner, key = program.py_func.__globals__.get("jitable_func"), CACHED_SRC_FUNCTIONS.get(program.py_func)
+    if inner is None or key is None:
+        return program
+    plain = inner.py_func
+    function = FunctionType(plain.__code__.replace(co_filename="<string>"), plain.__globals__, plain.__name__)
+    CACHED_SRC_FUNCTIONS[function] = f"{key}_unwrapped"
+    return numba_njit(function, cache=True)
 
 
 def _array(context: Any, builder: Any, data: Any, record: Any, name: str, of: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.memory import keep_freed_memory
+from bayescale.memory import collector_paused, keep_freed_memory
 from bayescale.model import model_data
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
     key = _structure(spec, data)
     with _lock:
         if key not in _kept:
-            _kept[key] = _compile(spec, evals, data)
+            with collector_paused():
+                _kept[key] = _compile(spec, evals, data)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
@@ -78,6 +79,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     import pytensor
 
     from bayescale.c_functions import quick_c_functions
+    from bayescale.filled_arrays import quick_filled_arrays
     from bayescale.model.build import build_model, gauged
     from bayescale.model.reference import starting_point
 
@@ -89,7 +91,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     dims = model.named_vars_to_dims
     scattered = {v for v in model.free_RVs if v.name not in start and "benchmark" not in dims.get(v.name, ())[:1]}
-    with quick_c_functions():  # under `_lock`
+    with quick_c_functions(), quick_filled_arrays():  # under `_lock`
         program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     return _Compiled(model, program, start)
 
