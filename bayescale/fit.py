@@ -239,8 +239,12 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
     from bayescale.model.jax_ops import register
 
     register()
-    # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise.
-    method = "parallel" if jax.local_device_count() >= chains else "vectorized"
+    # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise. Devices
+    # that XLA makes of processors share their threads: four of them on two processors hung, all asleep, in two fits.
+    devices = jax.local_device_count()
+    if jax.default_backend() == "cpu":
+        devices = min(devices, processors())
+    method = "parallel" if devices >= chains else "vectorized"
     # Trees of warm-up are bounded, as nutpie's are: until the metric is learned NumPyro grew them to a thousand steps,
     # and chains that run at once wait for the longest (`base-llms`, 300 + 100: 232 s, bounded 28). Later ones are free.
     trees = {"max_tree_depth": (_DEPTH, 10)}

@@ -22,14 +22,29 @@ from bayescale.spec import Spec
 fit = importlib.import_module("bayescale.fit")
 
 
-@pytest.mark.parametrize(("devices", "method"), [(1, "vectorized"), (2, "vectorized"), (4, "parallel")])
-def test_no_chain_waits_for_another(devices: int, method: str, monkeypatch: pytest.MonkeyPatch, evals: Evals) -> None:
+@pytest.mark.parametrize(
+    ("backend", "devices", "processors", "method"),
+    [
+        ("gpu", 1, 2, "vectorized"),
+        ("gpu", 2, 2, "vectorized"),
+        ("gpu", 4, 2, "parallel"),
+        ("cpu", 1, 8, "vectorized"),
+        ("cpu", 4, 2, "vectorized"),
+        ("cpu", 4, 4, "parallel"),
+    ],
+)
+def test_no_chain_waits_for_another(
+    backend: str, devices: int, processors: int, method: str, monkeypatch: pytest.MonkeyPatch, evals: Evals
+) -> None:
     """With fewer devices than chains NumPyro runs them in turn, unless they are to run at once.
 
-    And at once all wait for the longest tree, so that those of warm-up are bounded.
+    Devices that XLA makes of processors count up to as many as there are: chains on more of them hung. And at once all
+    chains wait for the longest tree, so that those of warm-up are bounded.
     """
     asked: dict[str, Any] = {}
-    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(local_device_count=lambda: devices))
+    jax = SimpleNamespace(local_device_count=lambda: devices, default_backend=lambda: backend)
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setattr(fit, "processors", lambda: processors)
     monkeypatch.setitem(sys.modules, "numpyro", SimpleNamespace())
     monkeypatch.setattr(importlib.import_module("bayescale.model.jax_ops"), "register", lambda: None)
     monkeypatch.setattr(fit, "_pymc", lambda spec, evals, **given: asked.update(given))
