@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib
@@ -22,10 +23,10 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     cells = np.array([table["cells"].min(), table["cells"].max()])
     rate = float(np.exp(np.mean(np.log(table["package_us"] / table["cells"]))))
     ax.plot(cells, rate * cells, color="0.6", lw=1, zorder=0, label=f"{1000 * rate:.0f} ns a cell")
-    for row in table.itertuples():
-        ax.annotate(
-            row.size, (row.cells, row.package_us), xytext=(-6, 6), textcoords="offset points", ha="right", fontsize=8
-        )
+    # Left and right in turn: the smallest tables lie close together.
+    for row, (side, offset) in zip(table.itertuples(), cycle([("right", (-6, 6)), ("left", (7, -9))])):
+        at = (row.cells, row.package_us)
+        ax.annotate(row.size, at, xytext=offset, textcoords="offset points", ha=side, fontsize=8)
     ax.set(xscale="log", yscale="log", xlabel="observed scores (cells)", ylabel="time of one gradient (µs)")
     ax.set_xlim(cells[0] / 3, cells[1] * 1.5)
     for axis in (ax.xaxis, ax.yaxis):

@@ -113,7 +113,6 @@ ROUTES: dict[str, Callable[[bs.Spec, bs.Evals, dict[str, Any]], Timed]] = {
     "nutpie": nutpie,
     "pymc": pymc,
     "numpyro-vectorized": numpyro,
-    "numpyro-parallel": numpyro,
     "nutpie-jax": nutpie_jax,
 }
 

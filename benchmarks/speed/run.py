@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from bayescale.defaults import DRAWS as DEFAULT_DRAWS
@@ -29,9 +29,8 @@ PATIENCE = 2400
 # Draws and warm-up steps a chain by size and route. On the first table every route samples as long as a default fit; on
 # the others such that a piece takes no more than some minutes, and what is compared are effective draws a second of
 # sampling, and seconds to 400 of them. JAX and PyMC pay for every model on every benchmark, not for observed cells
-# alone. NumPyro's parallel chains are run on one table: on 125x25, with four of XLA's devices on two cores, they
-# stopped in the middle, asleep.
-EVERY_ROUTE = ("nutpie", "pymc", "nutpie-jax", "numpyro-vectorized", "numpyro-parallel")
+# alone.
+EVERY_ROUTE = ("nutpie", "pymc", "nutpie-jax", "numpyro-vectorized")
 LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
     **{("base-llms", route): (DEFAULT_DRAWS, DEFAULT_TUNE) for route in EVERY_ROUTE},
     ("base-llms-all", "nutpie"): (DEFAULT_DRAWS, DEFAULT_TUNE),
@@ -46,14 +45,10 @@ LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
     ("250x50", "numpyro-vectorized"): (25, 100),
     ("500x100", "nutpie"): (100, 200),
     # What takes longest, at the very end.
+    ("500x100", "nutpie-jax"): (50, 100),
     ("base-llms-all", "numpyro-vectorized"): (25, 75),
     ("base-llms-all", "pymc"): (20, 60),
-    ("500x100", "nutpie-jax"): (50, 100),
 }
-
-
-# What a route needs to be said before its process starts.
-ENVIRONMENT = {"numpyro-parallel": {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}}
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,6 @@ class Piece:
     tune: int = 300
     # From an empty cache of compiled programs, which it leaves to pieces of the same name; else from the common one.
     cold: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -77,7 +71,7 @@ class Piece:
 
 def plan() -> list[Piece]:
     """Every piece, in the order in which they run."""
-    from benchmarks.speed.sizes import GRID
+    from benchmarks.speed.sizes import SIZES
 
     pieces = [
         Piece("fit-cold", "base-llms", draws=DEFAULT_DRAWS, cold=True),
@@ -85,13 +79,11 @@ def plan() -> list[Piece]:
         Piece("forecasts", "base-llms"),
         Piece("operations", "base-llms"),
     ]
-    pieces += [Piece("gradient", size) for size in ("base-llms", "base-llms-all", *GRID)]
-    pieces += [Piece("gradient-jax", size) for size in dict.fromkeys(size for size, _ in LENGTHS)]
+    pieces += [Piece(kind, size) for kind in ("gradient", "gradient-jax") for size in SIZES]
     for (size, route), (draws, tune) in LENGTHS.items():
-        environment = ENVIRONMENT.get(route, {})
-        pieces.append(Piece("sample", size, route, draws, tune, cold=True, environment=environment))
+        pieces.append(Piece("sample", size, route, draws, tune, cold=True))
         if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
-            pieces.append(Piece("warm", size, route, 1, 1, environment=environment))
+            pieces.append(Piece("warm", size, route, 1, 1))
     return pieces
 
 
@@ -106,14 +98,13 @@ def run(piece: Piece, folder: Path) -> None:
     if piece.cold:
         shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | piece.environment
-    environment |= {
+    environment = os.environ | {
         "SPEED_STARTED": str(time.time()),
         "SPEED_DRAWS": str(piece.draws),
         "SPEED_TUNE": str(piece.tune),
         "PYTENSOR_FLAGS": f"base_compiledir={cache}",
         "NUMBA_CACHE_DIR": str(cache / "numba-own"),
-        "JAX_PLATFORMS": environment.get("JAX_PLATFORMS", "cpu"),
+        "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
     }
     command = [sys.executable, "-m", "benchmarks.speed.pieces", piece.kind, piece.size, piece.route, str(output)]
     started = time.perf_counter()
