@@ -1,6 +1,6 @@
 """Compiled models, kept: other scores over the same models and benchmarks need no new compilation.
 
-Compiling takes 4 to 40 s, and a backtest or a refit with one score hidden asks for the very same graph: all that
+Compiling takes 3 to 35 s, and a backtest or a refit with one score hidden asks for the very same graph: all that
 depends on which scores are observed sits in data containers (see `bayescale.model.build.containers`).
 """
 
