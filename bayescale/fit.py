@@ -240,7 +240,7 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
 
     register()
     # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise. Devices
-    # that XLA makes of processors share their threads: four of them on two processors hung, all asleep, in two fits.
+    # that XLA makes of processors share their threads: four of them on two processors hung, all asleep, in three fits.
     devices = jax.local_device_count()
     if jax.default_backend() == "cpu":
         devices = min(devices, processors())
