@@ -47,7 +47,7 @@ LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
     # What takes longest, at the very end.
     ("500x100", "nutpie-jax"): (50, 100),
     ("base-llms-all", "numpyro-vectorized"): (25, 75),
-    ("base-llms-all", "pymc"): (20, 60),
+    ("base-llms-all", "pymc"): (10, 40),
 }
 
 
