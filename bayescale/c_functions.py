@@ -2,9 +2,8 @@
 
 nutpie writes a C function around each of PyTensor's programs, and Numba copies the whole program into it, optimises it
 again and makes its machine code again, in every process: 10 of the 12 seconds that a default fit compiles where its
-programs are on disk. These jump to the program by its address instead, and take 0.8 s. What runs is the same machine
-code that PyTensor keeps on disk, so draws are the same to the last digit. nutpie's own are the plain form: the tests
-compare the two.
+programs are on disk. These jump to the program on disk by its address instead, and take 0.8 s. Draws are the same to
+the last digit. nutpie's own are the plain form: the tests compare the two.
 """
 
 from __future__ import annotations

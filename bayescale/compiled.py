@@ -58,8 +58,7 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
     key = _structure(spec, data)
     with _lock:
         if key not in _kept:
-            with collector_paused():
-                _kept[key] = _compile(spec, evals, data)
+            _kept[key] = _compile(spec, evals, data)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
@@ -91,7 +90,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     dims = model.named_vars_to_dims
     scattered = {v for v in model.free_RVs if v.name not in start and "benchmark" not in dims.get(v.name, ())[:1]}
-    with quick_c_functions(), quick_filled_arrays():  # under `_lock`
+    with collector_paused(), quick_c_functions(), quick_filled_arrays():  # under `_lock`
         program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     return _Compiled(model, program, start)
 

@@ -58,7 +58,7 @@ class Piece:
     size: str
     route: str = "nutpie"
     draws: int = 1000
-    tune: int = 300
+    tune: int = DEFAULT_TUNE
     # From an empty cache of compiled programs, which it leaves to pieces of the same name; else from the common one.
     cold: bool = False
 

@@ -87,13 +87,15 @@ def route_table(
     table = pd.DataFrame(rows)
     if table.empty:
         return table
-    own = table[table["route"] == BASELINE].set_index("size")
-    for name in ("ess_a_second", "ess_a_second_in_all", "ess_a_second_in_all_from_disk", "ess_a_cpu_second"):
-        ratio = table["size"].map(own[name]) / table[name]
-        as_long = table["size"].map(own["draws"]) == table["draws"]
-        table[f"{name}_ratio"] = ratio.where(as_long) if "in_all" in name else ratio
-    for name in ("seconds_to_400", "seconds_to_400_from_disk"):
-        table[f"{name}_ratio"] = table[name] / table["size"].map(own[name])
+    own = table[table["route"] == BASELINE].set_index("size").reindex(table["size"]).set_axis(table.index)
+    for name in ("ess_a_second", "ess_a_cpu_second"):
+        table[f"{name}_ratio"] = own[name] / table[name]
+    for in_all, to_400 in (
+        ("ess_a_second_in_all", "seconds_to_400"),
+        ("ess_a_second_in_all_from_disk", "seconds_to_400_from_disk"),
+    ):
+        table[f"{in_all}_ratio"] = (own[in_all] / table[in_all]).where(own["draws"] == table["draws"])
+        table[f"{to_400}_ratio"] = table[to_400] / own[to_400]
     return table
 
 
