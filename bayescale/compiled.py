@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale.errors import FitError
 from bayescale.memory import collector_paused, keep_freed_memory
 from bayescale.model import model_data
 
@@ -69,8 +71,41 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
             compiled.model.set_data(name, value)
         for name, value in starting_point(data, gauged(spec, data)).items():
             compiled.start[name].set_value(value)
-        used = compiled.program.shared_data
-        return compiled.program.with_data(**{name: value for name, value in values.items() if name in used})
+        return with_data(compiled.program, values)
+
+
+def with_data(program: Any, values: dict[str, np.ndarray]) -> Any:
+    """Return the compiled program with other values in its data containers.
+
+    Parameters
+    ----------
+    program : nutpie.CompiledModel
+    values : dict of str to ndarray
+        By the names of the containers. All must be containers of the program, but for empty arrays: they hold no data,
+        and the compiler drops them.
+
+    Returns
+    -------
+    nutpie.CompiledModel
+        It shares the machine code with `program`, which keeps its own data.
+
+    Raises
+    ------
+    FitError
+        When the program does not take one of the containers: it would go on with the data that it was compiled for.
+    """
+    for name, value in values.items():
+        if np.size(value) == 0:
+            continue
+        try:
+            program = program.with_data(**{name: value})
+        except KeyError:
+            raise FitError(
+                f"nutpie {version('nutpie')} does not take new values for {name!r}, so the compiled model would go on "
+                "with the data of another fit. Install a version of nutpie that pyproject.toml allows: "
+                "pip install --upgrade bayescale"
+            ) from None
+    return program
 
 
 def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pytensor
 import pytest
 from conftest import SHORT, Sampled
 from simulate import world_spec
@@ -16,7 +16,9 @@ from bayescale import compiled
 from bayescale.compiled import KEPT, compiled_for
 from bayescale.evals import Evals
 from bayescale.fit import fit
-from bayescale.model import model_data
+from bayescale.model import ModelData, build_model, model_data
+from bayescale.model.build import gauged
+from bayescale.model.reference import starting_point
 from bayescale.spec import Spec
 
 
@@ -51,33 +53,18 @@ def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_o
     assert not np.isclose(some["difficulty"], every["difficulty"]).any()
 
 
-@dataclass
-class Fake:
-    """A compiled model that keeps what it is given."""
-
-    shared_data: dict[str, Any] = field(default_factory=lambda: {"observed": None, "gauge_basis": None})
-    given: dict[str, Any] = field(default_factory=dict)
-
-    def set_data(self, name: str, value: Any) -> None:
-        self.given[name] = value
-
-    def set_value(self, value: Any) -> None:
-        self.given["start"] = value
-
-    def with_data(self, **values: Any) -> Any:
-        return values
-
-
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
+    """Specs in the order in which they are compiled; what a program would be handed takes its place."""
     found: list[Spec] = []
 
-    def fake(spec: Spec, *_: Any) -> Any:
+    def prepared(spec: Spec, evals: Evals, data: ModelData) -> Any:
         found.append(spec)
-        start = {name: Fake() for name in ("relative_difficulty", "loading_scaled", "slope_scaled")}
-        return compiled._Compiled(model=Fake(), program=Fake(), start=start)
+        start = {n: pytensor.shared(v) for n, v in starting_point(data, gauged(spec, data)).items()}
+        return compiled._Compiled(model=build_model(spec, evals), program=None, start=start)
 
-    monkeypatch.setattr(compiled, "_compile", fake)
+    monkeypatch.setattr(compiled, "_compile", prepared)
+    monkeypatch.setattr(compiled, "with_data", lambda _, values: values)
     return found
 
 
@@ -106,13 +93,15 @@ def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
     data = model_data(Spec(factors=2), masked(evals))
     np.testing.assert_array_equal(second["observed"], data.cells["observed"])
     assert not np.allclose(first["gauge_basis"], second["gauge_basis"])
-    # What the program has no use for is kept from it, but the PyMC model behind the starting points has it all.
-    assert set(second) == {"observed", "gauge_basis"}
+    # So does the PyMC model behind the starting points.
     (kept,) = compiled._kept.values()
-    assert set(data.cells) < set(kept.model.given)
-    np.testing.assert_array_equal(kept.model.given["observed_score"], data.cells["observed_score"])
-    assert kept.start["loading_scaled"].given["start"].shape == (5, 2)
-    assert kept.start["slope_scaled"].given["start"].shape == (1, 2)
+    assert set(kept.model.data_vars) == {kept.model[name] for name in second}
+    for name, value in second.items():
+        np.testing.assert_array_equal(kept.model[name].get_value(), value)
+    start = starting_point(data, gauged=True)
+    assert set(kept.start) == set(start)
+    for name, value in start.items():
+        np.testing.assert_array_equal(kept.start[name].get_value(), value)
 
 
 def structure(spec: Spec, evals: Evals) -> str:
