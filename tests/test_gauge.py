@@ -99,6 +99,26 @@ def test_loadings_of_zero_start_half_a_unit_along_the_reference(gauge: Any) -> N
     np.testing.assert_allclose(start, 0.5 * split_space(reference, rank)[0] @ np.eye(rank, factors), atol=1e-9)
 
 
+def test_the_bases_are_canonical() -> None:
+    """Whatever signs and null vectors a LAPACK returns: by hand for one direction, (1, 2, 2) / 3."""
+    basis, complement = split_space(np.array([[-1.0], [-2.0], [-2.0]]))
+    np.testing.assert_allclose(basis, np.array([[1.0], [2.0], [2.0]]) / 3, atol=1e-14)
+    # I - 2 v v' / v'v with v = (1, 2, 2) / 3 + (1, 0, 0).
+    np.testing.assert_allclose(complement, np.array([[-2.0, -2.0], [2.0, -1.0], [-1.0, 2.0]]) / 3, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_bases_depend_on_the_directions_alone(shape: tuple[int, int, int]) -> None:
+    benchmarks, factors, rank = shape
+    rng = np.random.default_rng(5)
+    reference = rng.normal(size=(benchmarks, factors))
+    expected = split_space(reference, rank)
+    noise = 1e-13 * rng.normal(size=reference.shape)
+    for same in (-reference, reference @ orthonormal(factors, factors, 3), reference + noise):
+        for found, canonical in zip(split_space(same, rank), expected, strict=True):
+            np.testing.assert_allclose(found, canonical, atol=1e-9)
+
+
 def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors: int, rank: int) -> float:
     """Volume of slice and orbit together: log |det| of the map (value, rotation generators) -> W at rotation zero.
 

@@ -143,10 +143,34 @@ def _draw_prior(
 
 
 def split_space(reference: np.ndarray, rank: int = GAUGED) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal bases of the strongest `rank` directions of `reference` (benchmark, factor), and of all others."""
-    left = np.linalg.svd(reference, full_matrices=True)[0]
+    """Return orthonormal bases of the strongest `rank` directions of `reference` and of their complement.
+
+    Both are canonical: another release of NumPy or LAPACK gives the same, to rounding. A singular vector is defined up
+    to its sign, and the vectors beyond the rank are any basis of the rest, so neither is taken from LAPACK as it comes.
+
+    Parameters
+    ----------
+    reference : ndarray (benchmark, factor)
+    rank : int
+        At most as many as factors are used.
+
+    Returns
+    -------
+    basis : ndarray (benchmark, rank)
+        Singular vectors, by falling singular value; the entry of largest size is positive in each.
+    complement : ndarray (benchmark, benchmark - rank)
+        The columns beyond the rank of the product of Householder reflections that takes the first unit vectors to the
+        span of the basis (Golub & Van Loan 2013, Matrix Computations, section 5.2).
+    """
     rank = min(rank, reference.shape[1])
-    return left[:, :rank], left[:, rank:]
+    basis = positive_columns(np.linalg.svd(reference, full_matrices=False)[0][:, :rank])
+    return basis, np.linalg.qr(basis, mode="complete")[0][:, rank:]
+
+
+def positive_columns(columns: np.ndarray) -> np.ndarray:
+    """Return the columns with signs such that the entry of largest size in each is positive."""
+    largest = np.take_along_axis(columns, np.abs(columns).argmax(axis=0)[None], axis=0)
+    return columns * np.where(largest < 0, -1.0, 1.0)
 
 
 def representative(reference: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayescale.model.data import ModelData, design
-from bayescale.model.gauge import representative, split_space
+from bayescale.model.gauge import positive_columns, representative, split_space
 from bayescale.model.working_response_op import working_response
 from bayescale.response import Curve
 
@@ -36,7 +36,7 @@ def _components(data: ModelData, factors: int, iterations: int = 200) -> tuple[n
     benchmarks = logit.shape[1]
     centre = typical_logits(data)
     filled = np.where(weight > 0, logit - centre, 0.0)
-    loading = np.linalg.svd(filled, full_matrices=False)[2][:factors].T.copy()
+    loading = positive_columns(np.linalg.svd(filled, full_matrices=False)[2][:factors].T)
     if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
         loading = np.linalg.qr(np.hstack([loading, np.eye(benchmarks)[:, : factors - loading.shape[1]]]))[0]
     unit = np.eye(factors)
