@@ -3,10 +3,12 @@
 #   make demo    set up, then the main job: fit public models, forecast larger ones, write table and pictures to demo/
 #   make test    set up, then lint, types, and the fast tests
 #
-# The set-up happens once, in .venv; it is repeated when pyproject.toml changes.
+# The set-up happens once, in .venv; it is repeated when pyproject.toml changes. Another Python has a folder of its own:
+#
+#   make PYTHON=python3.13 VENV=.venv313 test
 
 PYTHON ?= python3
-VENV   := .venv
+VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
@@ -15,7 +17,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-heavy test-all lint types notebooks docs clean
+.PHONY: help setup demo test test-heavy test-stack test-all lint types notebooks docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +44,12 @@ test: lint types  ## lint, types, and the fast tests with the examples of the do
 test-heavy: $(READY)  ## what starts processes or compiles a model: killed fits, workers that die, a cluster, a few draws
 	$(BIN)/python -m pytest -m "heavy and not slow" tests
 
+# What depends on PyMC, ArviZ, nutpie and PyTensor themselves: compiling, sampling, files, processes.
+STACK := compiled fast_compile diagnostics posterior_file numpyro cli_processes
+
+test-stack: test  ## the fast tests, and the heavy ones of compiling, samplers and files: for a second Python
+	$(BIN)/python -m pytest -m "heavy and not slow" $(STACK:%=tests/test_%.py)
+
 test-all: lint types  ## all of them, with the slow tests, which sample to convergence
 	$(BIN)/python -m pytest -n 2 --doctest-modules bayescale tests
 
@@ -62,5 +70,5 @@ docs: $(READY)  ## the documentation site in docs/_build/html, offline; warnings
 	@echo "Open docs/_build/html/index.html"
 
 clean:  ## remove .venv, results and caches
-	rm -rf $(VENV) demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv* .trixie* demo build dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.errors import FitError
-from bayescale.memory import collector_paused, keep_freed_memory
 from bayescale.model import model_data
 
 if TYPE_CHECKING:
@@ -112,12 +111,11 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     import nutpie
     import pytensor
 
-    from bayescale.c_functions import quick_c_functions
-    from bayescale.filled_arrays import quick_filled_arrays
+    from bayescale._fast_compile import fast_compile, keep_freed_memory
     from bayescale.model.build import build_model, gauged
     from bayescale.model.reference import starting_point
 
-    keep_freed_memory()
+    keep_freed_memory(cells=data.cells["observed"].size)
     model = build_model(spec, evals)
     points = starting_point(data, gauged(spec, data))
     start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
@@ -125,7 +123,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
     dims = model.named_vars_to_dims
     scattered = {v for v in model.free_RVs if v.name not in start and "benchmark" not in dims.get(v.name, ())[:1]}
-    with collector_paused(), quick_c_functions(), quick_filled_arrays():  # under `_lock`
+    with fast_compile():  # under `_lock`
         program = nutpie.compile_pymc_model(model, freeze_model=False, jitter_rvs=scattered, initial_points=start)
     return _Compiled(model, program, start)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from bayescale import _arviz
 from bayescale.errors import ApproximationWarning, ConvergenceWarning
 from bayescale.intervals import KIND
 from bayescale.model.data import design
@@ -342,16 +343,13 @@ def _round_up(draws: float) -> float:
 
 def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:
     """Worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
-    import arviz as az
-
     # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error to judge.
     moving = np.ptp(values, axis=(0, 1)) > 1e-12
     names = [label for label, keep in zip(labels, moving, strict=True) if keep]
     if not names:
         return Block(name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", gates=False)
-    data = az.convert_to_dataset({"x": values[:, :, moving]})
-    bulk, tail = az.ess(data)["x"].to_numpy(), az.ess(data, method="tail")["x"].to_numpy()
-    rhat = az.rhat(data)["x"].to_numpy() if values.shape[0] > 1 else np.full(len(names), np.nan)
+    values = values[:, :, moving]
+    bulk, tail, rhat = _arviz.ess(values), _arviz.ess(values, method="tail"), _arviz.rhat(values)
     return Block(
         name=name,
         quantities=len(names),
@@ -360,18 +358,16 @@ def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Blo
         ess_tail=float(np.min(tail)),
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
         gates=gates,
-        apart=_chain_apart(values[:, :, moving], rhat),
+        apart=_chain_apart(values, rhat),
     )
 
 
 def _chain_apart(values: np.ndarray, rhat: np.ndarray) -> int | None:
     """The one chain of `values` (chain, draw, quantity) without which the quantity of the largest R-hat agrees."""
-    import arviz as az
-
     chains = values.shape[0]
     if chains < 3 or not np.nanmax(rhat, initial=0.0) > MODES_RHAT:
         return None
     worst = values[:, :, int(np.nanargmax(rhat))]
-    without = [float(az.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
+    without = [float(_arviz.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
     alone = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
     return alone[0] if len(alone) == 1 else None

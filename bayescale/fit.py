@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 import warnings
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from bayescale._arviz import dataset, inference_data
 from bayescale.approximate import METHODS, approximate
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import ApproximationWarning, BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
@@ -199,13 +202,22 @@ def _sample(
             seed=seed,
             progress_bar=progressbar,
             save_warmup=False,
-            low_rank_modified_mass_matrix=program.n_dim <= _CORRELATED,
             maxdepth=_DEPTH,
+            **_metric(correlated=program.n_dim <= _CORRELATED),
         )
     # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
     if idata["posterior"].sizes["draw"] < draws:
         raise KeyboardInterrupt
     return idata
+
+
+def _metric(correlated: bool) -> dict[str, Any]:
+    """Return nutpie's argument for a metric with or without correlations; its name changed in 0.16.9."""
+    import nutpie
+
+    if "adaptation" in inspect.signature(nutpie.sample).parameters:
+        return {"adaptation": "low_rank" if correlated else "diag"}
+    return {"low_rank_modified_mass_matrix": correlated}
 
 
 def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
@@ -248,11 +260,12 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
     # Trees of warm-up are bounded, as nutpie's are: until the metric is learned NumPyro grew them to a thousand steps,
     # and chains that run at once wait for the longest (`base-llms`, 300 + 100: 232 s, bounded 28). Later ones are free.
     trees = {"max_tree_depth": (_DEPTH, 10)}
+    # PyMC 6 takes settings of NUTS as `nuts`, PyMC 5 in two dictionaries within each other.
+    asked: dict[str, Any] = {"nuts_sampler_kwargs": {"chain_method": method, "nuts_kwargs": trees}}
+    if int(version("pymc").split(".")[0]) >= 6:
+        asked = {"nuts": {"chain_method": method, **trees}}
     # JAX traces fixed shapes only, so the cells can be no containers here.
-    return _pymc(
-        spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True,
-        nuts_sampler_kwargs={"chain_method": method, "nuts_kwargs": trees}, **settings,
-    )  # fmt: skip
+    return _pymc(spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True, **asked, **settings)
 
 
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
@@ -260,17 +273,18 @@ _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpy
 
 def _tidy(idata: Any, evals: Evals) -> Any:
     """Posterior and statistics under PyMC's names, with the observed scores beside them."""
-    import arviz as az
-
-    stats = idata["sample_stats"].rename({k: v for k, v in _STATISTICS.items() if k in idata["sample_stats"]})
+    posterior, stats = dataset(idata["posterior"]), dataset(idata["sample_stats"])
+    stats = stats.rename({k: v for k, v in _STATISTICS.items() if k in stats})
     benchmarks = evals.benchmarks.set_index("benchmark")
     models = evals.models.set_index("model")
-    return az.InferenceData(
-        # Coordinates of the sampler (`*__`) are no business of the user's, as in PyMC.
-        posterior=idata["posterior"][[n for n in idata["posterior"].data_vars if not str(n).endswith("__")]],
-        sample_stats=stats[[name for name in _KEPT if name in stats]],
-        observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
-        constant_data=_constants(benchmarks, models),
+    return inference_data(
+        {
+            # Coordinates of the sampler (`*__`) are no business of the user's, as in PyMC.
+            "posterior": posterior[[n for n in posterior.data_vars if not str(n).endswith("__")]],
+            "sample_stats": stats[[name for name in _KEPT if name in stats]],
+            "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+            "constant_data": _constants(benchmarks, models),
+        }
     )
 
 

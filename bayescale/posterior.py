@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import posterior_file
+from bayescale._arviz import InferenceData
 from bayescale.defaults import REPORT_DRAWS
 from bayescale.diagnostics import Approximation, Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
@@ -27,7 +28,6 @@ from bayescale.progress import working
 from bayescale.spec import Spec
 
 if TYPE_CHECKING:
-    import arviz as az
     import xarray as xr
 
     from bayescale.checks import PredictiveCheck
@@ -41,7 +41,8 @@ class Posterior(Findings):
 
     Attributes
     ----------
-    idata : arviz.InferenceData
+    idata : arviz.InferenceData or xarray.DataTree
+        The container of the installed ArviZ: InferenceData of ArviZ 0.23 (Python 3.11), DataTree of ArviZ 1.
         Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
         everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors: read
         `loadings` and `capabilities`, which are aligned.
@@ -64,7 +65,7 @@ class Posterior(Findings):
     >>> posterior = bs.Posterior.load("posterior.nc")
     """
 
-    idata: az.InferenceData
+    idata: InferenceData
     spec: Spec
     evals: Evals
     verdict: Verdict
@@ -312,7 +313,7 @@ class Posterior(Findings):
             return predictive_check(self, models, draws, random_seed)
 
     @working("Computing the log-likelihood")
-    def log_likelihood(self) -> az.InferenceData:
+    def log_likelihood(self) -> InferenceData:
         """Return `idata` with the group ``log_likelihood``: ``score`` (chain, draw, cell), for LOO and WAIC.
 
         Cells are the observed scores; their coordinates ``model`` and ``benchmark`` tell which.

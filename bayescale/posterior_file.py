@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bayescale import _arviz
 from bayescale.errors import PosteriorFileError
 
 FORMAT = 1
@@ -28,8 +29,7 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
         raise PosteriorFileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir():
         raise PosteriorFileError(f"Cannot write {str(path)!r}: it is a folder. Give a file name such as posterior.nc.")
-    content = idata.copy()
-    content.attrs = {
+    attrs = {
         f"{_PREFIX}format": FORMAT,
         f"{_PREFIX}version": version("bayescale"),
         **{f"{_PREFIX}{name}": text for name, text in parts.items()},
@@ -38,7 +38,7 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         os.close(descriptor)
         try:
-            content.to_netcdf(temporary, engine="h5netcdf")
+            _arviz.write_netcdf(idata, temporary, attrs)
             with Path(temporary).open("rb") as handle:  # the rename must not reach the disk before the content does
                 os.fsync(handle.fileno())
             Path(temporary).chmod(0o666 & ~_umask())
@@ -59,15 +59,11 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
     PosteriorFileError
         For a missing, damaged or foreign file, or one of a newer format.
     """
-    import arviz as az
-
     path = Path(path)
     if not path.is_file():
         raise PosteriorFileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit -o {path.name}")
     try:
-        idata = az.from_netcdf(str(path), engine="h5netcdf")
-        idata.load()
-        idata.close()
+        idata = _arviz.read_netcdf(path)
     except Exception as error:  # h5py, h5netcdf and xarray raise many kinds for a damaged file
         raise PosteriorFileError(
             f"{str(path)!r} is damaged or not a netCDF file ({type(error).__name__}: {error}). Fit again, or take a "
@@ -84,7 +80,7 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
             f"is {version('bayescale')}, which reads up to format {FORMAT}. Upgrade: pip install -U bayescale"
         )
     missing = [name for name in ("spec", "evals", "verdict", "sampling", "identity") if name not in attrs]
-    if missing or "posterior" not in idata.groups():
+    if missing or "posterior" not in _arviz.group_names(idata):
         lost = ", ".join(missing) or "the draws"
         raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {lost}. Fit again.")
     return idata, {k: str(v) for k, v in attrs.items()}

@@ -11,11 +11,12 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from bayescale import _arviz
 from bayescale.errors import ApproximationWarning, ForecastError, MissingDependencyError
 from bayescale.response import log_likelihood_share
 
@@ -58,13 +59,6 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
     >>> prior_sensitivity(posterior, {"score": score})["diagnosis"].size
     1
     """
-    try:
-        from arviz_base import from_dict
-        from arviz_stats import psense
-    except ImportError:
-        raise MissingDependencyError(
-            "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
-        ) from None
     if posterior.verdict.approximation is not None:
         text = f"These sensitivities come from an approximation. {posterior.verdict.approximation.problem}"
         warnings.warn(ApproximationWarning(text), stacklevel=2)
@@ -72,27 +66,12 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
     chains = posterior.draws.chains
     priors = {n: v.reshape(chains, -1) for n, v in log_priors(posterior).items()}
     likelihood = posterior.draws.by_chain(_log_likelihood(posterior))
-    # Variables by number: labels may hold any character, which names of variables may not.
-    data = from_dict(
-        {
-            "posterior": {f"q{i}": values for i, values in enumerate(named.values())},
-            "log_prior": priors,
-            "log_likelihood": {"score": likelihood},
-        }
-    )
-
-    def column(**group: Any) -> list[float]:
-        found = psense(data, **group)
-        return [float(found[f"q{i}"]) for i in range(len(named))]
-
-    table = pd.DataFrame(
-        {
-            **{name: column(group="prior", group_var_names=[name]) for name in priors},
-            "all priors": column(group="prior"),
-            "likelihood": column(group="likelihood"),
-        },
-        index=pd.Index(list(named), name="quantity"),
-    )
+    try:
+        table = _arviz.power_scaling(named, priors, likelihood).rename_axis("quantity")
+    except ImportError:
+        raise MissingDependencyError(
+            "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
+        ) from None
     by_prior, by_data = table["all priors"] > THRESHOLD, table["likelihood"] > THRESHOLD
     table["diagnosis"] = np.where(
         by_prior & by_data, "prior and data in conflict", np.where(by_prior, "prior dominates", "-")

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from backtest_fakes import Guess, Partial, make_tasks
 from simulate import Truth, posterior_near, simulate, world_spec
 
+from bayescale import _arviz
 from bayescale.backtest import Backtest, backtest
 from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.cli import main
@@ -78,7 +79,8 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
 
     def loo(posterior: Posterior) -> Any:
         cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
-        return az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
+        likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
+        return _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
 
     monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
     monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import expit, logit
 
+from bayescale._arviz import inference_data
 from bayescale.evals import Evals
 from bayescale.model import model_data
 from bayescale.posterior import Posterior
@@ -326,11 +326,13 @@ def posterior_near(
         "reached_max_treedepth": np.zeros((chains, draws), bool),
         "energy": rng.standard_normal((chains, draws)),
     }
-    idata = az.InferenceData(
-        posterior=xr.Dataset(data, {k: v for k, v in coords.items() if k in used}),
-        sample_stats=xr.Dataset(
-            {k: (("chain", "draw"), v) for k, v in stats.items()}, {k: coords[k] for k in ("chain", "draw")}
-        ),
-        observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+    idata = inference_data(
+        {
+            "posterior": xr.Dataset(data, {k: v for k, v in coords.items() if k in used}),
+            "sample_stats": xr.Dataset(
+                {k: (("chain", "draw"), v) for k, v in stats.items()}, {k: coords[k] for k in ("chain", "draw")}
+            ),
+            "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+        }
     )
     return Posterior.from_draws(idata, spec, evals, {"nuts_sampler": "none", "seconds": 0.0})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.special import logit
 from simulate import Truth, posterior_near
 
+from bayescale import _arviz
 from bayescale.compare import Assessment, Comparison
 from bayescale.evals import Evals, load_evals
 from bayescale.model import model_data
@@ -93,7 +94,8 @@ def compared(posterior: Posterior) -> Comparison:
         names = posterior.evals.model_names
         by_model = pd.Series(rng.normal(shift, 1, len(names)), names)
         cells = rng.normal(1, 0.2, (4, 50, len(posterior.evals)))
-        loo = az.loo(az.from_dict(log_likelihood={"score": cells}), pointwise=True, reff=1)
+        likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
+        loo = _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
         folds = pd.DataFrame({"by": ["model"], "fold": [1], "rhat": [1.0]})
         parts[fitted.spec.name] = Assessment(fitted, loo, {"model": by_model}, folds, 1.0)
     return Comparison(parts, {"family": "Llama-3", "flops": 4e25})

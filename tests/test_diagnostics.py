@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from conftest import Sampled
 from scipy import stats
 from simulate import Truth, posterior_near
 
+from bayescale._arviz import group_names
 from bayescale.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
 from bayescale.draws import read_draws
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
@@ -26,7 +28,7 @@ Change = Callable[[Any], None]
 
 def judged(posterior: Posterior, change: Change | None = None, **isel: Any) -> Verdict:
     """The verdict after a change of the draws."""
-    idata = posterior.idata.copy()
+    idata = copy.deepcopy(posterior.idata)
     if isel:
         idata = idata.isel(**isel)
     if change is not None:
@@ -223,7 +225,7 @@ def test_a_sampler_that_is_not_installed_says_how_to_install_it(evals: Evals, mo
 
 def test_a_fit_has_the_groups_dims_and_statistics_of_pymc(sampled: Sampled, posterior: Posterior) -> None:
     idata = sampled.posterior.idata
-    assert {"posterior", "sample_stats", "observed_data", "constant_data"} <= set(idata.groups())
+    assert {"posterior", "sample_stats", "observed_data", "constant_data"} <= set(group_names(idata))
     for group in ("posterior", "sample_stats"):
         assert dict(idata[group].sizes)["chain"] == 2
         assert dict(idata[group].sizes)["draw"] == 60
@@ -308,7 +310,7 @@ def test_the_summary_stands_beside_what_was_observed(sampled: Sampled) -> None:
 def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sampled: Sampled) -> None:
     posterior = sampled.posterior
     idata = posterior.log_likelihood()
-    assert "log_likelihood" not in posterior.idata.groups()
+    assert "log_likelihood" not in group_names(posterior.idata)
     values = idata["log_likelihood"]["score"]
     assert dict(values.sizes) == {"chain": 2, "draw": 60, "cell": posterior.evals.n_scores}
     expected, precision = posterior.expected_scores(), np.exp(posterior.idata["posterior"]["log_precision"])

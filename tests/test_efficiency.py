@@ -11,6 +11,7 @@ import pytest
 from simulate import Truth, posterior_near, simulate, world_spec
 from test_factors import random_rotations, turned
 
+from bayescale._arviz import dataset, with_groups
 from bayescale.efficiency import Efficiency
 from bayescale.errors import ConvergenceWarning, EfficiencyError, ForecastError
 from bayescale.evals import Evals
@@ -30,11 +31,10 @@ def efficiency(two_factors: Posterior) -> Efficiency:
 
 def with_values(posterior: Posterior, **values: Any) -> Posterior:
     """The same posterior with other draws of some variables, broadcast to their shape."""
-    idata = posterior.idata.copy()
-    held = idata["posterior"].copy()
+    held = dataset(posterior.idata["posterior"]).copy()
     for name, value in values.items():
         held[name] = (held[name].dims, np.array(np.broadcast_to(value, held[name].shape)))
-    idata.posterior = held
+    idata = with_groups(posterior.idata, {"posterior": held})
     return dataclasses.replace(posterior, idata=idata)
 
 

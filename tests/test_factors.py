@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from simulate import posterior_near, simulate, world_spec
 
+from bayescale._arviz import dataset, with_groups
 from bayescale.errors import ForecastError
 from bayescale.factors import Factors, align, variance_shares
 from bayescale.factors.naming import suggest_names
@@ -20,12 +21,11 @@ ROTATED = ("loading", "capability", "slope", "family_offset")
 
 def turned(posterior: Posterior, turns: np.ndarray) -> Posterior:
     """The same posterior with each draw multiplied by its matrix (chain, draw, factor, factor)."""
-    idata = posterior.idata.copy()
-    held = idata["posterior"].copy()
+    held = dataset(posterior.idata["posterior"]).copy()
     for name in ROTATED:
         if name in held:
             held[name] = (held[name].dims, held[name].to_numpy() @ turns)
-    idata.posterior = held
+    idata = with_groups(posterior.idata, {"posterior": held})
     return dataclasses.replace(posterior, idata=idata)
 
 
@@ -222,11 +222,10 @@ def test_shares_of_scores_are_those_of_expected_scores(two_factors: Posterior) -
 
 def test_a_factor_that_means_nothing_is_seen_to(two_factors: Posterior) -> None:
     rng = np.random.default_rng(4)
-    idata = two_factors.idata.copy()
-    held = idata["posterior"].copy(deep=True)
+    held = dataset(two_factors.idata["posterior"]).copy(deep=True)
     held["capability"][..., 1] = rng.standard_normal(held["capability"].shape[:3])
     held["loading"][..., 1] = 0.02 * rng.standard_normal(held["loading"].shape[:3])
-    idata.posterior = held
+    idata = with_groups(two_factors.idata, {"posterior": held})
     table = dataclasses.replace(two_factors, idata=idata).factors.summary().set_index("factor")
     assert table.loc["F1", "reliability"] > 0.95
     assert table.loc["F2", "reliability"] < 0.05

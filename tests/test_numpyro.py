@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -49,8 +50,10 @@ def test_no_chain_waits_for_another(
     monkeypatch.setattr(importlib.import_module("bayescale.model.jax_ops"), "register", lambda: None)
     monkeypatch.setattr(fit, "_pymc", lambda spec, evals, **given: asked.update(given))
     fit._numpyro(Spec(factors=1), evals, chains=4, cores=2, draws=10, tune=10, seed=1)
-    assert asked["nuts_sampler_kwargs"]["chain_method"] == method
-    assert asked["nuts_sampler_kwargs"]["nuts_kwargs"]["max_tree_depth"] == (fit._DEPTH, 10)
+    pymc_6 = int(version("pymc").split(".")[0]) >= 6
+    chosen = asked["nuts"] if pymc_6 else asked["nuts_sampler_kwargs"]
+    assert chosen["chain_method"] == method
+    assert (chosen if pymc_6 else chosen["nuts_kwargs"])["max_tree_depth"] == (fit._DEPTH, 10)
     assert (asked["chains"], asked["fixed"]) == (4, True)
 
 

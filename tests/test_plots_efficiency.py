@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 from matplotlib.colors import to_hex
 from simulate import Truth, posterior_near, simulate, world_spec
 
+from bayescale._arviz import dataset, with_groups
 from bayescale.errors import EfficiencyError, EmergenceError, ForecastError
 from bayescale.evals import Evals
 from bayescale.plots import plot_capability_map, plot_capability_over_compute, plot_efficiency, plot_emergence
@@ -150,11 +151,10 @@ def test_hidden_scores_have_a_marker_of_their_own(two_factors: Posterior) -> Non
 
 
 def test_a_threshold_beyond_the_picture_is_still_said(posterior: Posterior) -> None:
-    idata = posterior.idata.copy()
-    held = idata["posterior"].copy()
+    held = dataset(posterior.idata["posterior"]).copy()
     held["loading"] = held["loading"] * 1e-6
     held["benchmark_slope"] = held["benchmark_slope"] * 0.0 - 0.1
-    idata.posterior = held
+    idata = with_groups(posterior.idata, {"posterior": held})
     falling = Posterior(idata, posterior.spec, posterior.evals, posterior.verdict, posterior.sampling)
     ax = plot_emergence(falling.emergence("bench-1", "Family-A"), 0.7)
     assert "70% at more than 1e32 FLOP" in ax.texts[0].get_text()

@@ -10,6 +10,7 @@ from simulate import measure, rise, world_spec
 
 import bayescale
 from bayescale import Evals, Posterior, Spec
+from bayescale._arviz import group_names
 from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.checks.prior_predictive import LITTLE, compute_grid, falling
 from bayescale.errors import EvalsError, FitError, ForecastError, SpecError
@@ -79,7 +80,7 @@ def test_observed_scores_take_no_part(evals: Evals) -> None:
 
 
 def test_groups_are_arvizs(prior: PriorPredictive, evals: Evals) -> None:
-    assert prior.idata.groups() == ["prior", "prior_predictive", "observed_data"]
+    assert group_names(prior.idata) == ["prior", "prior_predictive", "observed_data"]
     np.testing.assert_array_equal(prior.idata["observed_data"]["score"], evals.matrix())
     assert prior.idata["prior"]["slope"].dims == ("chain", "draw", "covariate", "factor")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayescale import _arviz
 from bayescale.backtest.fold import Fold
 from bayescale.backtest.predictive import Predictive
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
@@ -47,8 +48,6 @@ class BayesMethod:
         R-hat and effective draws are the worst of the expected scores, hidden and seen; a posterior that did not
         converge is handed in with the figures that say so.
         """
-        import arviz as az
-
         from bayescale.fit import fit
         from bayescale.response import predict_score
 
@@ -72,14 +71,14 @@ class BayesMethod:
         expected = draws.fitted_scores()[:, row, column]
         noise = np.random.default_rng(random_seed)
         predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], noise)
-        diagnosed = az.convert_to_dataset({"hidden": draws.by_chain(expected)})
+        hidden = draws.by_chain(expected)
         seen = posterior.verdict.blocks[0]
         return Predictive(
             cells=cells,
             mean=expected.mean(axis=0),
             draws=predicted,
             seconds=time.perf_counter() - started,
-            rhat=float(max(az.rhat(diagnosed)["hidden"].max(), seen.rhat)),
-            ess=float(min(az.ess(diagnosed)["hidden"].min(), seen.ess_bulk)),
+            rhat=float(max(_arviz.rhat(hidden).max(), seen.rhat)),
+            ess=float(min(_arviz.ess(hidden).min(), seen.ess_bulk)),
             divergences=posterior.verdict.divergences,
         )

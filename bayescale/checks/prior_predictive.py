@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayescale._arviz import InferenceData, inference_data
 from bayescale.draws import read_draws
 from bayescale.errors import EvalsError, FitError
 from bayescale.intervals import KIND, PROB, tails
@@ -18,7 +19,6 @@ from bayescale.progress import working
 from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
-    import arviz as az
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -36,7 +36,7 @@ class PriorPredictive:
 
     Attributes
     ----------
-    idata : arviz.InferenceData
+    idata : arviz.InferenceData or xarray.DataTree
         Groups ``prior``, ``prior_predictive`` (``score``: chain, draw, model, benchmark) and ``observed_data`` (scores,
         NaN where there is none), for ArviZ.
     curves : xarray.DataArray
@@ -56,7 +56,7 @@ class PriorPredictive:
     ('chain', 'draw', 'flops', 'benchmark')
     """
 
-    idata: az.InferenceData
+    idata: InferenceData
     curves: xr.DataArray
     spec: Spec
     evals: Evals
@@ -192,7 +192,6 @@ def prior_predictive(
     >>> prior.scores.sizes["draw"]
     50
     """
-    import arviz as az
     import pymc as pm
     import xarray as xr
     from pytensor.compile.mode import Mode
@@ -214,10 +213,12 @@ def prior_predictive(
         coords={"chain": prior["chain"], "draw": prior["draw"], "flops": flops, "benchmark": evals.benchmark_names},
         name="expected_score",
     )
-    idata = az.InferenceData(
-        prior=prior,
-        prior_predictive=drawn["prior_predictive"],
-        observed_data=evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+    idata = inference_data(
+        {
+            "prior": prior,
+            "prior_predictive": drawn["prior_predictive"],
+            "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+        }
     )
     return PriorPredictive(idata, curves, spec, evals)
 

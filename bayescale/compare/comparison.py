@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
+from bayescale import _arviz
 from bayescale.compare.assess import Assessment
-from bayescale.compare.elpd import as_elpd
 from bayescale.compare.splits import PLURAL
 from bayescale.errors import CompareError
 from bayescale.intervals import PROB, summarise
@@ -109,24 +108,10 @@ class Comparison:
         return {}
 
     def _compared(self, by: str) -> pd.DataFrame:
-        import warnings
-
-        import arviz as az
-
-        parts = {n: a.loo if by == LOO else as_elpd(a.held_out[by]) for n, a in self.assessments.items()}
-        columns = ["elpd", "se", "p", "difference", "dse", "weight"]
-        if len(parts) == 1:
-            ((name, only),) = parts.items()
-            row = [only["elpd_loo"], only["se"], only["p_loo"], 0.0, 0.0, 1.0]
-            return pd.DataFrame([row], index=pd.Index([name], name="spec"), columns=columns)
-        with warnings.catch_warnings():
-            # Of large k, which the table shows; and of what pandas will change under ArviZ.
-            warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            found = az.compare(parts, ic="loo", method="stacking")
-        found = found.rename(columns={"elpd_loo": "elpd", "p_loo": "p"})
-        found["difference"] = -found["elpd_diff"]
-        return found[columns].astype(float).rename_axis("spec")
+        parts = {
+            name: a.loo if by == LOO else _arviz.elpd_of_models(a.held_out[by]) for name, a in self.assessments.items()
+        }
+        return _arviz.compare_elpd(parts).rename_axis("spec")
 
     @property
     def doubts(self) -> dict[str, str]:
@@ -163,8 +148,8 @@ class Comparison:
             columns |= {f"elpd_{by}": found["elpd"], f"difference_{by}": found["difference"], f"dse_{by}": found["dse"]}
         columns["weight"] = self.elpd()["weight"]
         of = self.assessments
-        k = {name: np.asarray(a.loo["pareto_k"]) for name, a in of.items()}
-        columns["p_loo"] = pd.Series({name: a.loo["p_loo"] for name, a in of.items()})
+        k = {name: _arviz.pareto_k(a.loo) for name, a in of.items()}
+        columns["p_loo"] = pd.Series({name: _arviz.elpd_summary(a.loo)[2] for name, a in of.items()})
         columns["large_k"] = pd.Series({name: (values > LARGEST_K).mean() for name, values in k.items()})
         columns["worst_k"] = pd.Series({name: values.max() for name, values in k.items()})
         if self.backtest is not None:

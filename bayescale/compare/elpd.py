@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from bayescale import _arviz
 from bayescale.forecast.new_model import NewModel, log_evidence
 from bayescale.model.data import model_data, observed_cells
 
@@ -32,16 +33,9 @@ def loo(posterior: Posterior) -> Any:
     Returns
     -------
     arviz.ELPDData
-        ``elpd_loo``, ``se``, ``p_loo`` (effective number of parameters), ``loo_i`` and ``pareto_k`` (cell,).
+        With pointwise values and ``pareto_k`` (cell,), in the form of the installed ArviZ.
     """
-    import warnings
-
-    import arviz as az
-
-    idata = posterior.log_likelihood()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of large k: they are shown in the table instead
-        return az.loo(idata, var_name="score", pointwise=True)
+    return _arviz.loo(posterior.log_likelihood(), var_name="score")
 
 
 def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], random_seed: int) -> pd.Series[float]:
@@ -80,22 +74,3 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
         constant = cells["log_choose"][row, given].sum()
         found[name] = float(logsumexp(density) - np.log(len(density)) + constant)
     return pd.Series(found, name="elpd", dtype=float)
-
-
-def as_elpd(values: pd.Series[float]) -> Any:
-    """Log densities of held-out models in ArviZ's form, for its comparison and weights."""
-    import xarray as xr
-    from arviz.stats.stats_utils import ELPDData
-
-    count = len(values)
-    fields = {
-        "elpd_loo": float(values.sum()),
-        "se": float(np.sqrt(count * values.var(ddof=0))),
-        "p_loo": float("nan"),
-        "n_samples": 0,
-        "n_data_points": count,
-        "warning": False,
-        "loo_i": xr.DataArray(values.to_numpy(), dims="model", coords={"model": list(values.index)}),
-        "scale": "log",
-    }
-    return ELPDData(data=list(fields.values()), index=list(fields))

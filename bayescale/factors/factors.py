@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayescale import _arviz
 from bayescale.factors.alignment import congruence, rotations
 from bayescale.factors.naming import suggest_names
 from bayescale.factors.scatter import column_shares, correlations, scaled_loadings
@@ -124,10 +125,9 @@ class Factors:
         pandas.Series
             By factor; NaN from too few draws.
         """
-        import arviz as az
-
-        rhat = az.rhat(self.scaled_loadings.rename("loading"))["loading"]
-        return rhat.max("benchmark").to_series().rename("rhat")
+        loading = self.scaled_loadings.transpose("chain", "draw", "factor", "benchmark")
+        rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
+        return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
 
     def summary(self, prob: float = PROB) -> pd.DataFrame:
         """One row per factor, by share of variance.

@@ -17,11 +17,10 @@ from numba.extending import register_jitable
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch import basic as numba_basic
 from scipy.special import digamma
 
 from bayescale import response
-from bayescale.model.kernel_version import kernel_version
+from bayescale._fast_compile import kernel, register_kernel
 from bayescale.response import (
     beta_shapes,
     half_way,
@@ -47,18 +46,20 @@ class ScoreDensity(Op):
         variables = [pt.as_tensor_variable(v) for v in inputs]
         return Apply(self, variables, [variables[0].type() for _ in range(5)])
 
-    def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
-        return [shapes[0]] * 5
+    def infer_shape(self, *arguments: Any) -> list[Any]:  # PyTensor 3: node, shapes; before: fgraph, node, shapes
+        return [arguments[-1][0]] * 5
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
         # Nobody differentiates twice: the derivatives count as constants, as do the ceiling and what was observed.
         return [[differentiable, *[False] * 4] for differentiable in (True, True, False, True, True, *[False] * 3)]
 
-    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:  # noqa: N802
+    def pullback(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:
         gradient, (by_logit, *by_benchmark) = output_grads[0], outputs[1:]
         floor, shape, precision = ((gradient * by).sum(axis=0) for by in by_benchmark)
         constant = DisconnectedType()
         return [gradient * by_logit, floor, constant(), shape, precision, *(constant() for _ in range(3))]
+
+    L_op = pullback  # its name before PyTensor 3
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         logit, floor, ceiling, shape, precision, items, score, observed = inputs
@@ -107,7 +108,7 @@ _LARGE = 10.0
 _HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
-@numba_basic.numba_njit
+@kernel
 def log_gamma_and_digamma(x):  # type: ignore[no-untyped-def]
     """``log Gamma(x)`` and its derivative, for a positive number."""
     # Gamma(x) = Gamma(x + n) / (x (x + 1) ... (x + n - 1)); `steep` over `product` is the sum of the 1 / (x + j).
@@ -128,9 +129,9 @@ def log_gamma_and_digamma(x):  # type: ignore[no-untyped-def]
     return value, derivative
 
 
-@numba_basic.register_funcify_default_op_cache_key(ScoreDensity)
-def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
-    @numba_basic.numba_njit
+@register_kernel(ScoreDensity, __file__, response.__file__)
+def _numba_score_density(op: Any, node: Any) -> Any:
+    @kernel
     def run(logit, floor, ceiling, shape, precision, items, score, observed):  # type: ignore[no-untyped-def]
         models, benchmarks = logit.shape
         density, by_logit, by_floor = np.zeros(logit.shape), np.zeros(logit.shape), np.zeros(logit.shape)
@@ -166,4 +167,4 @@ def _numba_score_density(op: Any, node: Any, **kwargs: Any) -> Any:
                     by_precision[i, j] = mean * by_a + (1 - mean) * by_b + by_sum[j]
         return density, by_logit, by_floor, by_shape, by_precision
 
-    return run, kernel_version(__file__, response.__file__)
+    return run, 0

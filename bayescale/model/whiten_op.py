@@ -20,9 +20,8 @@ import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch import basic as numba_basic
 
-from bayescale.model.kernel_version import kernel_version
+from bayescale._fast_compile import kernel, register_kernel
 
 
 class Whiten(Op):
@@ -39,7 +38,8 @@ class Whiten(Op):
         log_jacobian = pt.tensor(dtype="float64", shape=z.type.shape[:1])
         return Apply(self, [z, precision, linear], [z.type(), log_jacobian])
 
-    def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
+    def infer_shape(self, *arguments: Any) -> list[Any]:  # see `ScoreDensity.infer_shape`
+        shapes = arguments[-1]
         return [shapes[0], (shapes[0][0],)]
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
@@ -49,7 +49,7 @@ class Whiten(Op):
         outputs[0][0] = np.linalg.solve(np.swapaxes(lower, -1, -2), centre + z[..., None])[..., 0]
         outputs[1][0] = -np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(-1)
 
-    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:  # noqa: N802
+    def pullback(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:
         theta, _ = outputs
         g_theta, g_log_jacobian = output_grads
         if isinstance(g_theta.type, DisconnectedType):
@@ -57,6 +57,8 @@ class Whiten(Op):
         if isinstance(g_log_jacobian.type, DisconnectedType):
             g_log_jacobian = pt.zeros(theta.shape[0])
         return list(whiten_gradient(*inputs, g_theta, g_log_jacobian))
+
+    L_op = pullback  # its name before PyTensor 3
 
 
 class WhitenGradient(Op):
@@ -68,8 +70,8 @@ class WhitenGradient(Op):
         variables = [pt.as_tensor_variable(v) for v in inputs]
         return Apply(self, variables, [v.type() for v in variables[:3]])
 
-    def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
-        return [shapes[0], shapes[1], shapes[2]]
+    def infer_shape(self, *arguments: Any) -> list[Any]:  # see `ScoreDensity.infer_shape`
+        return list(arguments[-1][:3])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         z, precision, linear, g_theta, g_log_jacobian = inputs
@@ -99,7 +101,7 @@ whiten_gradient = WhitenGradient()
 # where loops over inner products took 0.69 and 2.06.
 
 
-@numba_basic.numba_njit
+@kernel
 def _upper_factor(p, upper, k):  # type: ignore[no-untyped-def]
     """Fill the upper triangle of `upper` with the factor R of ``p = R' R``; R' is the Cholesky factor L."""
     for i in range(k):
@@ -115,7 +117,7 @@ def _upper_factor(p, upper, k):  # type: ignore[no-untyped-def]
                 upper[l, j] -= weight * upper[i, j]
 
 
-@numba_basic.numba_njit
+@kernel
 def _solve_lower(upper, x, k):  # type: ignore[no-untyped-def]
     """Solve ``R' y = x`` in place."""
     for i in range(k):
@@ -124,7 +126,7 @@ def _solve_lower(upper, x, k):  # type: ignore[no-untyped-def]
             x[j] -= upper[i, j] * x[i]
 
 
-@numba_basic.numba_njit
+@kernel
 def _solve_upper(upper, x, k):  # type: ignore[no-untyped-def]
     """Solve ``R y = x`` in place."""
     for i in range(k - 1, -1, -1):
@@ -134,22 +136,20 @@ def _solve_upper(upper, x, k):  # type: ignore[no-untyped-def]
         x[i] = s / upper[i, i]
 
 
-def _compiled_size(node: Any) -> tuple[int, int]:
-    """The number of factors where it is known before the run, else 0, and the kernel's version for it.
+def _factors(node: Any) -> int:
+    """Return the number of factors where it is known before the run, else 0.
 
     Compiled for one k the loops are unrolled, which halves the time of both kernels: at k = 6, 85 and 237 ns a row
     where loops up to a variable took 206 and 432; at k = 12, 403 and 1,205 for 547 and 1,360.
     """
-    k = node.inputs[0].type.shape[1] or 0
-    # PyTensor's key for the disk knows nothing of shapes.
-    return k, kernel_version(__file__) * 1000 + k
+    return node.inputs[0].type.shape[1] or 0
 
 
-@numba_basic.register_funcify_default_op_cache_key(Whiten)
-def _numba_whiten(op: Any, node: Any, **kwargs: Any) -> Any:
-    known, version = _compiled_size(node)
+@register_kernel(Whiten, __file__)
+def _numba_whiten(op: Any, node: Any) -> Any:
+    known = _factors(node)
 
-    @numba_basic.numba_njit
+    @kernel
     def run(z, precision, linear):  # type: ignore[no-untyped-def]
         rows, k = len(z), known or z.shape[1]
         theta = np.empty((rows, k))
@@ -168,14 +168,14 @@ def _numba_whiten(op: Any, node: Any, **kwargs: Any) -> Any:
             log_jacobian[m] = -np.log(volume)
         return theta, log_jacobian
 
-    return run, version
+    return run, known
 
 
-@numba_basic.register_funcify_default_op_cache_key(WhitenGradient)
-def _numba_whiten_gradient(op: Any, node: Any, **kwargs: Any) -> Any:
-    known, version = _compiled_size(node)
+@register_kernel(WhitenGradient, __file__)
+def _numba_whiten_gradient(op: Any, node: Any) -> Any:
+    known = _factors(node)
 
-    @numba_basic.numba_njit
+    @kernel
     def run(z, precision, linear, g_theta, g_log_jacobian):  # type: ignore[no-untyped-def]
         rows, k = len(z), known or z.shape[1]
         g_z, g_linear = np.empty((rows, k)), np.empty((rows, k))
@@ -224,4 +224,4 @@ def _numba_whiten_gradient(op: Any, node: Any, **kwargs: Any) -> Any:
                     g_precision[m, i, j] = 0.5 * (g[i, j] + g[j, i])
         return g_z, g_precision, g_linear
 
-    return run, version
+    return run, known

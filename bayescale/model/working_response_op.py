@@ -15,10 +15,9 @@ from numba.extending import register_jitable
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch import basic as numba_basic
 
 from bayescale import response
-from bayescale.model.kernel_version import kernel_version
+from bayescale._fast_compile import kernel, register_kernel
 from bayescale.response import (
     Curve,
     effective_items,
@@ -87,13 +86,13 @@ class WorkingResponse(Op):
         variables = [pt.as_tensor_variable(v) for v in inputs]
         return Apply(self, variables, [variables[-1].type() for _ in range(8)])
 
-    def infer_shape(self, fgraph: Any, node: Any, shapes: Any) -> list[Any]:
-        return [shapes[-1]] * 8
+    def infer_shape(self, *arguments: Any) -> list[Any]:  # see `ScoreDensity.infer_shape`
+        return [arguments[-1][-1]] * 8
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
         return [[moving, moving, *[False] * 6] for moving in (True, False, True, True, False, False, False)]
 
-    def L_op(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:  # noqa: N802
+    def pullback(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:
         weight, logit = (
             pt.zeros_like(outputs[0]) if isinstance(g.type, DisconnectedType) else g for g in output_grads[:2]
         )
@@ -103,6 +102,8 @@ class WorkingResponse(Op):
         )
         constant = DisconnectedType()
         return [floor, constant(), shape, precision, *(constant() for _ in range(3))]
+
+    L_op = pullback  # its name before PyTensor 3
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
         floor, ceiling, shape, precision, items, score, observed = inputs
@@ -179,9 +180,9 @@ for _function in (effective_items, half_way, half_way_slope, _end, _benchmark, _
     register_jitable(_function)
 
 
-@numba_basic.register_funcify_default_op_cache_key(WorkingResponse)
-def _numba_working_response(op: Any, node: Any, **kwargs: Any) -> Any:
-    @numba_basic.numba_njit
+@register_kernel(WorkingResponse, __file__, response.__file__)
+def _numba_working_response(op: Any, node: Any) -> Any:
+    @kernel
     def run(floor, ceiling, shape, precision, items, score, observed):  # type: ignore[no-untyped-def]
         models, benchmarks = score.shape
         found = np.zeros((8, models, benchmarks))
@@ -194,4 +195,4 @@ def _numba_working_response(op: Any, node: Any, **kwargs: Any) -> Any:
                         found[k, i, j] = value
         return found[0], found[1], found[2], found[3], found[4], found[5], found[6], found[7]
 
-    return run, kernel_version(__file__, response.__file__)
+    return run, 0

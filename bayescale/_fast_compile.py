@@ -1,16 +1,27 @@
-"""The two C functions through which nutpie's threads reach the density and the draws' variables, quick to compile.
+"""The seam to private names of nutpie, Numba, PyTensor and glibc: all that compiles faster than their public ways.
 
-nutpie writes a C function around each of PyTensor's programs, and Numba copies the whole program into it, optimises it
-again and makes its machine code again, in every process: 10 of the 12 seconds that a default fit compiles where its
-programs are on disk. These jump to the program on disk by its address instead, and take 0.8 s. Draws are the same to
-the last digit. nutpie's own are the plain form: the tests compare the two.
+`BAYESCALE_FAST_COMPILE=0` in the environment, set before the first fit, switches all of it off. The density, its
+gradient and the draws stay what they are; compiling takes longer.
+
+What a default fit of `base-llms` loses without the seam (seconds of compiling on two cores, both stacks in
+docs/performance.md): nutpie writes a C function around each of PyTensor's programs, and Numba copies the whole program
+into it and compiles it again in every process. The two functions here call the program on disk by its address instead.
+They save 10 to 13 s a process. Kernels that PyTensor may keep on disk save another 50 s in every process after the
+first. With the garbage collector paused a first compilation takes 2 s less and one from disk 0.5 s.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import hashlib
 import importlib
+import inspect
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -20,42 +31,139 @@ from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_new_ref
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
-from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
-from pytensor.link.numba.dispatch.basic import numba_njit
+from pytensor.link.numba.dispatch import basic as numba_basic
+
+ENABLED = os.environ.get("BAYESCALE_FAST_COMPILE", "1") != "0"
 
 _DOUBLES = types.CPointer(types.double)
 # What nutpie's threads take a result for.
 _DONE, _FAILED, _GRADIENT_NOT_FINITE, _DENSITY_NOT_FINITE, _WRONG_SIZE = 0, 1, 3, 4, -1
 
+# Arguments of the two functions of nutpie that are replaced, in 0.16.8 and since 0.16.9: what was tested with them.
+_REPLACED = {
+    "_make_c_logp_func": (
+        ["n_dim", "logp_fn", "user_data", "shared_logp", "shared_data"],
+        ["n_dim", "logp_fn", "user_data", "shared_keys", "shared_data"],
+    ),
+    "_make_c_expand_func": (
+        ["n_dim", "n_expanded", "expand_fn", "user_data", "shared_vars", "shared_data"],
+        ["n_dim", "n_expanded", "expand_fn", "user_data", "shared_var_keys", "shared_data"],
+    ),
+}
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function of a kernel with Numba, as PyTensor compiles its own."""
+    return numba_basic.numba_njit(function) if ENABLED else numba.njit(function)
+
+
+def register_kernel(op: type, *sources: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the Numba function of an Op, so that PyTensor may keep programs with it on disk.
+
+    The decorated function takes the Op and its node. It returns the compiled function and a number below 1,000 for all
+    that the function depends on beside its source, such as a fixed size.
+
+    Parameters
+    ----------
+    op : type
+    *sources : str
+        All files from which the kernel is made. Their text is its version: other code, another entry on disk.
+    """
+
+    def register(make: Callable[..., Any]) -> Callable[..., Any]:
+        if not ENABLED:
+            numba_basic.numba_funcify.register(op)(lambda op, node, **_: make(op, node)[0])
+            return make
+        version = source_version(*sources)
+
+        def versioned(op: Any, node: Any, **_: Any) -> tuple[Any, int]:
+            function, size = make(op, node)
+            return function, version * 1000 + size
+
+        numba_basic.register_funcify_default_op_cache_key(op)(versioned)
+        return make
+
+    return register
+
+
+def source_version(*sources: str) -> int:
+    """Return a number of the text of files, 48 bits of a hash."""
+    digest = hashlib.sha256()
+    for source in sources:
+        text = Path(source).read_bytes()
+        digest.update(len(text).to_bytes(8, "big") + text)
+    return int.from_bytes(digest.digest()[:6], "big")
+
 
 @contextmanager
-def quick_c_functions() -> Iterator[None]:
-    """Have nutpie compile with the C functions of this file; one thread at a time may.
+def fast_compile() -> Iterator[None]:
+    """Have nutpie compile with the functions of this module, and pause the garbage collector.
 
-    nutpie has no argument for it. A version whose own go by other names keeps them: it compiles slower, no more.
+    One thread at a time may compile. A nutpie whose functions have other names or arguments keeps its own: it compiles
+    slower, no more.
 
     Examples
     --------
     >>> nutpie = importlib.import_module("nutpie.compile_pymc")
-    >>> with quick_c_functions():
+    >>> with fast_compile():
     ...     nutpie._make_c_logp_func.__module__
-    'bayescale.c_functions'
+    'bayescale._fast_compile'
     >>> nutpie._make_c_logp_func.__module__
     'nutpie.compile_pymc'
     """
-    module = importlib.import_module("nutpie.compile_pymc")
-    ours: dict[str, Any] = {"_make_c_logp_func": _density, "_make_c_expand_func": _variables}
-    theirs = {name: getattr(module, name, None) for name in ours}
-    if None in theirs.values():
+    if not ENABLED:
         yield
         return
-    for name, function in ours.items():
-        setattr(module, name, function)
+    module = importlib.import_module("nutpie.compile_pymc")
+    theirs = {name: getattr(module, name, None) for name in _REPLACED}
+    ours: dict[str, Any] = {"_make_c_logp_func": _density, "_make_c_expand_func": _variables}
+    known = all(
+        function is not None and list(inspect.signature(function).parameters) in _REPLACED[name]
+        for name, function in theirs.items()
+    )
+    collecting = gc.isenabled()
+    gc.disable()
     try:
+        for name, function in ours.items() if known else ():
+            setattr(module, name, function)
         yield
     finally:
-        for name, function in theirs.items():
+        for name, function in theirs.items() if known else ():
             setattr(module, name, function)
+        if collecting:
+            gc.enable()
+
+
+# Of glibc's `mallopt`: the free memory at the top of a heap from which on it is given back to the system, and the size
+# from which on an array is mapped by itself, to be given back when it is freed.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _MAPPED = 256 * 2**20, 32 * 2**20
+# glibc maps arrays from 128 KiB on by themselves: matrices of this many scores. Below, nothing is gained.
+LARGE_TABLE = 128 * 2**10 // 8
+
+
+def keep_freed_memory(cells: int) -> bool:
+    """Tell glibc to keep up to 256 MiB of freed memory, if the table is large; for the rest of the process.
+
+    A gradient allocates the same matrices hundreds of times a second. By default glibc gives those of 2,000 models and
+    100 benchmarks (20 of 1.6 MB) back to the system each time: 11 of the 24 ms of a gradient.
+
+    Parameters
+    ----------
+    cells : int
+        Models times benchmarks.
+
+    Returns
+    -------
+    bool
+        Whether it was told.
+    """
+    if not ENABLED or cells < LARGE_TABLE or not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all(
+        mallopt(what, size) == 1 for what, size in ((_TRIM_THRESHOLD, _KEPT), (_MMAP_THRESHOLD, _MAPPED))
+    )
 
 
 def _density(n_dim: int, program: Any, user_data: Any, names: list[str], shared: dict[str, Any]) -> tuple[Any, Any]:
@@ -138,18 +246,19 @@ def _by_address(program: Any, record: Any, names: list[str], shared: dict[str, A
 
 
 def _unwrapped(program: Any) -> Any:
-    """PyTensor's program itself, to be found on disk as the wrapper around it is.
+    """Return PyTensor's program itself, under a key by which Numba finds it on disk.
 
     PyTensor keeps on disk a function that does nothing but call the program, since Numba would look for the program
     under the name of a temporary file. Compiling both is the same work twice: 4 s of a first compilation.
     """
-    inner, key = program.py_func.__globals__.get("jitable_func"), CACHED_SRC_FUNCTIONS.get(program.py_func)
+    cached = getattr(importlib.import_module("pytensor.link.numba.cache"), "CACHED_SRC_FUNCTIONS", {})
+    inner, key = program.py_func.__globals__.get("jitable_func"), cached.get(program.py_func)
     if inner is None or key is None:
         return program
     plain = inner.py_func
     function = FunctionType(plain.__code__.replace(co_filename="<string>"), plain.__globals__, plain.__name__)
-    CACHED_SRC_FUNCTIONS[function] = f"{key}_unwrapped"
-    return numba_njit(function, cache=True)
+    cached[function] = f"{key}_unwrapped"
+    return numba_basic.numba_njit(function, cache=True)
 
 
 def _array(context: Any, builder: Any, data: Any, record: Any, name: str, of: Any) -> Any:

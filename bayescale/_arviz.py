@@ -1,0 +1,243 @@
+"""The seam to ArviZ: the only module that imports it, and the only one that knows its version.
+
+Python 3.11 has ArviZ 0.23, whose container is `arviz.InferenceData`. Python 3.12 and later have ArviZ 1, whose
+container is `xarray.DataTree`. Files are the same netCDF. `posterior.idata` is what the installed ArviZ takes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+# `arviz.InferenceData` or `xarray.DataTree`.
+InferenceData: TypeAlias = Any
+ELPDData: TypeAlias = Any
+
+ARVIZ_1 = int(version("arviz").split(".")[0]) >= 1
+
+
+def inference_data(groups: Mapping[str, Any]) -> InferenceData:
+    """Return datasets as one container of the installed ArviZ.
+
+    Parameters
+    ----------
+    groups : mapping of str to xarray.Dataset
+        By group, such as ``posterior``.
+
+    Examples
+    --------
+    >>> draws = xr.Dataset({"x": (("chain", "draw"), [[1.0]])})
+    >>> group_names(inference_data({"posterior": draws, "sample_stats": draws}))
+    ['posterior', 'sample_stats']
+    """
+    datasets = {name: dataset(group) for name, group in groups.items()}
+    if ARVIZ_1:
+        return xr.DataTree.from_dict(datasets)
+    import arviz as az
+
+    return az.InferenceData(**datasets)
+
+
+def group_names(idata: InferenceData) -> list[str]:
+    """Return the names of the groups, in their order."""
+    return list(idata.children) if ARVIZ_1 else list(idata.groups())
+
+
+def dataset(group: Any) -> xr.Dataset:
+    """Return a group, a node of a tree or a dataset already, as a dataset."""
+    return group.to_dataset() if isinstance(group, xr.DataTree) else group
+
+
+def with_groups(idata: InferenceData, groups: Mapping[str, Any]) -> InferenceData:
+    """Return a container with these groups added or replaced; `idata` stays as it is."""
+    return inference_data({**{name: idata[name] for name in group_names(idata)}, **groups})
+
+
+def read_netcdf(path: str | Path) -> InferenceData:
+    """Read all groups of a netCDF file into memory, with the attributes of the file."""
+    if ARVIZ_1:
+        with xr.open_datatree(str(path), engine="h5netcdf") as opened:
+            return opened.load()
+    import arviz as az
+
+    idata = az.from_netcdf(str(path), engine="h5netcdf")
+    idata.load()
+    idata.close()
+    return idata
+
+
+def write_netcdf(idata: InferenceData, path: str | Path, attrs: Mapping[str, Any]) -> None:
+    """Write all groups to a netCDF file, with these attributes of the file."""
+    content = idata.copy()
+    content.attrs = dict(attrs)
+    content.to_netcdf(str(path), engine="h5netcdf")
+
+
+def rhat(values: np.ndarray) -> np.ndarray:
+    """Return the rank-normalised split R-hat of each quantity (Vehtari et al. 2021, Bayesian Analysis 16:667).
+
+    Parameters
+    ----------
+    values : ndarray (chain, draw, ...)
+
+    Returns
+    -------
+    ndarray (...)
+        NaN for one chain.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).normal(size=(4, 200, 3))
+    >>> bool((rhat(values) < 1.05).all()), rhat(values).shape
+    (True, (3,))
+    """
+    import arviz as az
+
+    if values.shape[0] < 2:
+        return np.full(values.shape[2:], np.nan)
+    return np.asarray(az.rhat(az.convert_to_dataset({"x": values}))["x"])
+
+
+def ess(values: np.ndarray, method: str = "bulk") -> np.ndarray:
+    """Return the effective sample size of each quantity (Vehtari et al. 2021, Bayesian Analysis 16:667).
+
+    Parameters
+    ----------
+    values : ndarray (chain, draw, ...)
+    method : {"bulk", "tail"}
+
+    Returns
+    -------
+    ndarray (...)
+    """
+    import arviz as az
+
+    return np.asarray(az.ess(az.convert_to_dataset({"x": values}), method=method)["x"])
+
+
+def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDData:
+    """Estimate the elpd of single observations by PSIS-LOO, pointwise.
+
+    The warning of large Pareto k is left out: tables show k.
+    """
+    import arviz as az
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return az.loo(idata, var_name=var_name, pointwise=True, reff=reff)
+
+
+def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
+    """Return the elpd, its standard error and the effective number of parameters."""
+    names = ("elpd", "se", "p") if ARVIZ_1 else ("elpd_loo", "se", "p_loo")
+    elpd, se, p = (float(found[name]) for name in names)
+    return elpd, se, p
+
+
+def pareto_k(found: ELPDData) -> np.ndarray:
+    """Return the Pareto k of each observation (observation,)."""
+    return np.asarray(found["pareto_k"])
+
+
+def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
+    """Return held-out log densities, one a model, in the form that `compare_elpd` takes."""
+    count = len(log_density)
+    pointwise = xr.DataArray(
+        log_density.to_numpy(float), dims="model", coords={"model": [str(name) for name in log_density.index]}
+    )
+    total, se = float(pointwise.sum()), float(np.sqrt(count * log_density.var(ddof=0)))
+    shared: dict[str, Any] = {"se": se, "n_samples": 0, "n_data_points": count, "warning": False, "scale": "log"}
+    if ARVIZ_1:
+        # Densities of refits have no Pareto k, but the comparison asks for elpds of the kind that has.
+        return import_module("arviz_stats.utils").ELPDDataLOO(
+            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=0.7, **shared
+        )
+    from arviz.stats.stats_utils import ELPDData as Fields
+
+    fields = {"elpd_loo": total, "p_loo": float("nan"), "loo_i": pointwise, **shared}
+    return Fields(data=list(fields.values()), index=list(fields))
+
+
+def compare_elpd(found: Mapping[str, ELPDData]) -> pd.DataFrame:
+    """Compare elpds of one kind, with stacking weights (Yao et al. 2018, Bayesian Analysis 13:917).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the names, best first. Columns ``elpd``, ``se``, ``p``, ``difference`` (from the best, at most 0),
+        ``dse`` (its standard error) and ``weight``, not rounded.
+    """
+    import arviz as az
+
+    columns = ["elpd", "se", "p", "difference", "dse", "weight"]
+    if len(found) == 1:
+        ((name, only),) = found.items()
+        return pd.DataFrame([[*elpd_summary(only), 0.0, 0.0, 1.0]], index=[name], columns=columns)
+    with warnings.catch_warnings():
+        # Of large k, which tables show, and of what pandas will change under ArviZ.
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        if ARVIZ_1:
+            table = az.compare(dict(found), method="stacking", round_to="none").rename(
+                columns={"elpd_diff": "difference"}
+            )
+        else:
+            table = az.compare(dict(found), ic="loo", method="stacking")
+            table = table.rename(columns={"elpd_loo": "elpd", "p_loo": "p"}).assign(difference=-table["elpd_diff"])
+    return table[columns].astype(float)
+
+
+def power_scaling(
+    quantities: Mapping[str, np.ndarray], log_prior: Mapping[str, np.ndarray], log_likelihood: np.ndarray
+) -> pd.DataFrame:
+    """Return power-scaling sensitivities (Kallioinen et al. 2024, Statistics and Computing 34:57).
+
+    Parameters
+    ----------
+    quantities : mapping of str to ndarray (chain, draw)
+    log_prior : mapping of str to ndarray (chain, draw)
+        Log densities of the draws under each prior.
+    log_likelihood : ndarray (chain, draw)
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the quantities; one column a prior, then ``all priors`` and ``likelihood``.
+
+    Raises
+    ------
+    ImportError
+        Without arviz-stats.
+    """
+    from arviz_base import from_dict
+    from arviz_stats import psense
+
+    # Variables by number: labels may hold any character, which names of variables may not.
+    data = from_dict(
+        {
+            "posterior": {f"q{i}": values for i, values in enumerate(quantities.values())},
+            "log_prior": dict(log_prior),
+            "log_likelihood": {"score": log_likelihood},
+        }
+    )
+
+    def column(**group: Any) -> list[float]:
+        found = psense(data, **group)
+        return [float(found[f"q{i}"]) for i in range(len(quantities))]
+
+    return pd.DataFrame(
+        {
+            **{name: column(group="prior", group_var_names=[name]) for name in log_prior},
+            "all priors": column(group="prior"),
+            "likelihood": column(group="likelihood"),
+        },
+        index=list(quantities),
+    )
