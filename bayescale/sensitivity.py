@@ -9,14 +9,13 @@ to the data through them, and scaling it with them would say little of the choic
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import ApproximationWarning, ForecastError, MissingDependencyError
+from bayescale.errors import ForecastError, MissingDependencyError
 from bayescale.response import log_likelihood_share
 
 if TYPE_CHECKING:
@@ -65,9 +64,6 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
         raise MissingDependencyError(
             "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
         ) from None
-    if posterior.verdict.approximation is not None:
-        text = f"These sensitivities come from an approximation. {posterior.verdict.approximation.problem}"
-        warnings.warn(ApproximationWarning(text), stacklevel=2)
     named = _scalars(posterior, quantities)
     chains = posterior.draws.chains
     priors = {n: v.reshape(chains, -1) for n, v in log_priors(posterior).items()}
