@@ -14,8 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from bayescale import _arviz
-from bayescale.errors import ApproximationWarning, ConvergenceWarning
-from bayescale.intervals import KIND
+from bayescale.errors import ConvergenceWarning
 from bayescale.model.data import design
 from bayescale.notebook import as_html
 from bayescale.priors import SCALES
@@ -32,8 +31,6 @@ MODES_RHAT = 1.1
 # One divergence in a thousand draws is where remedies start to matter; single ones are said, not punished.
 MAX_DIVERGENT_SHARE = 1e-3
 MIN_BFMI = 0.3
-# Above, draws of an approximation cannot be corrected by importance weights (Vehtari et al. 2024, JMLR 25:72).
-MAX_PARETO_K = 0.7
 
 
 class Block(BaseModel):
@@ -51,52 +48,6 @@ class Block(BaseModel):
     """The one chain without which the others agree, if there is one: it sits in a mode of its own."""
 
 
-class Approximation(BaseModel):
-    """That a posterior was approximated, not sampled, and how far it may be trusted.
-
-    Attributes
-    ----------
-    method : str
-        ``"laplace"`` or ``"pathfinder"``.
-    pareto_k : float
-        Tail index of the importance weights, posterior over approximation: at most 0.7 is fair, and more says that the
-        posterior has places that the approximation misses.
-    resampled : bool
-        Whether the draws were taken again by their smoothed weights; only where `pareto_k` allows.
-    effective_draws : float
-        As many draws as the weights are worth.
-
-    Examples
-    --------
-    >>> Approximation(method="laplace", pareto_k=5.4, resampled=False, effective_draws=1.2).mark
-    'approximate (laplace, Pareto k = 5.4)'
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-    method: str
-    pareto_k: float
-    resampled: bool
-    effective_draws: float
-
-    @property
-    def mark(self) -> str:
-        """What every table, picture and page says that shows figures of it."""
-        return f"approximate ({self.method}, Pareto k = {self.pareto_k:.1f})"
-
-    @property
-    def problem(self) -> str:
-        """What it is, what its k means, and what to do."""
-        means = (
-            f"at most {MAX_PARETO_K}: fair, and the draws are corrected by their weights"
-            if self.pareto_k <= MAX_PARETO_K
-            else f"above {MAX_PARETO_K}: not to be trusted, and the draws are uncorrected"
-        )
-        return (
-            f"This is an approximation ({self.method}), not a sample: Pareto k = {self.pareto_k:.1f} ({means}). Use "
-            "fit(...) without method for what you report."
-        )
-
-
 class Verdict(BaseModel):
     """What the diagnostics say, in numbers and in words.
 
@@ -112,8 +63,6 @@ class Verdict(BaseModel):
         Lowest energy Bayesian fraction of missing information of a chain.
     problems : tuple of str
         Each with what to do about it; empty when all is well.
-    approximation : Approximation, optional
-        For a posterior that was not sampled. It never converged: there is nothing that could.
 
     Examples
     --------
@@ -132,33 +81,6 @@ class Verdict(BaseModel):
     bfmi: float
     blocks: tuple[Block, ...]
     problems: tuple[str, ...]
-    approximation: Approximation | None = None
-
-    @classmethod
-    def of_approximation(cls, found: Approximation, draws: int) -> Verdict:
-        """The verdict on a posterior that was approximated.
-
-        Examples
-        --------
-        >>> from bayescale.diagnostics import Approximation
-        >>> found = Approximation(method="laplace", pareto_k=5.4, resampled=False, effective_draws=1.2)
-        >>> Verdict.of_approximation(found, draws=1000).converged
-        False
-        """
-        return cls(
-            converged=False, chains=1, draws=draws, divergences=0, max_depth_hits=0, bfmi=np.nan, blocks=(),
-            problems=(found.problem,), approximation=found,
-        )  # fmt: skip
-
-    @property
-    def mark(self) -> str:
-        """What is said beside every figure of an approximated posterior; empty for a sampled one."""
-        return "" if self.approximation is None else self.approximation.mark
-
-    @property
-    def intervals(self) -> str:
-        """Kind of the intervals that rest on this posterior: what tables, captions and pages say of them."""
-        return f"{self.mark} {KIND}".strip()
 
     def warn_unless_converged(self, what: str) -> None:
         """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.
@@ -169,28 +91,21 @@ class Verdict(BaseModel):
         --------
         >>> posterior.verdict.warn_unless_converged("This forecast comes")  # it did converge: nothing is said
         """
-        if self.approximation is not None:
-            text = f"{what} from an approximation. {' '.join(self.problems)}"
-            warnings.warn(ApproximationWarning(text), stacklevel=4)
-        elif not self.converged:
+        if not self.converged:
             text = f"{what} from a posterior that did not converge. {' '.join(self.problems)}"
             warnings.warn(ConvergenceWarning(text), stacklevel=4)
 
     @property
     def rhat(self) -> float:
-        """Largest R-hat of the blocks that decide; NaN for an approximation."""
+        """Largest R-hat of the blocks that decide; NaN without such a block."""
         return max((b.rhat for b in self.blocks if b.gates), default=np.nan)
 
     @property
     def ess_bulk(self) -> float:
-        """Smallest bulk effective sample size of the blocks that decide; NaN for an approximation."""
+        """Smallest bulk effective sample size of the blocks that decide; NaN without such a block."""
         return min((b.ess_bulk for b in self.blocks if b.gates), default=np.nan)
 
     def __str__(self) -> str:
-        if self.approximation is not None:
-            mark = self.approximation.mark
-            lines = [f"NOT a sample: {mark}, {self.draws} draws.", *(f"  * {problem}" for problem in self.problems)]
-            return "\n".join(lines)
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
         lines = [
             f"{head} {self.chains} chains, {self.draws} draws; {self.divergences} divergent, "
@@ -217,21 +132,15 @@ class Verdict(BaseModel):
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per block: ``block, rhat, ess_bulk, ess_tail, worst, decides``.
-
-        Of an approximation one row: ``approximation, pareto_k, resampled, effective_draws``.
-        """
+        """One row per block: ``block, rhat, ess_bulk, ess_tail, worst, decides``."""
         import pandas as pd
 
-        if self.approximation is not None:
-            figures = self.approximation.model_dump()
-            return pd.DataFrame([{"approximation": figures.pop("method"), **figures}])
         rows = [
             {"block": b.name, "rhat": b.rhat, "ess_bulk": b.ess_bulk, "ess_tail": b.ess_tail, "worst": b.worst,
              "decides": "yes" if b.gates else "no"}
             for b in self.blocks
         ]  # fmt: skip
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "decides"])
 
 
 def judge(idata: Any, draws: Draws) -> Verdict:

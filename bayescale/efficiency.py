@@ -19,7 +19,7 @@ from bayescale.decades import (
     worth_in_decades,
 )
 from bayescale.errors import EfficiencyError, suggest
-from bayescale.intervals import PROB, summarise, tails
+from bayescale.intervals import KIND, PROB, summarise, tails
 from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ class Efficiency:
         A ratio to a slope whose 90% equal-tailed posterior reaches zero has no bounds, and no sign that is known.
         """
         table = summarise(self.compute_slopes).set_index("benchmark")
-        low, high, kind = table["lower"], table["upper"], self.posterior.verdict.intervals
+        low, high = table["lower"], table["upper"]
         return {
-            str(name): f"its response to compute may be zero or negative (logits a decade, {PROB:.0%} {kind}: "
+            str(name): f"its response to compute may be zero or negative (logits a decade, {PROB:.0%} {KIND}: "
             f"{low[name]:.2g} to {high[name]:.2g})"
             for name in table.index[low <= 0]
         }
@@ -165,7 +165,7 @@ class Efficiency:
             ratios = {name.replace("decades", "multiplier"): 10.0**values for name, values in ends.items()}
         more = _chance_above(decades, 0.0).to_series()
         figures = table.drop(columns=["prob", "interval"]).assign(**ends, **ratios, more_efficient=more.to_numpy())
-        return figures.assign(prob=prob, interval=self.posterior.verdict.intervals)
+        return figures.assign(prob=prob, interval=KIND)
 
     def _model_table(self, prob: float) -> pd.DataFrame:
         lower, upper = tails(prob)
@@ -173,7 +173,7 @@ class Efficiency:
         low, middle, high = np.quantile(draws.to_numpy(), [lower, 0.5, upper], axis=(0, 1))
         columns = {name: draws[name].to_numpy() for name in ("model", "family", "compute", "flops")}
         columns |= {"equivalent_flops": middle, "lower": low, "upper": high}
-        return pd.DataFrame({**columns, "prob": prob, "interval": self.posterior.verdict.intervals})
+        return pd.DataFrame({**columns, "prob": prob, "interval": KIND})
 
     def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
         """Posterior probability that family `a` is more efficient than family `b`, overall or on one benchmark.
@@ -317,7 +317,7 @@ class Efficiency:
         if len(table) > 8:
             lines.insert(4, "  ...")
         head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
-        head += f"{self.reference}, {PROB:.0%} {self.posterior.verdict.intervals}:"
+        head += f"{self.reference}, {PROB:.0%} {KIND}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 

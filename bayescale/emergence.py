@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10_flops, require_compute
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
-from bayescale.intervals import PROB, tails
+from bayescale.intervals import KIND, PROB, tails
 from bayescale.notebook import as_html
 from bayescale.response import expected_score, logit_of_share, logit_score
 
@@ -203,7 +203,7 @@ class Emergence:
                         "upper": high,
                         "never": self.never(score),
                         "prob": prob,
-                        "interval": self.posterior.verdict.intervals,
+                        "interval": KIND,
                     }
                 )
         return pd.DataFrame(rows)
@@ -246,7 +246,6 @@ class Emergence:
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
         never = self.never(score)
         doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
-        doubt += f" These figures are {self.posterior.verdict.mark}." if self.posterior.verdict.mark else ""
         return (
             f"The first {self.family} model {where} on {self.benchmark} needs {middle} FLOP if typical of its family "
             f"({prob:.0%}: {low} to {high}); a single one, its own luck included, {single} "

@@ -74,10 +74,6 @@ class ConvergenceWarning(BayescaleWarning):
     """The sampler did not converge, so what is computed from this posterior may be wrong."""
 
 
-class ApproximationWarning(ConvergenceWarning):
-    """What is computed comes from an approximation of the posterior, not from a sample."""
-
-
 class EvalsWarning(BayescaleWarning):
     """The tables are usable, and hold something that the user should know of."""
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bayescale._arviz import dataset, inference_data
-from bayescale.approximate import METHODS, approximate
 from bayescale.defaults import CHAINS, DRAWS, TUNE
-from bayescale.errors import ApproximationWarning, BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
 from bayescale.processors import one_thread_each, processors
 from bayescale.progress import watched, working
 from bayescale.spec import Spec, load_spec
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from bayescale.posterior import Posterior
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
-Method = Literal["nuts", "laplace", "pathfinder"]
 
 # Names of the statistics that PyMC users expect, by the names that nutpie gives them.
 _STATISTICS = {
@@ -34,7 +32,6 @@ _STATISTICS = {
 }
 _KEPT = (
     "diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate",
-    "log_proposal",
 )  # fmt: skip
 
 # Parameters up to which the metric learns their correlations, too. With 1,649 (`base-llms`) that costs nothing: 37 s of
@@ -58,7 +55,6 @@ def fit(
     random_seed: int | None = None,
     progressbar: bool | None = None,
     nuts_sampler: Sampler = "nutpie",
-    method: Method = "nuts",
 ) -> Posterior:
     """Sample the posterior of `spec` given `evals`.
 
@@ -80,41 +76,18 @@ def fit(
         Default: only when a person is watching (a terminal or a notebook).
     nuts_sampler : {"nutpie", "pymc", "numpyro"}
         nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
-    method : {"nuts", "laplace", "pathfinder"}
-        NUTS, or an approximation for a first look; see below.
 
     Returns
     -------
     Posterior
-        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge, an
-        `ApproximationWarning` whenever it was approximated.
+        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge.
 
     Raises
     ------
     FitError
         For impossible settings, or when sampling fails.
     MissingDependencyError
-        For ``method="pathfinder"`` without pymc-extras.
-
-    Notes
-    -----
-    ``method="laplace"`` and ``"pathfinder"`` approximate the posterior for a first look; `draws`, `cores` and
-    `random_seed` apply, the options of the sampler do not. What they give is never `converged`, and every table,
-    picture and page made from it carries the mark ``approximate (laplace, Pareto k = ...)``. k is the tail index of the
-    importance weights between posterior and approximation (Vehtari et al. 2024, JMLR 25:72): up to 0.7 it is fair, and
-    the draws are corrected by their weights; above, it is not to be trusted, and they are not. `compare` refuses
-    approximations.
-
-    - laplace: a Gaussian at the mode given the pooled sds, which a short warm-up of nutpie finds
-      (`bayescale.approximate.laplace`). On `base-llms`, k = 5 to 6; forecasts a decade ahead a third of a posterior sd
-      off (1 point), 90% intervals as wide as those of NUTS. A short sample (``tune=150, draws=100, chains=2``) costs as
-      much and is nearer.
-    - pathfinder: the normal approximations along paths of L-BFGS with the best evidence lower bound (Zhang et al. 2022,
-      JMLR 23:306), from pymc-extras. On `base-llms`, k = 11 to 14; forecasts a decade ahead 10 points off,
-      intervals of fitted scores 0.3 to 0.6 times as wide as those of NUTS: useless for this model, there for others.
-
-    The model is compiled in any case, and most of the wait for a first fit is that. ``docs/approximate.md`` has the
-    measurements.
+        For ``nuts_sampler="numpyro"`` without NumPyro.
 
     Examples
     --------
@@ -132,8 +105,6 @@ def fit(
             raise FitError(f"{name}={value}: at least 1 is needed.")
     if not 0 < target_accept < 1:
         raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
-    if method not in ("nuts", *METHODS):
-        raise FitError(f"method={method!r} is not one of nuts, {', '.join(METHODS)}.")
     if nuts_sampler not in _SAMPLERS:
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
     cores = cores or min(chains, processors())
@@ -143,38 +114,27 @@ def fit(
         random_seed = int(np.random.SeedSequence().generate_state(1)[0])
 
     started = time.perf_counter()
-    approximation = None
     try:
-        if method == "nuts":
-            idata = _SAMPLERS[nuts_sampler](
-                spec,
-                evals,
-                **settings,
-                cores=cores,
-                target_accept=target_accept,
-                seed=random_seed,
-                progressbar=progressbar,
-            )
-        else:
-            idata, approximation = approximate(
-                spec, evals, method, draws=draws, cores=cores, seed=random_seed, progressbar=progressbar
-            )
+        idata = _SAMPLERS[nuts_sampler](
+            spec,
+            evals,
+            **settings,
+            cores=cores,
+            target_accept=target_accept,
+            seed=random_seed,
+            progressbar=progressbar,
+        )
     except BayescaleError:
         raise  # of the scores or the spec: says what to do already
     except (ValueError, RuntimeError, FloatingPointError) as error:
         raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
     seconds = time.perf_counter() - started
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
-    if approximation is None:
-        sampling = {"method": method, **settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
-    else:
-        sampling = {"method": method, "draws": draws, "chains": 1, "pareto_k": approximation.pareto_k, **said}
-    # Of an approximation there are no chains to judge.
-    with working("Judging convergence", progressbar and approximation is None):
-        posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling, approximation)
+    sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
+    with working("Judging convergence", progressbar):
+        posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
     if not posterior.converged:
-        kind = ConvergenceWarning if approximation is None else ApproximationWarning
-        warnings.warn(kind(str(posterior.verdict)), stacklevel=2)
+        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
     return posterior
 
 

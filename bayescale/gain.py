@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale.decades import ALONG, Along, Of
 from bayescale.emergence import Emergence, family_curve, flops_quantiles, say_flops
 from bayescale.errors import EmergenceError, percentage_hint
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
@@ -144,9 +144,7 @@ class Gain:
         """
         draws = self.expected_gain(self._decades() if flops is None else flops, of)
         table = summarise(draws, prob).assign(
-            **self._names(of),
-            positive=(draws > 0).mean(("chain", "draw")).to_numpy(),
-            interval=self.baseline.posterior.verdict.intervals,
+            **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
         figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
         return table[[*self._names(of), "flops", *figures]]
@@ -200,7 +198,7 @@ class Gain:
                     "flops_low": low,
                     "flops_high": high,
                     "prob": prob,
-                    "interval": self.baseline.posterior.verdict.intervals,
+                    "interval": KIND,
                 }
             )
         return pd.DataFrame(rows)

@@ -56,8 +56,6 @@ class Information:
         Share of the variance that all given scores resolve together, with its Monte Carlo standard error.
     table : pandas.DataFrame
         See `summary`.
-    mark : str
-        Says so where the posterior was approximated.
 
     Examples
     --------
@@ -73,7 +71,6 @@ class Information:
     together: float
     together_error: float
     table: pd.DataFrame
-    mark: str = ""
 
     @property
     def sd_left(self) -> float:
@@ -119,7 +116,6 @@ class Information:
             f"Information about {self.target} of {self.model}: {len(self.given)} scores together resolve "
             f"{self.together:.0%} of the forecast's variance (sd {self.sd:.3f}, then {self.sd_left:.3f})."
         )
-        head += f" From a posterior that is {self.mark}." if self.mark else ""
         return "\n".join([head, *lines, "Next: information.summary(), .plot()"])
 
     def _repr_html_(self) -> str:
@@ -238,8 +234,8 @@ def information(
     )
     table = table.sort_values("alone", ascending=False, ignore_index=True)
     error = float(jackknife_error(together[1:])[0])
-    sd, resolved, mark = float(y.std()), float(together[0, 0]), posterior.verdict.mark
-    return Information(target, tuple(chosen), subject.label, sd, resolved, error, table, mark)
+    sd, resolved = float(y.std()), float(together[0, 0])
+    return Information(target, tuple(chosen), subject.label, sd, resolved, error, table)
 
 
 def _simulate(posterior: Posterior, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

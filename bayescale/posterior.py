@@ -16,7 +16,7 @@ import pandas as pd
 from bayescale import posterior_file
 from bayescale._arviz import InferenceData
 from bayescale.defaults import REPORT_DRAWS
-from bayescale.diagnostics import Approximation, Verdict, judge
+from bayescale.diagnostics import Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
 from bayescale.evals import Evals
@@ -49,9 +49,9 @@ class Posterior(Findings):
     spec : Spec
     evals : Evals
     verdict : Verdict
-        What the convergence diagnostics said after sampling, or how far an approximation may be trusted.
+        What the convergence diagnostics said after sampling.
     sampling : dict
-        Method, sampler, seed, draws and seconds.
+        Sampler, seed, draws and seconds.
 
     Examples
     --------
@@ -72,11 +72,8 @@ class Posterior(Findings):
     sampling: Mapping[str, Any]
 
     @classmethod
-    def from_draws(
-        cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any],
-        approximation: Approximation | None = None,
-    ) -> Posterior:  # fmt: skip
-        """Judge convergence and bind draws, spec and data together; `approximation` where there is none to judge.
+    def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Posterior:
+        """Judge convergence and bind draws, spec and data together.
 
         Examples
         --------
@@ -85,16 +82,11 @@ class Posterior(Findings):
         >>> same.converged
         True
         """
-        draws = read_draws(idata, spec, evals)
-        verdict = judge(idata, draws) if approximation is None else Verdict.of_approximation(approximation, draws.size)
-        return cls(idata, spec, evals, verdict, dict(sampling))
+        return cls(idata, spec, evals, judge(idata, read_draws(idata, spec, evals)), dict(sampling))
 
     @property
     def converged(self) -> bool:
-        """Whether the chains agree and hold enough effective draws; see `verdict` for the figures and remedies.
-
-        Never true of an approximation (``fit(..., method="laplace")``).
-        """
+        """Whether the chains agree and hold enough effective draws; see `verdict` for the figures and remedies."""
         return self.verdict.converged
 
     @property
@@ -202,7 +194,7 @@ class Posterior(Findings):
         >>> table[table["benchmark"] == "MMLU"][["model", "observed", "median", "lower", "upper"]].shape
         (36, 5)
         """
-        table = summarise(self.expected_scores(), prob).assign(interval=self.verdict.intervals)
+        table = summarise(self.expected_scores(), prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
         figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
@@ -453,14 +445,12 @@ class Posterior(Findings):
         return posterior
 
     def __repr__(self) -> str:
-        s, verdict = self.sampling, self.verdict
-        chains, how = f"{verdict.chains} chains, ", s.get("nuts_sampler", "?")
-        if verdict.approximation is not None:
-            chains, how = "", verdict.approximation.mark
+        verdict = self.verdict
+        sampler, seconds = (self.sampling.get(name, "?") for name in ("nuts_sampler", "seconds"))
         return (
             f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
-            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; {chains}"
-            f"{verdict.draws} draws ({how}, {s.get('seconds', '?')} s).\n{verdict}\n"
+            f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; "
+            f"{verdict.chains} chains, {verdict.draws} draws ({sampler}, {seconds} s).\n{verdict}\n"
             "Next: posterior.forecast(family=..., flops=...)"
         )
 

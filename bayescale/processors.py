@@ -13,7 +13,7 @@ def processors() -> int:
 
 
 def one_thread_each() -> AbstractContextManager[Any]:
-    """While this lasts, linear algebra has one thread: processors are for chains, and for points of an approximation.
+    """Limit linear algebra to one thread while this lasts, so that chains have the processors.
 
     From some size on OpenBLAS shares a matrix product between threads, and lets no two products be shared at a time:
     two chains of 500 x 100 took turns, 6.9 ms a gradient, with one thread each 2.8.

@@ -9,7 +9,6 @@ to the data through them, and scaling it with them would say little of the choic
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _arviz
-from bayescale.errors import ApproximationWarning, ForecastError, MissingDependencyError
+from bayescale.errors import ForecastError, MissingDependencyError
 from bayescale.response import log_likelihood_share
 
 if TYPE_CHECKING:
@@ -59,9 +58,6 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
     >>> prior_sensitivity(posterior, {"score": score})["diagnosis"].size
     1
     """
-    if posterior.verdict.approximation is not None:
-        text = f"These sensitivities come from an approximation. {posterior.verdict.approximation.problem}"
-        warnings.warn(ApproximationWarning(text), stacklevel=2)
     named = _scalars(posterior, quantities)
     chains = posterior.draws.chains
     priors = {n: v.reshape(chains, -1) for n, v in log_priors(posterior).items()}

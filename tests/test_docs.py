@@ -25,7 +25,7 @@ from bayescale.cli.commands import app
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*/*.md"))
-TAUGHT = [*(page for page in PAGES if page.parent.name in ("tutorial", "how-to")), ROOT / "docs" / "approximate.md"]
+TAUGHT = [page for page in PAGES if page.parent.name in ("tutorial", "how-to")]
 PROSE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *PAGES]
 READMES = [ROOT / "data" / "README.md", ROOT / "models" / "README.md"]
 REFERENCE = ROOT / "docs" / "reference"

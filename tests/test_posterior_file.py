@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ import xarray as xr
 from simulate import Truth, posterior_near
 
 from bayescale._arviz import dataset, group_names, inference_data
-from bayescale.errors import BayescaleError, PosteriorFileError
+from bayescale.errors import BayescaleError, ConvergenceWarning, PosteriorFileError
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 from bayescale.posterior_file import FORMAT
@@ -103,6 +104,53 @@ def test_a_posterior_with_constant_quantities_can_be_saved_and_loaded(
     constant = Posterior.from_draws(fixed, posterior.spec, posterior.evals, {})
     loaded = Posterior.load(constant.save(tmp_path / "posterior.nc"))
     assert loaded.verdict == constant.verdict
+
+
+# Files of version 0.1.0, whose verdicts held `approximation`, and whose settings held `method`
+
+
+def test_a_sampled_posterior_of_version_0_1_0_loads(small: Posterior, file: Path) -> None:
+    sampling = {"method": "nuts", **small.sampling}
+    with h5py.File(file, "r+") as content:
+        content.attrs["bayescale_version"] = "0.1.0"
+        verdict = content.attrs["bayescale_verdict"]
+        content.attrs["bayescale_verdict"] = verdict.removesuffix("}") + ',"approximation":null}'
+        content.attrs["bayescale_sampling"] = json.dumps(sampling)
+    loaded = Posterior.load(file)
+    assert loaded.converged
+    assert loaded.verdict == small.verdict
+    assert loaded.identity == small.identity
+    assert dict(loaded.sampling) == sampling
+    xr.testing.assert_identical(loaded.forecast(**ASK).draws, small.forecast(**ASK).draws)
+
+
+def test_an_approximated_posterior_of_version_0_1_0_loads_and_stays_not_converged(small: Posterior, file: Path) -> None:
+    problem = "This is an approximation (laplace), not a sample: Pareto k = 5.4 (above 0.7: not to be trusted)."
+    verdict = (
+        '{"converged":false,"chains":1,"draws":1000,"divergences":0,"max_depth_hits":0,"bfmi":NaN,"blocks":[],'
+        f'"problems":["{problem}"],"approximation":'
+        '{"method":"laplace","pareto_k":5.4,"resampled":false,"effective_draws":1.2}}'
+    )
+    sampling = {"method": "laplace", "draws": 1000, "chains": 1, "pareto_k": 5.4, "random_seed": 1, "seconds": 4.0}
+    with h5py.File(file, "r+") as content:
+        content.attrs["bayescale_version"] = "0.1.0"
+        content.attrs["bayescale_verdict"] = verdict
+        content.attrs["bayescale_sampling"] = json.dumps(sampling)
+        for name in set(content["sample_stats"]) - {"chain", "draw", "lp"}:
+            del content[f"sample_stats/{name}"]
+    # Once more through a file: what is written today holds the same.
+    for loaded in (first := Posterior.load(file), Posterior.load(first.save(file))):
+        assert not loaded.converged
+        assert loaded.verdict.problems == (problem,)
+        assert loaded.identity == small.identity
+        assert dict(loaded.sampling) == sampling
+        for text in (str(loaded.verdict), repr(loaded), loaded._repr_html_()):
+            assert "NOT converged" in text
+            assert problem in text
+        assert loaded.verdict.table.columns.tolist() == small.verdict.table.columns.tolist()
+        with pytest.warns(ConvergenceWarning, match="did not converge.*Pareto k = 5.4"):
+            forecast = loaded.forecast(**ASK)
+        xr.testing.assert_identical(forecast.draws, small.forecast(**ASK).draws)
 
 
 # What is no posterior

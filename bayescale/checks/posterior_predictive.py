@@ -44,8 +44,6 @@ class PredictiveCheck:
         Of which models the replications are.
     title : str
         Names of spec and evals.
-    mark : str
-        Says so where the posterior was approximated.
 
     Examples
     --------
@@ -58,7 +56,6 @@ class PredictiveCheck:
     cells: pd.DataFrame
     models: Models
     title: str
-    mark: str = ""
 
     def summary(self) -> pd.DataFrame:
         """Sum the check up per benchmark.
@@ -118,10 +115,9 @@ class PredictiveCheck:
     def __repr__(self) -> str:
         table = self.summary()
         off = table[table["pit"] != "as expected"]
-        whose = f"{self.title}, {self.mark}" if self.mark else self.title
         found = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
         return (
-            f"Posterior predictive check of {whose}: {len(self.cells)} scores, replicated for the {self.models} "
+            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the {self.models} "
             f"models in {self.replicated.sizes['draw']} draws.\n"
             f"Benchmarks whose PIT values leave the band of uniform ones: {found}.\nNext: check.summary(), check.plot()"
         )
@@ -161,9 +157,7 @@ def predictive_check(
     title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
     # By benchmark, in the order of the tables, as everything that is printed.
     order = np.argsort(column, kind="stable")
-    return PredictiveCheck(
-        drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title, posterior.verdict.mark
-    )
+    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title)
 
 
 def _replicate(draws: Draws, seen: np.ndarray, models: Models, rng: np.random.Generator) -> np.ndarray:

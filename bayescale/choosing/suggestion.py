@@ -14,7 +14,7 @@ from bayescale.choosing.design import Design
 from bayescale.choosing.law import Law
 from bayescale.choosing.outlook import look_ahead
 from bayescale.errors import ChoosingError, percentage_hint, suggest
-from bayescale.intervals import PROB
+from bayescale.intervals import KIND, PROB
 from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
@@ -148,11 +148,7 @@ class Suggestion:
         family = self.posterior.evals.models.set_index("model")["family"]
         columns = {"mean": law.expected_scores(), "median": middle, "lower": lower, "upper": upper}
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
-        return (
-            table[self.design.first :]
-            .assign(prob=prob, interval=self.posterior.verdict.intervals)
-            .reset_index(drop=True)
-        )
+        return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of variance left after each model; see `bayescale.plots.plot_suggestion`.
@@ -178,8 +174,6 @@ class Suggestion:
             f"with which scores of {len(self.forecast)} models are foreseen, {chosen['variance_left'].iloc[-1]:.1%} is "
             f"left (all candidates: {self.least:.1%}):"
         )
-        mark = self.posterior.verdict.mark
-        head += f" ({mark})" if mark else ""
         return "\n".join(
             [head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.foresee(scores), or fit again"]
         )

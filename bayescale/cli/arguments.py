@@ -68,14 +68,6 @@ class Sampler(StrEnum):
     numpyro = "numpyro"
 
 
-class Method(StrEnum):
-    """How a posterior is come by, as `bayescale.fit` knows it: sampled, or approximated."""
-
-    nuts = "nuts"
-    laplace = "laplace"
-    pathfinder = "pathfinder"
-
-
 class Replicated(StrEnum):
     """Models whose scores a posterior predictive check replicates."""
 

@@ -126,7 +126,6 @@ app.command(
     epilog=examples(
         "bayescale fit -o posterior.nc",
         "bayescale fit one_factor --seed 1 -o one_factor.nc",
-        "bayescale fit --method laplace -o first_look.nc",
         "bayescale fit my_spec.yaml --data my_tables/ --draws 3000 -o mine.nc",
         "bayescale fit --target-accept 0.95 --json -o posterior.nc | jq .converged",
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, Chains, DataName, Draws, Method, Sampler, SpecName, Tune, evals_of
+from bayescale.cli.arguments import AsJson, Chains, DataName, Draws, Sampler, SpecName, Tune, evals_of
 from bayescale.cli.manual import OUTPUT, SAMPLING
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 
@@ -57,13 +57,6 @@ def fit(
     sampler: Annotated[
         Sampler, typer.Option(help="nutpie is the fastest here; numpyro is an extra.", rich_help_panel=SAMPLING)
     ] = Sampler.nutpie,
-    method: Annotated[
-        Method,
-        typer.Option(
-            help="Sample, or approximate for a first look, marked as such; pathfinder is an extra.",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = Method.nuts,
     json: AsJson = False,
 ) -> None:
     """Sample a posterior, and save it to one file.
@@ -71,10 +64,6 @@ def fit(
     Spec, data and target are checked before sampling. The file holds everything that forecasts need. What the
     convergence diagnostics say is printed at the end; a posterior that did not converge is saved all the same, with a
     warning and with what to do about it.
-
-    --method laplace or pathfinder approximates the posterior for a first look: every table, picture and page made from
-    it says so, with its Pareto k, and `check` never passes it. --draws, --cores and --seed apply; --tune, --chains,
-    --target-accept and --sampler do not.
 
     `bayescale specs` lists the specs, `bayescale data list` the evals.
     """
@@ -88,7 +77,7 @@ def fit(
     show.step(str(evals).splitlines()[0])
     posterior = sample(
         chosen, evals, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
-        random_seed=seed, nuts_sampler=sampler.value, method=method.value,
+        random_seed=seed, nuts_sampler=sampler.value,
     )  # fmt: skip
     posterior.save(output)
     if json:

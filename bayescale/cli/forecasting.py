@@ -172,10 +172,11 @@ _WRITERS: dict[str, Writer] = {
 def _document(forecast: Forecast, prob: float) -> str:
     """The forecast as JSON."""
     from bayescale.cli import show
+    from bayescale.intervals import KIND
 
     numbers = {
         "prob": prob,
-        "interval": forecast.posterior.verdict.intervals,
+        "interval": KIND,
         "given": dict(forecast.given),
         "effective_draws": forecast.effective_draws,
     }

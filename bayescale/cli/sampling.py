@@ -34,8 +34,7 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
     with interrupts_obeyed():
         posterior = fit(spec, evals, **settings)
-    done = "Sampled" if posterior.verdict.approximation is None else "Approximated"
-    show.step(f"{done} in {posterior.sampling['seconds']:.0f} s, compiling included.")
+    show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
     return posterior
 
 

@@ -95,13 +95,7 @@ def plain_table(frame: pd.DataFrame) -> None:
 
 def about(posterior: Posterior) -> dict[str, Any]:
     """What every JSON document of a posterior begins with."""
-    approximation = posterior.verdict.approximation
-    return {
-        "spec": posterior.spec.name,
-        "evals": posterior.evals.name,
-        "converged": posterior.converged,
-        "approximation": None if approximation is None else approximation.model_dump(),
-    }
+    return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
 
 
 def verdict(found: Verdict) -> None:
@@ -121,10 +115,8 @@ def report(found: Verdict) -> None:
 
 
 def unconverged(found: Verdict) -> None:
-    """Warn that what follows comes from a posterior that did not converge or was not sampled, with the remedies."""
+    """Warn that what follows comes from a posterior that did not converge, with the remedies."""
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
-    if found.approximation is not None:
-        head = f"Warning: this posterior is {found.approximation.mark}; forecasts from it may be wrong."
     _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)
 
 

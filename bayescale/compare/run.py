@@ -72,8 +72,7 @@ def compare(
     Raises
     ------
     CompareError
-        For two specs of one name, posteriors of different evals, a spec that cannot be fitted, or an approximated
-        posterior.
+        For two specs of one name, posteriors of different evals, or a spec that cannot be fitted.
     MissingDependencyError
         Without the libraries of ``bayescale[compare]``.
 
@@ -88,7 +87,6 @@ def compare(
     require_libraries(LIBRARIES, "Comparing specs", "compare")
     check_held_out(leave_out, folds)
     work, evals = _work(specs, evals)
-    _check_sampled(work, sampling)
     question = dict(forecast or {})
     jobs = _at_a_time(len(work), jobs)
     plan = Plan(tuple(leave_out), folds, random_seed, cores_each(jobs), sampling)
@@ -244,18 +242,6 @@ def _assessments(
             done[name] = found
             report(len(done), len(work), name)
     return [(name, done[name]) for name in work]
-
-
-def _check_sampled(work: Mapping[str, Work], sampling: Mapping[str, Any]) -> None:
-    """Refuse approximations: their errors are as large as the differences between specs that a comparison is about."""
-    if sampling.get("method", "nuts") != "nuts":
-        raise CompareError(f"method={sampling['method']!r}: approximations are not compared. Leave method out.")
-    for name, (_, posterior) in work.items():
-        if posterior is not None and posterior.verdict.approximation is not None:
-            raise CompareError(
-                f"The posterior {name!r} is {posterior.verdict.approximation.mark}: approximations are not compared. "
-                "Fit it without method."
-            )
 
 
 def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, plan: Plan) -> tuple[str, Assessment]:

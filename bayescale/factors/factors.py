@@ -12,7 +12,7 @@ from bayescale import _arviz
 from bayescale.factors.alignment import congruence, rotations
 from bayescale.factors.naming import suggest_names
 from bayescale.factors.scatter import column_shares, correlations, scaled_loadings
-from bayescale.intervals import KIND, PROB, summarise
+from bayescale.intervals import PROB, summarise
 from bayescale.notebook import as_html
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ class Factors:
     free : bool
         Whether factors were turned freely (to a varimax consensus), or only reordered and reflected because the
         priors tell them apart (`Spec.rotation_invariant`).
-    intervals : str
-        Kind of the intervals; says so of an approximated posterior.
 
     Examples
     --------
@@ -74,7 +72,6 @@ class Factors:
     shares: xr.DataArray
     rotation: xr.DataArray
     free: bool
-    intervals: str = KIND
 
     @property
     def labels(self) -> list[str]:
@@ -144,12 +141,7 @@ class Factors:
         ForecastError
             When `prob` is not between 0 and 1.
         """
-        table = (
-            summarise(self.shares, prob)
-            .assign(interval=self.intervals)
-            .drop(columns="mean")
-            .rename(columns={"median": "share"})
-        )
+        table = summarise(self.shares, prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
         for figures in (self.congruence(), self.reliability(), self.rhat()):
             table[str(figures.name)] = table["factor"].map(figures)
@@ -245,5 +237,4 @@ def align(posterior: Posterior) -> Factors:
         shares=labelled("share", column_shares(scaled)),
         rotation=labelled("rotation", turns, "sampled_factor"),
         free=spec.rotation_invariant,
-        intervals=posterior.verdict.intervals,
     )

@@ -54,13 +54,11 @@ def dataset(forecast: Forecast) -> xr.Dataset:
 def about(forecast: Forecast) -> dict[str, Any]:
     """What a forecast rests on, in values that every format can hold."""
     posterior = forecast.posterior
-    mark = posterior.verdict.mark
     return {
         "spec": posterior.spec.name,
         "evals": posterior.evals.name,
         "posterior": posterior.identity,
         "converged": int(posterior.converged),
-        **({"approximation": mark} if mark else {}),
         "given": json.dumps(dict(forecast.given)),
         "effective_draws": float(forecast.effective_draws),
         "bayescale": version("bayescale"),

@@ -17,7 +17,7 @@ from bayescale.forecast import export
 from bayescale.forecast.blocks import forecast_scores
 from bayescale.forecast.condition import condition
 from bayescale.forecast.request import Request, read_given, read_request
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.response import predict_score
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ class Forecast:
         table = summarise(self.draws[f"{of}_score"], prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
-        table = table.assign(interval=self.posterior.verdict.intervals)
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
     def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
@@ -245,8 +244,7 @@ class Forecast:
         models = "; ".join(map(str, self.draws["model"].to_numpy()))
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        how = f", {self.posterior.verdict.mark}" if self.posterior.verdict.mark else ""
-        size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws{how}"
+        size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws"
         return (
             f"Forecast of {models}{known}: {size}.\n"
             "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
@@ -259,8 +257,7 @@ class Forecast:
             cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
             table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
             table = table.loc[self.draws["benchmark"].to_numpy(), models]
-            kind = self.posterior.verdict.intervals
-            words = f"scores that will be measured: median [{PROB:.0%} {kind} credible interval]"
+            words = f"scores that will be measured: median [{PROB:.0%} {KIND} credible interval]"
             return notebook.as_html(repr(self), table, words)
         # What is the same in all rows is in the headline, or nowhere.
         same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]

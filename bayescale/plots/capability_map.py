@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import ForecastError
-from bayescale.intervals import PROB, tails
+from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, new_axes, plain
 
@@ -84,7 +84,7 @@ def plot_capability_map(
     ax.set_xlabel(f"capability {titles[0]}", color=INK)
     ax.set_ylabel(f"capability {titles[1]}", color=INK)
     said = (
-        f"medians, crosses of {prob:.0%} {posterior.verdict.intervals} credible intervals; lines join a family's "
+        f"medians, crosses of {prob:.0%} {KIND} credible intervals; lines join a family's "
         "models by compute; unit: sd of models of one family and compute; grey: other families"
     )
     ax.set_title("\n".join(wrap(said, LETTERS)), loc="left", fontsize=8.5, color=INK)

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale.decades import ALONG, Along, compute_direction, require_compute, worth_in_decades
 from bayescale.errors import EfficiencyError
-from bayescale.intervals import PROB, tails
+from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plain
 
@@ -98,7 +98,7 @@ def plot_capability_over_compute(
     label_below(
         ax,
         "training compute (FLOP)",
-        f"lines: families, with {prob:.0%} {posterior.verdict.intervals} credible bands; "
+        f"lines: families, with {prob:.0%} {KIND} credible bands; "
         "markers: posterior medians of models; grey: other families; "
         "open: compute not known, drawn at its posterior median",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import EfficiencyError, suggest
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.plots.families import MARKED, mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain
 
@@ -94,7 +94,7 @@ def plot_efficiency(
     label_below(
         ax,
         "less efficient  \u2190  compute multiplier  \u2192  more efficient",
-        f"median, 50% and {prob:.0%} {efficiency.posterior.verdict.intervals} credible interval",
+        f"median, 50% and {prob:.0%} {KIND} credible interval",
         f"(open: the {prob:.0%} one holds x1){along}",
     )
     title = f"What a FLOP is worth{where}: families (models) relative to {efficiency.reference}"

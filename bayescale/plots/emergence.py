@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bayescale.decades import ALONG, Along
 from bayescale.forecast.request import LARGEST
-from bayescale.intervals import PROB
+from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
@@ -79,7 +79,7 @@ def plot_emergence(
     label_below(
         ax,
         f"{emergence.family}-equivalent training compute (FLOP)",
-        f"bands: 50% and {prob:.0%} {emergence.posterior.verdict.intervals} credible intervals of "
+        f"bands: 50% and {prob:.0%} {KIND} credible intervals of "
         f"the typical model's expected score; bar: {prob:.0%} interval of where it crosses {height:.0%}",
     )
     ax.set_ylabel(f"{emergence.benchmark} score")

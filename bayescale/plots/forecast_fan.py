@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescale.decades import require_compute
 from bayescale.errors import ConvergenceWarning, ForecastError, suggest
-from bayescale.intervals import PROB, tails
+from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, plain, score_axis
@@ -143,7 +143,7 @@ def caption(prob: float, forecast: Forecast) -> str:
     given = ", ".join(f"{name} = {value:.0%}" for name, value in forecast.given.items())
     known = f", bars given {given}" if given else ""
     return (
-        f"bands and bars: {prob:.0%} {forecast.posterior.verdict.intervals} credible intervals "
+        f"bands and bars: {prob:.0%} {KIND} credible intervals "
         f"of the measured score{known}; filled: observed, open: forecast; models of unknown compute are not drawn"
     )
 

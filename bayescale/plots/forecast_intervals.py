@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.intervals import PROB
+from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 
@@ -62,7 +62,7 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     label_below(
         ax,
         "score",
-        f"median, 50% and {prob:.0%} {forecast.posterior.verdict.intervals} credible interval of the measured score",
+        f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score",
     )
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
     return ax

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bayescale.decades import ALONG, Along
 from bayescale.emergence import flops_quantiles
 from bayescale.gain import PAYS
-from bayescale.intervals import PROB
+from bayescale.intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
@@ -82,8 +82,7 @@ def plot_gain(
     label_below(
         ax,
         f"{gain.family}-equivalent training compute (FLOP)",
-        f"bands: 50% and {prob:.0%} {gain.baseline.posterior.verdict.intervals} credible intervals of "
-        f"the typical model's expected gain{said}",
+        f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected gain{said}",
     )
     ax.set_ylabel("gain in score")
     ax.legend(frameon=False, fontsize=8.5, loc="upper left")

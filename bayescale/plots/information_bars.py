@@ -55,7 +55,7 @@ def plot_information(information: Information, ax: Axes | None = None) -> Axes:
     label_below(
         ax,
         f"share of the forecast's variance (sd {information.sd:.2f}; {information.sd_left:.2f} once all are known)",
-        "; ".join(filter(None, ["whiskers: two Monte Carlo standard errors", information.mark])),
+        "whiskers: two Monte Carlo standard errors",
     )
     # Above the bars, which may fill the whole width.
     ax.legend(frameon=False, fontsize=8.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderpad=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.intervals import PROB, tails
+from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.style import INK, label_below, new_axes
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def plot_loadings(posterior: Posterior, ax: Axes | None = None, prob: float = PR
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
     what = "correlation over models with capability" if standardised else "loading (logits per unit of capability)"
-    label_below(
-        ax, what, f"median and {prob:.0%} {posterior.verdict.intervals} credible interval; pale where it includes zero"
-    )
+    label_below(ax, what, f"median and {prob:.0%} {KIND} credible interval; pale where it includes zero")
     return ax
 
 

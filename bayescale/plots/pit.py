@@ -126,8 +126,6 @@ def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
 
 def caption(check: PredictiveCheck) -> str:
     """What was replicated, and what to expect of it."""
-    mark = f"; {check.mark}" if check.mark else ""
     if check.models == "same":
-        said = "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
-        return said + mark
-    return "replicated: other models of the same families and compute" + mark
+        return "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
+    return "replicated: other models of the same families and compute"

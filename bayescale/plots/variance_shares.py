@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bayescale.factors.variance import Scale, variance_shares
-from bayescale.intervals import PROB, summarise
+from bayescale.intervals import KIND, PROB, summarise
 from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
@@ -57,7 +57,5 @@ def plot_variance_shares(
     score_axis(ax.yaxis)
     what = "abilities (logits)" if scale == "logit" else "expected scores"
     ax.set_ylabel("share of variance over models")
-    label_below(
-        ax, f"principal component of {what}", f"median and {prob:.0%} {posterior.verdict.intervals} credible interval"
-    )
+    label_below(ax, f"principal component of {what}", f"median and {prob:.0%} {KIND} credible interval")
     return ax

@@ -53,8 +53,6 @@ class LiveForecast:
         For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
     start : float
         Where resampling begins.
-    intervals : str
-        Kind of the intervals; says so of an approximated posterior.
 
     Examples
     --------
@@ -68,7 +66,6 @@ class LiveForecast:
     model: ModelChance
     proposals: ProposalChance
     start: float
-    intervals: str = KIND
 
     def summary(
         self,
@@ -111,7 +108,7 @@ class LiveForecast:
         names = self.draws.data.coords["benchmark"]
         table = pd.DataFrame({"benchmark": names, "median": middle, "lower": low, "upper": high})
         table.attrs["effective_draws"] = answer.effective_draws
-        return table.assign(prob=prob, interval=self.intervals)
+        return table.assign(prob=prob, interval=KIND)
 
     def expected_scores(
         self, family: str, figures: Mapping[str, float | None], given: Mapping[str, float] | None = None
@@ -158,7 +155,6 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
         model=_rounded(ModelChance.drawn(thinned, 1, rng)),
         proposals=_rounded(ProposalChance.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
-        intervals=posterior.verdict.intervals,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.forecast import NEW_FAMILY
-from bayescale.intervals import tails
+from bayescale.intervals import KIND, tails
 from bayescale.report.live import PRECISION
 from bayescale.spec import COVARIATE_COLUMNS
 
@@ -41,7 +41,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "benchmarks": data.coords["benchmark"],
         "quantiles": [lower, 0.5, upper],
         "prob": prob,
-        "interval": live.intervals,
+        "interval": KIND,
         "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
         "measured": [_measured(live, evals, i, name) for i, name in enumerate(base)],
         "testletIndex": data.testlet_index.tolist(),

@@ -16,7 +16,7 @@ import numpy as np
 
 from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
 from bayescale.evals import describe
-from bayescale.intervals import tails
+from bayescale.intervals import KIND, tails
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -91,7 +91,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
         "spec": spec,
         "verdict": posterior.verdict,
         "max_rhat": MAX_RHAT,
-        "kind": posterior.verdict.intervals,
+        "kind": KIND,
         "prob": f"{100 * prob:.12g}%",
         "details": describe.details(evals),
         "benchmarks": list(evals.summary().itertuples()),
