@@ -110,8 +110,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: exit code, stdout, stderr."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process: exit code, stdout, stderr; usage errors are on one line and without colours."""
+    for name, value in {"TERM": "dumb", "COLUMNS": "500", "LINES": "50"}.items():
+        monkeypatch.setenv(name, value)
 
     def command(*arguments: object) -> tuple[int, str, str]:
         code = main([str(a) for a in arguments])

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from conftest import Run
 
 from bayescale.backtest import Fold, Predictive, backtest
 from bayescale.backtest.bayes import BayesMethod
 from bayescale.backtest.result import PREDICTIONS, SCORES
-from bayescale.cli import main
 
-Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--tasks", "leaderboard_v2/gpqa,agent/agentbench_overall")
 SECONDS = 120
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
+@pytest.fixture(name="run")
+def run_backtest(run: Run) -> Run:
     """Run the command in this process: exit code, stdout, stderr."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        code = main(["backtest", *map(str, arguments)])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+    return functools.partial(run, "backtest")
 
 
 @pytest.fixture
@@ -62,7 +55,7 @@ MISTAKES = [
     ("--tasks emergnt -o {new}", "Did you mean 'emergent'"),
     ("--tasks , -o {new}", "--tasks"),
     ("--methods pc_33 -o {new}", "Did you mean 'pc_3'"),
-    ("--methods default -o {new}", "Specs are given without an option"),
+    ("--methods default -o {new}", "Give specs as arguments"),
     ("--jobs 0 -o {new}", "--jobs"),
     ("--draws none -o {new}", "--draws"),
     ("--seed -1 -o {new}", "--seed"),
@@ -79,7 +72,7 @@ def test_a_mistake_is_one_message_and_code_2(command: str, words: str, run: Run,
     code, out, err = run(*command.format(new=tmp_path / "new", file=file).split())
     assert code == 2
     assert words in err
-    assert err.startswith("Error: ")
+    assert err.startswith(("Error: ", "Usage: "))
     assert "Traceback" not in err
     assert out == ""
     assert list(tmp_path.iterdir()) == [file]
@@ -146,7 +139,7 @@ def test_the_same_command_goes_on(run: Run, no_sampling: list[BayesMethod], tmp_
     written = (tmp_path / "scores.csv").read_bytes()
     code, again, err = run(*command)
     assert (code, again) == (0, first)
-    assert err.startswith("4 fits kept from before.\n")
+    assert err.startswith("Reused 4 fits of an earlier run.\n")
     assert len(no_sampling) == asked
     assert (tmp_path / "scores.csv").read_bytes() == written
 
@@ -175,7 +168,7 @@ def test_fits_that_did_not_converge_are_said(run: Run, tmp_path: Path, monkeypat
     monkeypatch.setattr(BayesMethod, "predict", predict)
     code, out, err = run("one_factor", "--methods", "none", *QUICK, "-o", tmp_path)
     assert code == 0
-    assert "Warning: R-hat of one_factor reaches 1.23 (at most 1.01 wanted)" in err
+    assert "Warning: R-hat of one_factor reaches 1.23 (it should be at most 1.01)" in err
     assert "1.234" in out
 
 
@@ -241,12 +234,12 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 130
     assert err.endswith(
-        f"Finished fits are in {folder / 'fits'} (1 file): the same command goes on from there.\nInterrupted.\n"
+        f"Finished fits are in {folder / 'fits'} (1 file): the same command resumes from there.\nInterrupted.\n"
     )
     assert "Traceback" not in err
     assert [p.name for p in folder.iterdir()] == ["fits"]
 
     code, _, err = run(*arguments)
     assert code == 0
-    assert err.startswith("1 fit kept from before.\n")
+    assert err.startswith("Reused 1 fit of an earlier run.\n")
     assert len(no_sampling) == 1

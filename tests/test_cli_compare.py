@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import Run
 from simulate import world_spec
 
-from bayescale.cli import main
 from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 
@@ -23,19 +23,21 @@ def tables(evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path) -> Pa
     return tmp_path
 
 
-def run(tables: Path, *arguments: str) -> int:
-    out = tables / "out"
-    return main(
-        ["compare", str(tables / "mine.yaml"), "--data", str(tables), "--jobs", "1", *arguments, "-o", str(out)]
-    )
+@pytest.fixture(name="run")
+def run_compare(run: Run, tables: Path) -> Run:
+    """Compare specs on the tables, the one in the folder first: exit code, stdout, stderr."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        target = tables / "out"
+        return run("compare", tables / "mine.yaml", "--data", tables, "--jobs", 1, *arguments, "-o", target)
+
+    return command
 
 
-def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(
-    tables: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(run: Run, tables: Path) -> None:
     question = ("--family", "Family-B", "--flops", "1e25")
-    assert run(tables, "--prior", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", "2", *question) == 0
-    out, err = capsys.readouterr()
+    code, out, err = run("--prior", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", 2, *question)
+    assert code == 0
     assert re.search(r"elpd .*\n.*models", out)
     assert "families" not in out
     # Nobody watches a pipe.
@@ -50,9 +52,10 @@ def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(
     assert Posterior.load(folder / "mine.nc").spec.name == "mine"
 
 
-def test_without_refits_there_is_loo_alone(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tables, "--leave-out", "none") == 0
-    assert "models" not in capsys.readouterr().out
+def test_without_refits_there_is_loo_alone(run: Run, tables: Path) -> None:
+    code, out, _ = run("--leave-out", "none")
+    assert code == 0
+    assert "models" not in out
     assert not (tables / "out" / "forecasts.png").exists()
 
 
@@ -64,13 +67,12 @@ def test_without_refits_there_is_loo_alone(tables: Path, capsys: pytest.CaptureF
         (("--prior", "slope"), "'slope' is not of the form NAME=PRIOR"),
         (("--prior", "slop=Normal(0, 1)"), "slope"),
         (("--family", "Family-B"), "a forecast needs compute"),
-        (("--flops", "1e25"), "say whose model it is"),
+        (("--flops", "1e25"), "give the family of the model"),
         (("--leave-out", "cell"), "'cell' is none of model, family"),
         (("--folds", "90"), "models have scores. Take fewer folds"),
     ],
 )
-def test_mistakes_are_said_in_a_sentence(
-    tables: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(tables, *arguments) == 2
-    assert message in capsys.readouterr().err
+def test_mistakes_are_said_in_a_sentence(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert message in err

@@ -25,18 +25,16 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_what_ships_is_offered_with_its_title() -> None:
-    assert completion.specs("") == [(name, bs.load_spec(name).title) for name in bs.list_specs()]
-    assert completion.evals("") == bs.list_evals()["name"].tolist()
-    assert completion.evals("base-llms-") == ["base-llms-all"]
+    assert completion.specs() == [(name, bs.load_spec(name).title) for name in bs.list_specs()]
+    assert completion.evals() == bs.list_evals()["name"].tolist()
     assert set(completion.tasks("")) == {task.group for task in load_tasks()}
-    assert completion.mappings("") == ["open-llm-leaderboard-1", "open-llm-leaderboard-2"]
+    assert completion.mappings() == ["open-llm-leaderboard-1", "open-llm-leaderboard-2"]
 
 
 def test_names_come_out_of_the_posterior_on_the_command_line(saved: Path, posterior: Posterior) -> None:
     context = SimpleNamespace(params={"posterior": saved}, args=[])
-    assert completion.families(context, "") == posterior.evals.families
-    assert completion.families(context, "Family-B") == ["Family-B"]
-    assert completion.benchmarks(context, "") == posterior.evals.benchmark_names
+    assert completion.families(context) == posterior.evals.families
+    assert completion.benchmarks(context) == posterior.evals.benchmark_names
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no netCDF"])
@@ -45,7 +43,7 @@ def test_without_a_posterior_nothing_is_offered_and_nothing_fails(content: bytes
     if content is not None:
         file.write_bytes(content)
     for params in ({"posterior": file}, {"posterior": None}, {}):
-        assert completion.families(SimpleNamespace(params=params, args=[str(file)]), "") == []
+        assert completion.families(SimpleNamespace(params=params, args=[str(file)])) == []
 
 
 @pytest.mark.heavy

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_lines import COMMANDS
 from conftest import Run
 from simulate import posterior_near, world_spec
-from test_cli_manual import COMMANDS
 
 from bayescale import Evals, Posterior
 

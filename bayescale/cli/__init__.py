@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. What a command does is in the library; how it looks is in `show`."""
+"""The command line parses arguments, calls the library and prints results; `show` holds the output formats."""
 
 from bayescale.cli.entry import main
 

@@ -1,4 +1,4 @@
-"""What the user typed, as values of the library."""
+"""Arguments and options that several commands share, and their conversion to values of the library."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.cli import completion
-from bayescale.cli.manual import OUTPUT, SAMPLING
 from bayescale.errors import EvalsError
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
 
+# Headings of options on a help page.
+SAMPLING = "Sampling"
+OUTPUT = "Output"
 
 PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
 SpecName = Annotated[
-    str, typer.Argument(metavar="SPEC", help="A spec that ships, or a YAML file.", autocompletion=completion.specs)
+    str,
+    typer.Argument(metavar="SPEC", help="Name of a built-in spec, or a YAML file.", autocompletion=completion.specs),
 ]
 DataName = Annotated[
     str,
     typer.Option(
         metavar="NAME_OR_DIR",
-        help="Evals that ship, or a folder with your own tables.",
+        help="Name of a built-in data set, or a folder with your own tables.",
         autocompletion=completion.evals,
     ),
 ]
-Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Kept draws per chain.", rich_help_panel=SAMPLING)]
+Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Draws to keep per chain.", rich_help_panel=SAMPLING)]
 Tune = Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.", rich_help_panel=SAMPLING)]
 Chains = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Chains per fit; convergence needs at least 2.", rich_help_panel=SAMPLING),
+    typer.Option(
+        min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.", rich_help_panel=SAMPLING
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")]
-Prob = Annotated[float, typer.Option(metavar="P", help="Probability content of the intervals.")]
+Prob = Annotated[float, typer.Option(metavar="P", help="Probability of the credible intervals.")]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Print JSON, and nothing else, on standard output.", rich_help_panel=OUTPUT),
+    typer.Option("--json", help="Print a single JSON document on standard output.", rich_help_panel=OUTPUT),
 ]
-Csv = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Write the table as CSV as well.", rich_help_panel=OUTPUT)
-]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table as CSV.", rich_help_panel=OUTPUT)]
 Picture = Annotated[
     Path | None,
     typer.Option(
@@ -51,7 +54,7 @@ Picture = Annotated[
         "--output",
         "--plot",
         metavar="FILE",
-        help="Draw it; .png, .pdf or .svg, by the name.",
+        help="Write a figure; the name ends in .png, .pdf or .svg.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -61,7 +64,7 @@ Folder = Annotated[
 
 
 class Sampler(StrEnum):
-    """Samplers by name, as `bayescale.fit` knows them; listed here, so that `--help` need not load it."""
+    """Names of samplers that `bayescale.fit` takes; they are repeated here so that `--help` need not load it."""
 
     nutpie = "nutpie"
     pymc = "pymc"
@@ -76,12 +79,12 @@ class Replicated(StrEnum):
 
 
 def evals_of(name: str) -> Evals:
-    """Read a folder, or load a set that ships; what has a separator in it is always a folder.
+    """Read tables from a folder, or load a built-in data set; a name with a path separator is always a folder.
 
     Raises
     ------
     EvalsError
-        It is neither, or its tables have errors.
+        There is no such data set or folder, or its tables have errors.
     """
     from bayescale.evals import list_evals, load_evals, read_evals
 
@@ -95,12 +98,12 @@ def evals_of(name: str) -> Evals:
 
 
 def known_scores(texts: Sequence[str]) -> dict[str, float]:
-    """Read scores that are written as BENCHMARK=SCORE.
+    """Parse scores of the form BENCHMARK=SCORE.
 
     Raises
     ------
     typer.BadParameter
-        One is written otherwise, or a benchmark is there twice.
+        One has another form, or a benchmark occurs twice.
 
     Examples
     --------
@@ -118,23 +121,23 @@ def known_scores(texts: Sequence[str]) -> dict[str, float]:
             message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86."
             raise typer.BadParameter(message, param_hint="--given")
         if name in scores:
-            raise typer.BadParameter(f"{name} is given twice.", param_hint="--given")
+            raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint="--given")
         scores[name] = value
     return scores
 
 
 def check_family(families: Sequence[str] | None, new: bool) -> None:
-    """Let exactly one of ``--family`` and ``--new-family`` pass.
+    """Check that exactly one of ``--family`` and ``--new-family`` is given.
 
     Raises
     ------
     typer.BadParameter
-        Both or neither are there.
+        Both or neither are given.
     """
     if families and new:
-        message = "give either --family NAME (of the fitted data) or --new-family (one never seen), not both."
+        message = "give either --family NAME, for a family in the data, or --new-family, not both."
     elif not families and not new:
-        message = "say whose model it is: --family NAME, or --new-family for a family never seen."
+        message = "give the family of the model: --family NAME, or --new-family for a family that is not in the data."
     else:
         return
     raise typer.BadParameter(message, param_hint="--family")

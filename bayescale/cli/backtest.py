@@ -1,4 +1,4 @@
-"""The command `backtest`: parse, run, print, write."""
+"""The command `backtest`: it evaluates forecasts of hidden scores, prints tables and writes results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EVERY, NONE = "all", "none"
 
-# Seconds that a scheduler has to answer.
+# Seconds to wait for the answer of a scheduler.
 PATIENCE = 15
 
 COLUMNS = {
@@ -44,7 +44,8 @@ def backtest(
         list[str] | None,
         typer.Argument(
             metavar="SPEC",
-            help="Specs that ship, YAML files, or baselines.  [default: default]",
+            help="Built-in specs, YAML files, or baselines.",
+            show_default="default",
             autocompletion=completion.specs,
         ),
     ] = None,
@@ -52,17 +53,18 @@ def backtest(
         str | None,
         typer.Option(
             metavar="A,B",
-            help="Groups or single tasks, or all.  [default: emergent,post_training,leaderboard_v2,agent]",
+            help="Groups or single tasks, or all.",
+            show_default="emergent, post_training, leaderboard_v2, agent",
             autocompletion=completion.tasks,
         ),
     ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="A,B", help="Baselines to compare with, such as pc_3,training_flops; all, or none.")
+        str, typer.Option(metavar="A,B", help="Baselines for comparison, such as pc_3,training_flops; or all, or none.")
     ] = EVERY,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes.")] = 1,
     dask: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Work on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
+        typer.Option(metavar="ADDRESS", help="Run on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
     draws: Draws = BACKTEST_DRAWS,
     tune: Tune = TUNE,
@@ -70,13 +72,14 @@ def backtest(
     seed: Seed = 0,
     json: AsJson = False,
 ) -> None:
-    """Forecast scores that are hidden, and score the forecasts.
+    """Forecast hidden scores of known models, and evaluate the forecasts.
 
-    Specs and baselines forecast the models of each task that came later or are larger; the forecasts are compared with
-    what those models scored. Printed are errors relative to the paper's method, and how often intervals held the truth.
+    In each task, specs and baselines forecast models that are later or larger than those they were fitted to. The
+    command compares these forecasts with the observed scores: it prints errors relative to the paper's method, and the
+    coverage of the intervals.
 
-    Written to the folder: scores.csv (a row per method and task, or pool of tasks), predictions.csv (a row per
-    forecast), pictures, and fits/ with each finished fit: the same command goes on from there after it was killed.
+    The folder receives scores.csv (a row per method and task, or pool of tasks), predictions.csv (a row per forecast),
+    figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
     """
     from bayescale.backtest import backtest as run
     from bayescale.backtest.run import resolve_methods
@@ -107,10 +110,10 @@ def backtest(
             )  # fmt: skip
     except KeyboardInterrupt:
         if files := len(list(fits.glob("*.npz"))):
-            show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command goes on from there.")
+            show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command resumes from there.")
         raise
     if kept:
-        show.step(f"{_count(kept, 'fit')} kept from before.")
+        show.step(f"Reused {_count(kept, 'fit')} of an earlier run.")
     if json:
         print(show.as_json(_document(found)))
     else:
@@ -120,7 +123,9 @@ def backtest(
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
     if found.failures:
         count = _count(len(found.failures), "fit")
-        raise BacktestError(f"{count} failed, as noted above; the rows are missing. The same command tries again.")
+        raise BacktestError(
+            f"{count} failed, see the notes above; their rows are missing. The same command tries them again."
+        )
 
 
 def _count(number: int, what: str) -> str:
@@ -143,19 +148,19 @@ def _baselines(text: str) -> list[str]:
     names = _names(text, "--methods")
     for name in names:
         if name not in BASELINES:
-            raise BacktestError(f"{suggest(name, BASELINES, 'baseline')} Specs are given without an option.")
+            raise BacktestError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
     return names
 
 
 def _names(text: str, option: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise typer.BadParameter(f"{text!r} is not of the form A,B.", param_hint=option)
+        raise typer.BadParameter(f"{text!r} is not a list of names of the form A,B.", param_hint=option)
     return names
 
 
 def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Method]:
-    """Share the processors between the workers."""
+    """Divide the processors among the workers."""
     import dataclasses
 
     from bayescale.backtest.bayes import BayesMethod
@@ -167,14 +172,16 @@ def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Meth
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
-    """Let joblib use the Dask cluster at `address`, if there is one."""
+    """Let joblib use the Dask cluster at `address`; do nothing without an address."""
     if address is None:
         yield
         return
     try:
         import distributed
     except ImportError:
-        raise MissingDependencyError("A Dask cluster needs distributed: pip install 'bayescale[dask]'") from None
+        raise MissingDependencyError(
+            "A Dask cluster needs the package distributed: pip install 'bayescale[dask]'"
+        ) from None
     import joblib
 
     try:
@@ -187,7 +194,7 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 
 def _pools(found: Backtest) -> dict[str, str]:
-    """The averaged tasks, then each group that is shown and not averaged: names with titles."""
+    """Return titles by name of the pools of tasks to print: the averaged tasks, then each other group."""
     from bayescale.backtest.result import POOLED
 
     pools = {POOLED: f"averaged: {_count(len(found.averaged), 'task')}"} if found.averaged else {}
@@ -201,7 +208,7 @@ def _pools(found: Backtest) -> dict[str, str]:
 
 
 def _document(found: Backtest) -> dict[str, Any]:
-    """The tables that are printed, in full, and a row per method and task."""
+    """Return the JSON document: the printed tables in full, and a row per method and task."""
     tables = {pool: found.table(pool).reset_index().to_dict("records") for pool in _pools(found)}
     return {
         "methods": list(found.methods),
@@ -223,11 +230,11 @@ def _print_tables(found: Backtest) -> None:
         show.plain_table(_rows(found.table(pool), _intervals(found) if pool == POOLED else None))
     print()
     if found.scores.groupby("task")["n_test"].nunique().max() > 1:
-        show.say("Where n differs, methods leave models out that they cannot serve.")
+        show.say("Where n differs, some methods cannot forecast all models and leave some out.")
     show.say(
-        "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task, "
-        "geometric means; with a 90% interval over models to forecast.\n"
-        "The rest is pooled over forecasts; log score: minus log density, lower is better."
+        "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task "
+        "(geometric means), with a 90% interval over the test models.\n"
+        "All other columns are pooled over forecasts. Log score: negative log density, lower is better."
     )
 
 
@@ -238,13 +245,13 @@ def _say_unconverged(found: Backtest) -> None:
     worst = found.scores.groupby("spec_or_method", sort=False)["rhat"].max()
     for name, rhat in worst[worst > MAX_RHAT].items():
         show.step(
-            f"Warning: R-hat of {name} reaches {rhat:.2f} (at most {MAX_RHAT} wanted): not every fit converged. Which "
-            "ones is in scores.csv; take more --draws and --tune."
+            f"Warning: R-hat of {name} reaches {rhat:.2f} (it should be at most {MAX_RHAT}): not every fit converged. "
+            "scores.csv lists R-hat by task; use more --draws and --tune."
         )
 
 
 def _intervals(found: Backtest) -> Any:
-    """How far MSE relative to the paper's method rests on the models in the test; no rows without that method."""
+    """Return bootstrap intervals of the MSE relative to the paper's method; no rows if it did not run."""
     import pandas as pd
 
     from bayescale.backtest.result import REFERENCE
@@ -255,12 +262,12 @@ def _intervals(found: Backtest) -> Any:
 
 
 def _rows(table: Any, intervals: Any = None) -> Any:
-    """Figures as text; columns that hold none are left out."""
+    """Format the numbers as text, without empty columns."""
     kept = table[[c for c in COLUMNS if table[c].notna().any()]].rename(columns=COLUMNS)
     texts = kept.apply(lambda column: column.map(lambda value: _text(column.name, value)))
     if intervals is not None and len(intervals):
-        said = intervals.apply(lambda row: f"{row['lower']:.2f} to {row['upper']:.2f}", axis=1)
-        texts.insert(1, "90%\ninterval", said.reindex(texts.index).fillna("-"))
+        texts_90 = intervals.apply(lambda row: f"{row['lower']:.2f} to {row['upper']:.2f}", axis=1)
+        texts.insert(1, "90%\ninterval", texts_90.reindex(texts.index).fillna("-"))
     return texts.reset_index()
 
 
@@ -273,7 +280,7 @@ def _text(column: str, value: float) -> str:
 
 
 def _write(found: Backtest, folder: Path) -> list[str]:
-    """Write tables and pictures; the names of the files."""
+    """Write tables and figures, and return the names of the files."""
     from bayescale.cli import pictures
     from bayescale.cli.output import write_whole
 

@@ -1,4 +1,4 @@
-"""The commands that check: what the priors say before the data, whether a posterior may be believed after them."""
+"""The commands `prior` (prior predictive check) and `check` (convergence and posterior predictive check)."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def prior(
     json: AsJson = False,
     output: Picture = None,
 ) -> None:
-    """Say which scores the priors alone hold likely.
+    """Show the scores that the priors alone imply (prior predictive check).
 
-    Nothing is fitted, and nothing compiled: this is what a spec says before any data. Models, their compute and
-    families, and benchmarks are those of the data; their scores take no part. Printed are, per benchmark, mean and
-    interval of the scores, and which share of the curves over compute falls, is flat, or reaches the ceiling.
+    The command neither fits nor compiles anything. It takes models, their compute and families, and benchmarks from the
+    data, but not the scores. It prints, per benchmark, mean and interval of the implied scores, and the share of curves
+    over compute that fall, are flat, or reach the ceiling.
     """
     from bayescale import intervals
     from bayescale.checks import prior_predictive
@@ -48,7 +48,7 @@ def prior(
 
     intervals.tails(prob)
     check_targets(csv, output)
-    # PyMC lists all that it draws, the sampler's coordinates included.
+    # PyMC logs the name of everything it draws, even of the sampler's auxiliary variables.
     logging.getLogger("pymc").setLevel(logging.WARNING)
     chosen, evals = load_spec(spec), evals_of(data)
     drawn = prior_predictive(chosen, evals, draws=draws, random_seed=seed)
@@ -68,20 +68,22 @@ def prior(
 def check(
     posterior: PosteriorFile,
     models: Annotated[
-        Replicated, typer.Option(help="Replicate scores of the same models, or of new ones of their families.")
+        Replicated, typer.Option(help="Replicate scores of the same models, or of new models of their families.")
     ] = Replicated.same,
     csv: Csv = None,
     json: AsJson = False,
     output: Picture = None,
 ) -> None:
-    """Say whether a posterior may be believed, and if not, what to do.
+    """Check convergence and fit of a posterior, and recommend remedies.
 
-    Exit code 0 if the sampler converged, 1 if it did not. Judged are expected scores and forecasts (R-hat, effective
-    draws), divergences, tree depth and energy; never single loadings, which are not identified.
+    The exit code is 0 if the sampler converged, 1 if it did not. Convergence is judged on expected scores and forecasts
+    (R-hat, effective sample size), divergences, tree depth and energy, not on single loadings, which are not
+    identified.
 
-    Below that, per benchmark, where the observed scores lie among scores that the posterior replicates: how many the
-    50% and 90% intervals hold, and whether their PIT values look uniform (--output draws them). Scores that were fitted
-    lie in the middle too often; too high, too low or too scattered is a misfit.
+    A posterior predictive check follows. Per benchmark, it compares the observed scores with scores replicated from the
+    posterior: coverage of the 50% and 90% intervals, and uniformity of the PIT values (--output draws them). The same
+    scores were fitted, so they lie in the middle of their replications more often than new ones would; scores that are
+    too high, too low or too scattered show a misfit.
     """
     from bayescale.cli import show
     from bayescale.posterior import Posterior
@@ -108,7 +110,7 @@ def check(
 
 
 def check_targets(csv: Path | None, picture: Path | None) -> None:
-    """Find out before the work whether table and picture can be written after it."""
+    """Check that table and figure can be written, before the work starts."""
     from bayescale.cli.output import check_target
 
     for target in filter(None, (csv, picture)):
@@ -120,7 +122,7 @@ def check_targets(csv: Path | None, picture: Path | None) -> None:
 
 
 def write_results(table: pd.DataFrame, csv: Path | None, picture: Path | None) -> None:
-    """Write the table, and say what was written."""
+    """Write the table, and print the names of all files written."""
     from bayescale.cli import show
     from bayescale.cli.output import write_whole
 

@@ -1,4 +1,4 @@
-"""The command `compare`: parse, run, print, write."""
+"""The command `compare`: it compares specs by predictive density, prints a table and writes results."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli import completion
-from bayescale.cli.arguments import AsJson, Chains, DataName, Folder, Seed, Tune, check_family, evals_of
-from bayescale.cli.manual import SAMPLING
+from bayescale.cli.arguments import SAMPLING, AsJson, Chains, DataName, Folder, Seed, Tune, check_family, evals_of
 from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from bayescale.spec import Spec
 
 NONE = "none"
-SCAN, QUESTION = "A scan of one spec", "A forecast to compare"
+SCAN, QUESTION = "Scan of one spec", "Forecast to compare"
 
 COLUMNS = {
     "elpd_model": "elpd\nmodels",
@@ -42,42 +41,55 @@ def compare(
     specs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SPEC", help="Specs that ship, or YAML files.  [default: default]", autocompletion=completion.specs
+            metavar="SPEC",
+            help="Built-in specs, or YAML files.",
+            show_default="default",
+            autocompletion=completion.specs,
         ),
     ] = None,
     data: DataName = "base-llms",
     factors: Annotated[
-        str | None, typer.Option(metavar="A-B", help="Numbers of capabilities, such as 1-6.", rich_help_panel=SCAN)
+        str | None,
+        typer.Option(metavar="A-B", help="Numbers of capabilities to compare, such as 1-6.", rich_help_panel=SCAN),
     ] = None,
     prior: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=PRIOR", help="A prior, such as 'family_sd=HalfNormal(1)'; repeatable.", rich_help_panel=SCAN
+            metavar="NAME=PRIOR",
+            help="Prior to compare, such as 'family_sd=HalfNormal(1)'; repeatable.",
+            rich_help_panel=SCAN,
         ),
     ] = None,
     family: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Ask every spec for a forecast of this family", rich_help_panel=QUESTION),
+        typer.Option(
+            metavar="NAME", help="Forecast a model of this family under every spec.", rich_help_panel=QUESTION
+        ),
     ] = None,
     new_family: Annotated[
-        bool, typer.Option("--new-family", help="or of one never seen,", rich_help_panel=QUESTION)
+        bool,
+        typer.Option(
+            "--new-family", help="Forecast a model of a new family, instead of --family.", rich_help_panel=QUESTION
+        ),
     ] = False,
     flops: Annotated[
-        float | None, typer.Option(metavar="X", help="at this training compute in FLOP.", rich_help_panel=QUESTION)
+        float | None,
+        typer.Option(metavar="X", help="Training compute of the forecast model, in FLOP.", rich_help_panel=QUESTION),
     ] = None,
     leave_out: Annotated[
-        str, typer.Option(metavar="A,B", help="What refits leave out: model, family or both; or none.")
+        str, typer.Option(metavar="A,B", help="Units that refits leave out: model, family, both, or none.")
     ] = "model,family",
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Refits for each of them.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Number of refits (folds) per kind of unit.")] = 5,
     jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Specs at a time.  [default: all processors]")
+        int | None, typer.Option(min=1, metavar="N", help="Specs to fit at once.", show_default="all processors")
     ] = None,
     draws: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help=f"Kept draws per chain.  [default: {DRAWS}; {SCAN_DRAWS} in scans]",
+            help="Draws to keep per chain.",
+            show_default=f"{DRAWS}; {SCAN_DRAWS} in scans",
             rich_help_panel=SAMPLING,
         ),
     ] = None,
@@ -88,13 +100,13 @@ def compare(
 ) -> None:
     """Compare specs, priors or numbers of capabilities.
 
-    Each spec is fitted to all scores, and again without the scores of some models, or families, which it must predict:
-    expected log predictive density (elpd, in nats; higher is better), its difference to the best spec with one standard
-    error, and stacking weights. Single scores are left out by importance sampling (elpd scores, with the share of
-    them whose Pareto k says that it is not to be relied on).
+    Each spec is fitted to all scores, and again without the scores of some models or families, which it must then
+    predict. The command prints the expected log predictive density (elpd, in nats; higher is better), its difference
+    from the best spec with one standard error, and stacking weights. The column "elpd scores" leaves out single scores
+    by importance sampling (PSIS-LOO), beside the share of scores for which Pareto k is too high to trust it.
 
-    Written to the folder: comparison.csv, elpd.png; with --flops, forecasts.csv and forecasts.png, the same forecast
-    under every spec; and each posterior.
+    The folder receives comparison.csv, elpd.png and each posterior; with --flops also forecasts.csv and forecasts.png,
+    which show the same forecast under every spec.
     """
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
@@ -115,14 +127,16 @@ def compare(
         print(show.as_json(_document(found)))
     else:
         show.plain_table(_rows(found))
-        show.say("Differences are to the best spec, with one standard error. Headline and weights: the first elpd.")
+        show.say(
+            "Differences are from the best spec, with one standard error. The first elpd decides ranking and weights."
+        )
     for name, doubt in found.doubts.items():
-        show.step(f"Warning: {name} {doubt}: take more --draws, or do not rely on its figures.")
+        show.step(f"Warning: {name} {doubt}: use more --draws, or do not rely on its numbers.")
     show.step(f"Wrote {', '.join(_write(found, output))} to {shlex.quote(str(output))}.")
 
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
-    """Specs by name, or the variants of one that a scan asks for."""
+    """Load the named specs, or make the variants of one spec for a scan."""
     from bayescale.compare.run import with_factors, with_priors
     from bayescale.spec import load_spec
 
@@ -130,7 +144,7 @@ def _specs(names: list[str] | None, factors: str | None, priors: list[str] | Non
     if factors is None and not priors:
         return chosen
     if len(chosen) > 1 or (factors and priors):
-        raise typer.BadParameter("a scan takes one spec, and either --factors or --prior.", param_hint="SPEC")
+        raise typer.BadParameter("a scan takes one spec, and either --factors or --prior, not both.", param_hint="SPEC")
     if factors:
         return with_factors(chosen[0], _range(factors))
     values: dict[str, list[str]] = {}
@@ -167,7 +181,7 @@ def _left_out(text: str) -> list[Any]:
 
 
 def _document(found: Comparison) -> dict[str, Any]:
-    """Every figure of the table, and the forecasts where they were asked for."""
+    """Return the JSON document: every number of the table, and the forecasts if requested."""
     records = found.table.reset_index().to_dict("records")
     document = {
         "evals": next(iter(found.posteriors.values())).evals.name,
@@ -193,7 +207,7 @@ def _text(column: str, value: float) -> str:
 
 
 def _write(found: Comparison, folder: Path) -> list[str]:
-    """Write tables, pictures and posteriors; the names of the files."""
+    """Write tables, figures and posteriors, and return the names of the files."""
     import re
 
     from bayescale.cli import pictures

@@ -1,94 +1,73 @@
-"""What a shell may complete: values that ship, and names out of a posterior that is on the command line."""
+"""Values for shell completion: built-in names, and names from the posterior on the command line.
+
+Typer keeps those that begin with what the user typed. A shell waits for every one of these functions, so nothing here
+loads the library: names are read from the files themselves.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 
-# A shell waits for every one of these, so nothing here loads the library: names are read from the files themselves.
+from bayescale.shipped import shipped
 
 
-def specs(incomplete: str) -> list[tuple[str, str]]:
-    """Specs that ship, with their titles.
-
-    Examples
-    --------
-    >>> [name for name, _ in specs("def")]
-    ['default']
-    """
-    from bayescale.shipped import shipped
-
-    files = sorted(shipped("models").glob("*.yaml"))
-    return [(file.stem, _title(file)) for file in files if file.stem.startswith(incomplete)]
-
-
-def evals(incomplete: str) -> list[str]:
-    """Sets of evals that ship.
+def specs() -> list[tuple[str, str]]:
+    """Return the built-in specs with their titles.
 
     Examples
     --------
-    >>> "base-llms" in evals("base")
+    >>> "default" in dict(specs())
     True
     """
-    return _starting(_yaml("data", "sets.yaml"), incomplete)
+    return [(file.stem, _yaml(file)["title"]) for file in sorted(shipped("models").glob("*.yaml"))]
+
+
+def evals() -> list[str]:
+    """Return the names of the built-in data sets."""
+    return list(_yaml(shipped("data") / "sets.yaml"))
 
 
 def tasks(incomplete: str) -> list[str]:
-    """Groups of tasks of a backtest: the last of a list with commas.
+    """Return groups of backtest tasks, each behind the earlier names of a list with commas.
 
     Examples
     --------
-    >>> tasks("emergent,lead")
-    ['emergent,leaderboard_v2']
+    >>> "emergent,leaderboard_v2" in tasks("emergent,lead")
+    True
     """
-    groups = dict.fromkeys(entry["group"] for entry in _yaml("data", "tasks.yaml")["groups"])
-    before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in _starting(groups, last)]
+    before, comma, _ = incomplete.rpartition(",")
+    groups = dict.fromkeys(entry["group"] for entry in _yaml(shipped("data") / "tasks.yaml")["groups"])
+    return [f"{before}{comma}{name}" for name in groups]
 
 
-def mappings(incomplete: str) -> list[str]:
-    """Mappings of names that ship."""
-    from bayescale.shipped import shipped
-
-    return _starting(sorted(file.stem for file in (shipped("data") / "mappings").glob("*.yaml")), incomplete)
+def mappings() -> list[str]:
+    """Return the built-in mappings of an importer's names."""
+    return sorted(file.stem for file in (shipped("data") / "mappings").glob("*.yaml"))
 
 
-def families(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Families in the posterior that the command is given."""
-    return _starting(dict.fromkeys(_column(ctx, "models", "family")), incomplete)
+def families(ctx: typer.Context) -> list[str]:
+    """Return the families of the posterior on the command line."""
+    return list(dict.fromkeys(_column(ctx, "models", "family")))
 
 
-def benchmarks(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Benchmarks in the posterior that the command is given."""
-    return _starting(_column(ctx, "benchmarks", "benchmark"), incomplete)
+def benchmarks(ctx: typer.Context) -> list[str]:
+    """Return the benchmarks of the posterior on the command line."""
+    return _column(ctx, "benchmarks", "benchmark")
 
 
-def _starting(names: Iterable[str], incomplete: str) -> list[str]:
-    return [str(name) for name in names if str(name).startswith(incomplete)]
-
-
-def _yaml(kind: str, name: str) -> Any:
+def _yaml(file: Path) -> Any:
     import yaml
 
-    from bayescale.shipped import shipped
-
-    return yaml.safe_load((shipped(kind) / name).read_text(encoding="utf-8"))
-
-
-def _title(file: Path) -> str:
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if line.startswith("title:"):
-            return line.partition(":")[2].strip().strip("'\"")
-    return ""
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def _column(ctx: typer.Context, table: str, column: str) -> list[str]:
-    """One column of the data that a posterior's file keeps; nothing if there is no such file yet."""
-    # The option that is being completed has no value yet, at which Click stops: what stood before it is among `args`.
+    """Return a column of the data in a posterior's file; an empty list if there is no such file yet."""
+    # The option that is being completed has no value yet, and parsing stops there: earlier words are in `args`.
     words = [str(word) for word in (ctx.params.get("posterior"), *ctx.args) if word]
     file = next((word for word in words if Path(word).is_file()), "")
     try:

@@ -1,4 +1,4 @@
-"""From the shell and back: exit codes, errors as sentences, warnings as notes."""
+"""Entry point of the command line: exit codes, the package's errors and its warnings."""
 
 from __future__ import annotations
 
@@ -8,68 +8,58 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
 from bayescale.cli.commands import app
 from bayescale.errors import BayescaleError, BayescaleWarning, ConvergenceWarning
 
-MISTAKE = 2
+USER_ERROR = 2
 INTERRUPTED = 130
-
-# Typer carries click inside or beside it, by version; what it exports leads to the class that both have.
-_UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command and return its exit code.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        Default: those of the process.
+        Default: the arguments of the process.
 
     Returns
     -------
     int
-        0 if it worked, 1 if `check` found no convergence, 2 for a mistake of the user's, 130 after Ctrl-C.
+        0 if the command worked, 1 if `check` found no convergence, 2 for a user's error, 130 after Ctrl-C.
     """
     with warnings.catch_warnings():
-        _say_warnings_once()
+        _print_warnings_once()
         # Without a C++ compiler PyTensor warns of slow functions; nutpie, the default sampler, uses none of them.
         logging.getLogger("pytensor.configdefaults").setLevel(logging.ERROR)
         try:
-            # In this mode the framework returns the code of an `Exit`, and 130 for Ctrl-C.
-            code = int(app(args=arguments, prog_name="bayescale", standalone_mode=False) or 0)
-        except _UsageError as error:
-            command = error.ctx.command_path if error.ctx else "bayescale"
-            return _mistake(f"{error.format_message()}\nSee: {command} --help")
+            app(args=arguments, prog_name="bayescale")
+            code = 0
+        except SystemExit as exit_:  # Typer ends every command this way, and prints usage errors itself
+            code = int(exit_.code or 0)
         except BayescaleError as error:
-            return _mistake("\n".join([str(error), *getattr(error, "__notes__", ())]))
-        except (KeyboardInterrupt, typer.Abort):
+            print("\n".join([f"Error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+            return USER_ERROR
+        except KeyboardInterrupt:
             code = INTERRUPTED
     if code == INTERRUPTED:
         print("Interrupted.", file=sys.stderr)
     return code
 
 
-def _mistake(message: str) -> int:
-    print(f"Error: {message}", file=sys.stderr)
-    return MISTAKE
-
-
-def _say_warnings_once() -> None:
-    """Warnings of bayescale become notes on stderr, each once; those of other libraries are for developers."""
-    said: set[str] = set()
+def _print_warnings_once() -> None:
+    """Print each warning of bayescale once as a note on stderr; ignore those of other libraries."""
+    seen: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)
-        if text not in said:
-            said.add(text)
+        if text not in seen:
+            seen.add(text)
             print(f"Note: {text}", file=sys.stderr)
 
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     warnings.simplefilter("always", BayescaleWarning)
-    # Commands print the whole verdict, which says the same at length.
+    # Commands print the whole verdict, which holds the same text at length.
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.showwarning = show

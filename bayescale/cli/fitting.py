@@ -1,4 +1,4 @@
-"""The command `fit`: parse, sample, say what to believe, save."""
+"""The command `fit`: it samples a posterior, prints convergence diagnostics and saves the file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, Chains, DataName, Draws, Sampler, SpecName, Tune, evals_of
-from bayescale.cli.manual import OUTPUT, SAMPLING
+from bayescale.cli.arguments import (
+    OUTPUT,
+    SAMPLING,
+    AsJson,
+    Chains,
+    DataName,
+    Draws,
+    Sampler,
+    SpecName,
+    Tune,
+    evals_of,
+)
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -23,7 +33,7 @@ def fit(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where the posterior goes, such as posterior.nc.",
+            help="File for the posterior, such as posterior.nc.",
             rich_help_panel=OUTPUT,
         ),
     ],
@@ -35,7 +45,11 @@ def fit(
     cores: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Chains that run at once.  [default: all processors]", rich_help_panel=SAMPLING
+            min=1,
+            metavar="N",
+            help="Chains to run at once.",
+            show_default="all processors",
+            rich_help_panel=SAMPLING,
         ),
     ] = None,
     target_accept: Annotated[
@@ -44,7 +58,7 @@ def fit(
             min=0,
             max=1,
             metavar="X",
-            help="Target acceptance, between 0 and 1; raise it against divergences.",
+            help="Target acceptance rate; raise it to avoid divergences.",
             rich_help_panel=SAMPLING,
         ),
     ] = 0.8,
@@ -55,17 +69,18 @@ def fit(
         ),
     ] = None,
     sampler: Annotated[
-        Sampler, typer.Option(help="nutpie is the fastest here; numpyro is an extra.", rich_help_panel=SAMPLING)
+        Sampler,
+        typer.Option(help="nutpie is the fastest for this model; numpyro is an extra.", rich_help_panel=SAMPLING),
     ] = Sampler.nutpie,
     json: AsJson = False,
 ) -> None:
     """Sample a posterior, and save it to one file.
 
-    Spec, data and target are checked before sampling. The file holds everything that forecasts need. What the
-    convergence diagnostics say is printed at the end; a posterior that did not converge is saved all the same, with a
-    warning and with what to do about it.
+    The command checks spec, data and output file before sampling. The saved file holds everything that forecasts need.
+    Convergence diagnostics are printed at the end. A posterior that did not converge is saved too, with a warning and
+    the remedies.
 
-    `bayescale specs` lists the specs, `bayescale data list` the evals.
+    `bayescale specs` lists the built-in specs, `bayescale data list` the built-in data sets.
     """
     from bayescale.cli import show
     from bayescale.cli.output import check_target
@@ -91,7 +106,7 @@ def fit(
 
 
 def _next_command(posterior: Posterior, path: Path) -> str:
-    """Suggest a forecast: the family of the largest model, ten times larger."""
+    """Return the next command: a forecast ten times larger than the largest model, or a check without convergence."""
     from bayescale.cli import show
 
     if not posterior.converged:

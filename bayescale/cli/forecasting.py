@@ -1,4 +1,4 @@
-"""The command `forecast`: parse, forecast, print, write."""
+"""The command `forecast`: it forecasts scores, prints a table and writes tables, draws and figures."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.cli import completion
-from bayescale.cli.arguments import AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
-from bayescale.cli.manual import OUTPUT
+from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
 from bayescale.errors import OutputError
 from bayescale.whole_file import write_whole
 
 if TYPE_CHECKING:
     from bayescale.forecast import Forecast
 
-MODEL = "The model"
+MODEL = "Model to forecast"
 PICTURE = "picture"
 
 Writer = Callable[["Forecast", Path, float], object]
@@ -30,13 +29,16 @@ def forecast(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Family of the fitted data; repeat it for several models.",
+            help="Family in the data; repeat it for several models.",
             autocompletion=completion.families,
             rich_help_panel=MODEL,
         ),
     ] = None,
     new_family: Annotated[
-        bool, typer.Option("--new-family", help="A family never seen, instead of --family.", rich_help_panel=MODEL)
+        bool,
+        typer.Option(
+            "--new-family", help="A family that is not in the data, instead of --family.", rich_help_panel=MODEL
+        ),
     ] = False,
     flops: Annotated[
         list[float] | None,
@@ -56,7 +58,7 @@ def forecast(
         list[str] | None,
         typer.Option(
             metavar="BENCHMARK=SCORE",
-            help="A score of the new model that is known, from 0 to 1; repeatable.",
+            help="Known score of the new model, from 0 to 1; repeatable.",
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -66,7 +68,7 @@ def forecast(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write the forecast, in the format that the name ends in; repeatable.",
+            help="Write the forecast; the ending of the name sets the format; repeatable.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -74,23 +76,23 @@ def forecast(
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Draw the forecast; .png, .pdf or .svg, by the name.", rich_help_panel=OUTPUT
+            metavar="FILE", help="Write a figure; the name ends in .png, .pdf or .svg.", rich_help_panel=OUTPUT
         ),
     ] = None,
     json: AsJson = False,
     prob: Prob = 0.9,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecast.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the forecast.")] = 0,
 ) -> None:
     """Forecast the scores of a larger or unseen model.
 
-    Say whose model it is (--family or --new-family) and how large (--flops, or --params-b and --tokens-t, from which
-    compute is 6 x parameters x tokens). Scores of it that are known already sharpen the forecast (--given).
+    Give the family of the model (--family or --new-family) and its size (--flops, or --params-b and --tokens-t; compute
+    is then 6 x parameters x tokens). Known scores of the model narrow the forecast (--given).
 
-    Printed is the score that will be measured on each benchmark, with its observation noise: median and equal-tailed
-    credible interval.
+    The command prints median and equal-tailed credible interval of the score you would measure on each benchmark,
+    sampling noise of the benchmark included.
 
-    With -o, the end of the name says what is written: the table (.csv, .parquet, .json), all draws (.nc, for xarray) or
-    the picture (.png, .pdf, .svg).
+    The ending of the file of -o sets what is written: the table (.csv, .parquet, .json), all draws (.nc, for xarray) or
+    the figure (.png, .pdf, .svg).
     """
     from bayescale import intervals
     from bayescale.cli import show
@@ -99,7 +101,7 @@ def forecast(
     from bayescale.posterior import Posterior
 
     check_family(family, new_family)
-    # What follows `--given A=1` without an option of its own is one more score: people write them in a row.
+    # Users write several scores after one --given: extra arguments are more of them.
     known = known_scores([*(given or []), *context.args])
     intervals.tails(prob)
     targets = [*(output or []), *([csv] if csv else []), *([plot] if plot else [])]
@@ -124,20 +126,20 @@ def forecast(
 
 
 def _formats(output: Sequence[Path] | None, csv: Path | None, plot: Path | None) -> list[tuple[Path, str]]:
-    """Each file with its format: what its name ends in, unless the option says it."""
+    """Return each file with its format: that of its option, or the ending of its name."""
     chosen = [(path, path.suffix.lower()) for path in output or []]
     return chosen + ([(csv, ".csv")] if csv else []) + ([(plot, PICTURE)] if plot else [])
 
 
 def _writer(path: Path, form: str) -> Writer:
-    """What writes such a file.
+    """Return the function that writes a file of this format.
 
     Raises
     ------
     OutputError
-        For an ending that is none of the known.
+        The ending is not a known format.
     MissingDependencyError
-        For Parquet without PyArrow.
+        Parquet needs PyArrow.
     """
     from bayescale.forecast.export import require_parquet
 
@@ -149,8 +151,8 @@ def _writer(path: Path, form: str) -> Writer:
 
     if form != PICTURE and not pictures.is_picture(path):
         raise OutputError(
-            f"Cannot write {path.name!r}: its ending is no known format. Use .csv, .parquet or .json for the table, "
-            ".nc for the draws, .png, .pdf or .svg for the picture."
+            f"Cannot write {path.name!r}: its ending is not a known format. Use .csv, .parquet or .json for the table, "
+            ".nc for the draws, .png, .pdf or .svg for the figure."
         )
     pictures.check_picture(path)
     return pictures.draw
@@ -170,7 +172,7 @@ _WRITERS: dict[str, Writer] = {
 
 
 def _document(forecast: Forecast, prob: float) -> str:
-    """The forecast as JSON."""
+    """Return the forecast as JSON."""
     from bayescale.cli import show
     from bayescale.intervals import KIND
 

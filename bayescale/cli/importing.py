@@ -1,4 +1,4 @@
-"""The commands that make tables of the output of evaluation tools."""
+"""The commands `import ...`: they convert the output of evaluation tools to tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli import completion
-from bayescale.cli.arguments import AsJson
-from bayescale.cli.manual import OUTPUT
+from bayescale.cli.arguments import OUTPUT, AsJson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,21 +18,21 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 3
 
-Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="A folder or a file.")]
+Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder or file to import.")]
 Output = Annotated[
     Path | None,
     typer.Option(
         "-o",
         "--output",
         metavar="DIR",
-        help="Folder for the tables, without tables so far.",
+        help="New folder for the tables.",
         rich_help_panel=OUTPUT,
     ),
 ]
 Into = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Merge with the tables of this folder; conflicts are reported.", rich_help_panel=OUTPUT
+        metavar="DIR", help="Merge with the tables in this folder, and report conflicts.", rich_help_panel=OUTPUT
     ),
 ]
 MappingFile = Annotated[
@@ -42,24 +41,22 @@ MappingFile = Annotated[
         "-m",
         "--mapping",
         metavar="FILE",
-        help="YAML: what names mean; or a mapping that ships.",
+        help="YAML file that maps names, or a built-in mapping.",
         autocompletion=completion.mappings,
     ),
 ]
 Models = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="CSV with facts of models, such as a filled-in template.")
+    Path | None,
+    typer.Option(metavar="FILE", help="CSV with family and compute of models, such as a completed template."),
 ]
 
 
-def overview(context: typer.Context) -> None:
-    """Make tables of your own evaluation results.
+HELP = """Convert your own evaluation results to tables.
 
-    Written are models.csv, benchmarks.csv and scores.csv, and models_to_fill.csv with the models whose family or
-    compute nobody has stated: fill it in and give it to --models, or write into models.csv. Printed is what was taken,
-    what was skipped and why. Benchmarks that ship are recognised by name or alias, never by likeness.
-    """
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+The command writes models.csv, benchmarks.csv and scores.csv, and models_to_fill.csv with the models whose family or
+compute is unknown: complete that file and pass it to --models, or edit models.csv. The command lists what it imported,
+what it skipped, and why. It recognises built-in benchmarks by exact name or alias only, never by similarity.
+"""
 
 
 def lm_eval(
@@ -68,13 +65,16 @@ def lm_eval(
     into: Into = None,
     mapping: MappingFile = None,
     models: Models = None,
-    subtasks: Annotated[bool, typer.Option("--subtasks", help="Take the subtasks of groups, not the groups.")] = False,
+    subtasks: Annotated[
+        bool, typer.Option("--subtasks", help="Import the subtasks of groups, not the groups.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Import results of EleutherAI's lm-evaluation-harness.
 
-    Read are all JSON files in and below a folder. Of several metrics of a task, one is taken: the one that an alias or
-    the mapping names, else acc_norm, acc or exact_match. A later run of a model on a task replaces an earlier one.
+    The command reads all JSON files in a folder and its subfolders. Of several metrics of a task it imports one: the
+    metric that an alias or the mapping names, else acc_norm, acc or exact_match. A later run of a model on a task
+    replaces an earlier one.
     """
     _import("lm-eval", source, output, into, json, mapping=mapping, models=models, subtasks=subtasks)
 
@@ -89,7 +89,7 @@ def inspect(
 ) -> None:
     """Import logs of Inspect; needs the extra `inspect`.
 
-    Taken is the headline metric of every log that ended in success.
+    The command imports the headline metric of every successful log.
     """
     _import("inspect", source, output, into, json, mapping=mapping, models=models)
 
@@ -104,7 +104,7 @@ def wide(
 ) -> None:
     """Import a table of models by benchmarks, CSV or Parquet.
 
-    Exports of the Open LLM Leaderboard are read with the mappings open-llm-leaderboard-1 and open-llm-leaderboard-2.
+    The mappings open-llm-leaderboard-1 and open-llm-leaderboard-2 read exports of the Open LLM Leaderboard.
     """
     _import("wide", source, output, into, json, mapping=mapping, models=models)
 
@@ -117,10 +117,11 @@ def epoch(
     models: Models = None,
     json: AsJson = False,
 ) -> None:
-    """Import long tables as Epoch AI publishes them.
+    """Import long tables in the format of Epoch AI.
 
-    One row per model version and benchmark, with standard error, release date, and training compute, whose level of
-    confidence becomes flops_log10_sd. A file without a column of benchmarks is one benchmark, called as the file is.
+    They have a row per model version and benchmark, with standard error, release date and training compute; the
+    confidence of the compute becomes flops_log10_sd. A file without a benchmark column holds one benchmark, named after
+    the file.
     """
     _import("epoch", source, output, into, json, mapping=mapping, models=models)
 
@@ -132,7 +133,9 @@ def _import(tool: str, source: Path, output: Path | None, into: Path | None, jso
 
     folder = output or into
     if folder is None or (output and into):
-        raise typer.BadParameter("give either --output DIR, for new tables, or --into DIR, to merge.", param_hint="-o")
+        raise typer.BadParameter(
+            "give either --output DIR, for new tables, or --into DIR, to merge with existing ones.", param_hint="-o"
+        )
     imported = import_evals(tool, source, **options)
     make_folder(folder)
     try:
@@ -167,9 +170,10 @@ def _report(imported: Imported, written: Imported, folder: Path, again: str) -> 
     fill, place = written.to_fill, shlex.quote(str(folder))
     if len(fill):
         without = int((fill["family"] == "").sum())
-        print(f"To fill in, there or in models_to_fill.csv: {len(fill)} models, {without} of them without a family.")
+        print(f"{len(fill)} models lack family or compute, {without} of them without a family.")
         template = shlex.quote(str(folder / "models_to_fill.csv"))
-        print(f"With that file filled in: {show.program()} import {again} --into {place} --models {template}")
+        command = f"{show.program()} import {again} --into {place} --models {template}"
+        print(f"Complete models_to_fill.csv, then run: {command}")
     else:
         print(f"Next: {show.program()} data validate {place}")
 

@@ -1,4 +1,4 @@
-"""The commands that list what ships, and the one that reads tables of one's own."""
+"""The commands `specs`, `data list` and `data validate`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bayescale.errors import EvalsError, EvalsWarning
 
 
 def specs(json: AsJson = False) -> None:
-    """List the specs that ship, for `bayescale fit SPEC`.
+    """List the built-in specs, for `bayescale fit SPEC`.
 
-    A spec says which capabilities, effects and priors a model has. Write one of your own as a YAML file in the same
-    form: only what differs from the default has to be in it.
+    A spec defines the capabilities, effects and priors of a model. Your own spec is a YAML file in the same form with
+    the fields that differ from the default.
     """
     import pandas as pd
 
@@ -32,16 +32,10 @@ def specs(json: AsJson = False) -> None:
         show.plain_table(table)
 
 
-def data(context: typer.Context) -> None:
-    """List the evals that ship, or validate tables of your own."""
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
 def list_data(json: AsJson = False) -> None:
-    """List the evals that ship, for `bayescale fit --data NAME`.
+    """List the built-in data sets, for `bayescale fit --data NAME`.
 
-    Shown are how many models, benchmarks and observed scores each set holds.
+    The table counts the models, benchmarks and observed scores of each data set.
     """
     from bayescale.cli import show
     from bayescale.evals import list_evals
@@ -54,13 +48,15 @@ def list_data(json: AsJson = False) -> None:
 
 
 def validate(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="With models.csv, benchmarks.csv and scores.csv.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with models.csv, benchmarks.csv and scores.csv.")
+    ],
     json: AsJson = False,
 ) -> None:
-    """Find everything that is wrong with your tables, at once.
+    """Validate your tables, and list all problems at once.
 
-    Every problem is printed with file, line, column, value and remedy. Exit code 0 if the tables are usable; notes say
-    what is allowed and worth knowing. Exit code 2 if there is an error.
+    Every problem is printed with file, line, column, value and remedy. The exit code is 0 if the tables are usable and
+    2 if there is an error; notes alone are no error.
     """
     from bayescale.cli import show
     from bayescale.evals import read_evals
@@ -80,9 +76,9 @@ def validate(
     if wrong:
         if json:
             print(show.as_json(found))
-        raise EvalsError(f"{directory} has {wrong} error{'s' * (wrong != 1)} to correct; they are listed above.")
+        raise EvalsError(f"{directory} has {wrong} error{'s' * (wrong != 1)} to correct, listed above.")
     with warnings.catch_warnings():
-        # What was dropped is among the notes above.
+        # The notes above list what was dropped.
         warnings.simplefilter("ignore", EvalsWarning)
         evals = read_evals(directory)
     if json:

@@ -1,4 +1,4 @@
-"""Files that a command writes: whether they can be written is checked first, and they appear whole or not at all."""
+"""Check, before the work starts, that output files and folders can be written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["OutputError", "check_target", "make_folder", "unwritable", "write_wh
 
 
 def check_target(path: Path) -> None:
-    """Find out before the work whether `path` can be written after it.
+    """Check that `path` can be written, before the work starts.
 
     Raises
     ------
@@ -20,11 +20,11 @@ def check_target(path: Path) -> None:
         The folder is missing or not writable, or the path is a folder.
     """
     if path.is_dir():
-        raise OutputError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file in it.")
+        raise OutputError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file.")
     if not path.parent.is_dir():
-        raise OutputError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
+        raise OutputError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Create it first.")
     try:
-        # Permissions alone do not tell: a file system may be read-only, or its quota used up.
+        # Permissions alone are not enough: a file system may be read-only or full.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
@@ -32,16 +32,18 @@ def check_target(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder for results if it is not there.
+    """Create a folder for results unless it exists.
 
     Raises
     ------
     OutputError
-        It cannot be made, or a file has its name.
+        It cannot be created, or a file has its name.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise OutputError(f"Cannot make the folder {str(path)!r}: a file has this name.") from None
+        raise OutputError(
+            f"Cannot create the folder {str(path)!r}: a file has this name. Choose another name."
+        ) from None
     except OSError as error:
         raise unwritable(path, error) from error

@@ -1,4 +1,4 @@
-"""Pictures of a forecast as files, without a display."""
+"""Write figures to files, without a display."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib
 from bayescale.cli.output import OutputError, write_whole
 from bayescale.intervals import PROB
 
-# No window is ever opened, and machines without a display are common.
+# Commands open no window, and many machines have no display.
 matplotlib.use("Agg")
 
 if TYPE_CHECKING:
@@ -24,22 +24,22 @@ DPI = 150
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the name of a file ends as a picture's."""
+    """Return whether Matplotlib can write a figure with the ending of this name."""
     from matplotlib.figure import Figure
 
     return path.suffix.lstrip(".").lower() in Figure().canvas.get_supported_filetypes()
 
 
 def check_picture(path: Path) -> None:
-    """Find out before the work whether the name of a picture tells its format.
+    """Check the format of a figure by the ending of its name, before the work starts.
 
     Raises
     ------
     OutputError
-        It does not.
+        The ending is not a format for figures.
     """
     if not is_picture(path):
-        raise OutputError(f"Cannot draw {path.name!r}: its ending is no picture's. Use .png, .pdf or .svg.")
+        raise OutputError(f"Cannot draw {path.name!r}: its ending is not a format for figures. Use .png, .pdf or .svg.")
 
 
 def draw_fans(forecast: Forecast, path: Path, prob: float = PROB) -> None:
@@ -60,7 +60,7 @@ def draw(forecast: Forecast, path: Path, prob: float = PROB) -> None:
 
 
 def draw_backtest(found: Backtest, folder: Path) -> list[str]:
-    """Draw calibration, errors where the paper's method is there to compare with, and the forecasts of each spec.
+    """Draw calibration, the forecasts of each spec, and errors relative to the paper's method if it ran.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def draw_backtest(found: Backtest, folder: Path) -> list[str]:
 
 
 def draw_comparison(found: Comparison, folder: Path) -> list[str]:
-    """Draw differences in elpd, and the forecast under each spec where one was asked for; the names of the files."""
+    """Draw differences in elpd, and the forecast under each spec if requested; return the names of the files."""
     figures = {"elpd.png": found.plot().get_figure(root=True)}
     if found.question:
         figures["forecasts.png"] = found.plot_forecasts().get_figure(root=True)
@@ -96,7 +96,7 @@ def draw_comparison(found: Comparison, folder: Path) -> list[str]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write one picture, whole or not at all, and let go of it."""
+    """Write one figure atomically, and close it."""
     import matplotlib.pyplot as plt
 
     write_whole(path, lambda place: figure.savefig(place, dpi=DPI))

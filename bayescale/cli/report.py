@@ -1,4 +1,4 @@
-"""The command `report`: one HTML page to send on."""
+"""The command `report`: it writes an interactive HTML report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bayescale.cli.arguments import AsJson, PosteriorFile, Prob
-from bayescale.cli.manual import OUTPUT
+from bayescale.cli.arguments import OUTPUT, AsJson, PosteriorFile, Prob
 from bayescale.defaults import REPORT_DRAWS
 
 
@@ -20,26 +19,25 @@ def report(
             "-o",
             "--output",
             metavar="FILE",
-            help="Where the page goes, such as report.html.",
+            help="File for the report, such as report.html.",
             rich_help_panel=OUTPUT,
         ),
     ],
     backtest: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Show this folder of `bayescale backtest` as well.")
+        Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
     ] = None,
-    draws: Annotated[int, typer.Option(metavar="N", help="Draws that the page computes from, at most.")] = REPORT_DRAWS,
+    draws: Annotated[int, typer.Option(metavar="N", help="Largest number of draws in the report.")] = REPORT_DRAWS,
     prob: Prob = 0.9,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the noise in the forecasts.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the forecasts.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Write a page that forecasts, to send on.
+    """Write an interactive HTML report that you can share.
 
-    It is one HTML file, which needs no server and no network. Its reader picks a family, moves compute and types
-    known scores, and sees the forecast change. Shown beside are convergence, data, efficiency of the families and
-    capabilities.
+    The report is one HTML file that needs no server and no network. Readers choose a family, compute and known scores,
+    and the forecast updates. The report also shows convergence, the data, efficiency of the families, and capabilities.
 
-    The page holds some of the draws (--draws; fewer where the file would pass 5 MiB) and speaks of expected scores,
-    without the noise of a benchmark's items; `bayescale forecast` uses all draws and adds the noise.
+    The report holds a subset of the draws (--draws; fewer if the file would exceed 5 MiB). It shows expected scores,
+    without sampling noise of the benchmark; `bayescale forecast` uses all draws and includes this noise.
     """
     from bayescale.cli import show
     from bayescale.cli.output import check_target, write_whole
@@ -54,4 +52,4 @@ def report(
     if json:
         size = {"file": str(output), "bytes": output.stat().st_size}
         print(show.as_json(show.about(fitted) | size | {"prob": prob}))
-    show.step(f"Wrote {output} ({output.stat().st_size / 2**20:.1f} MiB). Open it in a browser, or send it on.")
+    show.step(f"Wrote {output} ({output.stat().st_size / 2**20:.1f} MiB). Open it in a browser, or share it.")

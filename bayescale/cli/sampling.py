@@ -1,4 +1,4 @@
-"""Fitting from the command line: Ctrl-C is obeyed, and workers keep quiet."""
+"""Fit from the command line: Ctrl-C ends the command, and worker processes print no warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
-    """Fit; the caller prints the verdict.
+    """Fit a spec, and print how long it took; the caller prints the convergence diagnostics.
 
     Parameters
     ----------
@@ -40,10 +40,9 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
 
 @contextmanager
 def interrupts_obeyed() -> Iterator[None]:
-    """Make Ctrl-C end the command, whatever happens inside.
+    """Make Ctrl-C end the command, whatever the library does with it.
 
-    nutpie answers it by handing over the draws it has, as a notebook wants; in a command they would be saved as if
-    they were all.
+    On Ctrl-C nutpie returns the draws so far, as a notebook needs; a command would save them as a complete posterior.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -53,7 +52,7 @@ def interrupts_obeyed() -> Iterator[None]:
     def note(*_: Any) -> None:
         nonlocal pressed
         pressed = True
-        # The threads that feed worker processes end in errors of their own when the work is taken from them.
+        # Threads that feed worker processes raise errors of their own when the pool is interrupted.
         threading.excepthook = lambda *_: None
         raise KeyboardInterrupt
 
@@ -71,7 +70,7 @@ def interrupts_obeyed() -> Iterator[None]:
 
 @contextmanager
 def quiet_workers() -> Iterator[None]:
-    """Warnings of other libraries are for developers, in worker processes as in this one."""
+    """Ignore warnings of other libraries in worker processes, as in this one."""
     before = os.environ.get(name := "PYTHONWARNINGS")
     os.environ.setdefault(name, "ignore")
     try:

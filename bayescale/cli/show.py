@@ -1,4 +1,4 @@
-"""How results look on a terminal and in a pipe."""
+"""Print results: tables, text and JSON, on a terminal and in a pipe."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from bayescale.diagnostics import Verdict
     from bayescale.posterior import Posterior
 
-# A pipe has no width; this one keeps tables readable in a log.
+# Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 120
 _FIGURE = re.compile(r"-|-?\d+(\.\d+)?%?")
 
 
 def step(text: str) -> None:
-    """Say on stderr what is being done or was written, so that stdout holds the result alone."""
+    """Print progress and file names on stderr; stdout is for results only."""
     print(text, file=sys.stderr, flush=True)
 
 
 def program() -> str:
-    """How the user may call this command again: its name, or its path where a virtual environment is not active."""
+    """Return how the user can call this program: by name, or by path if no virtual environment is active."""
     import shutil
 
     if shutil.which("bayescale"):
@@ -34,12 +34,12 @@ def program() -> str:
 
 
 def forecast_table(rows: pd.DataFrame, prob: float) -> None:
-    """Print median and interval per benchmark and model, as many models side by side as there is room for."""
+    """Print median and interval per benchmark and model, with as many models side by side as the width allows."""
     kind = rows["interval"].iloc[0]
-    say(f"Scores that will be measured, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
+    say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
     models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
     known = bool(rows["given"].notna().any())
-    # Rich puts up to three characters between columns.
+    # Rich separates columns by up to three characters.
     label, cell = max(len(b) for b in benchmarks), len("0.000 [0.000, 0.000]") + 3
     across = max(1, (_width() - label - 10 * known) // cell)
     for start in range(0, len(models), across):
@@ -52,17 +52,17 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
             lines.append(
                 [benchmark, *(f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in part.itertuples()), *given]
             )
-        # The label of a model is its family and its size: one above the other.
+        # The label of a model is its family and its size; they go on two lines.
         names = [model.replace(", ", "\n", 1) for model in some]
         _table(["benchmark", *names, *(["given"] if known else [])], lines)
 
 
 def prior_table(table: pd.DataFrame, prob: float) -> None:
-    """Print per benchmark which scores and curves the priors hold likely."""
+    """Print the scores and curves that the priors imply, per benchmark."""
     kind = table["interval"].iloc[0]
     say(
         f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval]; "
-        "and how many of their curves over compute fall, are flat, or reach the ceiling"
+        "and the share of curves over compute that fall, are flat, or reach the ceiling"
     )
     mean, lower, upper = (_digits(table[name]) for name in ("mean", "lower", "upper"))
     columns = {"prior": mean + " [" + lower + ", " + upper + "]", "observed mean": _digits(table["observed"])}
@@ -72,14 +72,14 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 
 
 def predictive_table(table: pd.DataFrame, models: str) -> None:
-    """Print per benchmark where the observed scores lie among their replications."""
-    whose = "the same models" if models == "same" else "new models of the same families and compute"
+    """Print the posterior predictive check, per benchmark."""
+    replicated = "the same models" if models == "same" else "new models of the same families and compute"
     say(
-        f"Observed scores among replications by {whose}: means, what intervals hold, and p values of uniform PIT "
-        "values and of the sd over models"
+        f"Posterior predictive check, replicating {replicated}: observed and replicated mean, coverage of 50% and 90% "
+        "intervals, p-values (PIT uniformity; between-model sd)"
     )
     columns = {name: _digits(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}%\nhold": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
+    columns |= {f"{prob}%\ncoverage": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
     columns |= {"PIT p": _digits(table["pit_p"]), "sd p": _digits(table["sd_p"]), "PIT": table["pit"]}
     plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
 
@@ -89,39 +89,39 @@ def _digits(figures: pd.Series) -> pd.Series:
 
 
 def plain_table(frame: pd.DataFrame) -> None:
-    """Print a small table of names and counts; a long title is wrapped."""
+    """Print a small table of names and counts; long titles are wrapped."""
     _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
 
 
 def about(posterior: Posterior) -> dict[str, Any]:
-    """What every JSON document of a posterior begins with."""
+    """Return the first fields of every JSON document about a posterior."""
     return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
 
 
 def verdict(found: Verdict) -> None:
-    """Print what the convergence diagnostics say: on stdout if all is well, as a warning on stderr if not."""
+    """Print the convergence diagnostics on stdout; on stderr, as a warning, if the sampler did not converge."""
     stream = sys.stdout if found.converged else sys.stderr
     _blocks(str(found), stream)
 
 
 def say(text: str) -> None:
-    """Print words of a result; on a terminal they are wrapped."""
+    """Print the text of a result; it is wrapped on a terminal."""
     _blocks(text, sys.stdout)
 
 
 def report(found: Verdict) -> None:
-    """Print what the convergence diagnostics say on stdout, good or bad: it is what was asked for."""
+    """Print the convergence diagnostics on stdout in any case, for `check`."""
     _blocks(str(found), sys.stdout)
 
 
 def unconverged(found: Verdict) -> None:
-    """Warn that what follows comes from a posterior that did not converge, with the remedies."""
+    """Warn that a posterior did not converge, with the remedies."""
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
     _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)
 
 
 def _blocks(text: str, stream: TextIO) -> None:
-    """Print lines; on a terminal each is wrapped under its own indentation, in a pipe it stays one line."""
+    """Print lines; a terminal wraps each under its own indentation, a pipe keeps it on one line."""
     for line in text.splitlines():
         indent = " " * (len(line) - len(line.lstrip(" *")))
         lines = textwrap.wrap(line, _width(stream), subsequent_indent=indent) if stream.isatty() else [line]
@@ -136,13 +136,13 @@ def _width(stream: TextIO | None = None) -> int:
 
 
 def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None:
-    """Print a table: with rules on a terminal, plain in a pipe; cells are never cut."""
+    """Print a table, with rules on a terminal and plain in a pipe; cells are never truncated."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     framed = sys.stdout.isatty()
-    # The frame has a column of its own between columns.
+    # The frame adds a space between columns.
     padding = (0, 1, 0, 0) if framed else (0, 1)
     table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
     for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
@@ -153,13 +153,13 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     for row in rows:
         table.add_row(*row)
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())
-    # Rich cuts what is wider than the terminal; a line that runs on loses nothing.
+    # Rich truncates what is wider than the terminal; a line that overflows loses nothing.
     console.width = max(console.width, console.measure(table, options=console.options.update(width=10_000)).minimum)
     console.print(table)
 
 
 def as_json(value: Any) -> str:
-    """Return JSON text: numbers as numbers; NaN, infinity and blanks as null, since JSON has no words for them."""
+    """Return JSON text, with null for NaN, infinity and blanks, which JSON cannot express."""
     import json
 
     return json.dumps(_plain(value), indent=2, allow_nan=False)
@@ -170,7 +170,7 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if hasattr(value, "item"):  # of NumPy
+    if hasattr(value, "item"):  # a NumPy scalar
         value = value.item()
     if value is None or isinstance(value, bool | int | str):
         return value

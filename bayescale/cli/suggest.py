@@ -1,4 +1,4 @@
-"""The command that chooses which models to evaluate next."""
+"""The command `suggest`: it chooses which models to evaluate on a new benchmark."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from bayescale.cli.checks import check_targets, write_results
 def suggest(
     posterior: PosteriorFile,
     budget: Annotated[
-        float, typer.Option("--budget", metavar="N", help="How many models, or the sum of their costs with --cost.")
+        float, typer.Option("--budget", metavar="N", help="Number of models, or with --cost their total cost.")
     ],
     target: Annotated[
         str | None,
         typer.Option(
             metavar="BENCHMARK",
-            help="One of the data, to be learned again.  [default: a new one]",
+            help="A benchmark in the data, treated as new.",
+            show_default="a new benchmark",
             autocompletion=completion.benchmarks,
         ),
     ] = None,
@@ -32,10 +33,11 @@ def suggest(
     ] = None,
     up_to: Annotated[
         float | None,
-        typer.Option(metavar="FLOPS", help="Choose from models up to this compute, and forecast the larger ones."),
+        typer.Option(metavar="FLOPS", help="Choose from models up to this compute; forecast the larger ones."),
     ] = None,
     cost: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of the models that a budget counts, such as params_b.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of models.csv with the cost of a model, such as params_b."),
     ] = None,
     csv: Csv = None,
     json: AsJson = False,
@@ -43,9 +45,9 @@ def suggest(
 ) -> None:
     """Choose the few models to evaluate on a new benchmark.
 
-    They are those whose scores tell most of the scores of all others. Printed are the models, those that tell most
-    first, and the expected variance that is left in the forecasts for the models that cannot be chosen (or for all,
-    where all can), as a share of the variance before any is evaluated.
+    The command picks the models whose scores are most informative about all others. It prints them, most informative
+    first, with the forecast variance that remains after each, as a share of the variance before any evaluation. The
+    forecasts are of the models that cannot be chosen, or of all models if all can be chosen.
     """
     from bayescale.cli import show
     from bayescale.posterior import Posterior

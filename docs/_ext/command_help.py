@@ -1,4 +1,4 @@
-"""The directive `command-help`: every command with its own help text, as the command line prints it."""
+"""The directive `command-help`: the help text of every command, as `--help` prints it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,35 @@ import typer
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from typer.testing import CliRunner
 
 from bayescale.cli.commands import app as commands
 
-# As a terminal prints it; a page has room for as much.
-WIDTH = 80
+# 80 columns, without escape codes, on machines too that ask rich for colours (as continuous integration does).
+PLAIN = {"TERM": "dumb", "COLUMNS": "80"}
 
 
-def walk(command: Any, path: tuple[str, ...], parent: Any = None) -> Iterator[tuple[str, str]]:
-    """Name and help of a command and of all below it, groups before their members."""
-    context = command.context_class(command, info_name=path[-1], parent=parent, terminal_width=WIDTH)
-    yield " ".join(path), command.get_help(context)
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of a command and of all its subcommands, groups before their members."""
+    yield path
     for name, member in getattr(command, "commands", {}).items():
-        if not member.hidden:
-            yield from walk(member, (*path, name), context)
+        yield from walk(member, (*path, name))
+
+
+def help_text(path: tuple[str, ...]) -> str:
+    """Return the help text of a command."""
+    shown = CliRunner().invoke(commands, [*path, "--help"], prog_name="bayescale", env=PLAIN, catch_exceptions=False)
+    return "\n".join(line.rstrip() for line in shown.output.splitlines()).strip("\n")
 
 
 class CommandHelp(SphinxDirective):
     """One section for each command."""
 
     def run(self) -> list[nodes.Node]:
-        """Make the sections."""
+        """Create the sections."""
         found: list[nodes.Node] = []
-        for name, text in walk(typer.main.get_command(commands), ("bayescale",)):
+        for path in walk(typer.main.get_command(commands)):
+            name, text = " ".join(("bayescale", *path)), help_text(path)
             section = nodes.section(ids=[nodes.make_id(name)])
             section += nodes.title(text=name)
             section += nodes.literal_block(text, text, language="text")
