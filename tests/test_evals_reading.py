@@ -10,7 +10,7 @@ import pytest
 from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals import load_evals, read_evals
 from bayescale.evals.problems import MOST_SHOWN, TablesError
-from bayescale.evals.validate import check_directory, find_problems
+from bayescale.evals.validation import check_directory, find_problems
 
 MODELS = """\
 model,family,kind,code,params_b,tokens_t,flops,flops_log10_sd,context

@@ -17,8 +17,8 @@ import pytest
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers import Imported, import_evals, inspect_logs
 from bayescale.evals.importers.assemble import assemble
+from bayescale.evals.importers.base import load_mapping
 from bayescale.evals.importers.known import Names
-from bayescale.evals.importers.mapping import load_mapping
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LOGS = FIXTURES / "inspect"

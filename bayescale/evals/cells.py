@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.columns import SMALLEST_FLOPS
+from bayescale.evals.tables import SMALLEST_FLOPS
 
 if TYPE_CHECKING:
     import xarray as xr

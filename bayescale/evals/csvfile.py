@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.evals.columns import LINE, TABLES
 from bayescale.evals.problems import Problem
+from bayescale.evals.tables import LINE, TABLES
 
 Raw = dict[str, pd.DataFrame | None]
 

@@ -14,12 +14,12 @@ import pandas as pd
 from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals import describe, packing
 from bayescale.evals.cells import require
-from bayescale.evals.columns import SMALLEST_FLOPS, TABLES, read_from_file
 from bayescale.evals.compute import training_flops
 from bayescale.evals.csvfile import write_table
-from bayescale.evals.parts import Parts
 from bayescale.evals.problems import Problem, errors_only, sum_up, tables_error
-from bayescale.evals.validate import find_notes, inspect
+from bayescale.evals.selection import Parts
+from bayescale.evals.tables import SMALLEST_FLOPS, TABLES, read_from_file
+from bayescale.evals.validation import find_notes, inspect
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +56,7 @@ class Evals(Parts):
     Raises
     ------
     EvalsError
-        The tables hold errors: the message lists them (see `bayescale.evals.validate`), and its attribute
+        The tables hold errors: the message lists them (see `bayescale.evals.validation`), and its attribute
         ``problems`` has them as values.
 
     Examples

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError
-from bayescale.evals.columns import TABLES
+from bayescale.evals.tables import TABLES
 
 FORMAT = 1
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bayescale.evals.columns import KINDS, SMALLEST_FLOPS, Arrived
 from bayescale.evals.problems import Problem
+from bayescale.evals.tables import KINDS, SMALLEST_FLOPS, Arrived
 
 
 class Rule(NamedTuple):

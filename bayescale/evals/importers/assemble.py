@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import percentage_hint
-from bayescale.evals.columns import TABLES
+from bayescale.evals.importers.base import Mapping, Target
 from bayescale.evals.importers.effective import SAME_ITEMS, effective_count
 from bayescale.evals.importers.found import Found, Reading
 from bayescale.evals.importers.imported import Imported
 from bayescale.evals.importers.known import Names, shipped_benchmarks, shipped_models
-from bayescale.evals.importers.mapping import Mapping, Target
+from bayescale.evals.tables import TABLES
 
 _FACTS = ("family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
 _EXTRA = ("stderr", "n_shot", "version")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.errors import EvalsError, EvalsWarning
-from bayescale.evals.columns import TABLES
 from bayescale.evals.csvfile import write_table
 from bayescale.evals.evals import Evals
 from bayescale.evals.importers.merge import merge_tables, read_existing
+from bayescale.evals.tables import TABLES
 
 TEMPLATE = "models_to_fill"
 

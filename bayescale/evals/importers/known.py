@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.evals.columns import TABLES
 from bayescale.evals.csvfile import read_table
-from bayescale.evals.importers.mapping import Mapping, Target
+from bayescale.evals.importers.base import Mapping, Target
+from bayescale.evals.tables import TABLES
 from bayescale.shipped import shipped
 
 ALIASES = "aliases"

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.evals.columns import TABLES, arrive
 from bayescale.evals.csvfile import cell_text, read_tables
 from bayescale.evals.importers.effective import SAME_ITEMS
 from bayescale.evals.problems import tables_error
+from bayescale.evals.tables import TABLES, arrive
 
 KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
 

@@ -11,16 +11,16 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.columns import TABLES, arrive
 from bayescale.evals.csvfile import read_table
 from bayescale.evals.importers import epoch, inspect_logs, lm_eval, wide
 from bayescale.evals.importers.assemble import assemble
+from bayescale.evals.importers.base import Mapping, load_mapping
 from bayescale.evals.importers.found import Reading
 from bayescale.evals.importers.imported import Imported
 from bayescale.evals.importers.known import Names
-from bayescale.evals.importers.mapping import Mapping, load_mapping
 from bayescale.evals.problems import Problem, tables_error
 from bayescale.evals.rules import broken_cells
+from bayescale.evals.tables import TABLES, arrive
 
 READERS: dict[str, Callable[..., Reading]] = {
     lm_eval.TOOL: lm_eval.read_lm_eval,

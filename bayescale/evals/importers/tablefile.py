@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError, MissingDependencyError, suggest
-from bayescale.evals.columns import KINDS
+from bayescale.evals.importers.base import Mapping
 from bayescale.evals.importers.found import Reading
-from bayescale.evals.importers.mapping import Mapping
+from bayescale.evals.tables import KINDS
 
 SUFFIXES = (".csv", ".parquet")
 

@@ -11,7 +11,7 @@ from bayescale.errors import EvalsError, suggest
 from bayescale.evals.csvfile import read_tables
 from bayescale.evals.evals import Evals
 from bayescale.evals.problems import tables_error
-from bayescale.evals.validate import inspect
+from bayescale.evals.validation import inspect
 from bayescale.shipped import shipped
 
 

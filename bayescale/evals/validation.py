@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import suggest
-from bayescale.evals.columns import TABLES, Arrived, arrive
 from bayescale.evals.compute import training_flops
 from bayescale.evals.csvfile import read_tables
 from bayescale.evals.problems import Problem, errors_only
 from bayescale.evals.rules import broken_cells
+from bayescale.evals.tables import TABLES, Arrived, arrive
 
 # A family offset or a benchmark's slope that stands on fewer values than this is mostly its prior.
 FEW_SCORES = 3
