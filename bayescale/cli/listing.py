@@ -64,7 +64,7 @@ def validate(
     """
     from bayescale.cli import show
     from bayescale.evals import read_evals
-    from bayescale.evals.problems import errors_only
+    from bayescale.evals.tables import errors_only
     from bayescale.evals.validation import check_directory
 
     problems = check_directory(directory)
