@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bayescale.evals import Evals, load_evals
-from bayescale.evals.validate import check_directory
+from bayescale.evals.validation import check_directory
 from bayescale.shipped import shipped
 
 ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"

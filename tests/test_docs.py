@@ -73,9 +73,9 @@ def test_all_code_is_python(page: Path) -> None:
 def test_the_mappings_on_a_page_are_mappings() -> None:
     import yaml
 
-    from bayescale.evals.importers import Mapping
+    from bayescale.evals.importers import NameMapping
 
-    first, second = (Mapping(**yaml.safe_load(text)) for text in blocks(ROOT / "docs/how-to/own-evals.md", "yaml"))
+    first, second = (NameMapping(**yaml.safe_load(text)) for text in blocks(ROOT / "docs/how-to/own-evals.md", "yaml"))
     assert first.benchmarks["tiny_words"].floor == 0.25
     assert second.scale == 100
 

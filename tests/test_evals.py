@@ -283,7 +283,7 @@ def test_newer_json() -> None:
         Evals.from_json(small().to_json().replace('"format": 1', '"format": 2'))
 
 
-@pytest.mark.parametrize("module", ["builtin", "evals", "parts", "problems", "validate"])
+@pytest.mark.parametrize("module", ["datasets", "evals", "selection", "tables", "validation"])
 def test_examples_in_docstrings_run(module: str) -> None:
     result = doctest.testmod(importlib.import_module(f"bayescale.evals.{module}"))
     assert result.attempted

@@ -15,8 +15,8 @@ from pandas.testing import assert_frame_equal
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals, read_evals
-from bayescale.evals.columns import TABLES
-from bayescale.evals.validate import check_directory, find_problems
+from bayescale.evals.tables import TABLES
+from bayescale.evals.validation import check_directory, find_problems
 
 few = settings(max_examples=15, deadline=None)
 

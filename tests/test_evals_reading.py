@@ -9,8 +9,8 @@ import pytest
 
 from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals import load_evals, read_evals
-from bayescale.evals.problems import MOST_SHOWN, TablesError
-from bayescale.evals.validate import check_directory, find_problems
+from bayescale.evals.tables import MOST_SHOWN, TablesError
+from bayescale.evals.validation import check_directory, find_problems
 
 MODELS = """\
 model,family,kind,code,params_b,tokens_t,flops,flops_log10_sd,context
@@ -239,7 +239,7 @@ def test_writing_leaves_no_half_files(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("bayescale.evals.csvfile.cell_text", fail)
+    monkeypatch.setattr("bayescale.evals.tables.cell_text", fail)
     with pytest.raises(OSError, match="disk full"):
         evals.to_directory(tmp_path)
     assert (tmp_path / "models.csv").read_text() == before

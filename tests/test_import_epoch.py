@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from bayescale.errors import EvalsError
 from bayescale.evals.importers import import_evals
-from bayescale.evals.importers.effective import effective_count
+from bayescale.evals.importers.base import effective_count
 from bayescale.evals.importers.epoch import log10_sd
 
 LONG = """Model version,task,Best score (across scorers),mean_score,stderr,\

@@ -16,9 +16,8 @@ import pytest
 
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers import Imported, import_evals, inspect_logs
-from bayescale.evals.importers.assemble import assemble
-from bayescale.evals.importers.known import Names
-from bayescale.evals.importers.mapping import load_mapping
+from bayescale.evals.importers.assemble import assemble_tables
+from bayescale.evals.importers.base import Names, load_mapping
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LOGS = FIXTURES / "inspect"
@@ -37,7 +36,7 @@ def frame() -> pd.DataFrame:
 
 def tables(frame: pd.DataFrame, mapping: dict | None = None) -> Imported:
     names = Names("inspect", load_mapping(mapping))
-    return assemble(inspect_logs.read_frame(frame, LOGS), names, {})
+    return assemble_tables(inspect_logs.read_frame(frame, LOGS), names, {})
 
 
 def check(imported: Imported) -> None:

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from bayescale.evals.importers import import_evals
-from bayescale.evals.importers.known import ALIASES, Names, shipped_aliases, shipped_benchmarks
-from bayescale.evals.importers.mapping import FOLDER, load_mapping
+from bayescale.evals.importers.base import ALIASES, FOLDER, Names, load_mapping, shipped_aliases, shipped_benchmarks
 from bayescale.evals.importers.read import READERS
 from bayescale.shipped import shipped
 

@@ -9,7 +9,7 @@ import pytest
 
 import bayescale
 
-HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "pandera", "scipy", "pandas", "xarray", "jax")
+HEAVY = ("pymc", "pytensor", "nutpie", "numba", "arviz", "matplotlib", "scipy", "pandas", "xarray", "jax")
 
 
 @pytest.mark.parametrize(

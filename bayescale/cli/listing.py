@@ -60,8 +60,8 @@ def validate(
     """
     from bayescale.cli import show
     from bayescale.evals import read_evals
-    from bayescale.evals.problems import errors_only
-    from bayescale.evals.validate import check_directory
+    from bayescale.evals.tables import errors_only
+    from bayescale.evals.validation import check_directory
 
     problems = check_directory(directory)
     wrong = len(errors_only(problems))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bayescale.evals.builtin import list_evals, load_evals, read_evals
+from bayescale.evals.datasets import list_evals, load_evals, read_evals
 from bayescale.evals.evals import Evals
 
 __all__ = ["Evals", "list_evals", "load_evals", "read_evals"]

@@ -1,7 +1,9 @@
-"""The value that everything starts from: which model scored what on which benchmark."""
+"""Observed benchmark scores of language models, as one validated and immutable value."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,27 +13,39 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayescale import notebook
 from bayescale.errors import EvalsError, EvalsWarning, suggest
-from bayescale.evals import describe, packing
-from bayescale.evals.cells import require
-from bayescale.evals.columns import SMALLEST_FLOPS, TABLES, read_from_file
-from bayescale.evals.compute import training_flops
-from bayescale.evals.csvfile import write_table
-from bayescale.evals.parts import Parts
-from bayescale.evals.problems import Problem, errors_only, sum_up, tables_error
-from bayescale.evals.validate import find_notes, inspect
+from bayescale.evals.selection import SelectionMixin, require
+from bayescale.evals.tables import (
+    SMALLEST_FLOPS,
+    TABLES,
+    Problem,
+    errors_only,
+    has_file_lines,
+    tables_error,
+    training_flops,
+    write_table,
+)
+from bayescale.evals.validation import find_notes, validate_tables
 
 if TYPE_CHECKING:
     import xarray as xr
 
+NEXT = 'bs.fit(bs.load_spec("default"), evals)'
+
+# Version of the form that `Evals.to_json` writes.
+FORMAT = 1
+
+_MOST_FAMILIES = 8
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evals(Parts):
+class Evals(SelectionMixin):
     """Observed benchmark scores of language models, with what is known of the models and the benchmarks.
 
-    Validated once, when made; after that it does not change, and every method returns a new value. The three tables
-    are copies of what was given and are not to be modified. Two `Evals` hold the same data if their `identity` is the
-    same.
+    The tables are validated once, when the value is made. It does not change after that: every method returns a new
+    value. The three tables are copies of the arguments; do not modify them. Two `Evals` hold the same data if their
+    `identity` is the same.
 
     Parameters
     ----------
@@ -56,7 +70,7 @@ class Evals(Parts):
     Raises
     ------
     EvalsError
-        The tables hold errors: the message lists them (see `bayescale.evals.validate`), and its attribute
+        The tables hold errors: the message lists them (see `bayescale.evals.validation`), and its attribute
         ``problems`` has them as values.
 
     Examples
@@ -74,12 +88,13 @@ class Evals(Parts):
     benchmarks: pd.DataFrame
     scores: pd.DataFrame
     name: str = "evals"
-    _arrival: tuple[Problem, ...] = field(default=(), init=False)
+    # Notes on what the constructor dropped or filled in; the tables no longer show it.
+    _initial_notes: tuple[Problem, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         given = self._tables()
-        files = any(map(read_from_file, given.values()))
-        tables, problems = inspect(given)
+        files = any(map(has_file_lines, given.values()))
+        tables, problems = validate_tables(given)
         if errors := errors_only(problems):
             raise tables_error(errors, files, self.name)
         for name, table in tables.items():
@@ -87,7 +102,7 @@ class Evals(Parts):
         if problems:
             repeated = "\n".join(f"  {p.describe(files)}" for p in problems)
             warnings.warn(f"Dropped from {self.name}, as repetitions:\n{repeated}", EvalsWarning, stacklevel=3)
-        object.__setattr__(self, "_arrival", (*problems, *self._fill_flops()))
+        object.__setattr__(self, "_initial_notes", (*problems, *self._fill_flops()))
 
     def _fill_flops(self) -> list[Problem]:
         models = self.models
@@ -98,7 +113,7 @@ class Evals(Parts):
         message, remedy = "training compute taken as 6 x parameters x tokens", "give flops if it is known better"
         return [Problem("models", i + 2, "flops", models["model"].iloc[i], message, remedy, "note") for i in missing]
 
-    # What is in it
+    # Contents
 
     @property
     def model_names(self) -> list[str]:
@@ -131,13 +146,16 @@ class Evals(Parts):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is allowed and worth knowing: families with one model, benchmarks with few scores, filled-in compute."""
+        """Notes on the unusual but allowed: families with one model, benchmarks with few scores, filled-in compute."""
         models = set(self.models["model"])
-        arrival = [p for p in self._arrival if p.column != "flops" or p.value in models]
-        return sum_up([*arrival, *find_notes(self.models, self.benchmarks, self.scores)])
+        initial = [p for p in self._initial_notes if p.column != "flops" or p.value in models]
+        values: dict[tuple[str, str], list[str]] = {}
+        for note in [*initial, *find_notes(self.models, self.benchmarks, self.scores)]:
+            values.setdefault((note.message, note.remedy), []).append(str(note.value))
+        return tuple(f"{message} ({remedy}): {', '.join(named)}" for (message, remedy), named in values.items())
 
     def matrix(self, value: str = "score") -> xr.DataArray:
-        """Lay one column of the scores out as a matrix.
+        """Arrange one column of the scores as a matrix of models by benchmarks.
 
         Parameters
         ----------
@@ -161,10 +179,25 @@ class Evals(Parts):
         >>> load_evals("base-llms").matrix().dims
         ('model', 'benchmark')
         """
-        return describe.matrix(self, value)
+        import xarray as xr
+
+        columns = self.scores.columns.drop(["model", "benchmark"])
+        if value not in columns:
+            raise EvalsError(suggest(value, columns, "column of scores"))
+        number = value == "score"
+        blank: Any = np.nan if number else ""
+        shape = (len(self.models), len(self.benchmarks))
+        cells = np.full(shape, blank, dtype=np.float64 if number else object)
+        cells[self._positions()] = self.scores[value].to_numpy()
+        coords = {
+            "model": np.array(self.model_names, dtype=str),
+            "benchmark": np.array(self.benchmark_names, dtype=str),
+            "family": ("model", np.array(self.models["family"].tolist(), dtype=str)),
+        }
+        return xr.DataArray(cells, coords=coords, dims=("model", "benchmark"), name=value)
 
     def summary(self) -> pd.DataFrame:
-        """Describe each benchmark.
+        """Summarise the scores of each benchmark.
 
         Returns
         -------
@@ -177,10 +210,13 @@ class Evals(Parts):
         >>> int(load_evals("base-llms").summary().loc["MMLU", "items"])
         14042
         """
-        return describe.summary(self)
+        facts = self.benchmarks.set_index("benchmark")[["items", "floor"]]
+        scores = self.scores.groupby("benchmark")["score"].agg(["count", "min", "median", "max"])
+        table = scores.reindex(facts.index).rename(columns={"count": "scores"}).join(facts)
+        return table.assign(scores=table["scores"].fillna(0).astype(int))
 
     def add(self, model: str, family: str, scores: Mapping[str, float], **columns: Any) -> Evals:
-        """Add one more model.
+        """Return evals with one more model.
 
         Parameters
         ----------
@@ -219,10 +255,10 @@ class Evals(Parts):
             pd.concat([self.scores.astype(object), rows], ignore_index=True),
             self.name,
         )
-        object.__setattr__(added, "_arrival", (*self._arrival, *added._arrival))
+        object.__setattr__(added, "_initial_notes", (*self._initial_notes, *added._initial_notes))
         return added
 
-    # In and out
+    # Files and JSON
 
     def to_directory(self, path: str | Path) -> Path:
         """Write the tables as CSV files that `read_evals` reads back to the last bit.
@@ -259,7 +295,7 @@ class Evals(Parts):
         return directory
 
     def to_json(self) -> str:
-        """Pack everything into one string of JSON, floats exact to the last bit; see `from_json`.
+        """Convert the tables to one string of JSON, with floats exact to the last bit; see `from_json`.
 
         Examples
         --------
@@ -267,11 +303,15 @@ class Evals(Parts):
         >>> Evals.from_json(load_evals("base-llms").to_json()).name
         'base-llms'
         """
-        return packing.pack(self._tables(), self.name)
+        content = {
+            name: {column: [_plain(v) for v in values.tolist()] for column, values in table.items()}
+            for name, table in self._tables().items()
+        }
+        return json.dumps({"format": FORMAT, "name": self.name, **content}, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> Evals:
-        """Unpack what `to_json` packed.
+        """Make evals of the JSON that `to_json` returns.
 
         Raises
         ------
@@ -285,19 +325,69 @@ class Evals(Parts):
         >>> Evals.from_json(evals.to_json()).identity == evals.identity
         True
         """
-        tables, name = packing.unpack(text)
+        tables, name = _unpack(text)
         return cls(**tables, name=name)
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the content, as 64 hexadecimal digits; the same whatever the name and the order of the rows."""
-        return packing.identity(self._tables())
+        """SHA-256 of the content, as 64 hexadecimal digits; independent of the name and of the order of the rows."""
+        digest = hashlib.sha256()
+        for name, table in self._tables().items():
+            columns = sorted(map(str, table.columns))
+            rows = zip(*(map(_plain, table[c].tolist()) for c in columns), strict=True)
+            digest.update(json.dumps([name, columns, sorted(map(json.dumps, rows))]).encode())
+        return digest.hexdigest()
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {"models": self.models, "benchmarks": self.benchmarks, "scores": self.scores}
 
     def __repr__(self) -> str:
-        return describe.as_text(self)
+        return "\n".join([_headline(self), *(f"  {line}" for line in details(self)), f"  next: {NEXT}"])
 
     def _repr_html_(self) -> str:
-        return describe.as_html(self)
+        text = "\n".join([_headline(self), *details(self), f"Next: {NEXT}"])
+        return notebook.as_html(text, self.summary(), "scores per benchmark: how many, and their range")
+
+
+def _headline(evals: Evals) -> str:
+    models, benchmarks = len(evals.models), len(evals.benchmarks)
+    share = evals.n_scores / max(models * benchmarks, 1)
+    return (
+        f"Evals {evals.name!r}: {models} models of {len(evals.families)} families, {benchmarks} benchmarks, "
+        f"{evals.n_scores} scores ({share:.0%} of the matrix observed)"
+    )
+
+
+def details(evals: Evals) -> list[str]:
+    """Return lines that describe the families, the range of training compute, and the number of notes."""
+    sizes = evals.models["family"].value_counts(sort=True)
+    shown = ", ".join(f"{family} ({n})" for family, n in sizes.head(_MOST_FAMILIES).items())
+    more = f", and {len(sizes) - _MOST_FAMILIES} more" if len(sizes) > _MOST_FAMILIES else ""
+    flops = evals.models["flops"].dropna()
+    span = f"{flops.min():.2g} to {flops.max():.2g} FLOP; " if len(flops) else ""
+    lines = [
+        f"families: {shown}{more}",
+        f"training compute: {span}unknown for {len(evals.models) - len(flops)} models",
+    ]
+    notes = len(evals.notes)
+    return lines + ([f"notes: {notes}, in evals.notes"] if notes else [])
+
+
+def _unpack(text: str) -> tuple[dict[str, pd.DataFrame], str]:
+    try:
+        content = json.loads(text)
+        version = int(content["format"])
+        if version <= FORMAT:
+            return {table: pd.DataFrame(content[table]) for table in TABLES}, str(content["name"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
+    raise EvalsError(
+        f"These evals are of format {version}, and this bayescale reads up to {FORMAT}: install a newer one."
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        # Adding zero turns -0.0 into 0.0, so that equal numbers have one spelling.
+        return None if value != value else value + 0.0
+    return value

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.errors import ForecastError, percentage_hint, suggest
-from bayescale.evals.columns import SMALLEST_FLOPS
-from bayescale.evals.compute import training_flops
+from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
 from bayescale.model.data import design
 from bayescale.spec import COVARIATE_COLUMNS
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
-from bayescale.evals import describe
+from bayescale.evals.evals import details
 from bayescale.intervals import KIND, tails
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
         "max_rhat": MAX_RHAT,
         "kind": KIND,
         "prob": f"{100 * prob:.12g}%",
-        "details": describe.details(evals),
+        "details": details(evals),
         "benchmarks": list(evals.summary().itertuples()),
         "identity": posterior.identity[:12],
         "version": bayescale.__version__,

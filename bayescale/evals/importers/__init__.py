@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bayescale.evals.importers.base import NameMapping, Target
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.importers.mapping import Mapping, Target
 from bayescale.evals.importers.read import import_evals
 
-__all__ = ["Imported", "Mapping", "Target", "import_evals"]
+__all__ = ["Imported", "NameMapping", "Target", "import_evals"]

@@ -1,4 +1,4 @@
-"""From what an importer found to the three tables, with an account of what became of everything."""
+"""Assemble the three tables from parsed scores, with a record of what was taken and what was skipped."""
 
 from __future__ import annotations
 
@@ -12,99 +12,108 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import percentage_hint
-from bayescale.evals.columns import TABLES
-from bayescale.evals.importers.effective import SAME_ITEMS, effective_count
-from bayescale.evals.importers.found import Found, Reading
+from bayescale.evals.importers.base import (
+    SAME_ITEMS,
+    NameMapping,
+    Names,
+    ParsedScore,
+    Reading,
+    Target,
+    effective_count,
+    shipped_benchmarks,
+    shipped_models,
+)
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.importers.known import Names, shipped_benchmarks, shipped_models
-from bayescale.evals.importers.mapping import Mapping, Target
+from bayescale.evals.tables import TABLES
 
 _FACTS = ("family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
 _EXTRA = ("stderr", "n_shot", "version")
 
 
 class _Taken(NamedTuple):
-    """A score with the benchmark that it is one of, and who says so (empty: nobody)."""
+    """A parsed score with its benchmark, and the evidence for the match (empty: none)."""
 
-    found: Found
+    parsed: ParsedScore
     target: Target
     by: str
 
 
-def assemble(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
-    """Make tables of a reading.
+def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
+    """Assemble tables from the output of a reader.
 
     Parameters
     ----------
     reading : Reading
     names : Names
-        What the tool's names stand for.
+        Resolves the names of the tool.
     facts : dict
-        What the user says of models, by model and column; comes before what the tool and the shipped tables say.
+        What the user says about models, by model and column; takes precedence over the tool and the shipped tables.
     """
-    found = [_in_our_terms(f, names.mapping) for f in reading.found]
-    taken = _latest(reading, _choose(reading, names, _usable(reading, found)))
+    scores = [_renamed_and_scaled(p, names.mapping) for p in reading.parsed]
+    taken = _latest(reading, _choose(reading, names, _usable(reading, scores)))
     notes = list(reading.notes)
     benchmarks = _benchmarks(reading.tool, names, taken, notes)
-    learnt = {names.mapping.models.get(m, m): values for m, values in reading.facts.items()}
-    models = _models(list(dict.fromkeys(t.found.model for t in taken)), [facts, learnt], notes)
+    tool_facts = {names.mapping.models.get(m, m): values for m, values in reading.facts.items()}
+    models = _models(list(dict.fromkeys(t.parsed.model for t in taken)), [facts, tool_facts], notes)
     return Imported(
         tool=reading.tool,
         models=models,
         benchmarks=benchmarks,
         scores=_scores(reading.tool, taken),
-        taken=_account(taken),
+        taken=_matches(taken),
         skipped=pd.DataFrame(reading.skipped, columns=["source", "model", "what", "reason"], dtype="str"),
         notes=tuple(notes),
     )
 
 
-def _in_our_terms(f: Found, mapping: Mapping) -> Found:
-    scale = next((mapping.scale_of(n) for n in f.names if n in mapping.benchmarks), mapping.scale)
+def _renamed_and_scaled(p: ParsedScore, mapping: NameMapping) -> ParsedScore:
+    scale = next((mapping.scale_of(n) for n in p.names if n in mapping.benchmarks), mapping.scale)
     return dataclasses.replace(
-        f, model=mapping.models.get(f.model, f.model), score=f.score / scale, stderr=f.stderr / scale
+        p, model=mapping.models.get(p.model, p.model), score=p.score / scale, stderr=p.stderr / scale
     )
 
 
-def _usable(reading: Reading, found: Iterable[Found]) -> list[Found]:
-    """Leave out what is no share of the best possible score."""
+def _usable(reading: Reading, scores: Iterable[ParsedScore]) -> list[ParsedScore]:
+    """Skip scores that are no share of the best possible score."""
     usable = []
-    for f in found:
-        if 0 <= f.score <= 1:
-            usable.append(f)
+    for p in scores:
+        if 0 <= p.score <= 1:
+            usable.append(p)
             continue
-        reason = "not a number" if math.isnan(f.score) else "outside [0, 1]: no share of the best possible score"
-        if percentage_hint(f.score):
+        reason = "not a number" if math.isnan(p.score) else "outside [0, 1]: no share of the best possible score"
+        if percentage_hint(p.score):
             reason = "outside [0, 1]; if it is a percentage, say `scale: 100` in a mapping"
-        reading.skip(f.source, f.label, reason, f.model)
+        reading.skip(p.source, p.label, reason, p.model)
     return usable
 
 
-def _choose(reading: Reading, names: Names, found: list[Found]) -> list[_Taken]:
-    """Of the metrics of one result, take those that are known by name; if none is, the one that the tool prefers."""
-    groups: dict[tuple[tuple[str, str, str], int], list[Found]] = {}
+def _choose(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[_Taken]:
+    """Choose among the metrics of each result: those that match by name, or else the one that the tool prefers."""
+    groups: dict[tuple[tuple[str, str, str], int], list[ParsedScore]] = {}
     seen: Counter[tuple[str, str, str, str]] = Counter()
-    for f in found:
-        result = (f.source, f.model, f.task)
+    for p in scores:
+        result = (p.source, p.model, p.task)
         # A metric that comes once more belongs to another result of the same model, such as a second row of a table.
-        groups.setdefault((result, seen[*result, f.metric]), []).append(f)
-        seen[*result, f.metric] += 1
+        groups.setdefault((result, seen[*result, p.metric]), []).append(p)
+        seen[*result, p.metric] += 1
     taken = []
     for metrics in groups.values():
-        left_out = [f for f in metrics if names.left_out(*f.names)]
-        for f in left_out:
-            reading.skip(f.source, f.label, "the mapping leaves it out", f.model)
-        metrics = [f for f in metrics if f not in left_out]
+        left_out = [p for p in metrics if names.left_out(*p.names)]
+        for p in left_out:
+            reading.skip(p.source, p.label, "the mapping leaves it out", p.model)
+        metrics = [p for p in metrics if p not in left_out]
         # The bare name of a task fits all of its metrics and decides nothing between them: it means the preferred one.
-        matches = [names.match(*(f.names if f is metrics[0] else f.names[:-1])) for f in metrics]
-        chosen = [_Taken(f, m.target, m.by) for f, m in zip(metrics, matches, strict=True) if m]
+        matches = [names.match(*(p.names if p is metrics[0] else p.names[:-1])) for p in metrics]
+        chosen = [_Taken(p, m.target, m.by) for p, m in zip(metrics, matches, strict=True) if m]
         if metrics and not chosen:
             chosen = [_Taken(metrics[0], Target(benchmark=metrics[0].task), "")]
         taken += chosen
-        for f, match in zip(metrics, matches, strict=True):
-            if match is None and f is not chosen[0].found:
-                why = f"another metric is taken, {chosen[0].found.metric}; to take it, name {f.names[0]!r} in a mapping"
-                reading.skip(f.source, f.label, why, f.model)
+        for p, match in zip(metrics, matches, strict=True):
+            if match is None and p is not chosen[0].parsed:
+                why = (
+                    f"another metric is taken, {chosen[0].parsed.metric}; to take it, name {p.names[0]!r} in a mapping"
+                )
+                reading.skip(p.source, p.label, why, p.model)
     return taken
 
 
@@ -112,48 +121,48 @@ def _latest(reading: Reading, taken: list[_Taken]) -> list[_Taken]:
     """Keep one result of each model on each benchmark: the latest, or the first of those without a date."""
     best: dict[tuple[str, str], _Taken] = {}
     for t in taken:
-        cell = (t.found.model, t.target.benchmark)
-        if cell not in best or t.found.date > best[cell].found.date:
+        cell = (t.parsed.model, t.target.benchmark)
+        if cell not in best or t.parsed.date > best[cell].parsed.date:
             best[cell] = t
     for t in taken:
-        kept = best[t.found.model, t.target.benchmark]
+        kept = best[t.parsed.model, t.target.benchmark]
         if t is kept:
             continue
-        when = "a later" if kept.found.date > t.found.date else "another"
-        reason = f"{when} result of this model on {t.target.benchmark} is taken, from {kept.found.source}"
-        if t.found.n_shot != kept.found.n_shot:
-            reason += f" ({kept.found.n_shot}-shot, this one {t.found.n_shot}-shot)"
-        reading.skip(t.found.source, t.found.label, reason, t.found.model)
-    return [t for t in taken if t is best[t.found.model, t.target.benchmark]]
+        when = "a later" if kept.parsed.date > t.parsed.date else "another"
+        reason = f"{when} result of this model on {t.target.benchmark} is taken, from {kept.parsed.source}"
+        if t.parsed.n_shot != kept.parsed.n_shot:
+            reason += f" ({kept.parsed.n_shot}-shot, this one {t.parsed.n_shot}-shot)"
+        reading.skip(t.parsed.source, t.parsed.label, reason, t.parsed.model)
+    return [t for t in taken if t is best[t.parsed.model, t.target.benchmark]]
 
 
 def _benchmarks(tool: str, names: Names, taken: list[_Taken], notes: list[str]) -> pd.DataFrame:
-    rows, unknown = [], []
+    rows, unregistered = [], []
     by_name: dict[str, list[_Taken]] = {}
     for t in taken:
         by_name.setdefault(t.target.benchmark, []).append(t)
-    variants = pd.Series({b: ts[0].found.task for b, ts in by_name.items()}, dtype="str").value_counts()
+    variants = pd.Series({b: ts[0].parsed.task for b, ts in by_name.items()}, dtype="str").value_counts()
     for benchmark, scores in by_name.items():
         first = scores[0]
-        ships = shipped_benchmarks().get(benchmark)
-        own = {"metric": first.found.metric or "", "source": tool}
-        if variants[first.found.task] > 1:
-            own["testlet"] = first.found.task
-        columns = {c.name: (ships or {}).get(c.name, "") for c in TABLES["benchmarks"]} | {"benchmark": benchmark}
+        registered = shipped_benchmarks().get(benchmark)
+        own = {"metric": first.parsed.metric or "", "source": tool}
+        if variants[first.parsed.task] > 1:
+            own["testlet"] = first.parsed.task
+        columns = {c.name: (registered or {}).get(c.name, "") for c in TABLES["benchmarks"]} | {"benchmark": benchmark}
         columns |= {k: v for k, v in own.items() if not columns[k]} | {"source": tool}
         items = _items(benchmark, scores, columns["items"], notes)
         rows.append(columns | {"items": items} | first.target.facts)
-        if ships is None and "floor" not in first.target.facts:
-            near = names.near(first.found.task)
-            unknown.append(benchmark + (f" (is it {' or '.join(near)}? A mapping can say so)" if near else ""))
-        for what, values in {"examples in the prompt": "n_shot", "metrics": "metric"}.items():
-            several = sorted({getattr(t.found, values) or "unknown" for t in scores})
+        if registered is None and "floor" not in first.target.facts:
+            near = names.near(first.parsed.task)
+            unregistered.append(benchmark + (f" (is it {' or '.join(near)}? A mapping can say so)" if near else ""))
+        for what, attribute in {"examples in the prompt": "n_shot", "metrics": "metric"}.items():
+            several = sorted({getattr(t.parsed, attribute) or "unknown" for t in scores})
             if len(several) > 1:
                 notes.append(f"{benchmark}: its scores are of several {what}: {', '.join(several)}")
-    if unknown:
+    if unregistered:
         notes.append(
             "nothing that ships has the name or alias of these benchmarks, so their floor counts as 0; where there is "
-            f"something to guess, write the score of a guesser into benchmarks.csv: {', '.join(unknown)}"
+            f"something to guess, write the score of a guesser into benchmarks.csv: {', '.join(unregistered)}"
         )
     table = pd.DataFrame(rows, columns=[c.name for c in TABLES["benchmarks"]])
     for number in ("items", "floor", "ceiling"):
@@ -161,26 +170,28 @@ def _benchmarks(tool: str, names: Names, taken: list[_Taken], notes: list[str]) 
     return table.astype({c: "str" for c in table if c not in ("items", "floor", "ceiling")})
 
 
-def _items(benchmark: str, scores: list[_Taken], ships: str, notes: list[str]) -> float:
-    """The number of items that a benchmark's scores are worth: by their standard errors, else counted, else as shipped.
+def _items(benchmark: str, scores: list[_Taken], registered: str, notes: list[str]) -> float:
+    """Return a benchmark's number of items: from standard errors, else as counted by the tool, else the shipped one.
 
     The tables have one number per benchmark, so it is the median over models.
     """
-    found = [t.found for t in scores]
-    count = effective_count([f.score for f in found], [f.stderr for f in found])
-    counted = np.array([f.items for f in found], dtype=float)
-    worth = np.where(np.isnan(count), counted, count)
-    worth = worth[worth >= 1]
-    known = float(ships) if ships else math.nan
-    if not len(worth):
-        return known
-    items = float(max(1, round(float(np.median(worth)))))
-    if worth.max() > worth.min() * (1 + SAME_ITEMS):
+    parsed = [t.parsed for t in scores]
+    effective = effective_count([p.score for p in parsed], [p.stderr for p in parsed])
+    counts = np.where(np.isnan(effective), np.array([p.items for p in parsed], dtype=float), effective)
+    counts = counts[counts >= 1]
+    shipped_items = float(registered) if registered else math.nan
+    if not len(counts):
+        return shipped_items
+    items = float(max(1, round(float(np.median(counts)))))
+    if counts.max() > counts.min() * (1 + SAME_ITEMS):
         notes.append(
-            f"{benchmark}: scores are worth {worth.min():.0f} to {worth.max():.0f} items, by model; taken: {items:.0f}"
+            f"{benchmark}: scores are worth {counts.min():.0f} to {counts.max():.0f} items, by model; "
+            f"taken: {items:.0f}"
         )
-    if not math.isclose(items, known, rel_tol=SAME_ITEMS) and not math.isnan(known):
-        notes.append(f"{benchmark}: scores here are worth {items:.0f} items; the table that ships has {known:.0f}")
+    if not math.isclose(items, shipped_items, rel_tol=SAME_ITEMS) and not math.isnan(shipped_items):
+        notes.append(
+            f"{benchmark}: scores here are worth {items:.0f} items; the table that ships has {shipped_items:.0f}"
+        )
     return items
 
 
@@ -195,22 +206,20 @@ def _models(names: list[str], facts: list[dict[str, dict[str, Any]]], notes: lis
         rows.append(row)
     if recognised:
         notes.append(f"known by their names from the models that ship: {', '.join(recognised)}")
-    # Columns that nobody knows anything of are left out, other than those that are to be filled in.
-    known = [c.name for c in TABLES["models"]]
-    used = [c for c in known if c == "model" or c in _FACTS or any(c in r for r in rows)]
-    table = pd.DataFrame(rows, columns=used)
-    numbers = [c.name for c in TABLES["models"] if c.holds == "number"]
-    for number in numbers:
+    # Optional columns without any value are left out, other than those that the user is asked to fill in.
+    used = [c for c in TABLES["models"] if c.name in ("model", *_FACTS) or any(c.name in r for r in rows)]
+    table = pd.DataFrame(rows, columns=[c.name for c in used])
+    for number in (c.name for c in TABLES["models"] if c.holds == "number"):
         table[number] = pd.to_numeric(table[number]).astype(float)
-    texts = [c for c in used if c not in numbers]
+    texts = [c.name for c in used if c.holds != "number"]
     return table.assign(**{c: table[c].astype(object).fillna("").astype("str") for c in texts})
 
 
 def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:
     rows = [
-        {"model": t.found.model, "benchmark": t.target.benchmark, "score": float(t.found.score)}
-        | {"source": f"{tool}:{t.found.source}"}
-        | {c: getattr(t.found, c) for c in _EXTRA}
+        {"model": t.parsed.model, "benchmark": t.target.benchmark, "score": float(t.parsed.score)}
+        | {"source": f"{tool}:{t.parsed.source}"}
+        | {c: getattr(t.parsed, c) for c in _EXTRA}
         for t in taken
     ]
     table = pd.DataFrame(rows, columns=["model", "benchmark", "score", "source", *_EXTRA])
@@ -219,8 +228,8 @@ def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:
     return table.drop(columns=empty)
 
 
-def _account(taken: list[_Taken]) -> pd.DataFrame:
-    """One row per name of the tool: which benchmark it is, who says so, and how many scores came under it."""
-    rows = [(t.target.benchmark, t.found.label, t.by or "new") for t in taken]
+def _matches(taken: list[_Taken]) -> pd.DataFrame:
+    """Count the scores of each name of the tool, with its benchmark and the evidence for the match."""
+    rows = [(t.target.benchmark, t.parsed.label, t.by or "new") for t in taken]
     frame = pd.DataFrame(rows, columns=["benchmark", "name", "by"], dtype="str")
     return frame.groupby(["benchmark", "name", "by"], sort=False).size().rename("scores").reset_index()

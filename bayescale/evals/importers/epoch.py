@@ -1,6 +1,6 @@
-"""A long table as Epoch AI publishes them: model version, benchmark, score, standard error, release, compute.
+"""Read long tables as Epoch AI publishes them: model version, benchmark, score, standard error, release, compute.
 
-Their benchmarking hub is a folder with one such file per benchmark, the file's name being the benchmark's.
+Their benchmarking hub is a folder with one such file per benchmark, named after the benchmark.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError
-from bayescale.evals.importers.found import Found, Reading
-from bayescale.evals.importers.known import Names
-from bayescale.evals.importers.tablefile import SUFFIXES, chosen_rows, number, read_facts, read_file, text
+from bayescale.evals.importers.base import Names, ParsedScore, Reading
+from bayescale.evals.importers.wide import SUFFIXES, chosen_rows, number, read_facts, read_file, text
 
 TOOL = "epoch"
 
-# What the columns are called, the first that is there counts. The standard error is that of the mean score.
+# Names of the columns; the first one that exists counts. The standard error is that of the mean score.
 COLUMNS = {
     "model": ("Model version", "model"),
     "benchmark": ("benchmark", "task"),
@@ -40,7 +39,7 @@ FACTORS = {"confident": 3.0, "likely": 10.0, "speculative": 31.0}
 
 
 def log10_sd(confidence: str) -> float | None:
-    """Standard deviation of log10 compute that a level of confidence stands for; None for an unknown level.
+    """Convert a level of confidence to the standard deviation of log10 compute; None for an unknown level.
 
     The true figure lies within a factor of 3 (confident), 10 (likely) or 31 (speculative) of the stated one with
     probability 0.9 (Epoch AI, AI models documentation, "Estimating confidence"): that of a normal on log10.
@@ -77,8 +76,8 @@ def read_epoch(source: Path, names: Names) -> Reading:
         columns = {k: c for k, c in columns.items() if c in table}
         if "model" not in columns or ("score" not in columns and single):
             lacking = "model" if "model" not in columns else "score"
-            known = ", ".join(map(repr, COLUMNS[lacking]))
-            reason = f"has no column of {lacking}s: none is called {known}, and the mapping names none under `columns`"
+            usual = ", ".join(map(repr, COLUMNS[lacking]))
+            reason = f"has no column of {lacking}s: none is called {usual}, and the mapping names none under `columns`"
             reading.skip(where, "the file", reason)
             continue
         if "score" not in columns:
@@ -116,11 +115,11 @@ def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dic
             )
             continue
         date = text(row[columns["date"]]) if "date" in columns else ""
-        reading.found.append(Found(model, benchmark, score, where, stderr=stderr, date=date))
+        reading.parsed.append(ParsedScore(model, benchmark, score, where, stderr=stderr, date=date))
 
 
 def _read_confidence(reading: Reading, row: Mapping[Any, Any], columns: dict[str, str], model: str) -> None:
-    """A level of confidence is worth something only beside a figure of compute."""
+    """Read the level of confidence; it is used only beside a value of training compute."""
     if "flops" not in columns or not text(row[columns["flops"]]) or "flops_log10_sd" in columns:
         return
     level = text(row[columns["confidence"]]) if "confidence" in columns else ""

@@ -1,23 +1,29 @@
-"""What an import gives: the tables, an account of what was taken and what not, and what is still to be filled in."""
+"""The result of an import: tables, a record of what was taken and skipped, and the merge with existing tables."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bayescale.errors import EvalsError, EvalsWarning
-from bayescale.evals.columns import TABLES
-from bayescale.evals.csvfile import write_table
 from bayescale.evals.evals import Evals
-from bayescale.evals.importers.merge import merge_tables, read_existing
+from bayescale.evals.importers.base import SAME_ITEMS
+from bayescale.evals.tables import TABLES, cell_text, coerce, read_tables, tables_error, write_table
 
 TEMPLATE = "models_to_fill"
 
 _TO_FILL = ("model", "family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
+
+_KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
+
+# Runs that agree on a score may differ in these columns: that is no conflict.
+_PROVENANCE = {"source", "stderr", "n_shot", "version", "note"}
 
 # A message longer than a screen hides the first lines, which matter most.
 _MOST_SHOWN = 20
@@ -29,22 +35,22 @@ def _no_conflicts() -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Imported:
-    """Tables made of the output of a tool.
+    """Tables made from the output of a tool.
 
     Attributes
     ----------
     tool : str
         ``lm-eval``, ``inspect``, ``wide`` or ``epoch``.
     models, benchmarks, scores : pandas.DataFrame
-        As `Evals` takes them; families and compute that nobody has said are blank. Scores may have the further columns
-        ``stderr`` (standard error as the tool states it), ``n_shot`` and ``version``.
+        In the form of `Evals`; unknown families and compute are blank. Scores may have the further columns
+        ``stderr`` (standard error as the tool reports it), ``n_shot`` and ``version``.
     taken : pandas.DataFrame
         Columns ``benchmark``, ``name`` (in the tool), ``by`` (why it is this benchmark: ``mapping``, ``alias``,
-        ``name``; ``new`` if nothing that ships is called so), ``scores`` (how many).
+        ``name``; ``new`` if no shipped benchmark has this name), ``scores`` (how many).
     skipped : pandas.DataFrame
         Columns ``source``, ``model``, ``what``, ``reason``; one row for everything that was not taken.
     notes : tuple of str
-        What is worth knowing: other item counts than those that ship, unknown floors, mixed prompts.
+        Things to check: item counts that differ from the shipped ones, unknown floors, mixed prompts.
     conflicts : pandas.DataFrame
         After merging: columns ``table``, ``row``, ``column``, ``kept``, ``offered``.
 
@@ -71,21 +77,21 @@ class Imported:
 
     @property
     def to_fill(self) -> pd.DataFrame:
-        """Models without a family, which is needed, or whose compute is unknown: neither stated nor size and tokens.
+        """Models that lack a family, which is required, or compute: neither given nor implied by size and tokens.
 
-        Unknown compute is allowed: it is estimated with everything else, and tells less.
+        Unknown compute is allowed: it is estimated with everything else, and such a model is less informative.
         """
         size_known = self.models["params_b"].notna() & self.models["tokens_t"].notna()
         lacking = (self.models["family"] == "") | (self.models["flops"].isna() & ~size_known)
         return self.models[lacking].reset_index(drop=True)
 
     def evals(self, name: str = "evals") -> Evals:
-        """Make an `Evals` of the tables.
+        """Convert the tables to `Evals`.
 
         Raises
         ------
         EvalsError
-            Models lack a family, or something else is wrong; everything is listed.
+            Models lack a family, or something else is wrong; all problems are listed.
 
         Examples
         --------
@@ -106,13 +112,13 @@ class Imported:
         folder : str or pathlib.Path
             For ``models.csv``, ``benchmarks.csv`` and ``scores.csv``, which `read_evals` reads; made if needed.
         into : bool
-            Merge with the tables that are there: rows are added and blanks are filled. What is there is never
-            overwritten; where an import says otherwise, that is a conflict, and what is there is kept.
+            Merge with existing tables: rows are added and blanks are filled. Existing values are never overwritten;
+            where the import has another value, that is a conflict, and the existing one is kept.
 
         Returns
         -------
         Imported
-            What was written; after a merge the whole tables, with `conflicts`.
+            The tables that were written; after a merge the complete ones, with `conflicts`.
 
         Raises
         ------
@@ -175,3 +181,84 @@ class Imported:
             f"Imported from {self.tool}: {len(self.scores)} scores of {len(self.models)} models on "
             f"{len(self.benchmarks)} benchmarks; skipped: {len(self.skipped)}; models to fill in: {fill}"
         )
+
+
+# Merging with tables that exist
+
+
+def read_existing(folder: Path) -> dict[str, pd.DataFrame]:
+    """Read the tables of a folder without defaults: blanks stay blank.
+
+    Raises
+    ------
+    EvalsError
+        A file is missing or no CSV, or a value is not a number; all problems are listed. Blank families are allowed.
+    """
+    raw, problems = read_tables(folder)
+    tables = {name: table for name, table in raw.items() if table is not None}
+    for name, table in tables.items():
+        problems += coerce(name, table).problems
+    if problems:
+        raise tables_error(problems, files=True, where=str(folder))
+    for name, table in tables.items():
+        table.columns = table.columns.str.strip()
+        for column in table:
+            table[column] = table[column].str.strip()
+        for column in (c.name for c in TABLES[name] if c.holds == "number" and c.name in table):
+            # Python's own parser is exact to the last bit.
+            table[column] = [float(cell) if cell else math.nan for cell in table[column]]
+    return {name: table.reset_index(drop=True) for name, table in tables.items()}
+
+
+def merge_tables(
+    old: dict[str, pd.DataFrame], new: dict[str, pd.DataFrame]
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Add the rows of the new tables to the old ones and fill blanks; nothing is overwritten.
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+    conflicts : DataFrame
+        Columns ``table``, ``row``, ``column``, ``kept``, ``offered``.
+    """
+    conflicts: list[tuple[Any, ...]] = []
+    merged = {name: _merge(name, old[name], new[name], conflicts) for name in TABLES}
+    return merged, pd.DataFrame(conflicts, columns=["table", "row", "column", "kept", "offered"], dtype="str")
+
+
+def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tuple[Any, ...]]) -> pd.DataFrame:
+    keys = _KEYS[name]
+    columns = list(dict.fromkeys([*old.columns, *new.columns]))
+    rows: dict[tuple[str, ...], dict[Any, Any]] = {}
+    for row in old.to_dict("records"):
+        rows.setdefault(tuple(row[k] for k in keys), row)
+    for offered in new.to_dict("records"):
+        key = tuple(offered[k] for k in keys)
+        kept = rows.setdefault(key, offered)
+        differing = {c for c in offered if _differ(c, kept.get(c), offered[c])} - _PROVENANCE
+        conflicts += [
+            (name, " on ".join(key), c, cell_text(kept[c]), cell_text(offered[c])) for c in sorted(differing, key=str)
+        ]
+        if name == "scores" and differing:
+            continue
+        kept |= {c: v for c, v in offered.items() if _blank(kept.get(c)) and not _blank(v)}
+    table = pd.DataFrame(list(rows.values()), columns=columns)
+    numbers = [c for c in columns if any(f[c].dtype == float for f in (old, new) if c in f)]
+    return table.assign(
+        **{
+            c: table[c].astype(float) if c in numbers else table[c].astype(object).fillna("").astype("str")
+            for c in columns
+        }
+    )
+
+
+def _blank(value: Any) -> bool:
+    return value is None or value == "" or value != value
+
+
+def _differ(column: Any, kept: Any, offered: Any) -> bool:
+    if _blank(kept) or _blank(offered):
+        return False
+    if isinstance(kept, float) and isinstance(offered, float):
+        return not math.isclose(kept, offered, rel_tol=SAME_ITEMS if column == "items" else 1e-9, abs_tol=1e-12)
+    return bool(kept != offered)

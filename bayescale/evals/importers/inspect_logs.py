@@ -1,4 +1,4 @@
-"""Logs of Inspect (`inspect_ai`), read with its own data-frame reader."""
+"""Read logs of Inspect (`inspect_ai`) with its own data-frame reader."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import MissingDependencyError
-from bayescale.evals.importers.found import Found, Reading
-from bayescale.evals.importers.known import Names
+from bayescale.evals.importers.base import Names, ParsedScore, Reading
 
 TOOL = "inspect"
 
@@ -52,7 +51,7 @@ def read_inspect(source: Path, names: Names) -> Reading:
 
 
 def read_frame(table: pd.DataFrame, source: Path) -> Reading:
-    """Read what `inspect_ai.analysis.evals_df` returns: one row per log."""
+    """Read the data frame of `inspect_ai.analysis.evals_df`: one row per log."""
     reading = Reading(TOOL)
     for row in table.to_dict("records"):
         where, model, task = _relative(_text(row.get("log")), source), _text(row["model"]), _text(row["task_name"])
@@ -63,8 +62,8 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
         if not scores:
             reading.skip(where, task, "the log holds no metric", model)
         for metric, (score, stderr) in scores.items():
-            reading.found.append(
-                Found(
+            reading.parsed.append(
+                ParsedScore(
                     model, task, score, where, metric=metric, stderr=stderr,
                     items=_number(row.get("completed_samples")), version=_text(row.get("task_version")),
                     date=_text(row.get("created")),
@@ -74,19 +73,19 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
 
 
 def _scores(row: Mapping[Any, Any]) -> dict[str, tuple[float, float]]:
-    """Score and standard error by ``scorer,metric``: the headline, then the means of other scorers."""
-    found = {}
+    """Return score and standard error by ``metric,scorer``: the headline, then the means of other scorers."""
+    scores = {}
     headline = _number(row.get("score_headline_value"))
     if not math.isnan(headline):
         name = f"{_text(row.get('score_headline_metric'))},{_text(row.get('score_headline_name'))}"
-        found[name.rstrip(",")] = (headline, _number(row.get("score_headline_stderr")))
+        scores[name.rstrip(",")] = (headline, _number(row.get("score_headline_stderr")))
     for column, value in row.items():
         scorer, _, metric = str(column).removeprefix("score_").rpartition("_")
         if not str(column).startswith("score_") or scorer == "headline" or metric not in _MEANS:
             continue
         if not math.isnan(_number(value)):
-            found.setdefault(f"{metric},{scorer}", (_number(value), _number(row.get(f"score_{scorer}_stderr"))))
-    return found
+            scores.setdefault(f"{metric},{scorer}", (_number(value), _number(row.get(f"score_{scorer}_stderr"))))
+    return scores
 
 
 def _relative(log: str, source: Path) -> str:

@@ -1,4 +1,4 @@
-"""Results of EleutherAI's lm-evaluation-harness: JSON files, one per run, alone or in a folder per model.
+"""Read the results of EleutherAI's lm-evaluation-harness: JSON files, one per run, alone or in a folder per model.
 
 A run holds ``results`` (task -> ``metric,filter`` -> value, with ``metric_stderr,filter`` beside it),
 ``group_subtasks``, ``n-shot``, ``versions``, ``n-samples``, ``higher_is_better``, ``config`` and ``model_name``. Files
@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bayescale.evals.importers.found import Found, Reading
-from bayescale.evals.importers.known import Names
+from bayescale.evals.importers.base import Names, ParsedScore, Reading
 
 TOOL = "lm-eval"
 
@@ -29,8 +28,8 @@ _ABOUT = {"alias", "name", "sample_len", "sample_count", "samples"}
 def read_lm_eval(source: Path, names: Names, subtasks: bool = False) -> Reading:
     """Read every result file in and below a folder, or one file.
 
-    A group with a score of its own, such as ``mmlu``, is taken instead of its subtasks. Subtasks are taken where the
-    group has no score, where they are benchmarks that are known by name and the group is none, or with `subtasks`.
+    A group with a score of its own, such as ``mmlu``, is taken instead of its subtasks. Subtasks are taken if the group
+    has no score, if they match benchmarks by name and the group does not, or with `subtasks`.
     """
     reading = Reading(TOOL)
     files = sorted(source.rglob("*.json")) if source.is_dir() else [source]
@@ -54,20 +53,22 @@ def read_lm_eval(source: Path, names: Names, subtasks: bool = False) -> Reading:
 
 def _read_run(reading: Reading, names: Names, run: dict[str, Any], model: str, where: str, subtasks: bool) -> None:
     results: dict[str, dict[str, Any]] = {t: r for t, r in run["results"].items() if isinstance(r, dict)}
-    found = {task: list(_metrics(reading, run, task, model, where)) for task in results}
+    scores = {task: list(_metrics(reading, run, task, model, where)) for task in results}
     below = {g: [t for t in ts if t in results] for g, ts in (run.get("group_subtasks") or {}).items()}
-    known = {task for task, metrics in found.items() if any(names.match(*f.names) for f in metrics)}
+    matched = {task for task, metrics in scores.items() if any(names.match(*f.names) for f in metrics)}
     parts = {task: list(_descendants(task, below)) for task in results}
     wanted = [
         task
         for task in results
-        if found[task]
-        and not (any(found[p] for p in parts[task]) and (subtasks or (task not in known and known & set(parts[task]))))
+        if scores[task]
+        and not (
+            any(scores[p] for p in parts[task]) and (subtasks or (task not in matched and matched & set(parts[task])))
+        )
     ]
-    for task, metrics in found.items():
+    for task, metrics in scores.items():
         groups = [g for g in wanted if task in parts[g]]
-        if task in wanted and (task in known or not groups):
-            reading.found += metrics
+        if task in wanted and (task in matched or not groups):
+            reading.parsed += metrics
         elif task in wanted:
             reading.skip(where, task, f"part of {groups[-1]}, which is taken; with `subtasks` the parts are", model)
         elif metrics:
@@ -81,11 +82,11 @@ def _descendants(group: str, below: dict[str, list[str]]) -> Iterator[str]:
             yield from _descendants(task, below)
 
 
-def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where: str) -> Iterator[Found]:
-    """The metrics of a task that may be scores, the preferred one first."""
+def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where: str) -> Iterator[ParsedScore]:
+    """Yield the metrics of a task that may be scores, the preferred one first."""
     result = run["results"][task]
     higher = (run.get("higher_is_better") or {}).get(task) or {}
-    found = []
+    scores = []
     for key, value in result.items():
         metric, _, answers = key.partition(",")
         if key in _ABOUT or metric.endswith("_stderr"):
@@ -99,8 +100,8 @@ def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where
             reading.skip(where, f"{task} {key}", "the file does not say whether higher is better", model)
         else:
             stderr = result.get(f"{metric}_stderr,{answers}" if answers else f"{metric}_stderr")
-            found.append(
-                Found(
+            scores.append(
+                ParsedScore(
                     model, task, float(value), where,
                     metric=metric if answers in ("", "none") else f"{metric},{answers}",
                     stderr=float(stderr) if isinstance(stderr, int | float) else math.nan,
@@ -110,10 +111,10 @@ def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where
                     date=_date(run, where),
                 )
             )  # fmt: skip
-    yield from sorted(found, key=_preference)
+    yield from sorted(scores, key=_preference)
 
 
-def _preference(f: Found) -> tuple[int, int]:
+def _preference(f: ParsedScore) -> tuple[int, int]:
     metric, _, answers = f.metric.partition(",")
     return (
         METRICS.index(metric) if metric in METRICS else len(METRICS),

@@ -1,26 +1,21 @@
-"""`import_evals`: from the output of a tool to tables."""
+"""Import the output of an evaluation tool as tables, with the reader of its format."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.columns import TABLES, arrive
-from bayescale.evals.csvfile import read_table
 from bayescale.evals.importers import epoch, inspect_logs, lm_eval, wide
-from bayescale.evals.importers.assemble import assemble
-from bayescale.evals.importers.found import Reading
+from bayescale.evals.importers.assemble import assemble_tables
+from bayescale.evals.importers.base import NameMapping, Names, Reading, load_mapping
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.importers.known import Names
-from bayescale.evals.importers.mapping import Mapping, load_mapping
-from bayescale.evals.problems import Problem, tables_error
-from bayescale.evals.rules import broken_cells
+from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error
+from bayescale.evals.validation import broken_cells
 
 READERS: dict[str, Callable[..., Reading]] = {
     lm_eval.TOOL: lm_eval.read_lm_eval,
@@ -33,11 +28,11 @@ READERS: dict[str, Callable[..., Reading]] = {
 def import_evals(
     tool: str,
     source: str | Path,
-    mapping: str | Path | AnyMapping[str, Any] | Mapping | None = None,
+    mapping: str | Path | Mapping[str, Any] | NameMapping | None = None,
     models: str | Path | pd.DataFrame | None = None,
     **options: Any,
 ) -> Imported:
-    """Make tables of the output of an evaluation tool.
+    """Import the output of an evaluation tool as tables.
 
     Parameters
     ----------
@@ -48,20 +43,20 @@ def import_evals(
         training compute becomes ``flops_log10_sd``.
     source : str or pathlib.Path
         A folder or a file.
-    mapping : str, pathlib.Path, dict or Mapping, optional
-        What names mean: a YAML file, a mapping that ships (``"open-llm-leaderboard-1"``, ``"open-llm-leaderboard-2"``)
-        or the same as a dict; see `bayescale.evals.importers.Mapping`. Without one, a benchmark that ships is
+    mapping : str, pathlib.Path, dict or NameMapping, optional
+        What names mean: a YAML file, a shipped mapping (``"open-llm-leaderboard-1"``, ``"open-llm-leaderboard-2"``)
+        or the same as a dict; see `bayescale.evals.importers.NameMapping`. Without one, a shipped benchmark is
         recognised by its name or by an alias in ``data/benchmarks.csv``, and by nothing else.
     models : str, pathlib.Path or pandas.DataFrame, optional
-        What is known of the models: a CSV file with columns of `Evals.models`, such as a ``models_to_fill.csv`` that
-        has been filled in. Comes before what the tool says, which comes before the models that ship.
+        What is known about the models: a CSV file with columns of `Evals.models`, such as a ``models_to_fill.csv``
+        that has been filled in. It takes precedence over the tool, and the tool over the shipped models.
     **options
         ``subtasks=True``, for ``lm-eval``: take the subtasks of groups instead of the groups.
 
     Returns
     -------
     Imported
-        The tables, what was taken and skipped and why, and the models to fill in. Where a tool states standard errors,
+        The tables, what was taken and skipped and why, and the models to fill in. If a tool reports standard errors,
         the number of items of a benchmark is the effective one (median over models).
 
     Raises
@@ -94,7 +89,7 @@ def import_evals(
     names = Names(tool, load_mapping(mapping))
     facts = _facts(models)
     reading = READERS[tool](path, names, **options)
-    imported = assemble(reading, names, facts)
+    imported = assemble_tables(reading, names, facts)
     if imported.scores.empty:
         raise EvalsError(_nothing(str(source), imported))
     if unused := [m for m in facts if m not in set(imported.models["model"])]:
@@ -110,7 +105,7 @@ def _nothing(source: str, imported: Imported) -> str:
 
 
 def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]]:
-    """What the user says of models, by model and column, blanks left out."""
+    """Read what the user says about models, by model and column, without blanks."""
     if models is None:
         return {}
     problems: list[Problem] = []
@@ -124,14 +119,14 @@ def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]
     if table is not None:
         if "family" not in table:
             table = table.assign(family="")
-        arrived = arrive("models", table)
-        problems += arrived.problems
-        # A family that is still blank stays to be filled in.
-        problems += [p for p in broken_cells(arrived) if not (p.column == "family" and p.value == "")]
+        typed = coerce("models", table)
+        problems += typed.problems
+        # A blank family is allowed here: `Imported.to_fill` asks for it.
+        problems += [p for p in broken_cells(typed) if not (p.column == "family" and p.value == "")]
     if problems or table is None:
         raise tables_error([dataclasses.replace(p, table=name) for p in problems], files=True, where=where)
     columns = [c.name for c in TABLES["models"] if c.name in table and c.name != "model"]
-    frame = arrived.frame
+    frame = typed.frame
     assert frame is not None
     given = table[columns].map(lambda cell: not (cell is None or cell != cell or str(cell).strip() == "")).to_numpy()
     return {

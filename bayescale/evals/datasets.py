@@ -1,4 +1,4 @@
-"""Where evals come from: the sets that ship with the package, and directories of one's own."""
+"""Load the sets of evals that ship with the package, and read directories of your own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.csvfile import read_tables
 from bayescale.evals.evals import Evals
-from bayescale.evals.problems import tables_error
-from bayescale.evals.validate import inspect
+from bayescale.evals.tables import errors_only, read_tables, tables_error
+from bayescale.evals.validation import validate_tables
 from bayescale.shipped import shipped
 
 
@@ -71,18 +70,18 @@ def list_evals() -> pd.DataFrame:
 
 
 def read_evals(directory: str | Path) -> Evals:
-    """Read evaluations of one's own.
+    """Read evaluations from a directory of CSV files.
 
     Parameters
     ----------
     directory : str or pathlib.Path
         Holds ``models.csv``, ``benchmarks.csv`` and ``scores.csv`` in UTF-8, with the columns that `Evals` names. A
-        blank cell is an unknown figure.
+        blank cell is an unknown value.
 
     Returns
     -------
     Evals
-        Called as the directory is.
+        Its name is that of the directory.
 
     Raises
     ------
@@ -101,8 +100,8 @@ def read_evals(directory: str | Path) -> Evals:
     path = Path(directory)
     raw, problems = read_tables(path)
     if problems:
-        # What can be read is looked at too, so that everything is said at once.
-        problems += [p for p in inspect(raw)[1] if p.severity == "error"]
+        # The tables that can be read are validated too, so that one error lists all problems.
+        problems += errors_only(validate_tables(raw)[1])
         error = tables_error(problems, files=True, where=str(path))
         if not path.exists() and str(directory) in _sets():
             error.add_note(f"A set that ships with the package has this name: load_evals({str(directory)!r}).")
@@ -122,14 +121,14 @@ def _shipped_tables() -> dict[str, pd.DataFrame]:
     if problems:
         raise tables_error(problems, files=True, where="the tables that ship with bayescale")
     tables = {name: table for name, table in raw.items() if table is not None}
-    # What other tools call a benchmark is for importers: it says nothing of the data, and is no part of its identity.
+    # Aliases serve importers only: they say nothing of the data, and are no part of its identity.
     return tables | {"benchmarks": tables["benchmarks"].drop(columns="aliases")}
 
 
 def _part(tables: dict[str, pd.DataFrame], chosen: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """Models of one kind, benchmarks of some suites, and of both those that have scores together.
+    """Select the models of one kind and the benchmarks of some suites, as far as they have scores together.
 
-    Works on tables as read: cutting first and validating then saves most of the time.
+    It works on tables as read: to select first and validate then saves most of the time.
     """
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
     models = models[models["kind"] == chosen["kind"]]

@@ -1,25 +1,31 @@
-"""All that must hold of the three tables, checked once, on the way in.
+"""Validate the three tables: a table of rules for single cells, and functions for what concerns several rows or tables.
 
-The rules for single cells are a list in `rules`; what concerns several rows or tables (duplicates, unknown names,
-notes) are functions here. Nothing here raises: problems are returned.
+Nothing here raises: problems are returned.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import suggest
-from bayescale.evals.columns import TABLES, Arrived, arrive
-from bayescale.evals.compute import training_flops
-from bayescale.evals.csvfile import read_tables
-from bayescale.evals.problems import Problem, errors_only
-from bayescale.evals.rules import broken_cells
+from bayescale.evals.tables import (
+    KINDS,
+    SMALLEST_FLOPS,
+    TABLES,
+    Problem,
+    TypedTable,
+    coerce,
+    errors_only,
+    read_tables,
+    training_flops,
+)
 
 # A family offset or a benchmark's slope that stands on fewer values than this is mostly its prior.
 FEW_SCORES = 3
@@ -27,7 +33,115 @@ FEW_SCORES = 3
 FAR_FROM_ESTIMATE = 30
 
 
-def _repeated_names(table: Arrived, column: str) -> Iterator[Problem]:
+# Single cells
+
+
+class Rule(NamedTuple):
+    """A rule for the cells of a column: those for which `broken` is true have this problem."""
+
+    table: str
+    column: str
+    broken: Callable[[pd.Series], pd.Series]
+    message: str
+    remedy: str
+
+
+def _blank(s: pd.Series) -> pd.Series:
+    return s == ""
+
+
+def _unprintable(s: pd.Series) -> pd.Series:
+    return pd.Series([not v.isprintable() for v in s], index=s.index, dtype=bool)
+
+
+def _not_positive(s: pd.Series) -> pd.Series:
+    return (s <= 0) | np.isinf(s)
+
+
+def _count(s: pd.Series) -> pd.Series:
+    # A million billions: a plain count was written where the unit is billions or trillions.
+    return (s >= 1e6) & ~np.isinf(s)
+
+
+_ODD_NAME = "the name holds a line break, tab or other invisible character"
+_UNKNOWN = "leave the cell blank if it is unknown"
+
+RULES = (
+    Rule("models", "model", _blank, "a model needs a name", "fill it in"),
+    Rule("models", "model", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
+    Rule("models", "family", _blank, "a model needs a family", "name one; its own name if it stands alone"),
+    Rule("models", "family", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
+    Rule("models", "kind", lambda s: ~s.isin(KINDS), "no such kind of model", f"write {' or '.join(KINDS)}"),
+    Rule("models", "params_b", _not_positive, "parameters must be positive and finite", _UNKNOWN),
+    Rule("models", "params_b", _count, "too many: the unit is 10^9", "divide by 1e9"),
+    Rule("models", "tokens_t", _not_positive, "training tokens must be positive and finite", _UNKNOWN),
+    Rule("models", "tokens_t", _count, "too many: the unit is 10^12", "divide by 1e12"),
+    Rule("models", "flops", _not_positive, "training compute must be positive and finite", _UNKNOWN),
+    Rule(
+        "models",
+        "flops",
+        lambda s: (s > 0) & (s < SMALLEST_FLOPS),
+        "too little compute for a language model: it looks like a log10 or a figure in units of 10^21",
+        "write plain FLOP, for example 8.4e22",
+    ),
+    Rule("models", "flops_log10_sd", lambda s: (s < 0) | np.isinf(s), "must be finite and not negative", _UNKNOWN),
+    Rule("benchmarks", "benchmark", _blank, "a benchmark needs a name", "fill it in"),
+    Rule("benchmarks", "benchmark", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
+    Rule(
+        "benchmarks",
+        "items",
+        lambda s: s.notna() & ((s < 1) | np.isinf(s) | (s != s.round())),
+        "the number of test items must be a whole number, 1 or more",
+        "leave the cell blank if the score is no proportion of items",
+    ),
+    Rule(
+        "benchmarks",
+        "floor",
+        lambda s: ~s.between(0, 1),
+        "the floor must lie in [0, 1]",
+        "give the expected score of a guesser, 0 for open-ended tasks",
+    ),
+    Rule("benchmarks", "ceiling", lambda s: ~s.between(0, 1), "the ceiling must lie in [0, 1]", "blank means 1"),
+    Rule("scores", "model", _blank, "a score needs a model", "fill it in, or remove the row"),
+    Rule("scores", "benchmark", _blank, "a score needs a benchmark", "fill it in, or remove the row"),
+    Rule("scores", "score", pd.isna, "a score is needed", "remove the row: a score not observed has no row"),
+    Rule("scores", "score", np.isinf, "a score must be finite", "correct it, or remove the row"),
+    Rule(
+        "scores",
+        "score",
+        lambda s: (s > 1) & (s <= 100),
+        "outside [0, 1], looks like a percentage",
+        "divide by 100",
+    ),
+    Rule(
+        "scores",
+        "score",
+        lambda s: (s < 0) | ((s > 100) & ~np.isinf(s)),
+        "outside [0, 1]",
+        "rescale it to a share of the best possible score, or remove the row",
+    ),
+)
+
+
+def broken_cells(table: TypedTable) -> Iterator[Problem]:
+    """Yield a problem for every cell that breaks a rule, unless the cell has a problem already."""
+    if table.frame is None:
+        return
+    reported = table.reported
+    for rule in (r for r in RULES if r.table == table.name):
+        column = table.frame[rule.column]
+        broken = np.flatnonzero(rule.broken(column))
+        for line, value in zip(table.lines[broken].tolist(), column.iloc[broken].tolist(), strict=True):
+            if (line, rule.column) not in reported:
+                # A blank is a blank in every column; NaN would not even equal itself.
+                value = "" if value != value else value
+                yield Problem(table.name, line, rule.column, value, rule.message, rule.remedy)
+
+
+# Several rows or tables
+
+
+def _repeated_names(table: TypedTable, column: str) -> Iterator[Problem]:
     if table.frame is None:
         return
     names = table.frame[column]
@@ -37,7 +151,7 @@ def _repeated_names(table: Arrived, column: str) -> Iterator[Problem]:
         yield Problem(table.name, int(table.lines[i]), column, names.iloc[i], message, remedy, earlier=first)
 
 
-def _floors_over_ceilings(benchmarks: Arrived) -> Iterator[Problem]:
+def _floors_over_ceilings(benchmarks: TypedTable) -> Iterator[Problem]:
     if benchmarks.frame is None:
         return
     floor, ceiling = benchmarks.frame["floor"], benchmarks.frame["ceiling"]
@@ -46,25 +160,25 @@ def _floors_over_ceilings(benchmarks: Arrived) -> Iterator[Problem]:
         yield Problem("benchmarks", int(benchmarks.lines[i]), "floor", floor.iloc[i], message, "correct one of the two")
 
 
-def _unknown_names(scores: Arrived, names: Arrived, column: str) -> Iterator[Problem]:
+def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterator[Problem]:
     if scores.frame is None or names.frame is None:
         return
-    known = set(names.frame[column])
+    names_in_table = set(names.frame[column])
     given = scores.frame[column]
 
     @functools.cache
     def nearest(name: str) -> str:
-        return suggest(name, known, column).removeprefix(f"There is no {column} {name!r}.").removesuffix(".")
+        return suggest(name, names_in_table, column).removeprefix(f"There is no {column} {name!r}.").removesuffix(".")
 
     # Cached: the search is slow, and a name that is missing is usually missing from many rows.
-    for i in np.flatnonzero(~given.isin(known) & (given != "")):
+    for i in np.flatnonzero(~given.isin(names_in_table) & (given != "")):
         message = f"not in the table of {names.name}.{nearest(given.iloc[i])}"
         remedy = f"correct the name, or add it to the {names.name}"
         yield Problem("scores", int(scores.lines[i]), column, given.iloc[i], message.removesuffix("."), remedy)
 
 
-def _repeated_scores(scores: Arrived) -> Iterator[Problem]:
-    """Two scores for one cell: an error if they differ, and a note, with the first one kept, if they do not."""
+def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
+    """Yield a problem for every repeated score of a model on a benchmark: an error if it differs, else a note."""
     if scores.frame is None:
         return
     frame = scores.frame.assign(line=scores.lines)
@@ -84,7 +198,7 @@ def _repeated_scores(scores: Arrived) -> Iterator[Problem]:
 
 
 def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
-    """What is allowed, and worth knowing, about tables whose rows are in order.
+    """Find what is unusual but allowed in valid tables.
 
     Parameters
     ----------
@@ -118,13 +232,13 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
     return notes
 
 
-def inspect(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, Arrived], list[Problem]]:
-    """Bring the tables into their types and find all problems; a table given as None is passed over.
+def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, TypedTable], list[Problem]]:
+    """Convert the tables to their types and find all errors; a table given as None is skipped.
 
-    When there are no errors, the frames that come back are fit for use: repeated scores are dropped, each with a note.
+    Repeated scores are dropped from the tables returned, each with a note.
     """
     empty = np.array([], dtype=int)
-    tables = {n: Arrived(n, None, empty) if (t := raw[n]) is None else arrive(n, t) for n in TABLES}
+    tables = {n: TypedTable(n, None, empty) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
     problems = [p for t in tables.values() for p in t.problems]
     for table in tables.values():
@@ -144,7 +258,7 @@ def inspect(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, Arrived],
 
 
 def find_problems(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
-    """Find everything that is wrong with, or noteworthy about, three tables.
+    """Find all errors in three tables, and what is unusual but allowed.
 
     Parameters
     ----------
@@ -165,12 +279,12 @@ def find_problems(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.Dat
     >>> [(p.table, p.row, p.column) for p in find_problems(models, benchmarks, scores) if p.severity == "error"]
     [('models', 2, 'flops'), ('scores', 2, 'score')]
     """
-    tables, problems = inspect({"models": models, "benchmarks": benchmarks, "scores": scores})
+    tables, problems = validate_tables({"models": models, "benchmarks": benchmarks, "scores": scores})
     return problems + _notes(tables, problems)
 
 
 def check_directory(path: str | Path) -> list[Problem]:
-    """Find everything that is wrong with, or noteworthy about, the tables in a directory; raises nothing.
+    """Find all errors in the tables of a directory, and what is unusual but allowed; never raise.
 
     Parameters
     ----------
@@ -188,12 +302,12 @@ def check_directory(path: str | Path) -> list[Problem]:
     'there is no such directory'
     """
     raw, problems = read_tables(Path(path))
-    tables, found = inspect(raw)
-    problems += found
+    tables, in_tables = validate_tables(raw)
+    problems += in_tables
     return problems + _notes(tables, problems)
 
 
-def _notes(tables: dict[str, Arrived], problems: list[Problem]) -> list[Problem]:
+def _notes(tables: dict[str, TypedTable], problems: list[Problem]) -> list[Problem]:
     frames = [t.frame for t in tables.values() if t.frame is not None]
     # What a table with errors lacks would only repeat the errors.
     if len(frames) < len(tables) or errors_only(problems):

@@ -1,0 +1,359 @@
+"""What all importers share: name mappings, the registry of shipped benchmarks and models, and parsed scores."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bayescale.errors import EvalsError, suggest
+from bayescale.evals.tables import TABLES, read_table
+from bayescale.shipped import shipped
+
+# Folder of the shipped mappings, and the column of ``benchmarks.csv`` that holds the aliases.
+FOLDER = "mappings"
+ALIASES = "aliases"
+
+# Item counts that differ by less are taken for the same: averages over subjects of unlike size shift them.
+SAME_ITEMS = 0.05
+
+
+# Name mappings
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Target(_Part):
+    """The benchmark that a name of the tool stands for, with optional columns of its own.
+
+    Attributes
+    ----------
+    benchmark : str
+        Its name in the tables.
+    title, metric, items, floor, ceiling, testlet, suite
+        Columns of the benchmarks; missing ones come from the shipped benchmark of this name, if there is one.
+    scale : float, optional
+        What its scores are divided by.
+    stderr : str, optional
+        In a table: the column with the standard errors of these scores, on the same scale.
+    """
+
+    benchmark: Annotated[str, Field(min_length=1)]
+    title: str | None = None
+    metric: str | None = None
+    items: Annotated[int | None, Field(ge=1)] = None
+    floor: Annotated[float | None, Field(ge=0, lt=1)] = None
+    ceiling: Annotated[float | None, Field(gt=0, le=1)] = None
+    testlet: str | None = None
+    suite: str | None = None
+    scale: Annotated[float | None, Field(gt=0)] = None
+    stderr: str | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Columns of the benchmarks that the mapping gives."""
+        return self.model_dump(exclude={"benchmark", "scale", "stderr"}, exclude_none=True)
+
+
+def _target(value: Any) -> Any:
+    return {"benchmark": value} if isinstance(value, str) else value
+
+
+class NameMapping(_Part):
+    """A mapping file: what the names of a tool or of a table mean.
+
+    Attributes
+    ----------
+    benchmarks : dict
+        By name in the tool (a task, ``task/metric``, ``task/metric,filter``, or a column of a table): the benchmark's
+        name, or a `Target` with more about it, or null to leave it out.
+    models : dict of str to str
+        Other names for models.
+    columns : dict of str to str
+        In a table: which column holds what. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``confidence``,
+        ``date`` and the columns of the models (``family``, ``params_b``, ``flops``, ...).
+    values : dict
+        In a table: by column, what its words mean here, such as ``{Type: {pretrained: base}}``.
+    where : dict
+        In a table: by column, the values of the rows to take.
+    scale : float
+        What all scores are divided by: 100 for percentages.
+
+    Examples
+    --------
+    >>> NameMapping(benchmarks={"arc": "ARC-C", "Average": None}, scale=100).benchmarks["arc"].benchmark
+    'ARC-C'
+    """
+
+    benchmarks: dict[str, Annotated[Target | None, BeforeValidator(_target)]] = {}
+    models: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    values: dict[str, dict[str, str]] = {}
+    where: dict[str, list[str]] = {}
+    scale: Annotated[float, Field(gt=0)] = 1.0
+
+    def scale_of(self, name: str) -> float:
+        """Return the number by which the scores under a name of the tool are divided."""
+        target = self.benchmarks.get(name)
+        return self.scale if target is None or target.scale is None else target.scale
+
+
+def load_mapping(given: str | Path | Mapping[str, Any] | NameMapping | None) -> NameMapping:
+    """Load a name mapping from a YAML file, from the name of a shipped one, or from a dict of the same form.
+
+    Raises
+    ------
+    EvalsError
+        There is no such file, it is not YAML, or entries are invalid; the message lists all of them.
+
+    Examples
+    --------
+    >>> load_mapping("open-llm-leaderboard-2").columns["model"]
+    'fullname'
+    """
+    if given is None:
+        return NameMapping()
+    if isinstance(given, NameMapping):
+        return given
+    what = "the mapping"
+    if not isinstance(given, Mapping):
+        path = _mapping_file(given)
+        what = f"the mapping {path.name}"
+        try:
+            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise EvalsError(f"Cannot read {what}: {error}") from error
+    try:
+        return NameMapping.model_validate(given)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise EvalsError("\n".join([f"{len(lines)} problem(s) in {what}:", *lines])) from None
+
+
+def _mapping_file(given: str | Path) -> Path:
+    if (path := Path(given)).is_file():
+        return path
+    shipped_files = {p.stem: p for p in (shipped("data") / FOLDER).glob("*.yaml")}
+    if str(given) in shipped_files:
+        return shipped_files[str(given)]
+    if path.suffix or path.parent != Path():
+        raise EvalsError(f"There is no mapping file {str(given)!r}.")
+    raise EvalsError(f"{suggest(str(given), shipped_files, 'mapping')} Or give a YAML file of your own.")
+
+
+# The registry of shipped benchmarks and models
+
+
+@dataclass(frozen=True)
+class Match:
+    """The benchmark that a name of the tool stands for, and the evidence: ``mapping``, ``alias`` or ``name``."""
+
+    target: Target
+    by: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Resolve the names of one tool to benchmarks: by mapping, alias or exact name, never by likeness.
+
+    Attributes
+    ----------
+    tool : str
+        Whose aliases count: ``lm-eval``, ``inspect``, ``epoch``.
+    mapping : NameMapping
+        Takes precedence over aliases and names.
+    """
+
+    tool: str
+    mapping: NameMapping = field(default_factory=NameMapping)
+
+    def match(self, *names: str) -> Match | None:
+        """Find the benchmark that the first matching name stands for; None if no name matches."""
+        for name in names:
+            if (target := self.mapping.benchmarks.get(name)) is not None:
+                return Match(target, "mapping")
+        aliases = shipped_aliases(self.tool)
+        for name in names:
+            if name in aliases:
+                return Match(Target(benchmark=aliases[name]), "alias")
+        for name in names:
+            if name in shipped_benchmarks():
+                return Match(Target(benchmark=name), "name")
+        return None
+
+    def left_out(self, *names: str) -> bool:
+        """Return whether the mapping leaves out the first of these names that it lists."""
+        listed = [n for n in names if n in self.mapping.benchmarks]
+        return bool(listed) and self.mapping.benchmarks[listed[0]] is None
+
+    def near(self, name: str) -> list[str]:
+        """Return similar names, for a question to the user."""
+        words = {w.lower(): b for b in shipped_benchmarks() for w in [b]} | {
+            a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()
+        }
+        return list(dict.fromkeys(words[w] for w in difflib.get_close_matches(name.lower(), words, n=2, cutoff=0.75)))
+
+
+@functools.cache
+def shipped_benchmarks() -> dict[str, dict[str, str]]:
+    """Read the rows of ``data/benchmarks.csv`` by benchmark, cells as text."""
+    return _shipped_rows("benchmarks", "benchmark")
+
+
+@functools.cache
+def shipped_models() -> dict[str, dict[str, str]]:
+    """Read the rows of ``data/models.csv`` by model, cells as text; only the columns that all tables have."""
+    columns = [c.name for c in TABLES["models"]]
+    return {name: {c: row[c] for c in columns if row.get(c)} for name, row in _shipped_rows("models", "model").items()}
+
+
+@functools.cache
+def shipped_aliases(tool: str) -> dict[str, str]:
+    """Read the column ``aliases`` for one tool: benchmarks by ``task`` or ``task/metric``.
+
+    A cell holds ``tool:task`` or ``tool:task/metric``, separated by ";".
+    """
+    benchmarks: dict[str, str] = {}
+    for benchmark, row in shipped_benchmarks().items():
+        for alias in filter(None, map(str.strip, row[ALIASES].split(";"))):
+            whose, _, name = alias.partition(":")
+            if whose == tool:
+                benchmarks[name] = benchmark
+    return benchmarks
+
+
+def _shipped_rows(table: str, key: str) -> dict[str, dict[Any, Any]]:
+    frame, problems = read_table(shipped("data"), table)
+    assert isinstance(frame, pd.DataFrame), problems
+    return {row[key]: row for row in frame.to_dict("records")}
+
+
+# Parsed scores
+
+
+@dataclass(frozen=True)
+class ParsedScore:
+    """One score as a tool reports it.
+
+    Attributes
+    ----------
+    model, task : str
+        As the tool calls them.
+    metric : str
+        The metric and, after a comma, the filter of answers; empty where a tool has one score per task.
+    score : float
+    source : str
+        The file, relative to what was imported.
+    stderr : float
+        Standard error of `score`; NaN if the tool gives none.
+    items : float
+        Samples that were scored; NaN if unknown.
+    n_shot, version : str
+        Solved examples in the prompt, and version of the task, as the tool says.
+    date : str
+        Time of the measurement, in a form that sorts; of two results of one task the later counts.
+    """
+
+    model: str
+    task: str
+    score: float
+    source: str
+    metric: str = ""
+    stderr: float = math.nan
+    items: float = math.nan
+    n_shot: str = ""
+    version: str = ""
+    date: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names under which a mapping may list it, most precise first: ``task/metric,filter`` to ``task``."""
+        metric, _, answers = self.metric.partition(",")
+        precise = [self.metric] if answers else []
+        return (*(f"{self.task}/{m}" for m in [*precise, metric] if m), self.task)
+
+    @property
+    def label(self) -> str:
+        """Task and metric, for messages."""
+        return f"{self.task} {self.metric}".strip()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A result that was not taken: its file, its model, what it is, and the reason."""
+
+    source: str
+    model: str
+    what: str
+    reason: str
+
+
+@dataclass
+class Reading:
+    """The output of a reader: parsed scores, skipped results, facts about models, and notes.
+
+    `parsed` holds the metrics of a task in order of preference. `facts` has, by model, values of columns of the models.
+    """
+
+    tool: str
+    parsed: list[ParsedScore] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def skip(self, source: str, what: str, reason: str, model: str = "") -> None:
+        """Record a result that is not taken, with the reason."""
+        self.skipped.append(Skipped(source, model, what, reason))
+
+    def learn(self, model: str, column: str, value: Any) -> None:
+        """Record a fact about a model; the first value counts, and a different one gives a note."""
+        facts = self.facts.setdefault(model, {})
+        if column in facts and facts[column] != value:
+            self.note(f"{model} has several values of {column}: {facts[column]} is kept, {value} is not")
+        facts.setdefault(column, value)
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def effective_count(score: Any, stderr: Any) -> np.ndarray:
+    """Return the number of items of which a proportion would have this standard error.
+
+    Tools estimate the standard error of a mean of n zeros and ones as sqrt(s (1 - s) / (n - 1)), s being the mean; this
+    is that equation solved for n. For a mean over subjects, clustered questions or shares of a point, which have
+    another standard error, it is the number of independent items that would tell as much.
+
+    Parameters
+    ----------
+    score, stderr : array_like
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray
+        NaN where the standard error is unknown or says nothing: zero, or a score of 0 or 1.
+
+    Examples
+    --------
+    >>> import math
+    >>> effective_count([0.5, 0.0], [math.sqrt(0.25 / 39), 0.0]).round(6).tolist()
+    [40.0, nan]
+    """
+    score, stderr = np.broadcast_arrays(np.asarray(score, dtype=float), np.asarray(stderr, dtype=float))
+    count = np.full(score.shape, np.nan)
+    tells = (stderr > 0) & (score > 0) & (score < 1)
+    count[tells] = 1 + score[tells] * (1 - score[tells]) / stderr[tells] ** 2
+    return count

@@ -1,0 +1,399 @@
+"""The three tables: their columns and types, their CSV files, and the problems that can be found in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import EvalsError
+
+KINDS = ("base", "instruct")
+
+# FLOP. Less than any language model worth the name; more than any log10, or any figure in units of 10^18 or 10^21.
+SMALLEST_FLOPS = 1e15
+
+# Index name of a table that was read from a file: the index then holds the line numbers.
+LINE = "line"
+
+# A message longer than a screen hides the first lines, which matter most; the rest is on `TablesError.problems`.
+MOST_SHOWN = 50
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
+
+
+class Column(NamedTuple):
+    """A column: its name, its type, and the value that replaces a blank (None: a blank is an error)."""
+
+    name: str
+    holds: Literal["id", "text", "number", "flag"]
+    default: Any = None
+
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "models": (
+        Column("model", "id"),
+        Column("family", "id"),
+        Column("kind", "text", "base"),
+        Column("code", "flag", False),
+        Column("params_b", "number", math.nan),
+        Column("tokens_t", "number", math.nan),
+        Column("flops", "number", math.nan),
+        Column("flops_log10_sd", "number", math.nan),
+        Column("released", "text", ""),
+    ),
+    "benchmarks": (
+        Column("benchmark", "id"),
+        Column("title", "text", ""),
+        Column("metric", "text", ""),
+        Column("items", "number", math.nan),
+        Column("floor", "number", 0.0),
+        Column("ceiling", "number", 1.0),
+        Column("testlet", "text", ""),
+        Column("suite", "text", ""),
+        Column("source", "text", ""),
+    ),
+    "scores": (
+        Column("model", "id"),
+        Column("benchmark", "id"),
+        Column("score", "number"),
+        Column("source", "text", ""),
+    ),
+}
+
+
+def training_flops(params_b: Any, tokens_t: Any) -> Any:
+    """Estimate the training compute of a dense transformer: six times parameters times tokens.
+
+    Parameters
+    ----------
+    params_b : float, array or Series
+        10^9 parameters.
+    tokens_t : float, array or Series
+        10^12 tokens.
+
+    Returns
+    -------
+    float, array or Series
+        FLOP (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+
+    Examples
+    --------
+    >>> f"{training_flops(70.0, 2.0):.1e}"
+    '8.4e+23'
+    """
+    return 6 * (params_b * 1e9) * (tokens_t * 1e12)
+
+
+# Problems
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An error or a note about one place in the tables.
+
+    Attributes
+    ----------
+    table : str
+        ``"models"``, ``"benchmarks"`` or ``"scores"``; empty when the directory itself is meant.
+    row : int or None
+        Line in the CSV file, the header being line 1; row ``i`` of a DataFrame counts as line ``i + 2``. None when
+        the table as a whole is meant.
+    column : str or None
+        The column, or None when the whole row is meant.
+    value : object
+        The value of the cell.
+    message, remedy : str
+        What is wrong, and what to do.
+    severity : {"error", "note"}
+        A note leaves the tables usable.
+    earlier : int or None
+        For a duplicate: the row, counted as above, of the first occurrence.
+
+    Examples
+    --------
+    >>> print(Problem("scores", 12, "score", 57.3, "looks like a percentage", "divide by 100"))
+    scores.csv line 12, column score: 57.3 — looks like a percentage; divide by 100
+    """
+
+    table: str
+    row: int | None
+    column: str | None
+    value: Any
+    message: str
+    remedy: str
+    severity: Literal["error", "note"] = "error"
+    earlier: int | None = None
+
+    def __str__(self) -> str:
+        return self.describe(files=True)
+
+    def describe(self, files: bool) -> str:
+        """Return one line of text; with `files` the place is a line of a CSV file, else a position in a DataFrame."""
+        place = f"{self.table}.csv" if files and self.table else self.table or "directory"
+        if self.row is not None:
+            place += f" line {self.row}" if files else f".iloc[{self.row - 2}]" if self.row > 1 else ""
+        if self.column is not None:
+            place += f", column {self.column}"
+        earlier = ""
+        if self.earlier is not None:
+            earlier = f" (line {self.earlier})" if files else f" (.iloc[{self.earlier - 2}])"
+        return f"{place}: {_quoted(self.value)}{self.message}{earlier}; {self.remedy}"
+
+
+def _quoted(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and not value:
+        return "blank — "
+    return f"{value:.15g} — " if isinstance(value, float) else f"{str(value)!r} — "
+
+
+class TablesError(EvalsError):
+    """The tables hold errors; `problems` lists all of them.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        All errors, including those that the message has no room for.
+    """
+
+    def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+def tables_error(problems: Sequence[Problem], files: bool, where: str = "the tables") -> TablesError:
+    """Make one error that lists every problem on its own line, up to `MOST_SHOWN`."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = [f"{count} in {where}:"]
+    lines += [f"  {p.describe(files)}" for p in problems[:MOST_SHOWN]]
+    if len(problems) > MOST_SHOWN:
+        lines.append(f"  ... and {len(problems) - MOST_SHOWN} more: see the attribute `problems` of this error")
+    return TablesError("\n".join(lines), problems)
+
+
+def errors_only(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems of severity ``"error"``, which make the tables unusable."""
+    return [p for p in problems if p.severity == "error"]
+
+
+# Types
+
+
+@dataclass
+class TypedTable:
+    """A table whose columns have their types, with the line of every row and the problems of the conversion.
+
+    `frame` is None when a required column is missing; nothing more can then be checked in this table.
+    """
+
+    name: str
+    frame: pd.DataFrame | None
+    lines: np.ndarray
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def reported(self) -> set[tuple[int | None, str | None]]:
+        """Cells that already have a problem, and need no second one."""
+        return {(p.row, p.column) for p in self.problems}
+
+
+def has_file_lines(table: Any) -> bool:
+    """Return whether the index of the table holds the line numbers of a file."""
+    index = getattr(table, "index", None)
+    return isinstance(index, pd.Index) and index.name == LINE and pd.api.types.is_integer_dtype(index)
+
+
+def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
+    """Convert a table to its types: known columns first, defaults filled in, other columns kept as text."""
+    if not isinstance(raw, pd.DataFrame):
+        problem = Problem(name, None, None, type(raw).__name__, "not a table", "give a pandas DataFrame")
+        return TypedTable(name, None, np.array([], dtype=int), [problem])
+    lines = np.asarray(raw.index, dtype=int) if has_file_lines(raw) else np.arange(len(raw)) + 2
+    raw = raw.set_axis([str(c).strip() for c in raw.columns], axis=1).reset_index(drop=True)
+    table = TypedTable(name, None, lines, _header_problems(name, list(raw.columns)))
+    if table.problems:
+        return table
+    values: dict[str, pd.Series] = {}
+    for column in TABLES[name]:
+        given = raw[column.name] if column.name in raw else pd.Series([None] * len(raw), dtype=object)
+        values[column.name] = _typed(column, given, table)
+    for extra in raw.columns.drop(list(values), errors="ignore"):
+        values[extra] = _texts(raw[extra], "")
+    if name == "benchmarks":
+        values["title"] = values["title"].where(values["title"] != "", values["benchmark"])
+    table.frame = pd.DataFrame(values)
+    return table
+
+
+def _header_problems(name: str, columns: list[str]) -> list[Problem]:
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+        return [Problem(name, 1, None, columns[0], "cells are not separated by commas", "save the file with commas")]
+    repeated = [
+        Problem(name, 1, column, None, "the column is there twice", "remove or rename one of them")
+        for column in sorted({c for c in columns if columns.count(c) > 1})
+    ]
+    has = f"the columns are {', '.join(columns)}" if columns else "there are no columns"
+    return repeated + [
+        Problem(name, 1, c.name, None, "the column is missing", f"add or rename it: {has}")
+        for c in TABLES[name]
+        if c.default is None and c.name not in columns
+    ]
+
+
+def _typed(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
+    if column.holds in ("id", "text"):
+        return _texts(given, column.default or "")
+    if column.holds == "flag":
+        return _flags(column, given, table)
+    numbers = _numbers(column, given, table)
+    return numbers if column.default is None else numbers.fillna(column.default)
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value != value:
+        return ""
+    # One kind of line end, as a CSV file cannot keep them apart.
+    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def _texts(given: pd.Series, default: str) -> pd.Series:
+    return pd.Series([_text(v) or default for v in given], dtype="str")
+
+
+def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
+    if pd.api.types.is_float_dtype(given) or pd.api.types.is_integer_dtype(given):
+        return pd.Series(given.to_numpy(dtype=np.float64, na_value=np.nan))
+    remedy = "write a plain number, or leave the cell blank if it is unknown"
+    if column.default is None:
+        remedy = "write a plain number such as 0.573, or remove the row"
+    # Cell by cell with Python's own parser: it is exact to the last bit, and every bad cell can be named.
+    numbers = np.full(len(given), np.nan)
+    for i, value in enumerate(given):
+        text = _text(value)
+        if not text:
+            continue
+        try:
+            if "_" in text or isinstance(value, (bool, np.bool_)):
+                raise ValueError
+            numbers[i] = float(text)
+        except ValueError:
+            numbers[i] = np.nan
+        if math.isnan(numbers[i]):
+            table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, "not a number", remedy))
+    return pd.Series(numbers)
+
+
+def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
+    flags = np.zeros(len(given), dtype=bool)
+    for i, value in enumerate(given):
+        text = _text(value).lower().removesuffix(".0")
+        if text in _FLAGS:
+            flags[i] = _FLAGS[text]
+        else:
+            message, remedy = "neither true nor false", "write true or false; blank means false"
+            table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, message, remedy))
+    return pd.Series(flags)
+
+
+# CSV files
+
+
+def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Problem]]:
+    """Read ``name.csv`` as text.
+
+    Returns
+    -------
+    table : pandas.DataFrame or None
+        All cells are strings; the index, named ``"line"``, holds the line on which a row begins. None when the file
+        cannot be read as a table.
+    problems : list of Problem
+        What is wrong with the file as a file: missing, not UTF-8, rows of the wrong length.
+    """
+    path = directory / f"{name}.csv"
+    try:
+        # utf-8-sig also reads plain UTF-8; spreadsheets write the byte-order mark that it takes away.
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        needed = ", ".join(f"{t}.csv" for t in TABLES)
+        return None, [Problem(name, None, None, None, f"there is no such file in {directory}", f"needed: {needed}")]
+    except OSError as error:
+        return None, [Problem(name, None, None, None, f"cannot be read: {error}", "make it a readable file")]
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        return None, [Problem(name, line, None, None, "this is not UTF-8 text", "save the file as UTF-8")]
+
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    problems: list[Problem] = []
+    # The standard library's reader counts lines, which pandas does not.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    before = 0
+    try:
+        for cells in reader:
+            line, before = before + 1, reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = cells
+            elif len(cells) != len(header):
+                message = f"the row has {len(cells)} cells, the header {len(header)}"
+                remedy = 'add the missing commas, or put "quotes" around a cell that holds a comma'
+                problems.append(Problem(name, line, None, None, message, remedy))
+            else:
+                rows.append(cells)
+                lines.append(line)
+    except csv.Error as error:
+        remedy = 'look for an unbalanced " from there on'
+        return None, [*problems, Problem(name, before + 1, None, None, f"cannot be read as CSV ({error})", remedy)]
+    if not header:
+        remedy = f"write a header: {','.join(c.name for c in TABLES[name])}"
+        return None, [Problem(name, None, None, None, "the file is empty", remedy)]
+    return pd.DataFrame(rows, columns=header, index=pd.Index(lines, name=LINE, dtype="int64"), dtype="str"), problems
+
+
+def read_tables(directory: Path) -> tuple[dict[str, pd.DataFrame | None], list[Problem]]:
+    """Read the three files of a directory; a table that cannot be read is None and has its problem in the list."""
+    if not directory.is_dir():
+        message = "it is a file" if directory.exists() else "there is no such directory"
+        remedy = "name a directory with models.csv, benchmarks.csv and scores.csv"
+        return dict.fromkeys(TABLES), [Problem("", None, None, str(directory), message, remedy)]
+    results = {name: read_table(directory, name) for name in TABLES}
+    return {name: table for name, (table, _) in results.items()}, [p for _, ps in results.values() for p in ps]
+
+
+def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
+    """Write ``name.csv`` atomically, so that `read_table` gives back every value to the last bit."""
+    # Written beside its place and then moved there, so that a reader never meets half a file.
+    temporary = directory / f".{name}.csv.{os.getpid()}.tmp"
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table.columns)
+            writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
+        temporary.replace(directory / f"{name}.csv")
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def cell_text(value: Any) -> str:
+    """Format a value as a CSV cell: blank for an unknown number, floats exact to the last bit."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, float):
+        return "true" if value else "false"
+    if math.isnan(value):
+        return ""
+    # 14042 rather than 14042.0: it reads back as the same number.
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
