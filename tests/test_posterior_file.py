@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from fixtures.make_posteriors import forecasts
 from simulate import Truth, posterior_near
 
 from bayescale._arviz import dataset, group_names, inference_data
@@ -23,6 +24,8 @@ from bayescale.evals import Evals
 from bayescale.posterior import Posterior
 from bayescale.posterior_file import FORMAT
 from bayescale.spec import Spec
+
+POSTERIORS = Path(__file__).parent / "fixtures" / "posteriors"
 
 ASK: dict[str, Any] = {"family": "Family-A", "flops": 4e25}
 
@@ -323,3 +326,18 @@ def test_a_written_file_has_the_permissions_of_any_new_file(small: Posterior, tm
     path = small.save(tmp_path / "posterior.nc")
     (tmp_path / "other").touch()
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.filterwarnings("ignore::bayescale.errors.BayescaleWarning")  # short fits, as small as files can be
+@pytest.mark.parametrize("path", sorted(POSTERIORS.glob("*.nc")), ids=lambda path: path.stem)
+def test_files_of_every_version_and_stack_give_the_same_forecasts_here(path: Path) -> None:
+    """Written by version 0.1.0, and on the stacks of PyMC 5 and PyMC 6 (`tests/fixtures/make_posteriors.py`)."""
+    facts = json.loads(path.with_suffix(".json").read_text())
+    posterior = Posterior.load(path)
+    assert posterior.identity == facts["identity"]
+    found = forecasts(posterior)
+    assert len(found) == len(facts["forecasts"]) == 3
+    for ours, theirs in zip(found, facts["forecasts"], strict=True):
+        for name, values in theirs.items():
+            # A predicted score is a count of items: another release of NumPy may draw a neighbouring one.
+            np.testing.assert_allclose(ours[name], values, atol=1e-9 if name == "expected" else 0.02, err_msg=name)
