@@ -148,7 +148,7 @@ def judge(idata: Any, draws: Draws) -> Verdict:
 
     Parameters
     ----------
-    idata : arviz.InferenceData
+    idata : arviz.InferenceData or xarray.DataTree
         With `sample_stats` under PyMC's names.
     draws : Draws
         The same posterior as arrays.
