@@ -12,10 +12,10 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
+from bayescale._files import shipped
 from bayescale.errors import SpecError, suggest
 from bayescale.notebook import as_html
 from bayescale.priors import Floor, Frozen, Priors
-from bayescale.shipped import shipped
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
 

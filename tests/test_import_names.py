@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bayescale._files import shipped
 from bayescale.evals.importers import import_evals
 from bayescale.evals.importers.known import ALIASES, Names, shipped_aliases, shipped_benchmarks
 from bayescale.evals.importers.mapping import FOLDER, load_mapping
 from bayescale.evals.importers.read import READERS
-from bayescale.shipped import shipped
 
 MAPPINGS = sorted(p.stem for p in (shipped("data") / FOLDER).glob("*.yaml"))
 

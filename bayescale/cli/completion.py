@@ -20,7 +20,7 @@ def specs(incomplete: str) -> list[tuple[str, str]]:
     >>> [name for name, _ in specs("def")]
     ['default']
     """
-    from bayescale.shipped import shipped
+    from bayescale._files import shipped
 
     files = sorted(shipped("models").glob("*.yaml"))
     return [(file.stem, _title(file)) for file in files if file.stem.startswith(incomplete)]
@@ -52,7 +52,7 @@ def tasks(incomplete: str) -> list[str]:
 
 def mappings(incomplete: str) -> list[str]:
     """Mappings of names that ship."""
-    from bayescale.shipped import shipped
+    from bayescale._files import shipped
 
     return _starting(sorted(file.stem for file in (shipped("data") / "mappings").glob("*.yaml")), incomplete)
 
@@ -74,7 +74,7 @@ def _starting(names: Iterable[str], incomplete: str) -> list[str]:
 def _yaml(kind: str, name: str) -> Any:
     import yaml
 
-    from bayescale.shipped import shipped
+    from bayescale._files import shipped
 
     return yaml.safe_load((shipped(kind) / name).read_text(encoding="utf-8"))
 

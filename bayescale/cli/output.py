@@ -1,14 +1,12 @@
-"""Files that a command writes: whether they can be written is checked first, and they appear whole or not at all."""
+"""Check, before the work, that a command can write its files after it."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
+from bayescale._files import unwritable
 from bayescale.errors import OutputError
-from bayescale.whole_file import unwritable, write_whole
-
-__all__ = ["OutputError", "check_target", "make_folder", "unwritable", "write_whole"]
 
 
 def check_target(path: Path) -> None:

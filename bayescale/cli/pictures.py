@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 
-from bayescale.cli.output import OutputError, write_whole
+from bayescale._files import atomic_write
+from bayescale.errors import OutputError
 from bayescale.intervals import PROB
 
 # No window is ever opened, and machines without a display are common.
@@ -99,5 +100,6 @@ def save(figure: Figure, path: Path) -> None:
     """Write one picture, whole or not at all, and let go of it."""
     import matplotlib.pyplot as plt
 
-    write_whole(path, lambda place: figure.savefig(place, dpi=DPI))
+    with atomic_write(path, keep_suffix=True) as temporary:
+        figure.savefig(temporary, dpi=DPI)
     plt.close(figure)

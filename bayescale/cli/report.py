@@ -41,8 +41,9 @@ def report(
     The page holds some of the draws (--draws; fewer where the file would pass 5 MiB) and speaks of expected scores,
     without the noise of a benchmark's items; `bayescale forecast` uses all draws and adds the noise.
     """
+    from bayescale._files import atomic_write
     from bayescale.cli import show
-    from bayescale.cli.output import check_target, write_whole
+    from bayescale.cli.output import check_target
     from bayescale.posterior import Posterior
 
     check_target(output)
@@ -50,7 +51,8 @@ def report(
     page = fitted.to_html(backtest, draws, prob, seed)
     if not fitted.converged:
         show.unconverged(fitted.verdict)
-    write_whole(output, lambda path: path.write_text(page, encoding="utf-8"))
+    with atomic_write(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     if json:
         size = {"file": str(output), "bytes": output.stat().st_size}
         print(show.as_json(show.about(fitted) | size | {"prob": prob}))

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.csvfile import read_tables
 from bayescale.evals.evals import Evals
 from bayescale.evals.problems import tables_error
 from bayescale.evals.validate import inspect
-from bayescale.shipped import shipped
 
 
 def load_evals(name: str = "base-llms") -> Evals:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bayescale._files import atomic_write
 from bayescale.evals.columns import LINE, TABLES
 from bayescale.evals.problems import Problem
 
@@ -87,17 +87,13 @@ def read_tables(directory: Path) -> tuple[Raw, list[Problem]]:
 
 def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
     """Write ``name.csv`` so that `read_table` gives back every value to the last bit."""
-    # Written beside its place and then moved there, so that a reader never meets half a file.
-    temporary = directory / f".{name}.csv.{os.getpid()}.tmp"
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
-        temporary.replace(directory / f"{name}.csv")
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with (
+        atomic_write(directory / f"{name}.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
 
 
 def cell_text(value: Any) -> str:

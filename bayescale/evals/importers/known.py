@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale._files import shipped
 from bayescale.evals.columns import TABLES
 from bayescale.evals.csvfile import read_table
 from bayescale.evals.importers.mapping import Mapping, Target
-from bayescale.shipped import shipped
 
 ALIASES = "aliases"
 

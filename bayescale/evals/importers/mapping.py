@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
-from bayescale.shipped import shipped
 
 FOLDER = "mappings"
 
