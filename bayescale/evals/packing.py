@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from bayescale._identity import stored_identity
 from bayescale.errors import EvalsError
 from bayescale.evals.columns import TABLES
 
@@ -40,12 +40,12 @@ def unpack(text: str) -> tuple[dict[str, pd.DataFrame], str]:
 
 def identity(tables: Mapping[str, pd.DataFrame]) -> str:
     """SHA-256 of the content in a canonical order of columns and rows, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
+    texts = []
     for table in TABLES:
         columns = sorted(map(str, tables[table].columns))
         rows = zip(*(map(_plain, tables[table][c].tolist()) for c in columns), strict=True)
-        digest.update(json.dumps([table, columns, sorted(map(json.dumps, rows))]).encode())
-    return digest.hexdigest()
+        texts.append(json.dumps([table, columns, sorted(map(json.dumps, rows))]))
+    return stored_identity(*texts)
 
 
 def _plain(value: Any) -> Any:
