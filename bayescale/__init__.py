@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "forecast": ["NEW_FAMILY", "Forecast"],
         "efficiency": ["Efficiency"],
         "emergence": ["Emergence"],
-        "choosing": ["Suggestion", "suggest_models", "v_optimal_families"],
+        "choosing": ["Suggestion", "suggest_models"],
         "information": ["Information"],
         "gain": ["Gain"],
         "compare": ["Comparison", "compare", "scan_factors", "scan_priors"],

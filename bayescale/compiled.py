@@ -6,8 +6,6 @@ depends on which scores are observed sits in data containers (see `bayescale.mod
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, fields
 from importlib.metadata import version
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._identity import identity
 from bayescale.errors import FitError
 from bayescale.model import model_data
 
@@ -129,12 +128,5 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
 
 
 def _structure(spec: Spec, data: ModelData) -> str:
-    """Hash of all that is compiled in: the spec, and the data but for the observed cells."""
-    structure = hashlib.sha256(spec.identity.encode())
-    for field in fields(data):
-        part = getattr(data, field.name)
-        if isinstance(part, np.ndarray):
-            structure.update(str(part.shape).encode() + part.tobytes())
-        elif field.name != "cells":
-            structure.update(json.dumps(part).encode())
-    return structure.hexdigest()
+    """Return the identity of all that is compiled in: the spec, and the data but for the observed cells."""
+    return identity(spec.identity, {f.name: getattr(data, f.name) for f in fields(data) if f.name != "cells"})

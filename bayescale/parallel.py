@@ -29,10 +29,10 @@ def cores_each(jobs: int | None) -> int:
 
 
 def dask_mended() -> AbstractContextManager[Any]:
-    """Work around two habits of joblib's Dask backend; nothing where the work stays on this machine.
+    """Correct joblib's Dask backend, where the work goes to a cluster.
 
-    It is silent of tasks whose workers died, so one waits for ever. And while a cluster has a single worker, joblib
-    does the work in this process, which a method that kills its worker would end.
+    Up to joblib 1.6.0, the newest, it calls nobody back for a task whose worker died, so that the run waits for ever,
+    and it works in this process while a cluster has one processor left, which a method that kills its worker would end.
     """
     import joblib
     from joblib.parallel import get_active_backend

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pandas as pd
 
 from bayescale import posterior_file
 from bayescale._arviz import InferenceData
+from bayescale._identity import stored_identity
 from bayescale.defaults import REPORT_DRAWS
 from bayescale.diagnostics import Verdict, judge
 from bayescale.draws import Draws, read_draws, variables
@@ -92,7 +92,7 @@ class Posterior(Findings):
     @property
     def identity(self) -> str:
         """SHA-256 of spec and data together: equal for posteriors of the same question."""
-        return hashlib.sha256((self.spec.identity + self.evals.identity).encode()).hexdigest()
+        return stored_identity(self.spec.identity, self.evals.identity)
 
     @cached_property
     def draws(self) -> Draws:

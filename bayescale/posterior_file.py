@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from bayescale import _arviz
-from bayescale.errors import PosteriorFileError
+from bayescale._files import atomic_write
+from bayescale.errors import OutputError, PosteriorFileError
 
 FORMAT = 1
 _PREFIX = "bayescale_"
@@ -35,19 +34,10 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
         **{f"{_PREFIX}{name}": text for name, text in parts.items()},
     }
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-        os.close(descriptor)
-        try:
+        with atomic_write(path) as temporary:
             _arviz.write_netcdf(idata, temporary, attrs)
-            with Path(temporary).open("rb") as handle:  # the rename must not reach the disk before the content does
-                os.fsync(handle.fileno())
-            Path(temporary).chmod(0o666 & ~_umask())
-            os.replace(temporary, path)  # noqa: PTH105
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise PosteriorFileError(f"Cannot write {str(path)!r}: {error.strerror or error}.") from error
+    except OutputError as error:
+        raise PosteriorFileError(str(error)) from error
     return path
 
 
@@ -89,9 +79,3 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
 def pack(values: dict[str, Any]) -> str:
     """Text of small settings, for one attribute."""
     return json.dumps(values, sort_keys=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

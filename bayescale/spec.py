@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
+from bayescale._files import shipped
+from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
 from bayescale.notebook import as_html
 from bayescale.priors import Floor, Frozen, Priors
-from bayescale.shipped import shipped
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
 
@@ -182,7 +182,7 @@ class Spec(Frozen):
     def identity(self) -> str:
         """SHA-256 of everything that makes a difference to the posterior (not of name and title)."""
         content = self.model_dump(mode="json", exclude={"name", "title"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return stored_identity(json.dumps(content, sort_keys=True))
 
     def replace(self, **changes: Any) -> Spec:
         """Return a copy with some fields changed; `priors` and `floor` may name only what changes.

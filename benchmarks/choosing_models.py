@@ -1,6 +1,6 @@
 """How well do few models foretell a benchmark: our choice, the paper's, and random ones, on the paper's protocol.
 
-    python benchmarks/choosing_models.py FOLDER
+    python -m benchmarks.choosing_models FOLDER
 
 Protocol of Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 5): of the models up to 8.4e22 FLOP some are
 chosen; a law is fitted to their scores on the target; its error is measured on all models above. Targets are four
@@ -28,6 +28,7 @@ import bayescale as bs
 from bayescale.backtest import load_tasks, make_folds
 from bayescale.backtest.baselines.components import principal_components
 from bayescale.backtest.baselines.curve import fit_curve
+from benchmarks.v_optimal import v_optimal_families
 
 BUDGETS = (4, 8, 12, 16, 20, 24, 28, 32, 36)
 RANDOM, SEEDS = 50, 3
@@ -66,8 +67,8 @@ def choices(case: Case, budget: int, posterior: bs.Posterior) -> Iterator[tuple[
         yield "ours", seed, ours.models
         rest = posterior.suggest_models(budget, candidates=case.train, random_seed=seed)
         yield "ours, for all other models", seed, rest.models
-    yield "paper", 0, bs.v_optimal_families(posterior.evals, budget, case.train)
-    yield "paper, as published", 0, bs.v_optimal_families(bs.load_evals("base-llms"), budget, case.train)
+    yield "paper", 0, v_optimal_families(posterior.evals, budget, case.train)
+    yield "paper, as published", 0, v_optimal_families(bs.load_evals("base-llms"), budget, case.train)
     rng = np.random.default_rng(budget)
     family = posterior.evals.models.set_index("model")["family"][list(case.train)]
     for draw in range(RANDOM):

@@ -212,6 +212,19 @@ def test_cores_make_no_other_work_and_priors_do(tasks: list[Task]) -> None:
     assert key(spec) != key(spec.replace(priors={"slope": "Normal(0, 17)"}))
 
 
+def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
+    def keys() -> set[str]:
+        return {u.key for u in make_units([Guess("a"), *resolve_methods("pc_1")], make_folds(tasks), 0)}
+
+    before = keys()
+    monkeypatch.setattr("bayescale.__version__", "99.0")
+    assert before.isdisjoint(keys())
+    monkeypatch.undo()
+    assert before == keys()
+    monkeypatch.setattr("bayescale.backtest.unit.FORMAT", 1000)
+    assert before.isdisjoint(keys())
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "empty"])
 def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], found: Backtest, tmp_path: Path) -> None:
     log = tmp_path / "log"

@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bayescale._files import shipped
 from bayescale.backtest import Fold, Task, load_tasks, make_folds
 from bayescale.backtest.task import Hide, task_evals
 from bayescale.errors import BacktestError
 from bayescale.evals import Evals
-from bayescale.shipped import shipped
 
 ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale._files import shipped
 from bayescale.evals import Evals, load_evals
 from bayescale.evals.validation import check_directory
-from bayescale.shipped import shipped
 
 ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale._files import shipped
 from bayescale.errors import BayescaleError, EvalsError, EvalsWarning
 from bayescale.evals import Evals, list_evals, load_evals
-from bayescale.shipped import shipped
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,12 @@ def test_csv_comes_back_to_the_last_bit(forecast: Forecast, draws: bool, tmp_pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_csv_is_compressed_where_its_name_says_so(forecast: Forecast, tmp_path: Path) -> None:
+    path = forecast.to_csv(tmp_path / "forecast.csv.gz")
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+    assert pd.read_csv(path)["benchmark"].tolist() == forecast.to_pandas()["benchmark"].tolist()
+
+
 @pytest.mark.parametrize("draws", [False, True])
 def test_parquet_comes_back_with_what_it_rests_on(forecast: Forecast, draws: bool, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")

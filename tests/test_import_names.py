@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bayescale._files import shipped
 from bayescale.evals.importers import import_evals
 from bayescale.evals.importers.base import ALIASES, FOLDER, Names, load_mapping, shipped_aliases, shipped_benchmarks
 from bayescale.evals.importers.read import READERS
-from bayescale.shipped import shipped
 
 MAPPINGS = sorted(p.stem for p in (shipped("data") / FOLDER).glob("*.yaml"))
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bayescale import spec as module
+from bayescale._files import shipped
 from bayescale.errors import SpecError
 from bayescale.prior import Prior
 from bayescale.priors import SCALES, Floor, Priors
-from bayescale.shipped import shipped
 from bayescale.spec import Spec, list_specs, load_spec
 
 SHIPPED = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale._identity import identity
 from bayescale.backtest.task import Task, task_evals
 from bayescale.errors import BacktestError
 from bayescale.evals import Evals
@@ -45,8 +44,7 @@ class Fold:
     @property
     def identity(self) -> str:
         """SHA-256 of the scores that are seen and those that are asked for."""
-        asked = json.dumps(self.cells.to_numpy(dtype=object).tolist())
-        return hashlib.sha256((self.evals.identity + asked).encode()).hexdigest()
+        return identity(self.evals, self.cells.to_numpy(dtype=object).tolist())
 
     @property
     def name(self) -> str:

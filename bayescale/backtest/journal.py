@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bayescale._files import atomic_write, remove_partial
 from bayescale.backtest.metrics import CELL
 from bayescale.backtest.predictive import Predictive
 from bayescale.backtest.unit import Unit
-from bayescale.errors import BacktestError, BacktestWarning
+from bayescale.errors import BacktestError, BacktestWarning, OutputError
 
 _FIGURES = ("seconds", "rhat", "ess", "divergences")
 
@@ -45,10 +45,9 @@ class Journal:
             When the file cannot be written.
         """
         path = self.path(unit)
-        # The same name each time, so that what a killed process left is overwritten and does not pile up.
-        temporary = path.with_name(f".{path.name}.partial")
+        remove_partial(path)  # what killed processes left does not pile up
         try:
-            with temporary.open("wb") as handle:
+            with atomic_write(path) as temporary, temporary.open("wb") as handle:
                 np.savez_compressed(
                     handle,
                     key=np.array(unit.key),
@@ -58,14 +57,10 @@ class Journal:
                     draws=predictive.draws,
                     figures=np.array([getattr(predictive, name) for name in _FIGURES], dtype=float),
                 )
-                handle.flush()
-                os.fsync(handle.fileno())  # the rename must not reach the disk before the content does
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
+        except OutputError as error:
             raise BacktestError(
-                f"Cannot keep the forecasts of {unit.name} in {str(self.directory)!r}: {error.strerror or error}. What "
-                "was finished before is kept; make room, or give another folder."
+                f"Cannot keep the forecasts of {unit.name}. {error} What was finished before is kept; make room, or "
+                "give another folder."
             ) from error
 
     def read(self, unit: Unit) -> Predictive | None:

@@ -52,8 +52,8 @@ def backtest(
         ``emergent``, ``post_training``, ``leaderboard_v2`` and ``agent``; ``largest_out`` and ``future`` ship as well.
     directory : str or pathlib.Path, optional
         Folder for finished fits, made if it is not there. A run that finds work of its own there (same methods with the
-        same settings and code, same data, tasks and seed) does not do it again, so that a run that was killed goes on
-        where it was. Default: nothing is kept.
+        same settings, same data, tasks and seed, same version of bayescale) does not do it again, so that a run that
+        was killed goes on where it was. Default: nothing is kept.
     jobs : int, optional
         Worker processes. Default 1, this process, unless `joblib.parallel_config` says otherwise: inside
         ``joblib.parallel_config("dask")`` the work goes to that cluster, whose workers should run one thread each.

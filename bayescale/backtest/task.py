@@ -10,9 +10,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bayescale._files import shipped
 from bayescale.errors import BacktestError, suggest
 from bayescale.evals import Evals, load_evals, read_evals
-from bayescale.shipped import shipped
 
 
 class _Frozen(BaseModel):

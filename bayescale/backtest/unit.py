@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import bayescale
+from bayescale._identity import identity
 from bayescale.backtest.fold import Fold
 from bayescale.backtest.predictive import Method
 from bayescale.errors import BacktestError
-from bayescale.spec import Spec
 
-# Of the files that keep forecasts; a change of it makes all that is kept be done again.
-FORMAT = 1
+# Version of the forecasts that are kept. Raise it with every change by which a method of this package forecasts other
+# numbers from the same settings, scores and seed (the model, its sampler, a baseline), or by which the files hold
+# something else. The version of the package is in the key as well, so that only changes between releases need it.
+FORMAT = 2
 
 # Settings that change how fast a method is and not what it forecasts.
 _SPEED = {"cores"}
-
-# Rooms of this package that forecasts do not pass through: they may change, and what is kept stays good.
-_PASSED_BY = (
-    "cli",
-    "plots",
-    "demo.py",
-    "errors.py",
-    "checks",
-    "compare",
-    "factors",
-    "sensitivity.py",
-    *(f"backtest/{name}.py" for name in ("journal", "metrics", "result", "run", "unit", "workers")),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +68,12 @@ def make_units(methods: Sequence[Method], folds: Sequence[Fold], random_seed: in
     # The rules of the tasks besides: a baseline reads its floor and the benchmarks it may see from them.
     rules = [[t.model_dump(mode="json") for t in fold.tasks] for fold in folds]
     seeds = [_seed(random_seed, fold) for fold in identities]
+    code = (FORMAT, bayescale.__version__)
     units = []
     for method in methods:
-        made_of = identity(method)
+        made_of = method_identity(method)
         mine = [
-            Unit(method, fold, seed, _digest(FORMAT, made_of, data, rule, seed))
+            Unit(method, fold, seed, identity(code, made_of, data, rule, seed))
             for fold, data, rule, seed in zip(folds, identities, rules, seeds, strict=True)
         ]
         first = {c: i for i, c in reversed(list(enumerate(u.coordinates for u in mine)))}
@@ -95,8 +81,11 @@ def make_units(methods: Sequence[Method], folds: Sequence[Fold], random_seed: in
     return units
 
 
-def identity(method: Method) -> str:
-    """SHA-256 of what a method is: its ``identity`` if it has one, or the class, code and settings of a dataclass.
+def method_identity(method: Method) -> str:
+    """Hash what a method is: its ``identity`` if it has one, or the class and settings of a dataclass.
+
+    A class of this package is known by its name, since the keys of units hold `FORMAT` and the version; one of
+    somebody else by its source as well.
 
     Raises
     ------
@@ -105,7 +94,7 @@ def identity(method: Method) -> str:
     """
     given: Any = getattr(method, "identity", None)
     if isinstance(given, str):
-        return _digest(method.name, given)
+        return identity(method.name, given)
     advice = (
         f"The method {method.name!r} does not say what it is made of. Make its class a frozen dataclass whose fields "
         "are numbers, texts or specs, or give it an attribute `identity` (a text that changes with its settings)."
@@ -114,20 +103,11 @@ def identity(method: Method) -> str:
         raise BacktestError(advice)
     fields = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name not in _SPEED}
     kind = type(method)
-    code = forecasting_code() if kind.__module__.partition(".")[0] == bayescale.__name__ else _source(kind)
+    source = "" if kind.__module__.partition(".")[0] == bayescale.__name__ else _source(kind)
     try:
-        return _digest(method.name, kind.__module__, kind.__qualname__, code, fields)
+        return identity(method.name, kind.__module__, kind.__qualname__, source, fields)
     except TypeError:
         raise BacktestError(advice) from None
-
-
-@cache
-def forecasting_code() -> str:
-    """SHA-256 of this package's own code as far as forecasts depend on it: other code, other forecasts."""
-    home = Path(bayescale.__file__).parent
-    files = sorted(p.relative_to(home).as_posix() for p in home.rglob("*.py"))
-    kept = [f for f in files if not any(f == room or f.startswith(f"{room}/") for room in _PASSED_BY)]
-    return _digest([[f, hashlib.sha256((home / f).read_bytes()).hexdigest()] for f in kept])
 
 
 def _source(kind: type) -> str:
@@ -140,15 +120,3 @@ def _source(kind: type) -> str:
 def _seed(random_seed: int, fold: str) -> int:
     words = np.frombuffer(bytes.fromhex(fold), dtype="<u4").tolist()
     return int(np.random.SeedSequence([random_seed, *words]).generate_state(1)[0])
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Spec):
-        return value.identity
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no plain form")

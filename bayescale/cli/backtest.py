@@ -281,9 +281,10 @@ def _text(column: str, value: float) -> str:
 
 def _write(found: Backtest, folder: Path) -> list[str]:
     """Write tables and figures, and return the names of the files."""
+    from bayescale._files import atomic_write
     from bayescale.cli import pictures
-    from bayescale.cli.output import write_whole
 
-    write_whole(folder / "scores.csv", lambda path: found.scores.to_csv(path, index=False))
-    write_whole(folder / "predictions.csv", lambda path: found.predictions.to_csv(path, index=False))
+    for name, table in {"scores.csv": found.scores, "predictions.csv": found.predictions}.items():
+        with atomic_write(folder / name) as temporary:
+            table.to_csv(temporary, index=False)
     return ["scores.csv", "predictions.csv", *pictures.draw_backtest(found, folder)]

@@ -123,10 +123,11 @@ def check_targets(csv: Path | None, picture: Path | None) -> None:
 
 def write_results(table: pd.DataFrame, csv: Path | None, picture: Path | None) -> None:
     """Write the table, and print the names of all files written."""
+    from bayescale._files import atomic_write
     from bayescale.cli import show
-    from bayescale.cli.output import write_whole
 
     if csv:
-        write_whole(csv, lambda path: table.to_csv(path, index=False))
+        with atomic_write(csv, keep_suffix=True) as temporary:
+            table.to_csv(temporary, index=False)
     for target in filter(None, (csv, picture)):
         show.step(f"Wrote {target}.")

@@ -210,14 +210,15 @@ def _write(found: Comparison, folder: Path) -> list[str]:
     """Write tables, figures and posteriors, and return the names of the files."""
     import re
 
+    from bayescale._files import atomic_write
     from bayescale.cli import pictures
-    from bayescale.cli.output import write_whole
 
     tables = {"comparison.csv": found.table.reset_index()}
     if found.question:
         tables["forecasts.csv"] = found.forecast_table()
     for name, table in tables.items():
-        write_whole(folder / name, lambda path, table=table: table.to_csv(path, index=False))  # type: ignore[misc]
+        with atomic_write(folder / name) as temporary:
+            table.to_csv(temporary, index=False)
     drawn = pictures.draw_comparison(found, folder)
     files = []
     for name, posterior in found.posteriors.items():

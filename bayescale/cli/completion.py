@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from bayescale.shipped import shipped
+from bayescale._files import shipped
 
 
 def specs() -> list[tuple[str, str]]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale._files import atomic_write
 from bayescale.cli import completion
 from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
 from bayescale.errors import OutputError
-from bayescale.whole_file import write_whole
 
 if TYPE_CHECKING:
     from bayescale.forecast import Forecast
@@ -160,7 +160,8 @@ def _writer(path: Path, form: str) -> Writer:
 
 def _write_json(forecast: Forecast, path: Path, prob: float) -> None:
     text = _document(forecast, prob) + "\n"
-    write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 _WRITERS: dict[str, Writer] = {

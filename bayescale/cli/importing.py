@@ -127,8 +127,10 @@ def epoch(
 
 
 def _import(tool: str, source: Path, output: Path | None, into: Path | None, json: bool, **options: Any) -> None:
+    from bayescale._files import unwritable
     from bayescale.cli import show
-    from bayescale.cli.output import make_folder, unwritable
+    from bayescale.cli.output import make_folder
+    from bayescale.errors import OutputError
     from bayescale.evals.importers import import_evals
 
     folder = output or into
@@ -140,6 +142,8 @@ def _import(tool: str, source: Path, output: Path | None, into: Path | None, jso
     make_folder(folder)
     try:
         written = imported.write(folder, into=into is not None)
+    except OutputError:
+        raise  # it says which file
     except OSError as error:
         raise unwritable(folder, error) from error
     if json:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from bayescale._files import unwritable
 from bayescale.errors import OutputError
-from bayescale.whole_file import unwritable, write_whole
-
-__all__ = ["OutputError", "check_target", "make_folder", "unwritable", "write_whole"]
 
 
 def check_target(path: Path) -> None:

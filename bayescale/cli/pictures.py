@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 
-from bayescale.cli.output import OutputError, write_whole
+from bayescale._files import atomic_write
+from bayescale.errors import OutputError
 from bayescale.intervals import PROB
 
 # Commands open no window, and many machines have no display.
@@ -99,5 +100,6 @@ def save(figure: Figure, path: Path) -> None:
     """Write one figure atomically, and close it."""
     import matplotlib.pyplot as plt
 
-    write_whole(path, lambda place: figure.savefig(place, dpi=DPI))
+    with atomic_write(path, keep_suffix=True) as temporary:
+        figure.savefig(temporary, dpi=DPI)
     plt.close(figure)

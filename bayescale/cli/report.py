@@ -39,8 +39,9 @@ def report(
     The report holds a subset of the draws (--draws; fewer if the file would exceed 5 MiB). It shows expected scores,
     without sampling noise of the benchmark; `bayescale forecast` uses all draws and includes this noise.
     """
+    from bayescale._files import atomic_write
     from bayescale.cli import show
-    from bayescale.cli.output import check_target, write_whole
+    from bayescale.cli.output import check_target
     from bayescale.posterior import Posterior
 
     check_target(output)
@@ -48,7 +49,8 @@ def report(
     page = fitted.to_html(backtest, draws, prob, seed)
     if not fitted.converged:
         show.unconverged(fitted.verdict)
-    write_whole(output, lambda path: path.write_text(page, encoding="utf-8"))
+    with atomic_write(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
     if json:
         size = {"file": str(output), "bytes": output.stat().st_size}
         print(show.as_json(show.about(fitted) | size | {"prob": prob}))

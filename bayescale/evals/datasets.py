@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.evals import Evals
 from bayescale.evals.tables import errors_only, read_tables, tables_error
 from bayescale.evals.validation import validate_tables
-from bayescale.shipped import shipped
 
 
 def load_evals(name: str = "base-llms") -> Evals:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import notebook
+from bayescale._identity import stored_identity
 from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals.selection import SelectionMixin, require
 from bayescale.evals.tables import (
@@ -331,12 +331,12 @@ class Evals(SelectionMixin):
     @property
     def identity(self) -> str:
         """SHA-256 of the content, as 64 hexadecimal digits; independent of the name and of the order of the rows."""
-        digest = hashlib.sha256()
+        texts = []
         for name, table in self._tables().items():
             columns = sorted(map(str, table.columns))
             rows = zip(*(map(_plain, table[c].tolist()) for c in columns), strict=True)
-            digest.update(json.dumps([name, columns, sorted(map(json.dumps, rows))]).encode())
-        return digest.hexdigest()
+            texts.append(json.dumps([name, columns, sorted(map(json.dumps, rows))]))
+        return stored_identity(*texts)
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {"models": self.models, "benchmarks": self.benchmarks, "scores": self.scores}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from bayescale._files import atomic_write
 from bayescale.errors import EvalsError
 
 KINDS = ("base", "instruct")
@@ -374,17 +374,13 @@ def read_tables(directory: Path) -> tuple[dict[str, pd.DataFrame | None], list[P
 
 def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
     """Write ``name.csv`` atomically, so that `read_table` gives back every value to the last bit."""
-    # Written beside its place and then moved there, so that a reader never meets half a file.
-    temporary = directory / f".{name}.csv.{os.getpid()}.tmp"
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(table.columns)
-            writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
-        temporary.replace(directory / f"{name}.csv")
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with (
+        atomic_write(directory / f"{name}.csv") as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(table.columns)
+        writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
 
 
 def cell_text(value: Any) -> str:

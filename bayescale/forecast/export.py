@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bayescale._files import atomic_write
 from bayescale.errors import MissingDependencyError
-from bayescale.whole_file import write_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,7 +68,8 @@ def about(forecast: Forecast) -> dict[str, Any]:
 def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
     """Write a table or tidy draws; floats come back exactly."""
     path = Path(path)
-    write_whole(path, lambda place: frame.to_csv(place, index=False))
+    with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
+        frame.to_csv(temporary, index=False)
     return path
 
 
@@ -82,7 +83,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
     """
     require_parquet()
     path = Path(path)
-    write_whole(path, lambda place: frame.to_parquet(place, engine="pyarrow", index=False))
+    with atomic_write(path) as temporary:
+        frame.to_parquet(temporary, engine="pyarrow", index=False)
     return path
 
 
@@ -98,5 +100,6 @@ def require_parquet() -> None:
 def write_netcdf(draws: xr.Dataset, path: str | Path) -> Path:
     """Write the draws as netCDF 4."""
     path = Path(path)
-    write_whole(path, lambda place: draws.to_netcdf(place, engine="h5netcdf"))
+    with atomic_write(path) as temporary:
+        draws.to_netcdf(temporary, engine="h5netcdf")
     return path

@@ -45,7 +45,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
         "measured": [_measured(live, evals, i, name) for i, name in enumerate(base)],
         "testletIndex": data.testlet_index.tolist(),
-        "items": numbers(np.where(np.isfinite(data.items), data.items, np.nan)),
+        "items": data.items.tolist(),
         "ceiling": data.ceiling.tolist(),
         "start": live.start,
         "sizes": {

@@ -206,6 +206,7 @@ KINDS = {
 
 def main() -> None:
     """Measure one piece and write it as JSON, whole or not at all."""
+    from bayescale._files import atomic_write
     from benchmarks.speed.targets import TARGETS
 
     kind, size, route, output = sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])
@@ -213,9 +214,8 @@ def main() -> None:
         warnings.simplefilter("ignore")
         found = (KINDS | TARGETS)[kind](size, route, output)
     found |= {"kind": kind, "size": size, "route": route, "process_s": since_process_start()}
-    partial = output.with_suffix(".partial")
-    partial.write_text(json.dumps(found, indent=1, default=float))
-    partial.rename(output)
+    with atomic_write(output) as temporary:
+        temporary.write_text(json.dumps(found, indent=1, default=float))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.tables import TABLES, read_table
-from bayescale.shipped import shipped
 
 # Folder of the shipped mappings, and the column of ``benchmarks.csv`` that holds the aliases.
 FOLDER = "mappings"

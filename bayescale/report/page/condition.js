@@ -2,7 +2,6 @@
 // of its unknowns, proposals around it, their weights, and resampling of draws by weight. Python drew the random numbers.
 
 const STEPS = 12; // of Fisher scoring
-const MARGIN = 1e-3; // a Beta has no density at 0 and 1
 const FARTHEST = 30; // logits beyond are at floor and ceiling
 const LEAST_SD = 1e-6;
 const FREEDOM = 7; // degrees of freedom of the Student-t that proposes
@@ -31,12 +30,10 @@ function unknowns(world, s, x, family, known) {
     const place = known.testlets.indexOf(world.testletIndex[b]);
     if (place >= 0) effects[K + place] = 1;
     if (newFamily) effects[K + known.testlets.length + i] = 1;
-    const items = world.items[b] ?? Infinity, precision = a.precision[at];
+    const items = world.items[b], precision = a.precision[at];
     return {
       base, effects, precision, floor: a.floor[at], ceiling: world.ceiling[b], shape: a.curve_shape[at],
-      counted: Number.isFinite(items), items, score: known.scores[i],
-      hits: Number.isFinite(items) ? roundHalfEven(known.scores[i] * items) : 0,
-      inside: Math.min(Math.max(known.scores[i], MARGIN), 1 - MARGIN),
+      items, hits: roundHalfEven(known.scores[i] * items),
       effective: (precision + 1) / (1 + precision / items),
     };
   });
@@ -54,8 +51,8 @@ function meanOf(row, z) {
 function pullOf(row, mean) {
   const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape);
   const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
-  const up = (row.counted ? digamma(row.hits + alpha) : Math.log(row.inside)) - digamma(alpha);
-  const down = (row.counted ? digamma(row.items - row.hits + beta) : Math.log1p(-row.inside)) - digamma(beta);
+  const up = digamma(row.hits + alpha) - digamma(alpha);
+  const down = digamma(row.items - row.hits + beta) - digamma(beta);
   const information = (row.effective * slope ** 2) / (mean * (1 - mean) + TINY);
   return [row.precision * (up - down) * slope, information];
 }
@@ -89,8 +86,7 @@ function mode(model) {
 
 function logLikelihood(row, mean) {
   const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
-  if (row.counted) return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
-  return (alpha - 1) * Math.log(row.inside) + (beta - 1) * Math.log1p(-row.inside) - logBeta(alpha, beta);
+  return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
 }
 
 function conditionedScores(world, question) {

@@ -1,20 +1,19 @@
-"""The paper's choice of models: whole families, V-optimal on principal components, by exhaustive search."""
+"""Choose models as the paper does: whole families, V-optimal on principal components, by exhaustive search.
+
+`benchmarks/choosing_models.py` and notebook 07 compare `bayescale.suggest_models` with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations, islice
 from math import comb
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.errors import ChoosingError, MissingDependencyError, suggest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from bayescale.evals import Evals
+from bayescale.backtest.baselines.components import principal_components
+from bayescale.errors import suggest
+from bayescale.evals import Evals
 
 MOST_SUBSETS = 2_000_000
 """Subsets of families beyond which the search is refused."""
@@ -34,8 +33,8 @@ def v_optimal_families(
     Of all subsets of families with at most `budget` models, the one with the least ``trace(X'X (X_S'X_S)^-1)``, X the
     principal components of the scores of all candidates (centred, not standardised) and X_S those of the models chosen:
     the variance of the fitted values of a linear regression, averaged over the candidates. No intercept, no noise that
-    differs between models, and only families as a whole (ryoungj/ObsScaling, utils/selection.py); `suggest_models`
-    knows of all three.
+    differs between models, and only families as a whole (ryoungj/ObsScaling, utils/selection.py); `suggest_models` has
+    all three.
 
     Parameters
     ----------
@@ -58,31 +57,17 @@ def v_optimal_families(
 
     Raises
     ------
-    ChoosingError
+    ValueError
         For unknown candidates, when no subset with so few models has so many components, or when there are too many
         subsets to search.
-    MissingDependencyError
-        Without scikit-learn (extra ``backtest``).
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> evals = bs.load_evals("base-llms").select(families=["Llama-2", "Phi", "MPT", "OPT", "BLOOM"])
-    >>> len(v_optimal_families(evals, 8)) <= 8
-    True
     """
-    try:
-        from bayescale.backtest.baselines.components import principal_components
-    except MissingDependencyError as error:
-        raise MissingDependencyError(f"The paper's choice needs principal components. {error}") from None
-
     scores = evals.matrix().to_pandas()
     named = evals.model_names if candidates is None else list(candidates)
     if unknown := [name for name in named if name not in scores.index]:
-        raise ChoosingError(suggest(unknown[0], evals.model_names, "model in the data"))
+        raise ValueError(suggest(unknown[0], evals.model_names, "model in the data"))
     complete = scores.loc[[name for name in evals.model_names if name in set(named)]].dropna()
     if len(complete) < components or complete.shape[1] < components:
-        raise ChoosingError(
+        raise ValueError(
             f"{components} components need as many models without a missing score, and as many benchmarks; there are "
             f"{len(complete)} models and {complete.shape[1]} benchmarks."
         )
@@ -92,7 +77,7 @@ def v_optimal_families(
     names = list(dict.fromkeys(family))
     most = min(most_families, len(names))
     if (size := sum(comb(len(names), k) for k in range(1, most + 1))) > MOST_SUBSETS:
-        raise ChoosingError(
+        raise ValueError(
             f"{len(names)} families have {size:,} subsets of up to {most}: more than the {MOST_SUBSETS:,} that are "
             "searched. Give fewer candidates, or a smaller most_families."
         )
@@ -103,7 +88,7 @@ def v_optimal_families(
         if traces.min() < least:
             best, least = subsets[int(traces.argmin())], float(traces.min())
     if best is None:
-        raise ChoosingError(
+        raise ValueError(
             f"No subset of whole families with at most {budget} models has {components} components: the smallest "
             f"family has {members.sum(axis=1).min()} models. Give a larger budget or fewer components."
         )
