@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
 from importlib.metadata import version
@@ -34,10 +33,6 @@ _KEPT = (
     "diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate",
 )  # fmt: skip
 
-# Parameters up to which the metric learns their correlations, too. With 1,649 (`base-llms`) that costs nothing: 37 s of
-# 1,200 draws and 39 s of 2,000 by variances alone give the same effective draws. With 10,592 (`base-llms-all`) they
-# cost 5 ms a step, whose gradient takes 1.1, and 1,000 draws were worth 13 effective ones, by variances alone 8 to 22.
-_CORRELATED = 5000
 # Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty draws of warm-up took 280 leapfrog
 # steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer trees gave half the
 # effective draws per step (a fold of the backtest: 421 s for 1,580, at most 6 deep 77 s for 572).
@@ -163,21 +158,11 @@ def _sample(
             progress_bar=progressbar,
             save_warmup=False,
             maxdepth=_DEPTH,
-            **_metric(correlated=program.n_dim <= _CORRELATED),
         )
     # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
     if idata["posterior"].sizes["draw"] < draws:
         raise KeyboardInterrupt
     return idata
-
-
-def _metric(correlated: bool) -> dict[str, Any]:
-    """Return nutpie's argument for a metric with or without correlations; its name changed in 0.16.9."""
-    import nutpie
-
-    if "adaptation" in inspect.signature(nutpie.sample).parameters:
-        return {"adaptation": "low_rank" if correlated else "diag"}
-    return {"low_rank_modified_mass_matrix": correlated}
 
 
 def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
