@@ -21,7 +21,7 @@ from bayescale.model import model_data
 if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.model import ModelData
-    from bayescale.spec import Spec
+    from bayescale.model.spec import Spec
 
 # A compiled model holds some hundred MB of machine code and graph; two serve a backtest and a notebook.
 KEPT = 2
@@ -52,7 +52,7 @@ def compiled_for(spec: Spec, evals: Evals) -> Any:
         With the scores of `evals`, and starting points from them alone.
     """
     from bayescale.model.build import containers, gauged
-    from bayescale.model.reference import starting_point
+    from bayescale.model.coordinates.pilot import starting_point
 
     data = model_data(spec, evals)
     key = _structure(spec, data)
@@ -112,7 +112,7 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
 
     from bayescale._fast_compile import fast_compile, keep_freed_memory
     from bayescale.model.build import build_model, gauged
-    from bayescale.model.reference import starting_point
+    from bayescale.model.coordinates.pilot import starting_point
 
     keep_freed_memory(cells=data.cells["observed"].size)
     model = build_model(spec, evals)

@@ -10,7 +10,7 @@ from bayescale.errors import BayescaleError, EfficiencyError, suggest
 
 if TYPE_CHECKING:
     from bayescale.draws import Draws
-    from bayescale.spec import Spec
+    from bayescale.model.spec import Spec
 
 Of = Literal["typical", "single"]
 Along = Literal["capabilities", "benchmarks"]

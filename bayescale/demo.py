@@ -48,7 +48,7 @@ def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
 
     from bayescale.cli import pictures
     from bayescale.evals import load_evals
-    from bayescale.spec import load_spec
+    from bayescale.model.spec import load_spec
 
     evals = load_evals("base-llms")
     say = show.step if json else print

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from bayescale import _arviz
 from bayescale.errors import ConvergenceWarning
 from bayescale.model.data import design
+from bayescale.model.priors import SCALES
 from bayescale.notebook import as_html
-from bayescale.priors import SCALES
 
 if TYPE_CHECKING:
     import pandas as pd

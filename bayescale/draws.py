@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale.model.curve import expected_score, logit_score
 from bayescale.model.data import ModelData, model_data
-from bayescale.response import expected_score, logit_score
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
-    from bayescale.spec import Spec
+    from bayescale.model.spec import Spec
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from bayescale.decades import ALONG, Along, Of, compute_slopes, equivalent_log10
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.request import LARGEST
 from bayescale.intervals import KIND, PROB, tails
+from bayescale.model.curve import expected_score, logit_of_share, logit_score
 from bayescale.notebook import as_html
-from bayescale.response import expected_score, logit_of_share, logit_score
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,7 +43,7 @@ class Emergence:
     draws : xarray.Dataset
         Dims ``(chain, draw)``: ``level`` (logit of the typical model at `centre`), ``slope`` (logits per decade of
         compute), ``luck`` (logits that a single model has above the typical one), ``floor`` and ``shape`` (see
-        `bayescale.response`).
+        `bayescale.model.curve`).
     benchmark, family : str
     ceiling : float
         Best possible score.

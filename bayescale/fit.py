@@ -12,9 +12,9 @@ import numpy as np
 from bayescale._arviz import dataset, inference_data
 from bayescale.defaults import CHAINS, DRAWS, TUNE
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.model.spec import Spec, load_spec
 from bayescale.processors import one_thread_each, processors
 from bayescale.progress import watched, working
-from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -171,7 +171,7 @@ def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fi
 
     from bayescale.model import build_model, model_data
     from bayescale.model.build import gauged
-    from bayescale.model.reference import starting_point
+    from bayescale.model.coordinates.pilot import starting_point
 
     model, data = build_model(spec, evals), model_data(spec, evals)
     return pm.sample(
@@ -193,7 +193,7 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
         raise MissingDependencyError(
             "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
         ) from None
-    from bayescale.model.jax_ops import register
+    from bayescale.model.kernels.jax_ops import register
 
     register()
     # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise. Devices

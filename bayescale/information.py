@@ -21,15 +21,15 @@ from bayescale.errors import InformationError, suggest
 from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import NEW_FAMILY, Request, read_request
+from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
 from bayescale.notebook import as_html
-from bayescale.response import predict_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.model.spec import Spec
     from bayescale.posterior import Posterior
-    from bayescale.spec import Spec
 
 SIMULATIONS = 20_000
 BLOCKS = 20

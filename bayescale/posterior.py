@@ -23,9 +23,9 @@ from bayescale.evals import Evals
 from bayescale.findings import Findings
 from bayescale.intervals import PROB, summarise
 from bayescale.model import model_data
+from bayescale.model.spec import Spec
 from bayescale.notebook import as_html
 from bayescale.progress import working
-from bayescale.spec import Spec
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -17,7 +17,7 @@ import pandas as pd
 
 from bayescale import _arviz
 from bayescale.errors import ForecastError, MissingDependencyError
-from bayescale.response import log_likelihood_share
+from bayescale.model.curve import log_likelihood_share
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -20,7 +20,7 @@ def jaxed(inputs: list[Any], outputs: list[Any], count: int) -> tuple[Callable[.
     jax = pytest.importorskip("jax")
     from pymc.sampling.jax import get_jaxified_graph
 
-    from bayescale.model.jax_ops import register
+    from bayescale.model.kernels.jax_ops import register
 
     register()
     run = get_jaxified_graph(inputs, outputs)

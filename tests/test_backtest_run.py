@@ -23,7 +23,7 @@ from bayescale.backtest.run import resolve_methods
 from bayescale.backtest.unit import make_units
 from bayescale.errors import BacktestError, BacktestWarning
 from bayescale.evals import Evals
-from bayescale.spec import Spec, load_spec
+from bayescale.model.spec import Spec, load_spec
 
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
 

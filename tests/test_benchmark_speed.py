@@ -11,7 +11,7 @@ import pytest
 from simulate import simulate as small
 
 from bayescale.model import build_model
-from bayescale.spec import load_spec
+from bayescale.model.spec import load_spec
 from benchmarks.speed.sizes import DENSITY, problem, simulate
 from benchmarks.speed.table import markdown, tables
 from benchmarks.speed.world import make_world

@@ -19,9 +19,9 @@ from bayescale.choosing.law import Law
 from bayescale.choosing.outlook import Outlook, look_ahead, population
 from bayescale.errors import ChoosingError
 from bayescale.evals import Evals
+from bayescale.model.curve import effective_items, expected_score, logit_of_share
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.response import effective_items, expected_score, logit_of_share
-from bayescale.spec import Spec
 
 
 def made_up(seed: int = 0, models: int = 9, candidates: int = 6, first: int = 4, draws: int = 5) -> Design:

@@ -57,7 +57,7 @@ def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPath
 def no_sampling(fits: Any, posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits are draws around the truth, those of `demo` too, whose forecasts are of families in these tables."""
     monkeypatch.setattr(importlib.import_module("bayescale.evals"), "load_evals", lambda name: posterior.evals)
-    monkeypatch.setattr(importlib.import_module("bayescale.spec"), "load_spec", lambda name: world_spec())
+    monkeypatch.setattr(importlib.import_module("bayescale.model.spec"), "load_spec", lambda name: world_spec())
     forecasts = (("Family-A", 1e25), ("Family-B", 1e25))
     monkeypatch.setattr(importlib.import_module("bayescale.demo"), "FORECASTS", forecasts)
 

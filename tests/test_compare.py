@@ -24,8 +24,8 @@ from bayescale.compare.elpd import held_out_elpd
 from bayescale.compare.splits import make_splits
 from bayescale.errors import CompareError
 from bayescale.evals import Evals
+from bayescale.model.curve import expected_score, logit_score
 from bayescale.posterior import Posterior
-from bayescale.response import expected_score, logit_score
 
 World = tuple[Evals, Truth]
 QUESTION = MappingProxyType({"family": "Family-B", "flops": 1e25})

@@ -18,8 +18,8 @@ from bayescale.evals import Evals
 from bayescale.fit import fit
 from bayescale.model import ModelData, build_model, model_data
 from bayescale.model.build import gauged
-from bayescale.model.reference import starting_point
-from bayescale.spec import Spec
+from bayescale.model.coordinates.pilot import starting_point
+from bayescale.model.spec import Spec
 
 
 def masked(evals: Evals) -> Evals:

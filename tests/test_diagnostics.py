@@ -19,9 +19,9 @@ from bayescale.draws import read_draws
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
 from bayescale.evals import Evals
 from bayescale.fit import fit
+from bayescale.model.priors import SCALES
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.priors import SCALES
-from bayescale.spec import Spec
 
 Change = Callable[[Any], None]
 

@@ -15,8 +15,8 @@ from bayescale._arviz import dataset, with_groups
 from bayescale.efficiency import Efficiency
 from bayescale.errors import ConvergenceWarning, EfficiencyError, ForecastError
 from bayescale.evals import Evals
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from test_efficiency import with_values
 from bayescale.emergence import Emergence, say_flops
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
+from bayescale.model.curve import expected_score
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.response import expected_score
-from bayescale.spec import Spec
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from test_efficiency import with_values
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
 from bayescale.gain import Gain
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from scipy.special import gammaln
 from simulate import simulate
 
 from bayescale.evals import Evals
+from bayescale.model.coordinates.pilot import reference_loadings, starting_point
+from bayescale.model.coordinates.rotation import TriangularGauge, loadings, representative, split_space
 from bayescale.model.data import model_data
-from bayescale.model.gauge import TriangularGauge, loadings, representative, split_space
-from bayescale.model.reference import reference_loadings, starting_point
-from bayescale.spec import Spec
+from bayescale.model.spec import Spec
 
 # Benchmarks, factors, and how many of these are gauged.
 SHAPES = [(1, 1, 1), (5, 1, 1), (5, 2, 2), (5, 3, 3), (6, 4, 4), (3, 3, 3), (6, 4, 1), (5, 5, 3), (8, 6, 3)]

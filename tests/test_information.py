@@ -14,9 +14,9 @@ from bayescale.errors import ForecastError, InformationError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.information import Information, jackknife_error, read_subject, resolved_shares
+from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.response import SHARE_STEPS
-from bayescale.spec import Spec
 
 FLOPS = 5e23
 

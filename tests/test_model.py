@@ -24,10 +24,10 @@ from bayescale.errors import EvalsError
 from bayescale.evals import Evals
 from bayescale.model import build_model, model_data, observed_cells
 from bayescale.model.build import containers, gauged
-from bayescale.model.gauge import GAUGED
-from bayescale.model.reference import starting_point
-from bayescale.prior import Prior
-from bayescale.spec import Spec, list_specs, load_spec
+from bayescale.model.coordinates.pilot import starting_point
+from bayescale.model.coordinates.rotation import GAUGED
+from bayescale.model.prior import Prior
+from bayescale.model.spec import Spec, list_specs, load_spec
 
 # Public variables and their dims.
 DIMS = {

@@ -17,8 +17,8 @@ import pytest
 from scipy import stats
 
 from bayescale.evals import Evals
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 fit = importlib.import_module("bayescale.fit")
 
@@ -47,7 +47,7 @@ def test_no_chain_waits_for_another(
     monkeypatch.setitem(sys.modules, "jax", jax)
     monkeypatch.setattr(fit, "processors", lambda: processors)
     monkeypatch.setitem(sys.modules, "numpyro", SimpleNamespace())
-    monkeypatch.setattr(importlib.import_module("bayescale.model.jax_ops"), "register", lambda: None)
+    monkeypatch.setattr(importlib.import_module("bayescale.model.kernels.jax_ops"), "register", lambda: None)
     monkeypatch.setattr(fit, "_pymc", lambda spec, evals, **given: asked.update(given))
     fit._numpyro(Spec(factors=1), evals, chains=4, cores=2, draws=10, tune=10, seed=1)
     pymc_6 = int(version("pymc").split(".")[0]) >= 6

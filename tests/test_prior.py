@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bayescale import prior as module
 from bayescale.errors import SpecError
-from bayescale.prior import LOCATIONS, POSITIVE, REAL, Prior
+from bayescale.model import prior as module
+from bayescale.model.prior import LOCATIONS, POSITIVE, REAL, Prior
 
 KNOWN = {**REAL, **POSITIVE}
 few = settings(max_examples=25, deadline=None)

@@ -16,8 +16,8 @@ from simulate import Truth, simulate, world_spec
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
 from bayescale.fit import fit
+from bayescale.model.spec import load_spec
 from bayescale.posterior import Posterior
-from bayescale.spec import load_spec
 
 pytestmark = pytest.mark.slow
 

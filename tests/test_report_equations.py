@@ -14,9 +14,9 @@ from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
+from bayescale.model.curve import expected_score, score_slope
 from bayescale.posterior import Posterior
 from bayescale.report import LiveForecast, live_forecast
-from bayescale.response import expected_score, score_slope
 
 FORMS: dict[str, dict[str, Any]] = {
     "two capabilities": {"factors": 2},

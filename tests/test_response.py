@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from simulate import rise
 
-from bayescale import response
-from bayescale.response import (
+from bayescale.model import curve as response
+from bayescale.model.curve import (
     SHARE_STEPS,
     beta_shapes,
     effective_items,

@@ -16,8 +16,8 @@ from jaxed import fixed, jaxed
 from scipy import special, stats
 from simulate import rise
 
-from bayescale.model.score_density_op import log_gamma_and_digamma, score_density
-from bayescale.response import SHARE_STEPS
+from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.kernels.score_density import log_gamma_and_digamma, score_density
 
 ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 1.0])
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bayescale import spec as module
 from bayescale._files import shipped
 from bayescale.errors import SpecError
-from bayescale.prior import Prior
-from bayescale.priors import SCALES, Floor, Priors
-from bayescale.spec import Spec, list_specs, load_spec
+from bayescale.model import spec as module
+from bayescale.model.prior import Prior
+from bayescale.model.priors import SCALES, Floor, Priors
+from bayescale.model.spec import Spec, list_specs, load_spec
 
 SHIPPED = [
     "default",

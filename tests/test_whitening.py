@@ -13,8 +13,8 @@ import pytest
 from jaxed import fixed, jaxed
 from scipy import stats
 
-from bayescale.model.whiten_op import whiten, whiten_gradient
-from bayescale.model.whitening import ConditionalWhitening, capabilities
+from bayescale.model.coordinates.whitening import ConditionalWhitening, capabilities
+from bayescale.model.kernels.whiten import whiten, whiten_gradient
 
 Small = dict[str, np.ndarray]
 

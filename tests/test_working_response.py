@@ -11,8 +11,8 @@ import pytest
 from jaxed import fixed, jaxed
 from scipy.special import expit, logit
 
-from bayescale.model.working_response_op import margins, observed_response, working_response
-from bayescale.response import SHARE_STEPS, Curve
+from bayescale.model.curve import SHARE_STEPS, Curve
+from bayescale.model.kernels.working_response import margins, observed_response, working_response
 
 ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 50.0])
 CEILING = np.array([1.0, 0.97, 1.0, 0.9])

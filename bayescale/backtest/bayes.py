@@ -13,7 +13,7 @@ from bayescale.backtest.fold import Fold
 from bayescale.backtest.predictive import Predictive
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import ConvergenceWarning
-from bayescale.spec import Spec
+from bayescale.model.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class BayesMethod:
         converge is handed in with the figures that say so.
         """
         from bayescale.fit import fit
-        from bayescale.response import predict_score
+        from bayescale.model.curve import predict_score
 
         started = time.perf_counter()
         with warnings.catch_warnings():

@@ -18,9 +18,9 @@ from bayescale.backtest.unit import make_units
 from bayescale.backtest.workers import run_units
 from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, BacktestWarning, suggest
+from bayescale.model.spec import Spec, list_specs, load_spec
 from bayescale.parallel import cores_each, require_libraries
 from bayescale.progress import Report, counting
-from bayescale.spec import Spec, list_specs, load_spec
 
 # The tasks of Ruan, Maddison & Hashimoto (2024): 15 that are averaged, and 2 of agents.
 PAPER_TASKS = ("emergent", "post_training", "leaderboard_v2", "agent")

@@ -12,9 +12,9 @@ from bayescale.errors import ForecastError
 from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.request import Request
+from bayescale.model.curve import predict_score
 from bayescale.notebook import as_html
 from bayescale.pit import chances, inside, randomised_pit, read_pit
-from bayescale.response import predict_score
 
 if TYPE_CHECKING:
     import xarray as xr

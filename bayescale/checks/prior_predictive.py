@@ -14,9 +14,9 @@ from bayescale.errors import EvalsError, FitError
 from bayescale.intervals import KIND, PROB, tails
 from bayescale.model import build_model, model_data
 from bayescale.model.data import design
+from bayescale.model.spec import Spec, load_spec
 from bayescale.notebook import as_html
 from bayescale.progress import working
-from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     import xarray as xr

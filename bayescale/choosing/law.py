@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from bayescale.choosing.outlook import Outlook
 from bayescale.intervals import tails
-from bayescale.response import expected_score, logit_information, score_slope
+from bayescale.model.curve import expected_score, logit_information, score_slope
 
 if TYPE_CHECKING:
     from bayescale.posterior import Posterior
@@ -31,7 +31,7 @@ class Law:
     mean : ndarray (M,)
     covariance : ndarray (M, M)
     curve : tuple of float
-        Floor, ceiling and shape, see `bayescale.response.expected_score`.
+        Floor, ceiling and shape, see `bayescale.model.curve.expected_score`.
     precision : float
         Items' worth of information in a score.
     """

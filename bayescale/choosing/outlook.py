@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.response import effective_items, expected_score, logit_information, logit_score, score_slope
+from bayescale.model.curve import effective_items, expected_score, logit_information, logit_score, score_slope
 
 if TYPE_CHECKING:
     from bayescale.draws import Draws
+    from bayescale.model.spec import Spec
     from bayescale.posterior import Posterior
-    from bayescale.spec import Spec
 
 COVARIANCE_DRAWS = 1000
 """Draws over which covariances are averaged, at most."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
+    from bayescale.model.spec import Spec
     from bayescale.posterior import Posterior
-    from bayescale.spec import Spec
 
 Cost = str | Mapping[str, float] | None
 
@@ -285,7 +285,7 @@ def suggest_models(
     >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
     """
     from bayescale.fit import fit
-    from bayescale.spec import load_spec
+    from bayescale.model.spec import load_spec
 
     question = read_question(evals, budget, target, candidates, families, forecast, cost)
     posterior = fit(load_spec(spec) if isinstance(spec, str) else spec, evals, random_seed=random_seed)

@@ -44,7 +44,7 @@ def prior(
     from bayescale import intervals
     from bayescale.checks import prior_predictive
     from bayescale.cli import show
-    from bayescale.spec import load_spec
+    from bayescale.model.spec import load_spec
 
     intervals.tails(prob)
     check_targets(csv, output)

@@ -14,7 +14,7 @@ from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
     from bayescale.compare import Comparison
-    from bayescale.spec import Spec
+    from bayescale.model.spec import Spec
 
 NONE = "none"
 SCAN, QUESTION = "Scan of one spec", "Forecast to compare"
@@ -138,7 +138,7 @@ def compare(
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
     """Load the named specs, or make the variants of one spec for a scan."""
     from bayescale.compare.run import with_factors, with_priors
-    from bayescale.spec import load_spec
+    from bayescale.model.spec import load_spec
 
     chosen = [load_spec(name) for name in names or ["default"]]
     if factors is None and not priors:

@@ -85,7 +85,7 @@ def fit(
     from bayescale.cli import show
     from bayescale.cli.output import check_target
     from bayescale.cli.sampling import sample
-    from bayescale.spec import load_spec
+    from bayescale.model.spec import load_spec
 
     check_target(output)
     chosen, evals = load_spec(spec), evals_of(data)

@@ -23,7 +23,7 @@ def specs(json: AsJson = False) -> None:
     import pandas as pd
 
     from bayescale.cli import show
-    from bayescale.spec import list_specs, load_spec
+    from bayescale.model.spec import list_specs, load_spec
 
     table = pd.DataFrame([{"name": name, "title": load_spec(name).title} for name in list_specs()])
     if json:

@@ -14,8 +14,8 @@ from bayescale.cli import show
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
+    from bayescale.model.spec import Spec
     from bayescale.posterior import Posterior
-    from bayescale.spec import Spec
 
 
 def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:

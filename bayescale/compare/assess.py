@@ -17,8 +17,8 @@ import pandas as pd
 from bayescale.compare.elpd import held_out_elpd, loo
 from bayescale.compare.splits import HeldOut, make_splits
 from bayescale.errors import ConvergenceWarning
+from bayescale.model.spec import Spec
 from bayescale.posterior import Posterior
-from bayescale.spec import Spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals

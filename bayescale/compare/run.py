@@ -10,11 +10,11 @@ from bayescale.compare.comparison import Comparison
 from bayescale.compare.splits import HeldOut, check_held_out
 from bayescale.defaults import SCAN_DRAWS
 from bayescale.errors import BayescaleError, CompareError
+from bayescale.model.priors import Priors
+from bayescale.model.spec import Spec, load_spec
 from bayescale.parallel import cores_each, dask_mended, on_dask, require_libraries
 from bayescale.posterior import Posterior
-from bayescale.priors import Priors
 from bayescale.progress import Report, counting
-from bayescale.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.backtest import Backtest

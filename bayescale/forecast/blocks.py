@@ -10,8 +10,8 @@ import numpy as np
 
 from bayescale.forecast.chance import ModelChance
 from bayescale.forecast.predict import new_model_scores
+from bayescale.model.curve import predict_score
 from bayescale.processors import processors
-from bayescale.response import predict_score
 
 if TYPE_CHECKING:
     from bayescale.draws import Draws

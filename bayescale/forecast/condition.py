@@ -17,7 +17,7 @@ from bayescale.draws import Draws
 from bayescale.forecast.chance import ConditionChance
 from bayescale.forecast.new_model import NewModel, posterior_mode, propose
 from bayescale.forecast.request import Request
-from bayescale.response import expected_score, logit_score
+from bayescale.model.curve import expected_score, logit_score
 
 
 @dataclass(frozen=True)

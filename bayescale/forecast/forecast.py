@@ -18,7 +18,7 @@ from bayescale.forecast.blocks import forecast_scores
 from bayescale.forecast.condition import condition
 from bayescale.forecast.request import Request, read_given, read_request
 from bayescale.intervals import KIND, PROB, summarise
-from bayescale.response import predict_score
+from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
     import xarray as xr

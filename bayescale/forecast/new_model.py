@@ -15,7 +15,7 @@ from scipy.special import digamma, gammaln, logsumexp
 
 from bayescale.draws import Draws
 from bayescale.forecast.chance import DEGREES_OF_FREEDOM, ProposalChance
-from bayescale.response import (
+from bayescale.model.curve import (
     beta_shapes,
     effective_items,
     expected_score,

@@ -11,11 +11,11 @@ import numpy as np
 from bayescale.errors import ForecastError, percentage_hint, suggest
 from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
 from bayescale.model.data import design
-from bayescale.spec import COVARIATE_COLUMNS
+from bayescale.model.spec import COVARIATE_COLUMNS
 
 if TYPE_CHECKING:
     from bayescale.model.data import ModelData
-    from bayescale.spec import Spec
+    from bayescale.model.spec import Spec
 
 NEW_FAMILY = "new family"
 """A family that was never seen: its offsets are drawn from the population of families."""

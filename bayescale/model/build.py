@@ -8,14 +8,14 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.model.coordinates.pilot import coordinates
+from bayescale.model.coordinates.rotation import loadings
+from bayescale.model.coordinates.whitening import capabilities
+from bayescale.model.curve import Curve, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design, model_data
-from bayescale.model.gauge import loadings
+from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import scores
-from bayescale.model.reference import coordinates
-from bayescale.model.whitening import capabilities
-from bayescale.model.working_response_op import observed_response
-from bayescale.response import Curve, logit_score
-from bayescale.spec import Spec
+from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -32,9 +32,10 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
 
-    The curve (`bayescale.response.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid;
+    The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid;
     without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings
-    and slopes are sampled in units of sqrt(1 + tau^2), one representative per rotation (`bayescale.model.gauge`);
+    and slopes are sampled in units of sqrt(1 + tau^2), one representative per rotation
+    (`bayescale.model.coordinates.rotation`);
     alpha, u and v are non-centred; theta is whitened by `ConditionalWhitening`. None of this changes a distribution.
     Whatever depends on the observed cells is a data container (see `containers`): other cells over the same coordinates
     need no new compilation.

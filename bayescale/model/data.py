@@ -12,8 +12,8 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
-from bayescale.response import SHARE_STEPS
-from bayescale.spec import COVARIATE_COLUMNS, Spec
+from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.spec import COVARIATE_COLUMNS, Spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -37,7 +37,7 @@ class ModelData:
     testlet_index : ndarray (benchmark,)
         -1 for a benchmark that is alone.
     items, floor, ceiling : ndarray (benchmark,)
-        `items` are `bayescale.response.SHARE_STEPS` where a score is no proportion of items.
+        `items` are `bayescale.model.curve.SHARE_STEPS` where a score is no proportion of items.
     cells : dict of str to ndarray (model, benchmark)
         The scores and which of them were observed, see `observed_cells`.
     """

@@ -9,8 +9,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.model.score_density_op import score_density
-from bayescale.response import Curve, expected_score, predict_score
+from bayescale.model.curve import Curve, expected_score, predict_score
+from bayescale.model.kernels.score_density import score_density
 
 
 def scores(
@@ -18,7 +18,7 @@ def scores(
 ) -> Any:
     """Make observed scores ``y`` with ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
 
-    The mean is the curve's (`bayescale.response.expected_score`) at the logit.
+    The mean is the curve's (`bayescale.model.curve.expected_score`) at the logit.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def scores(
     curve : Curve
     precision : tensor (benchmark,)
     items : ndarray (benchmark,)
-        `bayescale.response.SHARE_STEPS` where none are counted.
+        `bayescale.model.curve.SHARE_STEPS` where none are counted.
     cells : mapping of str to tensor (model, benchmark)
         ``observed_score``; ``observed``, 1 where there is one and 0 elsewhere, where the density is 1; and
         ``log_choose``, log of the binomial coefficient.

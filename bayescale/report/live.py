@@ -23,8 +23,8 @@ from bayescale.forecast.request import read_given, read_request
 from bayescale.intervals import KIND, PROB, tails
 
 if TYPE_CHECKING:
+    from bayescale.model.spec import Spec
     from bayescale.posterior import Posterior
-    from bayescale.spec import Spec
 
 # A page holds 32-bit numbers, at half the size: Python takes the same ones, rounded alike.
 PRECISION = np.float32

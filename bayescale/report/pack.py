@@ -10,8 +10,8 @@ import numpy as np
 
 from bayescale.forecast import NEW_FAMILY
 from bayescale.intervals import KIND, tails
+from bayescale.model.spec import COVARIATE_COLUMNS
 from bayescale.report.live import PRECISION
-from bayescale.spec import COVARIATE_COLUMNS
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals

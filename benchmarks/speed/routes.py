@@ -14,7 +14,7 @@ import bayescale as bs
 from bayescale.draws import read_draws
 from bayescale.model import build_model, model_data
 from bayescale.model.build import gauged
-from bayescale.model.reference import starting_point
+from bayescale.model.coordinates.pilot import starting_point
 
 SEED = 1
 
@@ -66,7 +66,7 @@ def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
     """Compile the density for nutpie by JAX, which also differentiates it, up to and with the first call."""
     import nutpie as library
 
-    from bayescale.model.jax_ops import register
+    from bayescale.model.kernels.jax_ops import register
 
     register()
     model, data = build_model(spec, evals), model_data(spec, evals)

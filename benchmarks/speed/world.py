@@ -10,7 +10,7 @@ from scipy.special import betaln
 from bayescale.evals import Evals
 from bayescale.model.build import containers
 from bayescale.model.data import covariate_prior, model_data
-from bayescale.spec import Spec, load_spec
+from bayescale.model.spec import Spec, load_spec
 
 
 class World(NamedTuple):

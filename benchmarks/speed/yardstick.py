@@ -14,9 +14,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from bayescale.model.score_density_op import _curve, log_gamma_and_digamma
-from bayescale.model.whiten_op import _solve_lower, _solve_upper, _upper_factor
-from bayescale.model.working_response_op import _benchmark, _cell
+from bayescale.model.kernels.score_density import _curve, log_gamma_and_digamma
+from bayescale.model.kernels.whiten import _solve_lower, _solve_upper, _upper_factor
+from bayescale.model.kernels.working_response import _benchmark, _cell
 from benchmarks.speed.world import World
 
 # The sampler's variables in PyMC's order; without latent compute or testlets theirs are missing.
@@ -79,7 +79,10 @@ def _whiten_back(
     k: int, upper: Any, inverse: Any, left: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_linear: Any,
     by_precision: Any,
 ) -> None:  # fmt: skip
-    """Reverse mode of one row of `bayescale.model.whiten_op`, its Jacobian counted once; `theta` becomes P^-1 h."""
+    """Reverse mode of one row of `bayescale.model.kernels.whiten`, its Jacobian counted once.
+
+    `theta` becomes P^-1 h.
+    """
     for i in range(k):
         for j in range(k):
             left[i, j] = 0.0

@@ -1,4 +1,4 @@
-// The equations of the model, read forwards: the page's own wording of bayescale/response.py and bayescale/forecast/.
+// The equations of the model, read forwards: the page's own wording of bayescale/model/curve.py and bayescale/forecast/.
 // A test holds the numbers of both languages together to 1e-6: change neither alone.
 //
 // `world` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays with the draws on the leading

@@ -16,9 +16,9 @@ from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayescale import response
 from bayescale._fast_compile import kernel, register_kernel
-from bayescale.response import (
+from bayescale.model import curve as response
+from bayescale.model.curve import (
     Curve,
     effective_items,
     half_way,

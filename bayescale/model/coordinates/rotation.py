@@ -22,8 +22,8 @@ a tenth less time. With none gauged, a draw takes three times as many steps.
 
 Triangular, because the volume is then a product of powers. The symmetric form, ``Q'W = S`` positive definite, needs the
 determinant of a matrix of K (K - 1) / 2 rows, which dominated the gradient at K = 12. The triangle stands in a basis
-rotated to the reference subspace (`bayescale.model.reference`): anchored on particular benchmarks, chains stuck in
-different modes.
+rotated to the reference subspace (`bayescale.model.coordinates.pilot`): anchored on particular benchmarks, chains
+stuck in different modes.
 """
 
 from __future__ import annotations

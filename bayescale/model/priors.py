@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bayescale.prior import Prior
+from bayescale.model.prior import Prior
 
 SCALES = (
     "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",

@@ -14,10 +14,10 @@ def register() -> None:
     from pytensor.graph import FunctionGraph
     from pytensor.link.jax.dispatch import jax_funcify
 
-    from bayescale.model.score_density_op import ScoreDensity
-    from bayescale.model.whiten_op import Whiten
-    from bayescale.model.working_response_op import WorkingResponse, working_response
-    from bayescale.response import Curve, beta_shapes, expected_score
+    from bayescale.model.curve import Curve, beta_shapes, expected_score
+    from bayescale.model.kernels.score_density import ScoreDensity
+    from bayescale.model.kernels.whiten import Whiten
+    from bayescale.model.kernels.working_response import WorkingResponse, working_response
 
     @jax_funcify.register(Whiten)
     def _(op: Any, **kwargs: Any) -> Any:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayescale.model.coordinates.rotation import positive_columns, representative, split_space
+from bayescale.model.curve import Curve
 from bayescale.model.data import ModelData, design
-from bayescale.model.gauge import positive_columns, representative, split_space
-from bayescale.model.working_response_op import working_response
-from bayescale.response import Curve
+from bayescale.model.kernels.working_response import working_response
 
 # Precision of scores around the curve (the default prior's median, e^6) and noise of a logit from effects other than
 # capability (about the sd of family-by-benchmark effects). They keep huge benchmarks from owning the reference; rough

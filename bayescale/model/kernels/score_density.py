@@ -19,9 +19,9 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from scipy.special import digamma
 
-from bayescale import response
 from bayescale._fast_compile import kernel, register_kernel
-from bayescale.response import (
+from bayescale.model import curve as response
+from bayescale.model.curve import (
     beta_shapes,
     half_way,
     half_way_slope,

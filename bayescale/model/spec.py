@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 from bayescale._files import shipped
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
+from bayescale.model.priors import Floor, Frozen, Priors
 from bayescale.notebook import as_html
-from bayescale.priors import Floor, Frozen, Priors
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
 
@@ -44,7 +44,7 @@ class Spec(Frozen):
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
     likelihood : {"beta_binomial", "beta"}
         Whether scores of benchmarks that count items scatter like counts of so many, or like shares of
-        `bayescale.response.SHARE_STEPS` steps, a Beta but for rounding, as scores without items always do.
+        `bayescale.model.curve.SHARE_STEPS` steps, a Beta but for rounding, as scores without items always do.
     common_loading : bool
         Whether benchmarks share a common loading on each factor, around which their own scatter (sds
         ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).

@@ -20,7 +20,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
-from bayescale.model.whiten_op import whiten
+from bayescale.model.kernels.whiten import whiten
 
 
 class ConditionalWhitening(Transform):
@@ -87,7 +87,7 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
     loading : tensor (benchmark, factor)
     weight, response : tensor (model, benchmark)
         Information on the logit of each score and the logit that the score alone would suggest, less all effects other
-        than ability (`bayescale.model.working_response_op`). They steer the sampler and do not enter the density.
+        than ability (`bayescale.model.kernels.working_response`). They steer the sampler and do not enter the density.
     """
     return pm.CustomDist(
         name,

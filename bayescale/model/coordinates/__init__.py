@@ -1,0 +1,1 @@
+"""Coordinates of the sampler: changes of variables that leave the posterior what it is."""
