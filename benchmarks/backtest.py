@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from bayescale.backtest import backtest
+from bayescale.evaluation.backtest import backtest
 
 
 def main() -> None:

@@ -28,9 +28,9 @@ import pandas as pd
 from scipy import stats
 
 import bayescale as bs
-from bayescale.decades import compute_slopes, worth_in_decades
-from bayescale.draws import Draws, read_draws
+from bayescale.analysis.compute_equivalent import compute_slopes, worth_in_decades
 from bayescale.errors import ConvergenceWarning
+from bayescale.inference.draws import Draws, read_draws
 
 # One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}

@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.backtest import load_tasks, make_folds
-from bayescale.backtest.baselines.components import principal_components
-from bayescale.backtest.baselines.curve import fit_curve
+from bayescale.evaluation.backtest import load_tasks, make_folds
+from bayescale.evaluation.backtest.baselines.components import principal_components
+from bayescale.evaluation.backtest.baselines.curve import fit_curve
 from benchmarks.v_optimal import v_optimal_families
 
 BUDGETS = (4, 8, 12, 16, 20, 24, 28, 32, 36)

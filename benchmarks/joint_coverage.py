@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bayescale.backtest import load_tasks, make_folds
-from bayescale.backtest.journal import Journal
-from bayescale.backtest.run import resolve_methods
-from bayescale.backtest.unit import make_units
-from bayescale.intervals import tails
+from bayescale._intervals import tails
+from bayescale.evaluation.backtest import load_tasks, make_folds
+from bayescale.evaluation.backtest.journal import Journal
+from bayescale.evaluation.backtest.run import resolve_methods
+from bayescale.evaluation.backtest.unit import make_units
 
 TASKS = ["emergent", "post_training", "leaderboard_v2"]
 WORLDS = 1000

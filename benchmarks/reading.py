@@ -18,7 +18,7 @@ from typing import Any
 import pymc  # noqa: F401
 
 import bayescale as bs
-from bayescale.factors import variance_shares
+from bayescale.analysis.variance import variance_shares
 
 
 def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:

@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import special
 
 import bayescale as bs
-from bayescale import compiled
+from bayescale.inference import compile as compiled
 
 FACTORS = range(1, 7)
 TRUTHS = (2, 3, 4)

@@ -20,11 +20,11 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.backtest import Method, load_tasks, make_folds
-from bayescale.backtest.baselines import BASELINES
-from bayescale.backtest.bayes import BayesMethod
-from bayescale.backtest.fold import Fold
-from bayescale.backtest.metrics import score_cells, summarise
+from bayescale.evaluation.backtest import Method, load_tasks, make_folds
+from bayescale.evaluation.backtest.baselines import BASELINES
+from bayescale.evaluation.backtest.bayes import BayesMethod
+from bayescale.evaluation.backtest.fold import Fold
+from bayescale.evaluation.backtest.metrics import score_cells, summarise
 
 TASKS = ["emergent", "post_training", "leaderboard_v2"]
 HIDDEN = 0.25

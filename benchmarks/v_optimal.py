@@ -11,9 +11,9 @@ from math import comb
 
 import numpy as np
 
-from bayescale.backtest.baselines.components import principal_components
 from bayescale.errors import suggest
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest.baselines.components import principal_components
 
 MOST_SUBSETS = 2_000_000
 """Subsets of families beyond which the search is refused."""

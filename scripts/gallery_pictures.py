@@ -11,7 +11,7 @@ from typing import Any
 
 import bayescale as bs
 from bayescale import plots
-from bayescale.backtest import backtest
+from bayescale.evaluation.backtest import backtest
 
 SOURCES: dict[str, Callable[..., Any]] = {}
 PICTURES: dict[str, Callable[..., Any]] = {}

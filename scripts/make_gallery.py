@@ -65,7 +65,12 @@ def code(lines: list[str]) -> str:
 
 def page() -> str:
     """The text of the gallery."""
-    imports = ["import bayescale as bs", "from bayescale import plots", "from bayescale.backtest import backtest", ""]
+    imports = [
+        "import bayescale as bs",
+        "from bayescale import plots",
+        "from bayescale.evaluation.backtest import backtest",
+        "",
+    ]
     made = [line for function in gallery.SOURCES.values() for line in assignment(function)]
     parts = [HEAD, code([*imports, *made])]
     for name, function in gallery.PICTURES.items():

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from bayescale.backtest import Fold, Predictive, Task, load_tasks
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Fold, Predictive, Task, load_tasks
 
 
 def make_tasks(evals: Evals, folder: Path) -> list[Task]:

@@ -20,13 +20,13 @@ from backtest_fakes import Guess, Partial, make_tasks
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale import _arviz
-from bayescale.backtest import Backtest, backtest
 from bayescale.checks import PriorPredictive, prior_predictive
 from bayescale.cli import main
-from bayescale.compare import Assessment, Comparison
 from bayescale.errors import FitError
 from bayescale.evals import Evals
-from bayescale.posterior import Posterior
+from bayescale.evaluation.backtest import Backtest, backtest
+from bayescale.evaluation.compare import Assessment, Comparison
+from bayescale.inference.posterior import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -82,8 +82,8 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
         likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
         return _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
 
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
-    monkeypatch.setattr(importlib.import_module("bayescale.compare.assess"), "loo", loo)
+    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.evaluation.compare.assess"), "loo", loo)
     return asked
 
 
@@ -150,8 +150,8 @@ SHORT = {"draws": 60, "tune": 80, "chains": 2, "cores": 2, "progressbar": False}
 
 
 def _sample(evals: Evals) -> Sampled:
-    from bayescale import compiled
-    from bayescale.fit import fit
+    from bayescale.inference import compile as compiled
+    from bayescale.inference.sample import fit
 
     def run(seed: int) -> Posterior:
         return fit(world_spec(), evals, random_seed=seed, **SHORT)

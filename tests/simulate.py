@@ -15,9 +15,9 @@ from scipy.special import expit, logit
 
 from bayescale._arviz import inference_data
 from bayescale.evals import Evals
+from bayescale.inference.posterior import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 
 def world_spec(factors: int = 1, **form: Any) -> Spec:

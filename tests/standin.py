@@ -15,11 +15,11 @@ from scipy.special import logit
 from simulate import Truth, posterior_near
 
 from bayescale import _arviz
-from bayescale.compare import Assessment, Comparison
 from bayescale.evals import Evals, load_evals
+from bayescale.evaluation.compare import Assessment, Comparison
+from bayescale.inference.posterior import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
-from bayescale.posterior import Posterior
 
 SLOPE = 1.2
 FAMILIES = ["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Qwen2", "Pythia", "Phi", "Falcon"]

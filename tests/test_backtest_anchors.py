@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.backtest import load_tasks, make_folds
-from bayescale.backtest.baselines import BASELINES
 from bayescale.evals import load_evals
+from bayescale.evaluation.backtest import load_tasks, make_folds
+from bayescale.evaluation.backtest.baselines import BASELINES
 
 ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors"
 

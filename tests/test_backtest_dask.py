@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from backtest_fakes import Guess, Mishap, Partial, make_tasks
 
-from bayescale.backtest import Task, backtest
 from bayescale.errors import BacktestError, BacktestWarning
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Task, backtest
 
 pytestmark = pytest.mark.heavy
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, kstest, norm, uniform
 
-from bayescale.backtest import Predictive, score
-from bayescale.backtest.metrics import (
+from bayescale.evaluation.backtest import Predictive, score
+from bayescale.evaluation.backtest.metrics import (
     EVEN_SHARE,
     KERNEL_WIDTH,
     LEAST_MSE,

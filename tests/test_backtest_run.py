@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 
-from bayescale.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
-from bayescale.backtest.result import PREDICTIONS, SCORES
-from bayescale.backtest.run import resolve_methods
-from bayescale.backtest.unit import make_units
 from bayescale.errors import BacktestError, BacktestWarning
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
+from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
+from bayescale.evaluation.backtest.run import resolve_methods
+from bayescale.evaluation.backtest.unit import make_units
 from bayescale.model.spec import Spec, load_spec
 
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
@@ -221,7 +221,7 @@ def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], m
     assert before.isdisjoint(keys())
     monkeypatch.undo()
     assert before == keys()
-    monkeypatch.setattr("bayescale.backtest.unit.FORMAT", 1000)
+    monkeypatch.setattr("bayescale.evaluation.backtest.unit.FORMAT", 1000)
     assert before.isdisjoint(keys())
 
 
@@ -266,7 +266,7 @@ DRIVER = """
 import sys, time
 from pathlib import Path
 from backtest_fakes import stopping
-from bayescale.backtest import backtest, load_tasks
+from bayescale.evaluation.backtest import backtest, load_tasks
 
 tasks, fits, mark, log, where, jobs = sys.argv[1:]
 

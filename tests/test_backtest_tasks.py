@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale._files import shipped
-from bayescale.backtest import Fold, Task, load_tasks, make_folds
-from bayescale.backtest.task import Hide, task_evals
 from bayescale.errors import BacktestError
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Fold, Task, load_tasks, make_folds
+from bayescale.evaluation.backtest.task import Hide, task_evals
 
 ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
 

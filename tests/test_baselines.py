@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from bayescale.backtest import Fold, Predictive, load_tasks, make_folds
-from bayescale.backtest.baselines import BASELINES
 from bayescale.errors import MissingDependencyError
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Fold, Predictive, load_tasks, make_folds
+from bayescale.evaluation.backtest.baselines import BASELINES
 
 CUTOFF = 1e23
 
@@ -332,7 +332,7 @@ def test_models_of_which_nothing_is_known_are_left_out(full_world: World, tmp_pa
 
 @pytest.mark.parametrize("missing", ["sklearn", "statsmodels"])
 def test_without_the_libraries_it_says_how_to_install_them(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "bayescale.backtest.baselines")
+    monkeypatch.delitem(sys.modules, "bayescale.evaluation.backtest.baselines")
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingDependencyError, match=rf"need {missing}.*pip install 'bayescale\[backtest\]'"):
-        importlib.import_module("bayescale.backtest.baselines")
+        importlib.import_module("bayescale.evaluation.backtest.baselines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bayescale.backtest import load_tasks, make_folds
+from bayescale.evaluation.backtest import load_tasks, make_folds
 from benchmarks.training_only import HIDDEN, TASKS, inner, read_spec
 
 

@@ -9,7 +9,7 @@ import pytest
 from simulate import simulate
 
 import bayescale as bs
-from bayescale.backtest import load_tasks, make_folds
+from bayescale.evaluation.backtest import load_tasks, make_folds
 from benchmarks.v_optimal import v_optimal_families
 
 

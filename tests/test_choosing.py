@@ -13,15 +13,15 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
 import bayescale as bs
-from bayescale.choosing import Suggestion
-from bayescale.choosing.design import Design
-from bayescale.choosing.law import Law
-from bayescale.choosing.outlook import Outlook, look_ahead, population
+from bayescale.analysis.conditional_logits import Law
+from bayescale.analysis.model_selection import Suggestion
+from bayescale.analysis.optimal_design import Design
+from bayescale.analysis.predictive_moments import Outlook, look_ahead, population
 from bayescale.errors import ChoosingError
 from bayescale.evals import Evals
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import effective_items, expected_score, logit_of_share
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 
 def made_up(seed: int = 0, models: int = 9, candidates: int = 6, first: int = 4, draws: int = 5) -> Design:

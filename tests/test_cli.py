@@ -15,8 +15,8 @@ from conftest import Run
 from simulate import Truth, posterior_near
 
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec
+from bayescale._intervals import PROB
 from bayescale.cli import fitting, forecasting, show
-from bayescale.intervals import PROB
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch, posterior: Posterior) -> dict[str, A
         return posterior
 
     # By import_module, since the attribute `fit` of the package is the function.
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
     return called
 
 
@@ -135,7 +135,8 @@ def test_defaults_are_those_of_the_library() -> None:
     # They stand in the command line once more so that `--help` need not load the library.
     typed = {k: p.default for k, p in inspect.signature(fitting.fit).parameters.items()}
     library = {
-        k: p.default for k, p in inspect.signature(importlib.import_module("bayescale.fit").fit).parameters.items()
+        k: p.default
+        for k, p in inspect.signature(importlib.import_module("bayescale.inference.sample").fit).parameters.items()
     }
     for name in ("draws", "tune", "chains", "cores", "target_accept"):
         assert typed[name] == library[name], name
@@ -191,7 +192,7 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
         warnings.warn(ConvergenceWarning(str(found.verdict)), stacklevel=2)
         return found
 
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
     target = tmp_path / "p.nc"
     code, out, err = run("fit", "-o", target)
     assert (code, out) == (0, "")

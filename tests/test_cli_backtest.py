@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from conftest import Run
 
-from bayescale.backtest import Fold, Predictive, backtest
-from bayescale.backtest.bayes import BayesMethod
-from bayescale.backtest.result import PREDICTIONS, SCORES
+from bayescale.evaluation.backtest import Fold, Predictive, backtest
+from bayescale.evaluation.backtest.bayes import BayesMethod
+from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
 
 QUICK = ("--tasks", "leaderboard_v2/gpqa,agent/agentbench_overall")
 SECONDS = 120
@@ -36,7 +36,7 @@ def no_sampling(monkeypatch: pytest.MonkeyPatch) -> list[BayesMethod]:
     asked: list[BayesMethod] = []
 
     def predict(self: BayesMethod, fold: Fold, random_seed: int) -> Predictive:
-        from bayescale.backtest.baselines import BASELINES
+        from bayescale.evaluation.backtest.baselines import BASELINES
 
         asked.append(self)
         if self.name == "bad" and fold.tasks[0].group == "agent":
@@ -160,7 +160,7 @@ def test_a_fit_that_fails_is_said_at_the_end(run: Run, no_sampling: list[BayesMe
 
 def test_fits_that_did_not_converge_are_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def predict(self: BayesMethod, fold: Fold, random_seed: int) -> Predictive:
-        from bayescale.backtest.baselines import BASELINES
+        from bayescale.evaluation.backtest.baselines import BASELINES
 
         found = BASELINES["pc_2"].predict(fold, random_seed)
         return dataclasses.replace(found, rhat=1.234 if fold.tasks[0].group == "agent" else 1.001)
@@ -191,11 +191,11 @@ def test_the_default_is_the_default_spec_and_all_baselines_on_the_papers_tasks(
         called.update(methods=[m.name for m in methods], tasks=[t.name for t in tasks])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(importlib.import_module("bayescale.backtest"), "backtest", run_nothing)
+    monkeypatch.setattr(importlib.import_module("bayescale.evaluation.backtest"), "backtest", run_nothing)
     code, _, err = run("-o", tmp_path)
     assert code == 130
     assert err == "Interrupted.\n"
-    from bayescale.backtest.baselines import BASELINES
+    from bayescale.evaluation.backtest.baselines import BASELINES
 
     assert called["methods"] == ["default", *BASELINES]
     assert len(called["tasks"]) == 17
@@ -203,8 +203,8 @@ def test_the_default_is_the_default_spec_and_all_baselines_on_the_papers_tasks(
 
 DRIVER = """
 import sys, time
-from bayescale.backtest.baselines import BASELINES
-from bayescale.backtest.bayes import BayesMethod
+from bayescale.evaluation.backtest.baselines import BASELINES
+from bayescale.evaluation.backtest.bayes import BayesMethod
 from bayescale.cli import main
 
 

@@ -12,9 +12,9 @@ import pytest
 from conftest import Run
 
 from bayescale import Evals, Posterior, Spec
+from bayescale._intervals import PROB
 from bayescale.checks import prior_predictive
 from bayescale.cli import checks
-from bayescale.intervals import PROB
 
 
 @pytest.fixture(scope="module")

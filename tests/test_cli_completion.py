@@ -13,8 +13,8 @@ import pytest
 
 import bayescale as bs
 from bayescale import Posterior
-from bayescale.backtest import load_tasks
 from bayescale.cli import completion
+from bayescale.evaluation.backtest import load_tasks
 
 SECONDS = 120
 

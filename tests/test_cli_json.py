@@ -59,7 +59,7 @@ def no_sampling(fits: Any, posterior: Posterior, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.import_module("bayescale.evals"), "load_evals", lambda name: posterior.evals)
     monkeypatch.setattr(importlib.import_module("bayescale.model.spec"), "load_spec", lambda name: world_spec())
     forecasts = (("Family-A", 1e25), ("Family-B", 1e25))
-    monkeypatch.setattr(importlib.import_module("bayescale.demo"), "FORECASTS", forecasts)
+    monkeypatch.setattr(importlib.import_module("bayescale.cli.demo"), "FORECASTS", forecasts)
 
 
 def values(document: Any) -> Iterator[Any]:
@@ -129,7 +129,7 @@ def test_a_fit_that_did_not_converge_warns_beside_the_document(
     run: Run, folder: Path, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = posterior_near(*world, world_spec(), chains=2, draws=20)
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", lambda *_, **__: few)
+    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", lambda *_, **__: few)
     code, out, err = run("fit", "--data", folder / "tables", "-o", tmp_path / "p.nc", "--json")
     assert code == 0
     assert json.loads(out)["converged"] is False

@@ -23,10 +23,10 @@ SECONDS = 120
 # A `bayescale fit` whose sampling is a saved posterior, and which stops where a test wants to meet it.
 DRIVER = """
 import importlib, os, sys, time
-from bayescale.posterior import Posterior
+from bayescale.inference.posterior import Posterior
 
 source, target, where = sys.argv[1:]
-fit = importlib.import_module("bayescale.fit")
+fit = importlib.import_module("bayescale.inference.sample")
 
 
 def stop(*_, **__):

@@ -18,14 +18,14 @@ from scipy.special import logsumexp
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale import _arviz
-from bayescale.compare import Assessment, Comparison, compare, scan_factors, scan_priors
-from bayescale.compare.assess import Plan
-from bayescale.compare.elpd import held_out_elpd
-from bayescale.compare.splits import make_splits
 from bayescale.errors import CompareError
 from bayescale.evals import Evals
+from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
+from bayescale.evaluation.compare.assess import Plan
+from bayescale.evaluation.compare.elpd import held_out_elpd
+from bayescale.evaluation.compare.splits import make_splits
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import expected_score, logit_score
-from bayescale.posterior import Posterior
 
 World = tuple[Evals, Truth]
 QUESTION = MappingProxyType({"family": "Family-B", "flops": 1e25})

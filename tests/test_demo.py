@@ -15,7 +15,7 @@ from simulate import Truth, posterior_near
 
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec, load_evals
 from bayescale.cli import main
-from bayescale.demo import FAST, FORECASTS
+from bayescale.cli.demo import FAST, FORECASTS
 
 FILES = ["forecast.csv", "forecast.png", "intervals.png", "posterior.nc"]
 
@@ -42,8 +42,8 @@ def settings(small: Posterior, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
         return small
 
     first, second = small.evals.families[:2]
-    demo = importlib.import_module("bayescale.demo")
-    monkeypatch.setattr(importlib.import_module("bayescale.fit"), "fit", fit)
+    demo = importlib.import_module("bayescale.cli.demo")
+    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
     monkeypatch.setattr(demo, "FORECASTS", ((first, 4e25), (second, 1e25), (NEW_FAMILY, 1e26)))
     return called
 

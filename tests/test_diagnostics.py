@@ -14,14 +14,14 @@ from scipy import stats
 from simulate import Truth, posterior_near
 
 from bayescale._arviz import group_names
-from bayescale.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
-from bayescale.draws import read_draws
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
 from bayescale.evals import Evals
-from bayescale.fit import fit
+from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
+from bayescale.inference.draws import read_draws
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.sample import fit
 from bayescale.model.priors import SCALES
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 Change = Callable[[Any], None]
 

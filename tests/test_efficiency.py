@@ -12,11 +12,11 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from test_factors import random_rotations, turned
 
 from bayescale._arviz import dataset, with_groups
-from bayescale.efficiency import Efficiency
+from bayescale.analysis.efficiency import Efficiency
 from bayescale.errors import ConvergenceWarning, EfficiencyError, ForecastError
 from bayescale.evals import Evals
+from bayescale.inference.posterior import Posterior
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import xarray as xr
 from simulate import Truth, posterior_near, world_spec
 from test_efficiency import with_values
 
-from bayescale.emergence import Emergence, say_flops
+from bayescale.analysis.emergence import Emergence, say_flops
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import expected_score
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,12 @@ import xarray as xr
 from simulate import posterior_near, simulate, world_spec
 
 from bayescale._arviz import dataset, with_groups
+from bayescale.analysis.factor_naming import suggest_names
+from bayescale.analysis.factors import Factors, align
+from bayescale.analysis.variance import variance_shares
+from bayescale.analysis.varimax import criterion, varimax
 from bayescale.errors import ForecastError
-from bayescale.factors import Factors, align, variance_shares
-from bayescale.factors.naming import suggest_names
-from bayescale.factors.varimax import criterion, varimax
-from bayescale.posterior import Posterior
+from bayescale.inference.posterior import Posterior
 
 ROTATED = ("loading", "capability", "slope", "family_offset")
 

@@ -200,7 +200,7 @@ import numpy as np
 from simulate import simulate, world_spec
 from test_fast_compile import density_and_gradient
 from bayescale._fast_compile import ENABLED
-from bayescale.compiled import compiled_for
+from bayescale.inference.compile import compiled_for
 
 program = compiled_for(world_spec(2), simulate()[0])
 for seed in range(5):

@@ -14,8 +14,8 @@ import bayescale as bs
 from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import SHARE_STEPS
-from bayescale.posterior import Posterior
 
 FLOPS = 4e25
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from simulate import Truth, posterior_near
 from test_efficiency import with_values
 
+from bayescale.analysis.uplift import Gain
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
-from bayescale.gain import Gain
+from bayescale.inference.posterior import Posterior
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import xarray as xr
 from simulate import Truth, measure, new_models, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
+from bayescale.analysis.explained_variance import Information, jackknife_error, read_subject, resolved_shares
 from bayescale.errors import ForecastError, InformationError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
-from bayescale.information import Information, jackknife_error, read_subject, resolved_shares
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
 FLOPS = 5e23
 

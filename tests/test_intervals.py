@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayescale import intervals
+from bayescale import _intervals as intervals
+from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.errors import ForecastError
-from bayescale.intervals import KIND, PROB, summarise, tails
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 
 import bayescale as bs
 from bayescale import Evals, Posterior
-from bayescale.backtest import Backtest
+from bayescale._display import MOST_ROWS, as_html, figure
 from bayescale.checks import PriorPredictive
-from bayescale.notebook import MOST_ROWS, as_html, figure
+from bayescale.evaluation.backtest import Backtest
 
 EVIL = '<script>alert("x")</script>'
 ALLOWED = {"div", "style", "p", "b", "small", "code", "table", "thead", "tbody", "tr", "th", "td"}

@@ -17,10 +17,10 @@ import pytest
 from scipy import stats
 
 from bayescale.evals import Evals
+from bayescale.inference.posterior import Posterior
 from bayescale.model.spec import Spec
-from bayescale.posterior import Posterior
 
-fit = importlib.import_module("bayescale.fit")
+fit = importlib.import_module("bayescale.inference.sample")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from backtest_fakes import Guess, Partial, make_tasks
 from matplotlib.collections import LineCollection, PathCollection
 
-from bayescale.backtest import Backtest, backtest
 from bayescale.errors import BacktestError
 from bayescale.evals import Evals
+from bayescale.evaluation.backtest import Backtest, backtest
 from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
 from bayescale.plots.backtest_calibration import coverage
 

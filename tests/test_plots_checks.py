@@ -14,9 +14,9 @@ from simulate import Truth, posterior_near, world_spec
 
 from bayescale import Evals, Posterior
 from bayescale.checks import PredictiveCheck, PriorPredictive
+from bayescale.checks.pit import ecdf_difference, out_of_band, uniform_band
 from bayescale.checks.prior_predictive import falling
 from bayescale.errors import EvalsError, ForecastError
-from bayescale.pit import ecdf_difference, out_of_band, uniform_band
 from bayescale.plots import plot_pit, plot_predictive_check, plot_prior_curves, plot_prior_predictive
 from bayescale.plots.prior_predictive import CURVES
 from bayescale.plots.style import COLOURS

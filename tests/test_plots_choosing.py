@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from bayescale.inference.posterior import Posterior
 from bayescale.plots import plot_suggestion
-from bayescale.posterior import Posterior
 
 
 @pytest.mark.parametrize("target", [None, "bench-4"])

@@ -9,8 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from bayescale.compare import Comparison
 from bayescale.errors import CompareError
+from bayescale.evaluation.compare import Comparison
 from bayescale.plots import plot_elpd, plot_forecasts_by_spec
 
 

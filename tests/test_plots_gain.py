@@ -12,12 +12,12 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.patches import Rectangle
 from simulate import Truth, posterior_near, world_spec
 
-from bayescale.emergence import flops_quantiles
+from bayescale.analysis.emergence import flops_quantiles
 from bayescale.errors import EmergenceError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
+from bayescale.inference.posterior import Posterior
 from bayescale.plots import plot_gain, plot_information
-from bayescale.posterior import Posterior
 
 
 @pytest.fixture(autouse=True)

@@ -20,16 +20,16 @@ from matplotlib.figure import Figure
 
 import bayescale
 from bayescale import plots
-from bayescale.backtest import Backtest
+from bayescale._intervals import KIND
 from bayescale.checks import PriorPredictive
-from bayescale.compare import Comparison
 from bayescale.errors import EvalsError
+from bayescale.evaluation.backtest import Backtest
+from bayescale.evaluation.compare import Comparison
 from bayescale.forecast import NEW_FAMILY
-from bayescale.intervals import KIND
+from bayescale.inference.posterior import Posterior
 from bayescale.plots.families import mark_families
 from bayescale.plots.panels import panels
 from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS
-from bayescale.posterior import Posterior
 
 PLOTS: dict[str, Callable[..., Any]] = {name: getattr(plots, name) for name in plots.__all__}
 # Smallest distance of two colours in CAM02-UCS; one is about what an eye just notices side by side.

@@ -10,8 +10,8 @@ from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale import Evals, Posterior
 from bayescale.checks import PredictiveCheck
+from bayescale.checks.pit import ecdf_difference, inside, out_of_band, randomised_pit, read_pit, uniform_band
 from bayescale.errors import ForecastError
-from bayescale.pit import ecdf_difference, inside, out_of_band, randomised_pit, read_pit, uniform_band
 
 World = tuple[Evals, Truth]
 

@@ -16,8 +16,9 @@ import pytest
 from backtest_fakes import Guess, make_tasks
 from conftest import Run
 
-from bayescale import Evals, Posterior, progress
-from bayescale.backtest import backtest
+from bayescale import Evals, Posterior
+from bayescale import _display as progress
+from bayescale.evaluation.backtest import backtest
 
 SECONDS = 120
 
@@ -144,7 +145,7 @@ def test_a_notebook_sees_one_line_that_changes(monkeypatch: pytest.MonkeyPatch) 
 
 DRIVER = """
 import sys
-from bayescale import progress
+from bayescale import _display as progress
 progress.PATIENCE = 0.0
 from bayescale.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -15,9 +15,9 @@ from simulate import Truth, simulate, world_spec
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
-from bayescale.fit import fit
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.sample import fit
 from bayescale.model.spec import load_spec
-from bayescale.posterior import Posterior
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
+from bayescale.inference.posterior import Posterior
 from bayescale.model.curve import expected_score, score_slope
-from bayescale.posterior import Posterior
 from bayescale.report import LiveForecast, live_forecast
 
 FORMS: dict[str, dict[str, Any]] = {

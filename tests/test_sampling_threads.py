@@ -11,7 +11,7 @@ import nutpie
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-fit = importlib.import_module("bayescale.fit")
+fit = importlib.import_module("bayescale.inference.sample")
 SETTINGS: dict[str, Any] = {"tune": 1, "chains": 4, "cores": 2, "target_accept": 0.8, "seed": 1, "progressbar": False}
 
 

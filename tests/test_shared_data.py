@@ -14,8 +14,8 @@ import nutpie
 import pymc as pm
 import pytest
 
-from bayescale.compiled import with_data
 from bayescale.errors import FitError
+from bayescale.inference.compile import with_data
 
 A, B = np.array([0.0, 0.2, -0.1]), np.array([5.0, 5.1, 4.6])
 PRIOR_SD, NOISE_SD = 10.0, 1.0

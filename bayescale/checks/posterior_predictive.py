@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from bayescale._display import as_html
+from bayescale.checks.pit import chances, inside, randomised_pit, read_pit
 from bayescale.errors import ForecastError
-from bayescale.forecast.chance import ModelChance
+from bayescale.forecast.noise import ModelChance
 from bayescale.forecast.predict import new_model_scores
-from bayescale.forecast.request import Request
+from bayescale.forecast.query import Request
 from bayescale.model.curve import predict_score
-from bayescale.notebook import as_html
-from bayescale.pit import chances, inside, randomised_pit, read_pit
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-    from bayescale.draws import Draws
-    from bayescale.posterior import Posterior
+    from bayescale.inference.draws import Draws
+    from bayescale.inference.posterior import Posterior
 
 Models = Literal["same", "new"]
 
@@ -73,7 +73,7 @@ class PredictiveCheck:
             - ``sd_p``: share of draws in which the standard deviation of the replicated scores over models exceeds that
               of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the model makes
               models too much alike, near 1 too different. NaN for a single score;
-            - ``pit``: in words, see `bayescale.pit.read_pit`.
+            - ``pit``: in words, see `bayescale.checks.pit.read_pit`.
 
         Examples
         --------

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bayescale._arviz import InferenceData, inference_data
-from bayescale.draws import read_draws
+from bayescale._display import as_html, working
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, FitError
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.inference.draws import read_draws
 from bayescale.model import build_model, model_data
 from bayescale.model.data import design
 from bayescale.model.spec import Spec, load_spec
-from bayescale.notebook import as_html
-from bayescale.progress import working
 
 if TYPE_CHECKING:
     import xarray as xr

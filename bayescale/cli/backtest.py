@@ -12,11 +12,11 @@ import typer
 
 from bayescale.cli import completion
 from bayescale.cli.arguments import AsJson, Chains, Draws, Folder, Seed, Tune
-from bayescale.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.errors import BacktestError, MissingDependencyError
+from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 
 if TYPE_CHECKING:
-    from bayescale.backtest import Backtest, Method, Task
+    from bayescale.evaluation.backtest import Backtest, Method, Task
 
 EVERY, NONE = "all", "none"
 
@@ -81,13 +81,13 @@ def backtest(
     The folder receives scores.csv (a row per method and task, or pool of tasks), predictions.csv (a row per forecast),
     figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
     """
-    from bayescale.backtest import backtest as run
-    from bayescale.backtest.run import resolve_methods
-    from bayescale.backtest.workers import KEPT
+    from bayescale._display import counting
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
     from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
-    from bayescale.progress import counting
+    from bayescale.evaluation.backtest import backtest as run
+    from bayescale.evaluation.backtest.run import resolve_methods
+    from bayescale.evaluation.backtest.workers import KEPT
 
     chosen_tasks = _tasks(tasks)
     names = [*(specs or ["default"]), *_baselines(methods)]
@@ -133,15 +133,15 @@ def _count(number: int, what: str) -> str:
 
 
 def _tasks(text: str | None) -> list[Task]:
-    from bayescale.backtest import load_tasks
-    from bayescale.backtest.run import PAPER_TASKS
+    from bayescale.evaluation.backtest import load_tasks
+    from bayescale.evaluation.backtest.run import PAPER_TASKS
 
     return load_tasks(None if text == EVERY else _names(text, "--tasks") if text else PAPER_TASKS)
 
 
 def _baselines(text: str) -> list[str]:
-    from bayescale.backtest.baselines import BASELINES
     from bayescale.errors import suggest
+    from bayescale.evaluation.backtest.baselines import BASELINES
 
     if text in (EVERY, NONE):
         return list(BASELINES) if text == EVERY else []
@@ -163,8 +163,8 @@ def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Meth
     """Divide the processors among the workers."""
     import dataclasses
 
-    from bayescale.backtest.bayes import BayesMethod
-    from bayescale.parallel import cores_each
+    from bayescale.evaluation.backtest.bayes import BayesMethod
+    from bayescale.inference.parallel import cores_each
 
     cores = None if dask else cores_each(jobs)
     return [dataclasses.replace(m, cores=cores) if isinstance(m, BayesMethod) else m for m in methods]
@@ -195,7 +195,7 @@ def _cluster(address: str | None) -> Iterator[None]:
 
 def _pools(found: Backtest) -> dict[str, str]:
     """Return titles by name of the pools of tasks to print: the averaged tasks, then each other group."""
-    from bayescale.backtest.result import POOLED
+    from bayescale.evaluation.backtest.result import POOLED
 
     pools = {POOLED: f"averaged: {_count(len(found.averaged), 'task')}"} if found.averaged else {}
     pools |= {
@@ -222,8 +222,8 @@ def _document(found: Backtest) -> dict[str, Any]:
 
 
 def _print_tables(found: Backtest) -> None:
-    from bayescale.backtest.result import POOLED
     from bayescale.cli import show
+    from bayescale.evaluation.backtest.result import POOLED
 
     for pool, title in _pools(found).items():
         print(f"\n{title}")
@@ -240,7 +240,7 @@ def _print_tables(found: Backtest) -> None:
 
 def _say_unconverged(found: Backtest) -> None:
     from bayescale.cli import show
-    from bayescale.diagnostics import MAX_RHAT
+    from bayescale.inference.diagnostics import MAX_RHAT
 
     worst = found.scores.groupby("spec_or_method", sort=False)["rhat"].max()
     for name, rhat in worst[worst > MAX_RHAT].items():
@@ -254,7 +254,7 @@ def _intervals(found: Backtest) -> Any:
     """Return bootstrap intervals of the MSE relative to the paper's method; no rows if it did not run."""
     import pandas as pd
 
-    from bayescale.backtest.result import REFERENCE
+    from bayescale.evaluation.backtest.result import REFERENCE
 
     if REFERENCE not in found.methods:
         return pd.DataFrame(columns=["lower", "upper"]).rename_axis("method")

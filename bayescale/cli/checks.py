@@ -41,7 +41,7 @@ def prior(
     data, but not the scores. It prints, per benchmark, mean and interval of the implied scores, and the share of curves
     over compute that fall, are flat, or reach the ceiling.
     """
-    from bayescale import intervals
+    from bayescale import _intervals as intervals
     from bayescale.checks import prior_predictive
     from bayescale.cli import show
     from bayescale.model.spec import load_spec
@@ -86,7 +86,7 @@ def check(
     too high, too low or too scattered show a misfit.
     """
     from bayescale.cli import show
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
     check_targets(csv, output)
     fitted = Posterior.load(posterior)

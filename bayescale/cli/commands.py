@@ -186,7 +186,7 @@ def demo(output: Folder = Path("demo"), seed: Seed = 1, json: AsJson = False) ->
     It takes one to two minutes on two cores. With BAYESCALE_FAST=1 in the environment it takes few draws: a quick test
     that everything runs, with rough numbers.
     """
-    from bayescale.demo import run_demo
+    from bayescale.cli.demo import run_demo
 
     run_demo(output, seed, json)
 

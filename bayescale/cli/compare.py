@@ -10,10 +10,10 @@ import typer
 
 from bayescale.cli import completion
 from bayescale.cli.arguments import SAMPLING, AsJson, Chains, DataName, Folder, Seed, Tune, check_family, evals_of
-from bayescale.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
+from bayescale.inference.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
-    from bayescale.compare import Comparison
+    from bayescale.evaluation.compare import Comparison
     from bayescale.model.spec import Spec
 
 NONE = "none"
@@ -111,7 +111,7 @@ def compare(
     from bayescale.cli import show
     from bayescale.cli.output import check_target, make_folder
     from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
-    from bayescale.compare import compare as run
+    from bayescale.evaluation.compare import compare as run
 
     chosen, question = _specs(specs, factors, prior), _question(family, new_family, flops)
     evals = evals_of(data)
@@ -137,7 +137,7 @@ def compare(
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
     """Load the named specs, or make the variants of one spec for a scan."""
-    from bayescale.compare.run import with_factors, with_priors
+    from bayescale.evaluation.compare.run import with_factors, with_priors
     from bayescale.model.spec import load_spec
 
     chosen = [load_spec(name) for name in names or ["default"]]

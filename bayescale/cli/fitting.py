@@ -20,10 +20,10 @@ from bayescale.cli.arguments import (
     Tune,
     evals_of,
 )
-from bayescale.defaults import CHAINS, DRAWS, TUNE
+from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
 
 if TYPE_CHECKING:
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 
 def fit(

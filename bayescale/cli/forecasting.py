@@ -94,11 +94,11 @@ def forecast(
     The ending of the file of -o sets what is written: the table (.csv, .parquet, .json), all draws (.nc, for xarray) or
     the figure (.png, .pdf, .svg).
     """
-    from bayescale import intervals
+    from bayescale import _intervals as intervals
     from bayescale.cli import show
     from bayescale.cli.output import check_target
     from bayescale.forecast import NEW_FAMILY
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
     check_family(family, new_family)
     # Users write several scores after one --given: extra arguments are more of them.
@@ -174,8 +174,8 @@ _WRITERS: dict[str, Writer] = {
 
 def _document(forecast: Forecast, prob: float) -> str:
     """Return the forecast as JSON."""
+    from bayescale._intervals import KIND
     from bayescale.cli import show
-    from bayescale.intervals import KIND
 
     numbers = {
         "prob": prob,

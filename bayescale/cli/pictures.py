@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import matplotlib
 
 from bayescale._files import atomic_write
+from bayescale._intervals import PROB
 from bayescale.errors import OutputError
-from bayescale.intervals import PROB
 
 # Commands open no window, and many machines have no display.
 matplotlib.use("Agg")
@@ -17,8 +17,8 @@ matplotlib.use("Agg")
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bayescale.backtest import Backtest
-    from bayescale.compare import Comparison
+    from bayescale.evaluation.backtest import Backtest
+    from bayescale.evaluation.compare import Comparison
     from bayescale.forecast import Forecast
 
 DPI = 150
@@ -68,7 +68,7 @@ def draw_backtest(found: Backtest, folder: Path) -> list[str]:
     list of str
         Names of the files in `folder`.
     """
-    from bayescale.backtest.result import REFERENCE
+    from bayescale.evaluation.backtest.result import REFERENCE
     from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
 
     served = list(dict.fromkeys(found.cells["method"]))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.arguments import OUTPUT, AsJson, PosteriorFile, Prob
-from bayescale.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS
 
 
 def report(
@@ -42,7 +42,7 @@ def report(
     from bayescale._files import atomic_write
     from bayescale.cli import show
     from bayescale.cli.output import check_target
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
     check_target(output)
     fitted = Posterior.load(posterior)

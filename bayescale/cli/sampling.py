@@ -14,8 +14,8 @@ from bayescale.cli import show
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
+    from bayescale.inference.posterior import Posterior
     from bayescale.model.spec import Spec
-    from bayescale.posterior import Posterior
 
 
 def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
@@ -28,7 +28,7 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
     **settings
         As `bayescale.fit` takes them.
     """
-    from bayescale.fit import fit
+    from bayescale.inference.sample import fit
 
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.diagnostics import Verdict
-    from bayescale.posterior import Posterior
+    from bayescale.inference.diagnostics import Verdict
+    from bayescale.inference.posterior import Posterior
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 120

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale import notebook
+from bayescale import _display
 from bayescale._identity import stored_identity
 from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals.selection import SelectionMixin, require
@@ -346,7 +346,7 @@ class Evals(SelectionMixin):
 
     def _repr_html_(self) -> str:
         text = "\n".join([_headline(self), *details(self), f"Next: {NEXT}"])
-        return notebook.as_html(text, self.summary(), "scores per benchmark: how many, and their range")
+        return _display.as_html(text, self.summary(), "scores per benchmark: how many, and their range")
 
 
 def _headline(evals: Evals) -> str:

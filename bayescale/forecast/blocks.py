@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.forecast.chance import ModelChance
+from bayescale.forecast.noise import ModelChance
 from bayescale.forecast.predict import new_model_scores
+from bayescale.inference.parallel import processors
 from bayescale.model.curve import predict_score
-from bayescale.processors import processors
 
 if TYPE_CHECKING:
-    from bayescale.draws import Draws
-    from bayescale.forecast.request import Request
+    from bayescale.forecast.query import Request
+    from bayescale.inference.draws import Draws
 
 # Cells (draws x models x benchmarks) of a block: an array of them takes 16 MB, and a dozen are alive at a time.
 CELLS = 2_000_000

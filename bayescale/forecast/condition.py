@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from bayescale.draws import Draws
-from bayescale.forecast.chance import ConditionChance
-from bayescale.forecast.new_model import NewModel, posterior_mode, propose
-from bayescale.forecast.request import Request
+from bayescale.forecast.latent_model import NewModel, posterior_mode, propose
+from bayescale.forecast.noise import ConditionChance
+from bayescale.forecast.query import Request
+from bayescale.inference.draws import Draws
 from bayescale.model.curve import expected_score, logit_score
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale import notebook
+from bayescale import _display
+from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
 from bayescale.forecast.blocks import forecast_scores
 from bayescale.forecast.condition import condition
-from bayescale.forecast.request import Request, read_given, read_request
-from bayescale.intervals import KIND, PROB, summarise
+from bayescale.forecast.query import Request, read_given, read_request
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
@@ -258,10 +258,10 @@ class Forecast:
             table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
             table = table.loc[self.draws["benchmark"].to_numpy(), models]
             words = f"scores that will be measured: median [{PROB:.0%} {KIND} credible interval]"
-            return notebook.as_html(repr(self), table, words)
+            return _display.as_html(repr(self), table, words)
         # What is the same in all rows is in the headline, or nowhere.
         same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
-        return notebook.as_html(repr(self), table.drop(columns=same), "scores that will be measured")
+        return _display.as_html(repr(self), table.drop(columns=same), "scores that will be measured")
 
 
 def make_forecast(

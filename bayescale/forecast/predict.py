@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayescale.draws import Draws
-from bayescale.forecast.chance import ModelChance
-from bayescale.forecast.request import Request
+from bayescale.forecast.noise import ModelChance
+from bayescale.forecast.query import Request
+from bayescale.inference.draws import Draws
 
 
 def new_model_scores(draws: Draws, request: Request, chance: ModelChance) -> np.ndarray:

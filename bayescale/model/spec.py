@@ -11,11 +11,11 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
+from bayescale._display import as_html
 from bayescale._files import shipped
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
 from bayescale.model.priors import Floor, Frozen, Priors
-from bayescale.notebook import as_html
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._intervals import KIND
+from bayescale.checks.pit import inside
 from bayescale.errors import BacktestError, suggest
-from bayescale.intervals import KIND
-from bayescale.pit import inside
 from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.backtest import Backtest
+    from bayescale.evaluation.backtest import Backtest
 
 BAND = 0.9
 _LEVELS = np.linspace(0, 1, 101)
@@ -52,7 +52,7 @@ def plot_backtest_calibration(
 
     Examples
     --------
-    >>> from bayescale.backtest import backtest
+    >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_calibration
     >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
     >>> plot_backtest_calibration(found).figure.savefig("calibration.png")

@@ -12,7 +12,7 @@ from bayescale.plots.style import COLOURS, INK, MARKERS, label_below, new_axes, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.backtest import Backtest
+    from bayescale.evaluation.backtest import Backtest
 
 # Groups of tasks lie on lines of their own within a row, this far from its middle at most.
 SPREAD = 0.28
@@ -39,12 +39,12 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
 
     Examples
     --------
-    >>> from bayescale.backtest import backtest
+    >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_errors
     >>> found = backtest(["training_flops", "pc_3"], tasks=["leaderboard_v2/gpqa"])
     >>> plot_backtest_errors(found).figure.savefig("errors.png")
     """
-    from bayescale.backtest.metrics import geometric_mean
+    from bayescale.evaluation.backtest.metrics import geometric_mean
 
     ratios = backtest.relative_mse(reference).dropna(subset="to_reference")
     if ratios.empty:

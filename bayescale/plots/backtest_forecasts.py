@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bayescale._intervals import KIND
 from bayescale.errors import BacktestError, suggest
-from bayescale.intervals import KIND
 from bayescale.plots.panels import panels
 from bayescale.plots.style import COLOURS, INK, OTHERS, new_axes, plain, score_axis
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayescale.backtest import Backtest, Task
+    from bayescale.evaluation.backtest import Backtest, Task
 
 COLUMNS = 5
 
@@ -49,7 +49,7 @@ def plot_backtest_forecasts(
 
     Examples
     --------
-    >>> from bayescale.backtest import backtest
+    >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_forecasts
     >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
     >>> plot_backtest_forecasts(found).savefig("forecasts.png")
@@ -91,7 +91,7 @@ def plot_backtest_task(
 
     Examples
     --------
-    >>> from bayescale.backtest import backtest
+    >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_task
     >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
     >>> plot_backtest_task(found, "leaderboard_v2/gpqa").figure.savefig("gpqa.png")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import ForecastError
-from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 # Letters that a line of the title has room for.
 LETTERS = 100

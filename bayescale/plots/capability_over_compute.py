@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.decades import ALONG, Along, compute_direction, require_compute, worth_in_decades
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.analysis.compute_equivalent import ALONG, Along, compute_direction, require_compute, worth_in_decades
 from bayescale.errors import EfficiencyError
-from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 POINTS = 30
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import EfficiencyError, suggest
-from bayescale.intervals import KIND, PROB, summarise
 from bayescale.plots.families import MARKED, mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.efficiency import Efficiency
+    from bayescale.analysis.efficiency import Efficiency
 
 UNMARKED = "#7A7A7A"
 

@@ -11,7 +11,7 @@ from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.compare import Comparison
+    from bayescale.evaluation.compare import Comparison
 
 _LEFT_OUT = {"model": "models never evaluated", "family": "families never evaluated", "loo": "single scores (PSIS-LOO)"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayescale.decades import ALONG, Along
-from bayescale.forecast.request import LARGEST
-from bayescale.intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB
+from bayescale.analysis.compute_equivalent import ALONG, Along
+from bayescale.forecast.query import LARGEST
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from bayescale.emergence import Emergence, Score
+    from bayescale.analysis.emergence import Emergence, Score
     from bayescale.evals import Evals
 
 

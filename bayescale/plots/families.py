@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.errors import ForecastError, suggest
-from bayescale.forecast.request import NEW_FAMILY
+from bayescale.forecast.query import NEW_FAMILY
 from bayescale.plots.style import COLOURS, INK, MARKERS
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.decades import require_compute
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.analysis.compute_equivalent import require_compute
 from bayescale.errors import ConvergenceWarning, ForecastError, suggest
-from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, plain, score_axis

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB
 from bayescale.plots.families import mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
 

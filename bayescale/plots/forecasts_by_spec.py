@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale._intervals import KIND, PROB
 from bayescale.errors import CompareError, suggest
-from bayescale.intervals import KIND, PROB
 from bayescale.plots.style import COLOURS, MARKERS, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.compare import Comparison
+    from bayescale.evaluation.compare import Comparison
 
 SPACING = 0.78
 # In letters of its size: how wide a legend may be, and what a marker takes.

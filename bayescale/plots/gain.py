@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayescale.decades import ALONG, Along
-from bayescale.emergence import flops_quantiles
-from bayescale.gain import PAYS
-from bayescale.intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB
+from bayescale.analysis.compute_equivalent import ALONG, Along
+from bayescale.analysis.emergence import flops_quantiles
+from bayescale.analysis.uplift import PAYS
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
 from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.uplift import Gain
     from bayescale.evals import Evals
-    from bayescale.gain import Gain
 
 
 def plot_gain(

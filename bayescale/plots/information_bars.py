@@ -11,7 +11,7 @@ from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, sc
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.information import Information
+    from bayescale.analysis.explained_variance import Information
 
 PALE = "#A9CDE5"
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.intervals import KIND, PROB, tails
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.plots.style import INK, label_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 # Blue to red through white: told apart with any colour vision.
 COLOUR_MAP = "RdBu_r"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.emergence import say_flops
-from bayescale.intervals import tails
+from bayescale._intervals import tails
+from bayescale.analysis.emergence import say_flops
 from bayescale.plots.families import Mark
 from bayescale.plots.style import INK, OTHERS, flop_axis
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale.checks.pit import BAND, ecdf_difference, out_of_band, read_pit, uniform_band
 from bayescale.errors import ForecastError, suggest
-from bayescale.pit import BAND, ecdf_difference, out_of_band, read_pit, uniform_band
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, suggest
-from bayescale.intervals import KIND, PROB, tails
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, flop_axis, new_axes, plain, score_axis
 

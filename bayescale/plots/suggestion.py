@@ -9,7 +9,7 @@ from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, p
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.choosing import Suggestion
+    from bayescale.analysis.model_selection import Suggestion
 
 NAMED = 16
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayescale.factors.variance import Scale, variance_shares
-from bayescale.intervals import KIND, PROB, summarise
+from bayescale._intervals import KIND, PROB, summarise
+from bayescale.analysis.variance import Scale, variance_shares
 from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 
 def plot_variance_shares(
@@ -26,7 +26,7 @@ def plot_variance_shares(
     prob : float
         Probability content of the equal-tailed intervals.
     scale : {"logit", "score"}
-        Variance of abilities, or of expected scores; see `bayescale.factors.variance_shares`.
+        Variance of abilities, or of expected scores; see `bayescale.analysis.variance.variance_shares`.
 
     Returns
     -------

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.defaults import REPORT_DRAWS
-from bayescale.draws import Draws
-from bayescale.forecast.chance import ConditionChance, ModelChance, ProposalChance
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.forecast.condition import weigh
-from bayescale.forecast.new_model import NewModel
+from bayescale.forecast.latent_model import NewModel
+from bayescale.forecast.noise import ConditionChance, ModelChance, ProposalChance
 from bayescale.forecast.predict import new_model_scores
-from bayescale.forecast.request import read_given, read_request
-from bayescale.intervals import KIND, PROB, tails
+from bayescale.forecast.query import read_given, read_request
+from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.draws import Draws
 
 if TYPE_CHECKING:
+    from bayescale.inference.posterior import Posterior
     from bayescale.model.spec import Spec
-    from bayescale.posterior import Posterior
 
 # A page holds 32-bit numbers, at half the size: Python takes the same ones, rounded alike.
 PRECISION = np.float32

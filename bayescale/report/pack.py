@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._intervals import KIND, tails
 from bayescale.forecast import NEW_FAMILY
-from bayescale.intervals import KIND, tails
 from bayescale.model.spec import COVARIATE_COLUMNS
 from bayescale.report.live import PRECISION
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._intervals import KIND, tails
 from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
 from bayescale.evals.evals import details
-from bayescale.intervals import KIND, tails
 
 if TYPE_CHECKING:
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
     from bayescale.report.live import LiveForecast
 
 MAX_BYTES = 5 * 2**20
@@ -82,7 +82,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     import bokeh
 
     import bayescale
-    from bayescale.diagnostics import MAX_RHAT
+    from bayescale.inference.diagnostics import MAX_RHAT
     from bayescale.report.figures import capability_map, efficiency_forest
 
     evals, spec = posterior.evals, posterior.spec

@@ -117,8 +117,8 @@ def microseconds(
 
 def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     """One gradient of the package's program, and of the yardstick, at the same points."""
-    from bayescale.compiled import compiled_for
-    from bayescale.processors import one_thread_each
+    from bayescale.inference.compile import compiled_for
+    from bayescale.inference.parallel import one_thread_each
     from benchmarks.speed.world import make_world
     from benchmarks.speed.yardstick import log_density
 
@@ -177,7 +177,7 @@ def operations(size: str, route: str, output: Path) -> dict[str, Any]:
     """Where the time of a gradient goes, and what a leapfrog step and a draw cost beyond it."""
     import nutpie
 
-    from bayescale.compiled import compiled_for
+    from bayescale.inference.compile import compiled_for
     from benchmarks.speed.operations import timed_operations
 
     spec, evals = problem(size)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import bayescale as bs
-from bayescale.draws import read_draws
+from bayescale.inference.draws import read_draws
 from bayescale.model import build_model, model_data
 from bayescale.model.build import gauged
 from bayescale.model.coordinates.pilot import starting_point
@@ -48,12 +48,12 @@ class Timed:
 def _fit_module() -> Any:
     import importlib
 
-    return importlib.import_module("bayescale.fit")
+    return importlib.import_module("bayescale.inference.sample")
 
 
 def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
     """The package's own: nutpie, compiled by Numba."""
-    from bayescale.compiled import compiled_for
+    from bayescale.inference.compile import compiled_for
 
     started = Seconds.now()
     compiled_for(spec, evals)

@@ -21,8 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bayescale.defaults import DRAWS as DEFAULT_DRAWS
-from bayescale.defaults import TUNE as DEFAULT_TUNE
+from bayescale.inference.defaults import DRAWS as DEFAULT_DRAWS
+from bayescale.inference.defaults import TUNE as DEFAULT_TUNE
 
 # Longer than any piece should take on two cores; one that takes longer is written down as failed.
 PATIENCE = 2400

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.speed.pieces import AT_ONCE
 
 BASELINE = "nutpie"
-# Effective draws at which a fit may be reported from: 100 a chain (`bayescale.diagnostics`).
+# Effective draws at which a fit may be reported from: 100 a chain (`bayescale.inference.diagnostics`).
 ENOUGH = 400
 BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in AT_ONCE}
 

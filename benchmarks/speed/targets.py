@@ -37,7 +37,7 @@ def fit(size: str, route: str, output: Path) -> dict[str, Any]:
         "ess": verdict.ess_bulk,
         "peak_gib": peak_gib(),
     }
-    from bayescale.compiled import compiled_for
+    from bayescale.inference.compile import compiled_for
 
     started = time.perf_counter()
     compiled_for(spec, masked)

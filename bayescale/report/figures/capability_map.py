@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bokeh.models import ColumnDataSource, HoverTool, Legend
 
-from bayescale.intervals import PROB
+from bayescale._intervals import PROB
 from bayescale.plots.capability_map import capability_points
 from bayescale.plots.families import mark_families
 from bayescale.report.figures.style import BOKEH_MARKERS, FAINT, canvas
@@ -14,7 +14,7 @@ from bayescale.report.figures.style import BOKEH_MARKERS, FAINT, canvas
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
-    from bayescale.posterior import Posterior
+    from bayescale.inference.posterior import Posterior
 
 
 def capability_map(posterior: Posterior, prob: float = PROB) -> figure:

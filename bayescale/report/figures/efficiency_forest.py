@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from bokeh.models import ColumnDataSource, FactorRange, HoverTool, Span
 
-from bayescale.intervals import PROB
+from bayescale._intervals import PROB
 from bayescale.plots.families import mark_families
 from bayescale.report.figures.style import BOKEH_MARKERS, NEUTRAL, canvas, multiplier_axis
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
-    from bayescale.efficiency import Efficiency
+    from bayescale.analysis.efficiency import Efficiency
 
 
 def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:

@@ -1,0 +1,273 @@
+"""Progress of long work, and what notebooks show of a value.
+
+Progress is a bar or a spinner on a terminal, a line in a notebook, and nothing in a pipe or a worker process.
+"""
+
+from __future__ import annotations
+
+import html
+import multiprocessing
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Report = Callable[[int, int, str], None]
+"""Called with how much is done, of how much in all, and what was finished last."""
+
+PATIENCE = 1.0
+"""Seconds before a spinner is shown: what is done by then needs none."""
+
+# One display at a time: a second one would write over the first.
+_busy = threading.Lock()
+
+
+def on_terminal() -> bool:
+    """Whether a person sees what this process writes to standard error. Worker processes only inherit the terminal."""
+    return sys.stderr.isatty() and multiprocessing.parent_process() is None
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return "ipykernel" in sys.modules and multiprocessing.parent_process() is None
+
+
+def watched() -> bool:
+    """Whether anybody is there to see progress: a terminal or a notebook."""
+    return on_terminal() or in_notebook()
+
+
+@contextmanager
+def working(what: str, shown: bool = True) -> Iterator[None]:
+    """Say on a terminal what is being done, with a spinner and the seconds, once it takes longer than `PATIENCE`.
+
+    Parameters
+    ----------
+    what : str
+        Such as ``"Compiling the model"``.
+    shown : bool
+        False keeps quiet whoever watches.
+
+    Examples
+    --------
+    >>> with working("Adding"):
+    ...     1 + 1
+    2
+    """
+    if not (shown and on_terminal() and _busy.acquire(blocking=False)):
+        yield
+        return
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    bar = _bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    bar.add_task(what, total=None)
+    over, gate = False, threading.Lock()
+
+    def start() -> None:
+        with gate:
+            if not over:
+                bar.start()
+
+    timer = threading.Timer(PATIENCE, start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        with gate:
+            over = True
+            bar.stop()
+        _busy.release()
+
+
+@contextmanager
+def counting(what: str, report: Report | None = None) -> Iterator[Report]:
+    """Count what is finished: a bar on a terminal, a line that changes in a notebook.
+
+    Parameters
+    ----------
+    what : str
+        What is counted, such as ``"fits"``.
+    report : callable, optional
+        Called instead, whoever watches.
+
+    Yields
+    ------
+    callable
+        To be called with done, total and a name of what was finished last.
+    """
+    if report is not None:
+        yield report
+    elif on_terminal() and _busy.acquire(blocking=False):
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+
+        last = TextColumn("{task.description}")
+        bar = _bar(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), last)
+        task = bar.add_task("", total=None)
+        try:
+            with bar:
+                yield lambda done, total, name: bar.update(task, completed=done, total=total, description=name)
+        finally:
+            _busy.release()
+    elif in_notebook():
+        yield _notebook_line(what)
+    else:
+        yield lambda *_: None
+
+
+def _bar(*columns: Any) -> Any:
+    """A display on standard error that leaves standard output alone, and nothing behind."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+
+
+def _notebook_line(what: str) -> Report:
+    from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+
+    started, handle = time.monotonic(), None
+
+    def say(done: int, total: int, name: str) -> None:
+        nonlocal handle
+        text = f"{what}: {done} of {total} in {time.monotonic() - started:.0f} s"
+        data = {"text/plain": f"{text}, last {name}" if name and done < total else text}
+        if handle is None:
+            handle = display(data, raw=True, display_id=True)
+        else:
+            handle.update(data, raw=True)
+
+    return say
+
+
+MOST_ROWS = 24
+NEXT = "Next: "
+
+# Colours are the notebook's own, so that light and dark themes both read well, and nothing is fetched from elsewhere.
+_STYLE = (
+    ".bayescale{color:inherit;overflow-x:auto}"
+    ".bayescale p{margin:.2em 0;max-width:60em}"
+    ".bayescale table{border-collapse:collapse;margin:.5em 0;color:inherit;font-size:inherit;"
+    "font-variant-numeric:tabular-nums}"
+    ".bayescale th,.bayescale td{padding:.2em .7em;text-align:right;color:inherit;white-space:nowrap;"
+    "border-bottom:1px solid rgba(128,128,128,.35)}"
+    ".bayescale th.t,.bayescale td.t{text-align:left}"
+    ".bayescale small{opacity:.75}"
+)
+
+
+def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> str:
+    """Make HTML of what a value says of itself.
+
+    Parameters
+    ----------
+    text : str
+        As its `repr`: the first line is the headline, a line that begins with ``Next: `` holds code. Indented lines are
+        a table in text; where there is `table`, they are left out.
+    table : pandas.DataFrame, optional
+        Columns ``prob`` and ``interval`` that are the same in all rows go into the caption. At most `MOST_ROWS` rows
+        are shown, the first and the last of them.
+    caption : str
+        What the table holds.
+
+    Returns
+    -------
+    str
+        All text is escaped, so that no name out of the data is taken for HTML, nor for a formula.
+
+    Examples
+    --------
+    >>> "<script>" in as_html("Evals of <script>alert(1)</script>: 3 models")
+    False
+    """
+    first, *rest = text.splitlines()
+    parts = [f"<p><b>{_escaped(first)}</b></p>"]
+    following = []
+    for line in rest:
+        if line.startswith(NEXT):
+            following.append(f"<p><small>{NEXT}<code>{_escaped(line.removeprefix(NEXT))}</code></small></p>")
+        elif table is None or not line.startswith("  "):
+            parts.append(f"<p>{_escaped(line.strip())}</p>")
+    if table is not None:
+        table, words = _without_constants(table)
+        said = "; ".join(part for part in (caption, words) if part)
+        parts += [f"<p><small>{_escaped(said)}</small></p>"] if said else []
+        parts.append(_rows(table))
+    # The class keeps MathJax away: `$` in a name begins no formula.
+    return f'<div class="bayescale tex2jax_ignore"><style>{_STYLE}</style>{"".join(parts + following)}</div>'
+
+
+def figure(value: float) -> str:
+    """A number in as many digits as a reader compares.
+
+    Examples
+    --------
+    >>> [figure(v) for v in (0.71824, 1.0, -123.4567, 4e25, float("nan"))]
+    ['0.718', '1', '-123.5', '4e+25', '–']
+    """
+    if value != value:
+        return "–"
+    size = abs(value)
+    if size and not 1e-3 <= size < 1e6:
+        return f"{value:.3g}"
+    if float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
+
+
+def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Take columns that every row repeats out of the table, and put them in words."""
+    names = ("prob", "interval")
+    if table.empty or not all(name in table and (table[name] == table[name].iloc[0]).all() for name in names):
+        return table, ""
+    prob, kind = (table[name].iloc[0] for name in names)
+    return table.drop(columns=list(names)), f"lower and upper: {100 * prob:.12g}% {kind} credible interval"
+
+
+def _rows(table: pd.DataFrame) -> str:
+    named = table.index.name is not None
+    frame = table.reset_index() if named else table
+    # Numbers stand right, words left, headings as what is below them.
+    words = [not _is_number(column) for _, column in frame.items()]
+    places = list(range(len(frame)))
+    left_out = len(places) - MOST_ROWS
+    if left_out > 0:
+        places = [*places[: MOST_ROWS // 2], -1, *places[-(MOST_ROWS // 2) :]]
+    values = list(frame.itertuples(index=False, name=None))
+    lines = [_line("th", map(str, frame.columns), words)]
+    for place in places:
+        if place < 0:
+            lines.append(f'<tr><td class="t" colspan="{len(words)}">… {left_out} more</td></tr>')
+        else:
+            lines.append(_line("td", map(_cell, values[place]), words))
+    return f"<table><thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table>"
+
+
+def _line(tag: str, cells: Any, words: list[bool]) -> str:
+    left = ' class="t"'
+    parts = (f"<{tag}{left if word else ''}>{_escaped(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
+    return f"<tr>{''.join(parts)}</tr>"
+
+
+def _is_number(column: Any) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_numeric_dtype(column)) and not pd.api.types.is_bool_dtype(column)
+
+
+def _cell(value: Any) -> str:
+    import pandas as pd
+
+    if isinstance(value, float):
+        return figure(value)
+    return "–" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(str(text))

@@ -1,0 +1,388 @@
+"""Efficiency: how far a family gets with its training compute, as decades, multipliers and equivalent FLOPs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from bayescale._display import as_html
+from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale.analysis.compute_equivalent import (
+    ALONG,
+    Along,
+    Of,
+    compute_slopes,
+    equivalent_log10_flops,
+    require_compute,
+    worth_in_decades,
+)
+from bayescale.errors import EfficiencyError, suggest
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from bayescale.inference.posterior import Posterior
+
+By = Literal["family", "benchmark", "model"]
+# What is said of the compute of a model, by whether its figure is missing or states an error.
+KNOWN, STATED, UNKNOWN = "reported", "reported with error", "unknown: posterior of latent compute"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Efficiency:
+    """How many decades of compute each family is worth, relative to a reference family.
+
+    A family f with C FLOP gets as far as the reference r with ``C * 10^decades_f``: above 0 it is the more efficient.
+
+    Attributes
+    ----------
+    decades : xarray.DataArray
+        Dims ``(chain, draw, family)``: ``e_f - e_r`` with ``e_f = (alpha_f . beta) / (beta . beta)``, alpha the offset
+        of a family in capability space and beta the slopes (`along` capabilities), or with the logits that these move,
+        ``e_f = (W alpha_f . W beta) / (W beta . W beta)`` (`along` benchmarks). No rotation of the factors changes
+        either. The coordinate ``models`` counts the family's models in the data.
+    benchmark_decades : xarray.DataArray
+        Dims ``(chain, draw, family, benchmark)``: the same for one benchmark, its response to the family's bents
+        included, ``(W_b . alpha_f + v_fb) / (W_b . beta + d_b)``, less that of the reference. NaN for benchmarks in
+        `no_slope`.
+    compute_slopes : xarray.DataArray
+        Dims ``(chain, draw, benchmark)``: ``W_b . beta + d_b``, logits per decade of compute.
+    reference : str
+    along : {"capabilities", "benchmarks"}
+    posterior : Posterior
+
+    Notes
+    -----
+    An offset that does not point along beta makes a family better at some benchmarks and worse at others; as efficiency
+    counts its projection. Along capabilities, directions on which hardly any benchmark loads count as much as others,
+    and of these the data say little: where there are nearly as many factors as benchmarks, families look more alike and
+    intervals are wider than they need be. Along benchmarks, the multiplier is the one under which the typical models of
+    both families are nearest in logits of all benchmarks (least squares, bents left out).
+
+    Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 3.3) regress principal components of scores on compute,
+    family by family; here families share the slopes, and differ by their offsets.
+
+    Examples
+    --------
+    >>> efficiency = posterior.efficiency(reference="Llama-2")
+    >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
+    (8, 4)
+    >>> 0 <= efficiency.probability("Qwen2", "Llama-3") <= 1
+    True
+    """
+
+    decades: xr.DataArray
+    benchmark_decades: xr.DataArray
+    compute_slopes: xr.DataArray
+    reference: str
+    along: Along
+    posterior: Posterior
+
+    @property
+    def families(self) -> list[str]:
+        """Names of the families."""
+        return self.decades["family"].to_numpy().tolist()
+
+    @property
+    def multipliers(self) -> xr.DataArray:
+        """Compute multipliers ``10^decades``, dims ``(chain, draw, family)``: 2 is as if compute were doubled."""
+        return (10**self.decades).rename("multiplier")
+
+    @cached_property
+    def no_slope(self) -> dict[str, str]:
+        """Benchmarks without an efficiency of their own, with the reason: their slope over compute may be zero.
+
+        A ratio to a slope whose 90% equal-tailed posterior reaches zero has no bounds, and no sign that is known.
+        """
+        table = summarise(self.compute_slopes).set_index("benchmark")
+        low, high = table["lower"], table["upper"]
+        return {
+            str(name): f"its response to compute may be zero or negative (logits a decade, {PROB:.0%} {KIND}: "
+            f"{low[name]:.2g} to {high[name]:.2g})"
+            for name in table.index[low <= 0]
+        }
+
+    def summary(self, prob: float = PROB, by: By = "family") -> pd.DataFrame:
+        """Medians with equal-tailed credible intervals.
+
+        Parameters
+        ----------
+        prob : float
+            Probability content of the intervals.
+        by : {"family", "benchmark", "model"}
+            Overall, or for each benchmark, or as equivalent FLOPs of each model (`equivalent_flops`).
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``"family"``, most efficient first: ``family, models`` (their number in the data), ``decades,
+            decades_lower, decades_upper, multiplier, multiplier_lower, multiplier_upper, more_efficient`` (probability
+            of being more efficient than the reference), ``prob, interval``.
+            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the figures
+            are NaN, empty where they are not.
+            ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
+            upper, prob, interval``.
+
+        Raises
+        ------
+        EfficiencyError
+            When `by` is none of the words.
+        ForecastError
+            When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> efficiency.summary().columns.tolist()[:5]
+        ['family', 'models', 'decades', 'decades_lower', 'decades_upper']
+        >>> efficiency.summary(by="model")[["model", "flops", "equivalent_flops"]].shape
+        (36, 3)
+        """
+        if by == "family":
+            return self._family_table(self.decades, prob).sort_values("decades", ascending=False, ignore_index=True)
+        if by == "benchmark":
+            table = self._family_table(self.benchmark_decades.transpose("chain", "draw", "benchmark", "family"), prob)
+            reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
+            return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
+        if by == "model":
+            return self._model_table(prob)
+        raise EfficiencyError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
+
+    def _family_table(self, decades: xr.DataArray, prob: float) -> pd.DataFrame:
+        table = summarise(decades.drop_vars("models"), prob).drop(columns="mean")
+        ends = {
+            "decades": table.pop("median"),
+            "decades_lower": table.pop("lower"),
+            "decades_upper": table.pop("upper"),
+        }
+        table.insert(list(table.columns).index("family") + 1, "models", table["family"].map(_counts(self.posterior)))
+        with np.errstate(over="ignore"):
+            ratios = {name.replace("decades", "multiplier"): 10.0**values for name, values in ends.items()}
+        more = _chance_above(decades, 0.0).to_series()
+        figures = table.drop(columns=["prob", "interval"]).assign(**ends, **ratios, more_efficient=more.to_numpy())
+        return figures.assign(prob=prob, interval=KIND)
+
+    def _model_table(self, prob: float) -> pd.DataFrame:
+        lower, upper = tails(prob)
+        draws = self.equivalent_flops()
+        low, middle, high = np.quantile(draws.to_numpy(), [lower, 0.5, upper], axis=(0, 1))
+        columns = {name: draws[name].to_numpy() for name in ("model", "family", "compute", "flops")}
+        columns |= {"equivalent_flops": middle, "lower": low, "upper": high}
+        return pd.DataFrame({**columns, "prob": prob, "interval": KIND})
+
+    def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
+        """Posterior probability that family `a` is more efficient than family `b`, overall or on one benchmark.
+
+        Raises
+        ------
+        EfficiencyError
+            For an unknown family or benchmark, or a benchmark in `no_slope`.
+
+        Examples
+        --------
+        >>> efficiency = posterior.efficiency(reference="Llama-2")
+        >>> round(efficiency.probability("Qwen2", "Llama-3") + efficiency.probability("Llama-3", "Qwen2"), 6)
+        1.0
+        """
+        for name in (a, b):
+            if name not in self.families:
+                raise EfficiencyError(suggest(name, self.families, "family in the fitted data"))
+        decades = self.decades_on(benchmark)
+        return float(_chance_above(decades.sel(family=a, drop=True), decades.sel(family=b, drop=True)))
+
+    def probabilities(self, benchmark: str | None = None) -> pd.DataFrame:
+        """Posterior probability that the family of the row is more efficient than that of the column, for all pairs.
+
+        Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5.
+
+        Raises
+        ------
+        EfficiencyError
+            For an unknown benchmark, or one in `no_slope`.
+
+        Examples
+        --------
+        >>> chances = posterior.efficiency(reference="Llama-2").probabilities()
+        >>> float(chances.loc["Llama-2", "Llama-2"])
+        0.5
+        """
+        values = self.decades_on(benchmark).transpose("chain", "draw", "family").to_numpy()
+        values = values.reshape(-1, values.shape[2])
+        chances = np.empty((values.shape[1],) * 2)
+        for i, mine in enumerate(values.T):
+            # One row at a time: all pairs of draws at once would take a gigabyte for a few hundred families.
+            above, equal = mine[:, None] > values, mine[:, None] == values
+            chances[i] = above.mean(axis=0) + 0.5 * equal.mean(axis=0)
+        names = pd.Index(self.families, name="family")
+        return pd.DataFrame(chances, index=names, columns=names.rename("than"))
+
+    def equivalent_flops(self, of: Of = "typical") -> xr.DataArray:
+        """Compute with which the reference family gets as far as each model of the data.
+
+        Parameters
+        ----------
+        of : {"typical", "single"}
+            ``"typical"``: the model's training compute times the multiplier of its family, ``C_m * 10^decades_f``: as
+            far as a typical model of its family and compute. ``"single"``: as far as this very model, with what it owes
+            to neither family nor compute, ``log10 C = (theta_m . beta) / (beta . beta) - e_r`` (centred log10 FLOP;
+            `along` benchmarks with W before theta and beta). The f-equivalent FLOPs of the paper (section 3.3), which
+            are read from a model's own scores, are of this kind.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, model)``, FLOP. Along ``model``: ``family``; ``flops``, as reported, NaN where unknown;
+            ``compute``, how it is known: ``reported``, ``reported with error`` (then the posterior of the true value is
+            used) or ``unknown: posterior of latent compute``.
+
+        Raises
+        ------
+        EfficiencyError
+            When `of` is neither word.
+
+        Examples
+        --------
+        >>> draws = posterior.efficiency(reference="Llama-2").equivalent_flops(of="single")
+        >>> draws.dims, draws.attrs["units"]
+        (('chain', 'draw', 'model'), 'FLOP')
+        """
+        import xarray as xr
+
+        draws, models = self.posterior.draws, self.posterior.evals.models
+        log10_flops = equivalent_log10_flops(draws, self.families.index(self.reference), of, self.along)
+        error = draws.data.covariate_sd[:, 0]
+        how = np.where(np.isnan(error), UNKNOWN, np.where(error > 0, STATED, KNOWN))
+        return xr.DataArray(
+            draws.by_chain(10**log10_flops),
+            dims=("chain", "draw", "model"),
+            coords={
+                **{dim: self.decades[dim].to_numpy() for dim in ("chain", "draw")},
+                "model": models["model"].to_numpy(),
+                "family": ("model", models["family"].to_numpy()),
+                "flops": ("model", models["flops"].to_numpy(float)),
+                "compute": ("model", how),
+            },
+            name="equivalent_flops",
+            attrs={"units": "FLOP", "reference": self.reference, "of": of},
+        )
+
+    def plot(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+        """Draw the families' multipliers, most efficient first; see `bayescale.plots.plot_efficiency`.
+
+        Examples
+        --------
+        >>> posterior.efficiency(reference="Llama-2").plot().figure.savefig("efficiency.png")
+        """
+        from bayescale.plots import plot_efficiency
+
+        return plot_efficiency(self, ax=ax, prob=prob)
+
+    def decades_on(self, benchmark: str | None = None) -> xr.DataArray:
+        """Decades on one benchmark, or overall, dims ``(chain, draw, family)``.
+
+        Raises
+        ------
+        EfficiencyError
+            For an unknown benchmark, or one in `no_slope`.
+
+        Examples
+        --------
+        >>> posterior.efficiency(reference="Llama-2").decades_on("MMLU").dims
+        ('chain', 'draw', 'family')
+        """
+        if benchmark is None:
+            return self.decades
+        known = self.benchmark_decades["benchmark"].to_numpy().tolist()
+        if benchmark not in known:
+            raise EfficiencyError(suggest(benchmark, known, "benchmark in the fitted data"))
+        if benchmark in self.no_slope:
+            raise EfficiencyError(
+                f"{benchmark} has no efficiency of its own: {self.no_slope[benchmark]}. Use the overall one."
+            )
+        return self.benchmark_decades.sel(benchmark=benchmark, drop=True)
+
+    def __repr__(self) -> str:
+        table = self.summary()
+        shown = table if len(table) <= 8 else pd.concat([table[:4], table[-4:]])
+        width = max(map(len, shown["family"]))
+        lines = [
+            f"  {r.family:{width}s} x{r.multiplier:<8.3g} [x{r.multiplier_lower:.3g}, x{r.multiplier_upper:.3g}]"
+            for r in shown.itertuples()
+        ]
+        if len(table) > 8:
+            lines.insert(4, "  ...")
+        head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
+        head += f"{self.reference}, {PROB:.0%} {KIND}:"
+        without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
+        return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
+
+    def _repr_html_(self) -> str:
+        table = self.summary()
+        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("decades")]))
+
+
+def _chance_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:
+    """Share of draws in which `mine` is the larger, equal ones counting half."""
+    return ((mine > other) + 0.5 * (mine == other)).mean(("chain", "draw"))
+
+
+def _counts(posterior: Posterior) -> pd.Series:
+    return posterior.evals.models["family"].value_counts()
+
+
+def efficiency(posterior: Posterior, reference: str | None = None, along: Along = ALONG) -> Efficiency:
+    """Compute efficiencies relative to `reference`; `Posterior.efficiency` documents the arguments.
+
+    Raises
+    ------
+    EfficiencyError
+        For a spec that does not predict from compute alone or has no family offsets, or an unknown family.
+    """
+    import xarray as xr
+
+    spec, draws = posterior.spec, posterior.draws
+    require_compute(spec, "efficiency, a multiple of training compute,", EfficiencyError)
+    if not spec.family_offsets:
+        raise EfficiencyError(
+            f"The spec {spec.name!r} has no family offsets: under it all families are equally efficient. Fit one with "
+            "family_offsets: true, such as 'default'."
+        )
+    families = draws.data.coords["family"]
+    reference = posterior.evals.largest_families[0] if reference is None else reference
+    if reference not in families:
+        raise EfficiencyError(suggest(str(reference), families, "family in the fitted data"))
+    posterior.verdict.warn_unless_converged("These efficiencies come")
+    place = families.index(reference)
+    worth = worth_in_decades(draws, draws.family_offset, along)
+    slopes = compute_slopes(draws)
+    advantage = draws.family_offset @ np.swapaxes(draws.loading, 1, 2) + draws.family_benchmark
+    coords = {
+        "chain": posterior.idata["posterior"]["chain"].to_numpy(),
+        "draw": posterior.idata["posterior"]["draw"].to_numpy(),
+        "family": families,
+        "models": ("family", _counts(posterior)[families].to_numpy()),
+        "benchmark": draws.data.coords["benchmark"],
+    }
+
+    def labelled(name: str, values: np.ndarray, *over: str) -> xr.DataArray:
+        dims = ("chain", "draw", *over)
+        here = {k: v for k, v in coords.items() if (v[0] if isinstance(v, tuple) else k) in dims}
+        return xr.DataArray(draws.by_chain(values), dims=dims, coords=here, name=name)
+
+    slope_draws = labelled("compute_slope", slopes, "benchmark")
+    steep = np.quantile(slopes, tails(PROB)[0], axis=0) > 0
+    ratio = np.full_like(advantage, np.nan)
+    np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
+    return Efficiency(
+        decades=labelled("decades", worth - worth[:, [place]], "family"),
+        benchmark_decades=labelled("decades", ratio, "family", "benchmark"),
+        compute_slopes=slope_draws,
+        reference=reference,
+        along=along,
+        posterior=posterior,
+    )

@@ -1,0 +1,433 @@
+"""Emergence: where on the way up in compute a family's scores on a benchmark cross a threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from bayescale._display import as_html
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.analysis.compute_equivalent import (
+    ALONG,
+    Along,
+    Of,
+    compute_slopes,
+    equivalent_log10_flops,
+    require_compute,
+)
+from bayescale.errors import EmergenceError, percentage_hint, suggest
+from bayescale.forecast.query import LARGEST
+from bayescale.model.curve import expected_score, logit_of_share, logit_score
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    from bayescale.evals import Evals
+    from bayescale.inference.posterior import Posterior
+
+HALF_WAY = "half way"
+Score = float | Literal["half way"] | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Emergence:
+    """Expected scores of one family on one benchmark, over training compute.
+
+    Per draw the logit of the expected score is a line over log10 compute, ``level + slope * (log10 C - centre)``, and
+    the score rises along the benchmark's curve between its floor and ceiling (Ruan, Maddison & Hashimoto 2024,
+    arXiv:2405.10938, section 4.1: what looks like a jump over compute is the steep part of a sigmoid). A *typical*
+    model is at its family's location: its residual capability and testlet effects are zero. A *single* model
+    has its own, drawn from their distribution: where a model that is yet to be trained crosses is less certain than
+    where its family does.
+
+    Attributes
+    ----------
+    draws : xarray.Dataset
+        Dims ``(chain, draw)``: ``level`` (logit of the typical model at `centre`), ``slope`` (logits per decade of
+        compute), ``luck`` (logits that a single model has above the typical one), ``floor`` and ``shape`` (see
+        `bayescale.model.curve`).
+    benchmark, family : str
+    ceiling : float
+        Best possible score.
+    centre : float
+        Log10 FLOP.
+    posterior : Posterior
+
+    Examples
+    --------
+    >>> emergence = posterior.emergence("GSM8K", "Llama-2")
+    >>> emergence.summary([0.5])[["threshold", "of", "median", "lower", "upper", "never"]].shape
+    (4, 6)
+    """
+
+    draws: xr.Dataset
+    benchmark: str
+    family: str
+    ceiling: float
+    centre: float
+    posterior: Posterior
+
+    def expected_scores(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
+        """Expected scores of models of the family, of given compute.
+
+        Parameters
+        ----------
+        flops : sequence of float
+            Training compute, FLOP.
+        of : {"typical", "single"}
+            The typical model, or a single one with luck of its own (the same luck at all compute, in each draw).
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, flops)``, scores in [0, 1].
+
+        Raises
+        ------
+        EmergenceError
+            For compute that is not positive, or when `of` is neither word.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").expected_scores([1e22, 1e23, 1e24]).dims
+        ('chain', 'draw', 'flops')
+        """
+        import xarray as xr
+
+        figures = np.atleast_1d(np.asarray(flops, dtype=float))
+        if not (figures > 0).all():
+            raise EmergenceError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
+        decades = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
+        logit = self._level(of) + self.draws["slope"] * decades
+        scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
+        return scores.transpose("chain", "draw", "flops").rename("expected_score")
+
+    def threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
+        """Compute at which the expected score crosses a threshold.
+
+        Parameters
+        ----------
+        score : float or "half way", optional
+            A score in [0, 1]. Default ``"half way"`` from the guessing floor, as each draw has it, to the ceiling:
+            where a sigmoid is steepest.
+        of : {"typical", "single"}
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw)``, FLOP: ``inf`` in draws where more compute does not bring the score there (a slope
+            that is not positive), 0 where the guessing floor is no lower than the score. See `log10_threshold` for
+            draws beyond what a floating-point number of FLOP holds.
+
+        Raises
+        ------
+        EmergenceError
+            For a score that is no share, at or above the ceiling, or at or below the floor in half of the draws.
+
+        Examples
+        --------
+        >>> flops = posterior.emergence("GSM8K", "Llama-2").threshold(0.5)
+        >>> bool((flops > 1e22).all())
+        True
+        """
+        with np.errstate(over="ignore"):
+            return (10 ** self.log10_threshold(score, of)).rename("flops")
+
+    def log10_threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
+        """Log10 of `threshold`, dims ``(chain, draw)``, log10 FLOP.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").log10_threshold(0.5).dims
+        ('chain', 'draw')
+        """
+        floor, slope = self.draws["floor"], self.draws["slope"]
+        score = self._read(score)
+        share = floor * 0 + 0.5 if score is None else (score - floor) / (self.ceiling - floor)
+        above_floor, rising = share > 0, slope > 0
+        logit = logit_of_share(share.where(above_floor, 0.5), self.draws["shape"])
+        crossing = self.centre + (logit - self._level(of)) / slope.where(rising, 1.0)
+        crossing = crossing.where(rising, np.inf).where(above_floor, -np.inf)
+        return crossing.transpose("chain", "draw").rename("log10_flops")
+
+    def never(self, score: Score = None) -> float:
+        """Share of draws in which no amount of compute brings the family to the score: the slope is not positive.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").never(0.5)
+        0.0
+        """
+        return float(np.isposinf(self.log10_threshold(score)).mean())
+
+    def summary(self, scores: Sequence[float] = (), prob: float = PROB) -> pd.DataFrame:
+        """Median compute of crossing thresholds, with equal-tailed credible intervals.
+
+        Parameters
+        ----------
+        scores : sequence of float
+            Scores, beside half way.
+        prob : float
+            Probability content of the intervals.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``benchmark, family, score`` (of half way the median), ``threshold`` (``half way`` or ``score``), ``of``
+            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
+            interval``; one row per threshold and kind of model.
+
+        Raises
+        ------
+        EmergenceError
+            For a score that is no threshold, see `threshold`.
+        ForecastError
+            When `prob` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").summary([0.5, 0.8])["threshold"].tolist()
+        ['half way', 'half way', 'score', 'score', 'score', 'score']
+        """
+        rows = []
+        for score in (None, *scores):
+            for of in ("typical", "single"):
+                low, middle, high = self.quantiles(score, of, prob)
+                rows.append(
+                    {
+                        "benchmark": self.benchmark,
+                        "family": self.family,
+                        "score": self.half_way if score is None else score,
+                        "threshold": HALF_WAY if score is None else "score",
+                        "of": of,
+                        "median": middle,
+                        "lower": low,
+                        "upper": high,
+                        "never": self.never(score),
+                        "prob": prob,
+                        "interval": KIND,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
+        """Lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
+
+        Examples
+        --------
+        >>> low, middle, high = posterior.emergence("GSM8K", "Llama-2").quantiles(0.5, prob=0.5)
+        >>> low < middle < high
+        True
+        """
+        return flops_quantiles(self.log10_threshold(score, of), prob)
+
+    @property
+    def half_way(self) -> float:
+        """Score half way from floor to ceiling, median over draws."""
+        return float((self.draws["floor"].median() + self.ceiling) / 2)
+
+    def statement(self, score: Score = None, prob: float = PROB) -> str:
+        """One sentence, without a date: how much compute the first model of the family above a score needs.
+
+        Of the typical model, and of a single one, which may be lucky or not; the sentence about a model that is yet to
+        be trained is the second.
+
+        Raises
+        ------
+        EmergenceError
+            For a score that is no threshold, see `threshold`.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
+        'The first Llama-2 model above 50% on GSM8K needs'
+        """
+        score = self._read(score)
+        where = f"half way up (above {self.half_way:.0%})" if score is None else f"above {100 * score:.3g}%"
+        low, middle, high = map(say_flops, self.quantiles(score, "typical", prob))
+        single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
+        never = self.never(score)
+        doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
+        return (
+            f"The first {self.family} model {where} on {self.benchmark} needs {middle} FLOP if typical of its family "
+            f"({prob:.0%}: {low} to {high}); a single one, its own luck included, {single} "
+            f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
+        )
+
+    def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+        """Scores on the benchmark, at the compute with which the family gets as far as their models.
+
+        Parameters
+        ----------
+        scores : Evals or pandas.DataFrame, optional
+            Scores that were not fitted, with columns ``model, benchmark, score``, of models of the fitted data; those
+            that were fitted, and those on other benchmarks, are left out. Default: the scores that were fitted.
+        along : {"capabilities", "benchmarks"}
+            See `Efficiency`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model, family, score`` and ``equivalent_flops``, the posterior median of what the model's own capability
+            is worth in compute of `family` (``of="single"`` in `Efficiency.equivalent_flops`).
+
+        Raises
+        ------
+        EmergenceError
+            For scores of models that are not in the fitted data, or no column that is needed.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").observed().columns.tolist()
+        ['model', 'family', 'score', 'equivalent_flops']
+        """
+        from bayescale.evals import Evals
+
+        evals, draws = self.posterior.evals, self.posterior.draws
+        fitted = evals.scores[evals.scores["benchmark"] == self.benchmark]
+        if scores is None:
+            chosen = fitted
+        else:
+            table = scores.scores if isinstance(scores, Evals) else scores
+            if missing := {"model", "benchmark", "score"} - set(table.columns):
+                raise EmergenceError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
+            chosen = table[(table["benchmark"] == self.benchmark) & ~table["model"].isin(fitted["model"])]
+            if unknown := sorted(set(chosen["model"]) - set(evals.model_names)):
+                raise EmergenceError(
+                    f"{suggest(unknown[0], evals.model_names, 'model in the fitted data')} Its capability is not "
+                    "known: fit with its other scores, or leave it out."
+                )
+        place = draws.data.coords["family"].index(self.family)
+        worth = np.median(equivalent_log10_flops(draws, place, "single", along), axis=0)
+        models = evals.models.assign(equivalent_flops=10**worth)[["model", "family", "equivalent_flops"]]
+        return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
+
+    def plot(self, score: Score = None, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+        """Draw the curve over compute with its bands, the scores on it and the threshold; see `plot_emergence`.
+
+        Examples
+        --------
+        >>> posterior.emergence("GSM8K", "Llama-2").plot(0.5).get_xscale()
+        'log'
+        """
+        from bayescale.plots import plot_emergence
+
+        return plot_emergence(self, score=score, hidden=hidden, ax=ax)
+
+    def _level(self, of: Of) -> xr.DataArray:
+        if of == "typical":
+            return self.draws["level"]
+        if of == "single":
+            return self.draws["level"] + self.draws["luck"]
+        raise EmergenceError(suggest(str(of), ("typical", "single"), "model to speak of"))
+
+    def _read(self, score: Score) -> float | None:
+        """Check a threshold; None for half way."""
+        if score is None or score == HALF_WAY:
+            return None
+        try:
+            value = float(score)
+        except (TypeError, ValueError):
+            raise EmergenceError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
+        if not 0 <= value <= 1:
+            raise EmergenceError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
+        if value >= self.ceiling:
+            raise EmergenceError(
+                f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
+                "scores approach and never reach. Ask for a lower one."
+            )
+        if value <= float(self.draws["floor"].median()):
+            raise EmergenceError(
+                f"score={value:g} is not above the guessing floor of {self.benchmark}, "
+                f"{float(self.draws['floor'].median()):.3g}: any model is above it. Ask for a higher one."
+            )
+        return value
+
+    def __repr__(self) -> str:
+        return (
+            f"Emergence of {self.benchmark} for {self.family}. {self.statement()}\n"
+            "Next: emergence.threshold(score), .summary([score]), .plot()"
+        )
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
+
+
+# Decades beyond which a compute is as good as infinite, and as far as floating point holds FLOP.
+_FAR = 1e6
+
+
+def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[float, float, float]:
+    """Lower end, median and upper end of draws of log10 compute, some of them infinite, in FLOP."""
+    lower, upper = tails(prob)
+    # Quantiles are interpolated, and infinities would make them NaN: they are finite meanwhile, far out.
+    finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
+    with np.errstate(over="ignore"):
+        low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
+    return float(low), float(middle), float(high)
+
+
+def say_flops(flops: float) -> str:
+    """Compute with two figures, or that it is beyond anything plausible.
+
+    Examples
+    --------
+    >>> say_flops(3.21e23), say_flops(float("inf"))
+    ('3.2e23', 'more than 1e32')
+    """
+    if flops > LARGEST["flops"]:
+        return f"more than {LARGEST['flops']:.0e}".replace("e+", "e")
+    return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"
+
+
+def emergence(posterior: Posterior, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
+    """Read the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
+
+    Raises
+    ------
+    EmergenceError
+        For an unknown benchmark or family, or a spec with other covariates than compute.
+    """
+    found = family_curve(posterior, benchmark, family, random_seed)
+    posterior.verdict.warn_unless_converged("These thresholds come")
+    return found
+
+
+def family_curve(posterior: Posterior, benchmark: str, family: str | None, random_seed: int) -> Emergence:
+    """`emergence`, without a word on convergence.
+
+    Curves of one posterior and seed are of the same single model, on whatever benchmark, and may be subtracted.
+    """
+    import xarray as xr
+
+    draws, data = posterior.draws, posterior.draws.data
+    require_compute(posterior.spec, "a curve over training compute", EmergenceError)
+    benchmarks, families = data.coords["benchmark"], data.coords["family"]
+    if benchmark not in benchmarks:
+        raise EmergenceError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
+    family = posterior.evals.largest_families[0] if family is None else family
+    if family not in families:
+        raise EmergenceError(suggest(str(family), families, "family in the fitted data"))
+    b, f = benchmarks.index(benchmark), families.index(family)
+    loading = draws.loading[:, b]
+    ability = np.einsum("sk,sk->s", loading, draws.family_offset[:, f])
+    rng = np.random.default_rng(random_seed)
+    residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
+    shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, b]
+    luck = logit_score(np.einsum("sk,sk->s", loading, residual), 0.0, shared)
+    values = {
+        "level": logit_score(ability, draws.difficulty[:, b], draws.family_benchmark[:, f, b]),
+        "slope": compute_slopes(draws)[:, b],
+        "luck": luck,
+        "floor": draws.floor[:, b],
+        "shape": draws.curve_shape[:, b],
+    }
+    sampled = posterior.idata["posterior"]
+    coords = {dim: sampled[dim].to_numpy() for dim in ("chain", "draw")}
+    dataset = xr.Dataset({name: (("chain", "draw"), draws.by_chain(v)) for name, v in values.items()}, coords=coords)
+    return Emergence(dataset, benchmark, family, float(data.ceiling[b]), float(data.centre[0]), posterior)

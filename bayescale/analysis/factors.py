@@ -1,0 +1,241 @@
+"""The factors of a posterior, aligned over draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayescale import _arviz
+from bayescale._display import as_html
+from bayescale._intervals import PROB, summarise
+from bayescale.analysis.factor_naming import suggest_names
+from bayescale.analysis.factor_rotation import congruence, rotations
+from bayescale.analysis.scaled_loadings import column_shares, correlations, scaled_loadings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayescale.inference.posterior import Posterior
+
+TOP = 3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Factors:
+    """Capabilities in one orientation over all draws; made by `align`, found as `Posterior.factors`.
+
+    Attributes
+    ----------
+    loadings : xarray.DataArray
+        W, dims ``(chain, draw, benchmark, factor)``: logits per unit of capability. The unit is the sd of models of one
+        family and compute around their location.
+    capabilities : xarray.DataArray
+        theta, dims ``(chain, draw, model, factor)``, with the coordinate ``family`` along ``model``.
+    slopes : xarray.DataArray
+        beta, dims ``(chain, draw, covariate, factor)``: capability per unit (decade) of the covariate.
+    family_offsets : xarray.DataArray or None
+        alpha, dims ``(chain, draw, family, factor)``; None where the spec has none.
+    correlations : xarray.DataArray
+        Dims ``(chain, draw, benchmark, factor)``: between a benchmark's logit and the capability over the observed
+        models, capabilities made uncorrelated first (see `bayescale.analysis.scaled_loadings`). Squares sum to 1 over
+        factors.
+    scaled_loadings : xarray.DataArray
+        The same, in logits: its squares sum to the variance over models of a benchmark's logit.
+    shares : xarray.DataArray
+        Dims ``(chain, draw, factor)``: share of each factor in the variance over models of what capabilities contribute
+        to all logits, ``sum_b L_bk^2 / sum_bk L_bk^2`` with L the scaled loadings; sums to 1. It belongs to this
+        orientation: varimax spreads over several factors what all benchmarks have in common. How many dimensions carry
+        the differences between models, in any orientation, `bayescale.analysis.variance.variance_shares` says.
+    rotation : xarray.DataArray
+        R, dims ``(chain, draw, sampled_factor, factor)``, orthogonal: ``theta``, ``alpha``, ``beta`` and ``W`` of each
+        draw were multiplied by it.
+    free : bool
+        Whether factors were turned freely (to a varimax consensus), or only reordered and reflected because the
+        priors tell them apart (`Spec.rotation_invariant`).
+
+    Examples
+    --------
+    >>> posterior.factors.summary().shape[0]
+    8
+    >>> posterior.factors.loadings.sel(factor="F1").median(("chain", "draw")).dims
+    ('benchmark',)
+    """
+
+    loadings: xr.DataArray
+    capabilities: xr.DataArray
+    slopes: xr.DataArray
+    family_offsets: xr.DataArray | None
+    correlations: xr.DataArray
+    scaled_loadings: xr.DataArray
+    shares: xr.DataArray
+    rotation: xr.DataArray
+    free: bool
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the factors, ``F1, F2, ...``, by share of variance."""
+        return self.shares["factor"].to_numpy().tolist()
+
+    @property
+    def suggested(self) -> list[str]:
+        """Names suggested by the benchmarks that correlate most with each factor; also the coordinate ``suggested``."""
+        return self.shares["suggested"].to_numpy().tolist()
+
+    def congruence(self) -> pd.Series:
+        """How alike the draws of a factor are: mean over draws of Tucker's congruence with the posterior mean.
+
+        Tucker's phi of columns a and b of the scaled loadings is ``a'b / (|a| |b|)``: 1 for the same factor; 0.95 is
+        called equal, 0.85 to 0.94 fairly similar (Lorenzo-Seva & ten Berge 2006, Methodology 2:57). Alignment itself
+        raises it where factors are nearly as many as benchmarks: read it together with `reliability`.
+
+        Returns
+        -------
+        pandas.Series
+            By factor.
+        """
+        draws = self.scaled_loadings.to_numpy()
+        phi = congruence(draws.reshape((-1, *draws.shape[2:])))
+        return pd.Series(phi.mean(axis=0), self.labels, name="congruence")
+
+    def reliability(self) -> pd.Series:
+        """How much of the differences between models on a factor the data tell: 0 to 1.
+
+        Variance over models of the posterior mean capability, over the posterior mean of the variance over models
+        (marginal reliability, Green et al. 1984, Journal of Educational Measurement 21:347). A factor of which the data
+        say nothing has models in another order in every draw, and a reliability of about 0.
+
+        Returns
+        -------
+        pandas.Series
+            By factor.
+        """
+        known = self.capabilities.mean(("chain", "draw")).var("model")
+        return (known / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
+
+    def rhat(self) -> pd.Series:
+        """Largest rank-normalised split R-hat of a factor's scaled loadings after alignment; 1.01 or less is wanted.
+
+        Returns
+        -------
+        pandas.Series
+            By factor; NaN from too few draws.
+        """
+        loading = self.scaled_loadings.transpose("chain", "draw", "factor", "benchmark")
+        rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
+        return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
+
+    def summary(self, prob: float = PROB) -> pd.DataFrame:
+        """One row per factor, by share of variance.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``factor, suggested``; median ``share`` of variance with ``lower, upper, prob, interval`` (equal-tailed);
+            ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
+            that correlate most with the factor, with the median correlation.
+
+        Raises
+        ------
+        ForecastError
+            When `prob` is not between 0 and 1.
+        """
+        table = summarise(self.shares, prob).drop(columns="mean").rename(columns={"median": "share"})
+        table.insert(1, "suggested", self.suggested)
+        for figures in (self.congruence(), self.reliability(), self.rhat()):
+            table[str(figures.name)] = table["factor"].map(figures)
+        middle = self.correlations.median(("chain", "draw"))
+        return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
+
+    def __repr__(self) -> str:
+        table = self.summary()
+        lines = [
+            f"  {r.factor:4s}{r.suggested:{max(map(len, self.suggested)) + 2}s}"
+            f"{r.share:6.1%} [{r.lower:.1%}, {r.upper:.1%}]   congruence {r.congruence:.2f}   "
+            f"reliability {r.reliability:.2f}   R-hat {r.rhat:.3f}"
+            for r in table.itertuples()
+        ]
+        how = "turned to a varimax consensus" if self.free else "reordered and reflected, as the priors allow"
+        head = (
+            f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
+            f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
+        )
+        return "\n".join([head, *lines, "Next: bayescale.plots.plot_loadings(posterior), posterior.factors.summary()"])
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())
+
+
+def _top(correlation: pd.Series) -> str:
+    first = correlation.reindex(correlation.abs().sort_values(ascending=False, kind="stable").index[:TOP])
+    return ", ".join(f"{name} {value:.2f}" for name, value in first.items())
+
+
+def align(posterior: Posterior) -> Factors:
+    """Bring all draws of a posterior to one orientation of the factors, and name them.
+
+    Under rotation-invariant priors draws may be turned against each other. Each is turned by one orthogonal matrix R,
+    applied to capabilities, family offsets, slopes and loadings alike, so that expected scores, forecasts and
+    efficiencies stay what they are: generalised Procrustes analysis of the draws, on loadings weighed by how far models
+    differ (`bayescale.analysis.scaled_loadings`), then varimax, with Kaiser's weights, of those axes of the consensus
+    on which the draws agree. Where the priors tell factors apart, R is a signed permutation. Factors are ordered by
+    share of variance, largest first; their correlations with benchmarks sum to a positive number.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    Factors
+        `Posterior.factors` holds it, computed once.
+
+    Examples
+    --------
+    >>> align(posterior).labels
+    ['F1', 'F2', 'F3', 'F4', 'F5', 'F6', 'F7', 'F8']
+    """
+    import xarray as xr
+
+    draws, evals, spec = posterior.draws, posterior.evals, posterior.spec
+    scaled = scaled_loadings(draws.loading, draws.capability)
+    turns = rotations(scaled, spec.rotation_invariant)
+    scaled = scaled @ turns
+    correlation = correlations(scaled)
+
+    held = posterior.idata["posterior"]
+    labels = [f"F{k + 1}" for k in range(scaled.shape[2])]
+    coords: dict[str, object] = {
+        "chain": held["chain"].to_numpy(),
+        "draw": held["draw"].to_numpy(),
+        "factor": labels,
+        "suggested": ("factor", list(suggest_names(correlation, evals.benchmark_names))),
+        "benchmark": evals.benchmark_names,
+        "model": evals.model_names,
+        "family": ("model", evals.models["family"].tolist()),
+        "covariate": list(spec.covariates),
+        "sampled_factor": held["factor"].to_numpy(),
+    }
+
+    def labelled(name: str, values: np.ndarray, *over: str, **other: list[str]) -> xr.DataArray:
+        dims = ("chain", "draw", *over, "factor")
+        here = {k: v for k, v in coords.items() if (v[0] if isinstance(v, tuple) else k) in dims} | other
+        return xr.DataArray(draws.by_chain(values), dims=dims, coords=here, name=name)
+
+    offsets = None
+    if spec.family_offsets:
+        names = draws.data.coords["family"]
+        offsets = labelled("family_offset", draws.family_offset @ turns, "family", family=list(names))
+    return Factors(
+        loadings=labelled("loading", draws.loading @ turns, "benchmark"),
+        capabilities=labelled("capability", draws.capability @ turns, "model"),
+        slopes=labelled("slope", draws.slope @ turns, "covariate"),
+        family_offsets=offsets,
+        correlations=labelled("correlation", correlation, "benchmark"),
+        scaled_loadings=labelled("scaled_loading", scaled, "benchmark"),
+        shares=labelled("share", column_shares(scaled)),
+        rotation=labelled("rotation", turns, "sampled_factor"),
+        free=spec.rotation_invariant,
+    )

@@ -1,0 +1,191 @@
+"""What the posterior foresees of a benchmark before any of its scores is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayescale.model.curve import effective_items, expected_score, logit_information, logit_score, score_slope
+
+if TYPE_CHECKING:
+    from bayescale.inference.draws import Draws
+    from bayescale.inference.posterior import Posterior
+    from bayescale.model.spec import Spec
+
+COVARIANCE_DRAWS = 1000
+"""Draws over which covariances are averaged, at most."""
+BENCHMARKS = 200
+"""Benchmarks around which the curve is linearised, at most."""
+
+# Information of a score that tells as good as nothing, at the floor: above zero, so that its variance is a number.
+_LEAST = 1e-6
+_MANY = 20_000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Logits of a benchmark's scores before any is known, for M models and around S benchmarks.
+
+    Before a benchmark is evaluated, its loadings W, difficulty d and the families' bents v have the distribution of the
+    population of benchmarks, and capabilities theta their posterior. Over all of these together the logits
+    ``W theta_m - d + d' x_m + v_f + u_m`` have covariances ::
+
+        E[sd_W^2 theta_m . theta_n] + Cov[c . theta_m, c . theta_n] + var(d)
+            + E[sd_d'^2 x_m . x_n] + E[sd_v^2] (same family) + E[sd_u^2] (same model, in a testlet)
+
+    with c and sd_W the mean and sd of the loadings of one more benchmark. Where a capability is not known well, the
+    mean of ``theta_m . theta_m`` exceeds the square of its mean: scatter that scores of other models say nothing of. No
+    rotation of the factors, draw by draw, changes a term.
+
+    How much a score tells of its logit, and how far a logit moves a score, depend on where on its curve a model stands;
+    both are read at each of S benchmarks (the curve linearised, as in Chaloner & Verdinelli 1995, Statistical Science
+    10, section 4).
+
+    Attributes
+    ----------
+    mean : ndarray (M,)
+        ``E[c . theta_m] - E[d]``.
+    covariance : ndarray (M, M)
+    noise : ndarray (S, M)
+        Variance of a logit as a score tells it: beta-binomial, items and precision given.
+    slope : ndarray (S, M)
+        Derivative of the expected score with respect to its logit.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    noise: np.ndarray
+    slope: np.ndarray
+
+
+def look_ahead(posterior: Posterior, models: np.ndarray, benchmark: int | None, random_seed: int) -> Outlook:
+    """Foresee a benchmark drawn from the population, or one of the data as if it had not been evaluated.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    models : ndarray of int
+        Row numbers of the M models.
+    benchmark : int, optional
+        Number of a benchmark of the data: curve, noise and where models stand are then its own. Default: new ones,
+        whose parameters are drawn from the population and the priors; chance level, ceiling and items, which have
+        no prior, are those of the benchmarks of the data in turn.
+    random_seed : int
+        Seed of the new benchmarks.
+    """
+    draws, spec = posterior.draws, posterior.spec
+    some = draws.thinned(BENCHMARKS)
+    parameters = _new(some, spec, random_seed) if benchmark is None else _known(some, benchmark, models)
+    logit = logit_score(
+        np.einsum("smk,sk->sm", some.capability[:, models], parameters.loading),
+        parameters.difficulty[:, None],
+        np.einsum("smc,sc->sm", some.covariate[:, models], parameters.slope),
+        parameters.bent[:, some.data.family_index[models]],
+        parameters.testlet,
+    )
+    curve = parameters.floor[:, None], parameters.ceiling[:, None], parameters.shape[:, None]
+    score = expected_score(logit, *curve)
+    slope = score_slope(score, *curve)
+    effective = effective_items(parameters.items, parameters.precision)
+    information = logit_information(score, slope, effective[:, None])
+    mean, covariance = _moments(draws.thinned(COVARIANCE_DRAWS), spec, models, benchmark, random_seed)
+    return Outlook(mean, covariance, 1 / np.maximum(information, _LEAST), slope)
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    """One benchmark for each draw: (S, ...)."""
+
+    loading: np.ndarray
+    difficulty: np.ndarray
+    slope: np.ndarray  # (S, covariate)
+    bent: np.ndarray  # (S, family)
+    testlet: np.ndarray | float  # (S, M)
+    floor: np.ndarray
+    ceiling: np.ndarray
+    shape: np.ndarray
+    precision: np.ndarray
+    items: np.ndarray
+
+
+def _known(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
+    data, b = draws.data, benchmark
+    group = data.testlet_index[b]
+    return _Parameters(
+        loading=draws.loading[:, b],
+        difficulty=draws.difficulty[:, b],
+        slope=draws.benchmark_slope[:, b],
+        bent=draws.family_benchmark[:, :, b],
+        testlet=draws.testlet[:, models, group] if group >= 0 else 0.0,
+        floor=draws.floor[:, b],
+        ceiling=np.full(draws.size, data.ceiling[b]),
+        shape=draws.curve_shape[:, b],
+        precision=draws.precision[:, b],
+        items=np.full(draws.size, data.items[b]),
+    )
+
+
+def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
+    rng, size, priors = np.random.default_rng(random_seed), draws.size, spec.priors
+    like = np.arange(size) % len(draws.data.items)
+    chance = draws.data.floor[like]
+    mean, sd = population(draws, spec)
+    shape = priors.curve_shape.draw(size, random_seed + 1) if spec.curve == "richards" else np.ones(size)
+    return _Parameters(
+        loading=mean + sd[:, None] * rng.standard_normal(mean.shape),
+        difficulty=priors.difficulty.draw(size, random_seed),
+        slope=draws.benchmark_slope_sd[:, None] * rng.standard_normal((size, draws.covariate.shape[2])),
+        bent=draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.family_benchmark.shape[:2]),
+        testlet=0.0,
+        floor=rng.beta(*spec.floor.shapes(chance)) if spec.floor.learned else chance,
+        ceiling=draws.data.ceiling[like],
+        shape=shape,
+        precision=np.exp(priors.log_precision.draw(size, random_seed + 2)),
+        items=draws.data.items[like],
+    )
+
+
+def population(draws: Draws, spec: Spec, without: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (S, factor) and sd (S,) of the loadings of one more benchmark, given those of the data.
+
+    With a common loading c ~ Normal(0, common sd) and ``W_b ~ Normal(c, own sd)``, c given B of the W_b is normal with
+    precision ``B / own^2 + 1 / common^2``, and one more W has own^2 on top. Without one, loadings are independent, and
+    mean and sd are the prior's.
+
+    Parameters
+    ----------
+    without : int, optional
+        Number of a benchmark to leave out.
+    """
+    if not spec.common_loading:
+        prior = spec.priors.loading.draw(_MANY, 0)
+        return np.full_like(draws.loading[:, 0], prior.mean()), np.full(draws.size, prior.std())
+    kept = draws.loading if without is None else np.delete(draws.loading, without, axis=1)
+    weight = 1 / draws.own_loading_sd**2
+    precision = kept.shape[1] * weight + 1 / draws.common_loading_sd**2
+    return kept.sum(axis=1) * (weight / precision)[:, None], np.sqrt(draws.own_loading_sd**2 + 1 / precision)
+
+
+def _moments(
+    draws: Draws, spec: Spec, models: np.ndarray, benchmark: int | None, random_seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of the logits, see `Outlook`."""
+    capability, covariate = draws.capability[:, models], draws.covariate[:, models]
+    family = draws.data.family_index[models]
+    loading, sd = population(draws, spec, without=benchmark)
+    ability = np.einsum("smk,sk->sm", capability, loading)
+    difficulty = spec.priors.difficulty.draw(_MANY, random_seed)
+    covariance = _second_moments(sd, capability) + _second_moments(draws.benchmark_slope_sd, covariate)
+    covariance += np.atleast_2d(np.cov(ability, rowvar=False)) + np.var(difficulty)
+    covariance += np.mean(draws.family_benchmark_sd**2) * (family[:, None] == family)
+    if benchmark is not None and draws.data.testlet_index[benchmark] >= 0:
+        covariance += np.mean(draws.testlet_sd**2) * np.eye(len(models))
+    return ability.mean(axis=0) - difficulty.mean(), covariance
+
+
+def _second_moments(sd: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """``E[sd^2 p_m . p_n]`` (M, M) of places (S, M, ...) in some space."""
+    scaled = np.swapaxes(sd[:, None, None] * places, 0, 1).reshape(places.shape[1], -1)
+    return scaled @ scaled.T / len(sd)

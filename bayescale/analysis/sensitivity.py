@@ -1,0 +1,124 @@
+"""Does the answer depend on the priors? Power-scaling sensitivity, which needs no refit.
+
+Each prior, or the likelihood, is raised to a power near one by importance weights; how fast the distribution of a
+quantity then moves is its sensitivity (Kallioinen, Paananen, Burkner & Vehtari 2024, Statistics and Computing 34:57).
+Scaled are the priors that a spec names. What is pooled under them (loadings, offsets) is part of the model: it answers
+to the data through them, and scaling it with them would say little of the choice made.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayescale import _arviz
+from bayescale.errors import ForecastError, MissingDependencyError
+from bayescale.model.curve import log_likelihood_share
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayescale.inference.posterior import Posterior
+
+# Above it a prior is informative about a quantity, below it the likelihood is weak (Kallioinen et al. 2024, section 3).
+THRESHOLD = 0.05
+
+
+def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArray]) -> pd.DataFrame:
+    """How strongly named quantities answer to each prior and to the data.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    quantities : mapping of str to xarray.DataArray
+        Scalars per draw, dims ``(chain, draw)``, or with further dims, which become rows of their own; such as
+        ``forecast.draws["expected_score"]``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``quantity``; one column a prior of the spec, ``all priors``, ``likelihood``, and ``diagnosis``: ``prior
+        and data in conflict`` when both move it (above 0.05), ``prior dominates`` when the data hardly do, or ``-``.
+
+    Raises
+    ------
+    ForecastError
+        For a quantity without draws of this posterior.
+    MissingDependencyError
+        Without arviz-stats.
+
+    Examples
+    --------
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> score = forecast.draws["expected_score"].sel(benchmark=["MMLU"])
+    >>> prior_sensitivity(posterior, {"score": score})["diagnosis"].size
+    1
+    """
+    named = _scalars(posterior, quantities)
+    chains = posterior.draws.chains
+    priors = {n: v.reshape(chains, -1) for n, v in log_priors(posterior).items()}
+    likelihood = posterior.draws.by_chain(_log_likelihood(posterior))
+    try:
+        table = _arviz.power_scaling(named, priors, likelihood).rename_axis("quantity")
+    except ImportError:
+        raise MissingDependencyError(
+            "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
+        ) from None
+    by_prior, by_data = table["all priors"] > THRESHOLD, table["likelihood"] > THRESHOLD
+    table["diagnosis"] = np.where(
+        by_prior & by_data, "prior and data in conflict", np.where(by_prior, "prior dominates", "-")
+    )
+    return table
+
+
+def log_priors(posterior: Posterior) -> dict[str, np.ndarray]:
+    """Log density (chain * draw,) of the draws under each prior that the spec uses, by name of the prior.
+
+    Unknown compute is no choice of the spec's in this sense, and left out; so are floors, whose prior is `Spec.floor`.
+    """
+    import pymc as pm
+
+    draws = posterior.idata["posterior"]
+    found = {}
+    for name, prior in posterior.spec.priors:
+        if name in posterior.spec.unused_priors or name not in draws:
+            continue
+        values = draws[name].transpose("chain", "draw", ...).to_numpy()
+        distribution = getattr(pm, prior.distribution).dist(**prior.parameters)
+        density = pm.logp(distribution, values).eval()
+        found[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)
+    return found
+
+
+def _log_likelihood(posterior: Posterior) -> np.ndarray:
+    """Log-likelihood (S,) of all scores together, up to a constant."""
+    draws = posterior.draws
+    row, column = np.nonzero(draws.data.cells["observed"])
+    score = draws.data.cells["observed_score"][row, column]
+    mean = draws.fitted_scores()[:, row, column]
+    precision = draws.precision[:, column]
+    return np.asarray(log_likelihood_share(score, draws.data.items[column], mean, precision).sum(axis=1))
+
+
+def _scalars(posterior: Posterior, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
+    """Each scalar (chain, draw), labelled by its quantity and its place in it."""
+    sizes = posterior.idata["posterior"].sizes
+    named: dict[str, np.ndarray] = {}
+    for name, array in quantities.items():
+        if any(dim not in array.sizes or array.sizes[dim] != sizes[dim] for dim in ("chain", "draw")):
+            raise ForecastError(
+                f"{name!r} has no draws of this posterior: wanted are dims chain ({sizes['chain']}) and draw "
+                f"({sizes['draw']}), found {dict(array.sizes)}."
+            )
+        rest = [d for d in array.dims if d not in ("chain", "draw")]
+        if not rest:
+            named[name] = array.transpose("chain", "draw").to_numpy()
+            continue
+        flat = array.transpose("chain", "draw", *rest).to_numpy().reshape((sizes["chain"], sizes["draw"], -1))
+        places = itertools.product(*(array[dim].to_numpy() for dim in rest))
+        named |= {f"{name}: {', '.join(map(str, place))}": flat[..., i] for i, place in enumerate(places)}
+    return named

@@ -1,0 +1,76 @@
+"""How many dimensions carry the differences between models, whichever way the factors are turned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from bayescale.analysis.scaled_loadings import scaled_loadings
+from bayescale.errors import ForecastError, suggest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayescale.inference.posterior import Posterior
+
+Scale = Literal["logit", "score"]
+
+
+def variance_shares(posterior: Posterior, scale: Scale = "logit") -> xr.DataArray:
+    """Share of variance over models by principal component, the counterpart of the paper's explained variance.
+
+    Per draw, ``share_j = lambda_j / sum_i lambda_i`` with ``lambda`` the eigenvalues, largest first, of the covariance
+    over models (none standardised) of
+
+    - ``"logit"``: the abilities ``theta W'`` (model, benchmark): what capabilities contribute to the logits, with
+      nothing cut off at floor and ceiling;
+    - ``"score"``: the expected scores, with families' bents and testlets: what Ruan, Maddison & Hashimoto (2024,
+      arXiv:2405.10938, section 3.2) decompose, but for noise and missing scores; there PC-1 explains about 80%.
+
+    No rotation of the factors changes these shares. They are those of the observed models: others, with more or less
+    compute, have others.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    scale : {"logit", "score"}
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(chain, draw, component)``, components ``PC-1, PC-2, ...``; sums to 1 over components. As many as factors
+        or benchmarks, whichever are fewer (``"score"``: as benchmarks).
+
+    Raises
+    ------
+    ForecastError
+        For an unknown `scale`.
+
+    Examples
+    --------
+    >>> variance_shares(posterior).sel(component="PC-1").quantile([0.05, 0.5, 0.95]).shape
+    (3,)
+    """
+    import xarray as xr
+
+    draws = posterior.draws
+    if scale == "logit":
+        variance = np.linalg.svd(scaled_loadings(draws.loading, draws.capability), compute_uv=False) ** 2
+    elif scale == "score":
+        scores = draws.fitted_scores()
+        scores = scores - scores.mean(axis=1, keepdims=True)
+        variance = np.maximum(np.linalg.eigvalsh(np.swapaxes(scores, 1, 2) @ scores)[:, ::-1], 0.0)
+    else:
+        raise ForecastError(suggest(str(scale), ("logit", "score"), "scale of variance shares"))
+    held = posterior.idata["posterior"]
+    return xr.DataArray(
+        draws.by_chain(variance / variance.sum(axis=1, keepdims=True)),
+        dims=("chain", "draw", "component"),
+        coords={
+            "chain": held["chain"],
+            "draw": held["draw"],
+            "component": [f"PC-{j + 1}" for j in range(variance.shape[1])],
+        },
+        name="variance_share",
+    )

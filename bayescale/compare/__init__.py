@@ -1,7 +1,0 @@
-"""Specs side by side: which predicts best what was left out, and what a forecast owes to priors and factors."""
-
-from bayescale.compare.assess import Assessment
-from bayescale.compare.comparison import Comparison
-from bayescale.compare.run import compare, scan_factors, scan_priors
-
-__all__ = ["Assessment", "Comparison", "compare", "scan_factors", "scan_priors"]

@@ -1,0 +1,1 @@
+"""How good forecasts are: backtests against what came later, and comparisons of specs."""

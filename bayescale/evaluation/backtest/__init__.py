@@ -1,0 +1,10 @@
+"""Backtests: forecasts of what is hidden, scored against what came true."""
+
+from bayescale.evaluation.backtest.fold import Fold, make_folds
+from bayescale.evaluation.backtest.metrics import score
+from bayescale.evaluation.backtest.predictive import Method, Predictive
+from bayescale.evaluation.backtest.result import Backtest
+from bayescale.evaluation.backtest.run import backtest
+from bayescale.evaluation.backtest.task import Task, load_tasks
+
+__all__ = ["Backtest", "Fold", "Method", "Predictive", "Task", "backtest", "load_tasks", "make_folds", "score"]

@@ -1,0 +1,29 @@
+"""Baselines: what forecasters do without this package, on the same folds and with intervals of their own."""
+
+from bayescale.errors import MissingDependencyError
+
+try:
+    import sklearn  # type: ignore[import-untyped]  # noqa: F401
+    import statsmodels  # type: ignore[import-untyped]  # noqa: F401
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The baselines of a backtest need {error.name}. Install it with: pip install 'bayescale[backtest]'"
+    ) from error
+
+from bayescale.evaluation.backtest.baselines.baseline import Baseline
+from bayescale.evaluation.backtest.baselines.family import FamilyCompute
+from bayescale.evaluation.backtest.baselines.law import ComponentLaw, CovariateLaw, Law
+from bayescale.evaluation.backtest.baselines.sibling import LastSibling
+
+__all__ = ["BASELINES", "Baseline", "ComponentLaw", "CovariateLaw", "FamilyCompute", "LastSibling", "Law"]
+
+_ALL: tuple[Baseline, ...] = (
+    *(ComponentLaw(name=f"pc_{count}", count=count) for count in (1, 2, 3, 4)),
+    CovariateLaw(name="training_flops", covariate="flops"),
+    CovariateLaw(name="model_size", covariate="params_b"),
+    FamilyCompute(name="family_compute"),
+    LastSibling(name="last_sibling"),
+)
+
+BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
+"""Every baseline by name. The first six are those of Ruan, Maddison & Hashimoto (2024), whose default is ``pc_3``."""

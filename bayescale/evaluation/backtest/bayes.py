@@ -1,0 +1,84 @@
+"""The Bayesian model as a method of the backtest: one joint fit a fold, hidden scores read from its posterior."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayescale import _arviz
+from bayescale.errors import ConvergenceWarning
+from bayescale.evaluation.backtest.fold import Fold
+from bayescale.evaluation.backtest.predictive import Predictive
+from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
+from bayescale.model.spec import Spec
+
+
+@dataclass(frozen=True)
+class BayesMethod:
+    """Forecasts of one spec.
+
+    A hidden score of a model in the fit is forecast by conditioning: the model's capabilities are sampled jointly with
+    all else, given whatever of its scores may be seen. Folds over the same coordinates share a compiled model (see
+    `bayescale.inference.compile`).
+
+    Parameters
+    ----------
+    spec : Spec
+    draws, tune, chains, cores : int
+        As in `bayescale.fit`.
+    """
+
+    spec: Spec
+    draws: int = BACKTEST_DRAWS
+    tune: int = TUNE
+    chains: int = CHAINS
+    cores: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the spec."""
+        return self.spec.name
+
+    def predict(self, fold: Fold, random_seed: int) -> Predictive:
+        """Fit `spec` to what `fold` shows and forecast its cells.
+
+        R-hat and effective draws are the worst of the expected scores, hidden and seen; a posterior that did not
+        converge is handed in with the figures that say so.
+        """
+        from bayescale.inference.sample import fit
+        from bayescale.model.curve import predict_score
+
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            # The figures travel with the forecasts, where the table of scores shows them for each task.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            posterior = fit(
+                self.spec,
+                fold.evals,
+                draws=self.draws,
+                tune=self.tune,
+                chains=self.chains,
+                cores=self.cores,
+                random_seed=random_seed,
+                progressbar=False,
+            )
+        draws, cells = posterior.draws, fold.cells
+        row = cells["model"].map({m: i for i, m in enumerate(fold.evals.model_names)}).to_numpy(int)
+        column = cells["benchmark"].map({b: i for i, b in enumerate(fold.evals.benchmark_names)}).to_numpy(int)
+        expected = draws.fitted_scores()[:, row, column]
+        noise = np.random.default_rng(random_seed)
+        predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], noise)
+        hidden = draws.by_chain(expected)
+        seen = posterior.verdict.blocks[0]
+        return Predictive(
+            cells=cells,
+            mean=expected.mean(axis=0),
+            draws=predicted,
+            seconds=time.perf_counter() - started,
+            rhat=float(max(_arviz.rhat(hidden).max(), seen.rhat)),
+            ess=float(min(_arviz.ess(hidden).min(), seen.ess_bulk)),
+            divergences=posterior.verdict.divergences,
+        )

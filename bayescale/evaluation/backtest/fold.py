@@ -1,0 +1,164 @@
+"""Folds: what one fit may see and what it must forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale._identity import identity
+from bayescale.errors import BacktestError
+from bayescale.evals import Evals
+from bayescale.evaluation.backtest.task import Task, task_evals
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One joint fit, and the tasks that it serves.
+
+    Attributes
+    ----------
+    tasks : tuple of Task
+        All of them hide the same scores.
+    evals : Evals
+        What may be seen. Folds over the same benchmarks share their coordinates, so that a model is compiled once;
+        models that do not take part, or whose scores are all hidden, have no score here.
+    participants : tuple of str
+        Models that take part, test models among them.
+    test_models : tuple of str
+        Models whose scores, other than on the benchmarks seen, are hidden.
+    cells : pandas.DataFrame
+        What is to be forecast: ``task, model, benchmark, score``, one row a hidden score that a task asks for.
+    """
+
+    tasks: tuple[Task, ...]
+    evals: Evals
+    participants: tuple[str, ...]
+    test_models: tuple[str, ...]
+    cells: pd.DataFrame
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of the scores that are seen and those that are asked for."""
+        return identity(self.evals, self.cells.to_numpy(dtype=object).tolist())
+
+    @property
+    def name(self) -> str:
+        """What to call the fold in print: its task, or its group with the number of tasks."""
+        first = self.tasks[0]
+        return first.name if len(self.tasks) == 1 else f"{first.group} ({len(self.tasks)} tasks)"
+
+
+def make_folds(tasks: Sequence[Task]) -> list[Fold]:
+    """Sort tasks into folds: those that hide the same scores share one.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+
+    Returns
+    -------
+    list of Fold
+        In order of each fold's first task.
+
+    Raises
+    ------
+    BacktestError
+        When a task leaves nothing to learn from or nothing to forecast.
+
+    Examples
+    --------
+    >>> from bayescale.evaluation.backtest import load_tasks
+    >>> [fold.name for fold in make_folds(load_tasks(["emergent"]))]
+    ['emergent (4 tasks)', 'emergent (4 tasks)']
+    """
+    evals_of = {name: task_evals(name) for name in dict.fromkeys(t.evals for t in tasks)}
+    pools = {
+        (name, benchmarks): evals_of[name].select(benchmarks=benchmarks)
+        for name, benchmarks in dict.fromkeys((t.evals, t.benchmarks) for t in tasks)
+    }
+    groups: dict[_Hiding, list[Task]] = {}
+    for task in tasks:
+        pool = (task.evals, task.benchmarks)
+        participants = _participants(task, tasks, pools[pool])
+        test = _test_models(task, pools[pool], participants)
+        groups.setdefault(_Hiding(pool, task.seen, participants, test), []).append(task)
+    taking_part: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    for hiding in groups:
+        taking_part.setdefault(hiding.pool, set()).update(hiding.participants)
+    return [
+        _fold(members, pools[hiding.pool], taking_part[hiding.pool], hiding.participants, hiding.test)
+        for hiding, members in groups.items()
+    ]
+
+
+class _Hiding(NamedTuple):
+    """What tasks must have in common to share a fold."""
+
+    pool: tuple[str, tuple[str, ...]]
+    seen: tuple[str, ...]
+    participants: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def _fold(
+    tasks: list[Task], pool: Evals, taking_part: set[str], participants: tuple[str, ...], test: tuple[str, ...]
+) -> Fold:
+    evals = pool.select(models=[m for m in pool.model_names if m in taking_part])
+    matrix = evals.matrix()
+    hidden = xr.zeros_like(matrix, dtype=bool)
+    hidden.loc[{"model": [m for m in evals.model_names if m not in participants]}] = True
+    unseen = [b for b in evals.benchmark_names if b not in tasks[0].seen]
+    hidden.loc[{"model": list(test), "benchmark": unseen}] = True
+    rows = []
+    for task in tasks:
+        scores = evals.scores[evals.scores["model"].isin(test) & evals.scores["benchmark"].isin(task.targets)]
+        if task.hide.larger_siblings_of is not None:
+            # Forecast from compute: a sibling of unknown compute stays hidden, and is not asked for.
+            known = evals.models["model"][evals.models["flops"].notna()]
+            scores = scores[scores["model"].isin(known)]
+        if scores.empty:
+            raise BacktestError(f"Task {task.name} asks for nothing: no model that it hides has a score on a target.")
+        rows.append(scores[["model", "benchmark", "score"]].assign(task=task.name))
+    seen = evals.mask(hidden)
+    if not len(seen):
+        raise BacktestError(f"Task {tasks[0].name} hides every score: nothing is left to learn from.")
+    cells = pd.concat(rows, ignore_index=True)[["task", "model", "benchmark", "score"]]
+    return Fold(tuple(tasks), seen, participants, test, cells)
+
+
+def _participants(task: Task, tasks: Sequence[Task], evals: Evals) -> tuple[str, ...]:
+    """Models that pass the task's filter and have a score on a target of the tasks that go with it."""
+    alike = {"name", "targets"}
+    together = [t for t in tasks if t.model_dump(exclude=alike) == task.model_dump(exclude=alike)]
+    targets = {b for t in together for b in t.targets}
+    if task.hide.top_share is not None:
+        targets = set(task.targets)
+    scored = set(evals.scores["model"][evals.scores["benchmark"].isin(targets)])
+    rule, models = task.models, evals.models
+    chosen = models["model"].isin(scored) & ~models["family"].isin(rule.families_except)
+    chosen &= ~models["model"].isin(rule.except_)
+    if rule.families is not None:
+        chosen &= models["family"].isin(rule.families)
+    return tuple(models["model"][chosen])
+
+
+def _test_models(task: Task, evals: Evals, participants: tuple[str, ...]) -> tuple[str, ...]:
+    models = evals.models[evals.models["model"].isin(participants)]
+    hide = task.hide
+    if hide.flops_above is not None:
+        return tuple(models["model"][~(models["flops"] <= hide.flops_above)])
+    if hide.models is not None:
+        return tuple(models["model"][models["model"].isin(hide.models)])
+    if hide.larger_siblings_of is not None:
+        family = models["family"][models["model"] == hide.larger_siblings_of].iloc[0]
+        return tuple(models["model"][(models["family"] == family) & (models["model"] != hide.larger_siblings_of)])
+    if hide.top_share is not None:
+        score = evals.matrix().sel(benchmark=task.targets[0], model=list(participants)).to_series()
+        top = score.sort_values(ascending=False, kind="stable").index[: int(np.floor(hide.top_share * len(score)))]
+        return tuple(m for m in participants if m in set(top))
+    raise BacktestError(f"Task {task.name} has no rule for a single task: {hide}.")

@@ -1,0 +1,230 @@
+"""How good forecasts are: one score function for the model and the baselines alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayescale.checks.pit import TIE, chances, randomised_pit
+from bayescale.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from bayescale.evaluation.backtest.predictive import Predictive
+
+QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
+
+# The log score needs a density, and draws are points: each is spread by a Gaussian kernel of Silverman's bandwidth, but
+# never by less than half a point in a hundred: draws that are all alike would have an infinite density.
+KERNEL_WIDTH = 0.005
+
+# So much of each density is spread evenly over [0, 1]. It bounds the log score of an outcome beyond all draws by
+# -log(0.01) = 4.6; without it, the tail of the kernel, which nobody forecast, would decide every comparison.
+EVEN_SHARE = 0.01
+
+# Errors below a hundredth of a point in a hundred count as that: no benchmark here resolves them, and the ratio to a
+# forecast that happens to be exact stays finite.
+LEAST_MSE = 1e-4**2
+
+# A baseline that leaves out more than half of a task's cells is no yardstick for it.
+LEAST_COMMON = 0.5
+
+CELL = ["task", "model", "benchmark"]
+_DERIVED = ["crps", "log_score", "pit"]
+
+
+def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
+    """Score each forecast by itself.
+
+    Parameters
+    ----------
+    predictive : Predictive
+    random_seed : int
+        Seed of the randomised PIT. Each cell has a random number of its own, the same for every method and whatever
+        other cells there are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell: ``task, model, benchmark, score``; ``mean`` (the point forecast), ``median, q05, q25, q75, q95``
+        of the draws; and
+
+        - ``crps``: continuous ranked probability score of the draws' empirical distribution (Gneiting & Raftery 2007),
+          in units of the score; lower is better;
+        - ``log_score``: minus the natural logarithm of the predictive density at the outcome; lower is better, and
+          below zero where the density is above 1. The density is that of the draws under a Gaussian kernel, reflected
+          at 0 and 1 so that no mass leaves [0, 1] (Silverman 1986, section 2.10), with `KERNEL_WIDTH` as least
+          bandwidth and `EVEN_SHARE` spread evenly;
+        - ``pit``: probability integral transform, randomised among draws that equal the outcome; uniform on (0, 1) if
+          outcomes are like draws.
+
+    Raises
+    ------
+    MissingDependencyError
+        When scoringrules is not installed.
+    """
+    try:
+        import scoringrules
+    except ImportError:
+        raise MissingDependencyError("Scores need scoringrules: pip install 'bayescale[backtest]'") from None
+
+    cells = predictive.cells.reset_index(drop=True)[[*CELL, "score"]]
+    outcome, draws = cells["score"].to_numpy(float), predictive.draws.T
+    quantiles = np.quantile(draws, list(QUANTILES.values()), axis=1) if len(cells) else np.empty((len(QUANTILES), 0))
+    scored = cells.assign(mean=predictive.mean, **dict(zip(QUANTILES, quantiles, strict=True)))
+    if not len(cells):
+        return scored.assign(**dict.fromkeys(_DERIVED, np.empty(0)))
+    # By NumPy, so that the figures do not depend on what else is installed.
+    scored["crps"] = scoringrules.crps_ensemble(outcome, draws, estimator="qd", backend="numpy")
+    with np.errstate(divide="ignore"):  # an outcome far from every draw has density zero, which `EVEN_SHARE` mends
+        kernel = scoringrules.logs_ensemble(outcome, _reflected(draws), bw=_bandwidth(draws), backend="numpy")
+    # The reflected sample has three parts, of which one lies in [0, 1].
+    scored["log_score"] = -np.log((1 - EVEN_SHARE) * 3 * np.exp(-kernel) + EVEN_SHARE)
+    return scored.assign(pit=randomised_pit(outcome, draws, chances(cells[CELL], random_seed)))
+
+
+def _reflected(draws: np.ndarray) -> np.ndarray:
+    return np.concatenate([draws, -draws, 2 - draws], axis=1)
+
+
+def _bandwidth(draws: np.ndarray) -> np.ndarray:
+    """Silverman's rule of thumb for each cell, and at least `KERNEL_WIDTH`."""
+    low, high = np.quantile(draws, [0.25, 0.75], axis=1)
+    spread = np.minimum(draws.std(axis=1), (high - low) / 1.34)
+    return np.maximum(1.06 * spread * draws.shape[1] ** -0.2, KERNEL_WIDTH)
+
+
+def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
+    """Sum scored cells of one method up.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From `score_cells`.
+    pools : mapping of str to sequence of str, optional
+        Further rows: what to call them, and the tasks whose cells are pooled, each cell with the same weight. A pool of
+        which no cell was forecast has no row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``task, n_test, mse, mae, crps, log_score, coverage_50, coverage_90, width_50, width_90``; one row a
+        task, in the order of `cells`, then one a pool. ``mse`` and ``mae`` are those of the point forecast (``mean``),
+        because baselines give one point. Coverage and mean width are those of equal-tailed intervals, ends included.
+    """
+    score = cells["score"]
+    figures = cells[["task", "crps", "log_score"]].assign(
+        squared=(cells["mean"] - score) ** 2,
+        absolute=(cells["mean"] - score).abs(),
+        coverage_50=score.between(cells["q25"] - TIE, cells["q75"] + TIE),
+        coverage_90=score.between(cells["q05"] - TIE, cells["q95"] + TIE),
+        width_50=cells["q75"] - cells["q25"],
+        width_90=cells["q95"] - cells["q05"],
+    )
+    groups = {task: [task] for task in dict.fromkeys(cells["task"])} | {k: list(v) for k, v in (pools or {}).items()}
+    rows = []
+    for name, tasks in groups.items():
+        chosen = figures[figures["task"].isin(tasks)].drop(columns="task")
+        if len(chosen):
+            rows.append({"task": name, "n_test": len(chosen), **chosen.mean()})
+    names = {"squared": "mse", "absolute": "mae"}
+    order = ["mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_50", "width_90"]
+    return pd.DataFrame(rows, columns=["task", "n_test", *figures.columns[1:]]).rename(columns=names)[
+        ["task", "n_test", *order]
+    ]
+
+
+def score(predictive: Predictive) -> pd.DataFrame:
+    """Score forecasts: per task, and ``pooled`` over all cells.
+
+    Parameters
+    ----------
+    predictive : Predictive
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `summarise` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from bayescale.evaluation.backtest import Predictive
+    >>> cells = pd.DataFrame({"task": "g/t", "model": ["a", "b"], "benchmark": "MMLU", "score": [0.4, 0.8]})
+    >>> draws = np.random.default_rng(1).beta(5, 5, size=(500, 2))
+    >>> table = score(Predictive(cells, mean=np.array([0.5, 0.5]), draws=draws, seconds=0.0))
+    >>> table[["task", "n_test", "mae", "coverage_90"]].values.tolist()
+    [['g/t', 2, 0.2, 0.5], ['pooled', 2, 0.2, 0.5]]
+    """
+    cells = score_cells(predictive)
+    return summarise(cells, {"pooled": list(dict.fromkeys(cells["task"]))})
+
+
+def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequence[str] = ()) -> pd.DataFrame:
+    """Test MSE of every method and task relative to a reference and to the best baseline.
+
+    Methods are compared on the cells that both of them forecast, since some leave models out. The best baseline of a
+    task is the one against which a method looks worst; where all forecast the same cells, that is the baseline of the
+    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        Scored cells of several methods, with a column ``method``.
+    reference : str
+        Name of a method.
+    baselines : sequence of str
+        Methods among which the best is sought.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``method, task, to_reference, to_best``; NaN where there is nothing to compare with.
+    """
+    errors = squared_errors(cells)
+    rows = []
+    for task in dict.fromkeys(cells["task"]):
+        table = errors.loc[task]
+        for method in dict.fromkeys(cells["method"]):
+            if table[method].isna().all():
+                continue
+            ratios = [_ratio(table, method, other) for other in baselines if other in table]
+            best = max((r for r in ratios if not np.isnan(r)), default=np.nan)
+            to_reference = _ratio(table, method, reference) if reference in table else np.nan
+            rows.append((method, task, to_reference, best))
+    return pd.DataFrame(rows, columns=["method", "task", "to_reference", "to_best"])
+
+
+def squared_errors(cells: pd.DataFrame) -> pd.DataFrame:
+    """Squared errors (cell, method); NaN where a method leaves a cell out."""
+    squared = cells.assign(squared=(cells["mean"] - cells["score"]) ** 2)
+    return squared.pivot_table(index=CELL, columns="method", values="squared")
+
+
+def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:
+    common = errors[[method, other]].dropna() if method != other else errors[[method]].dropna()
+    if len(common) < LEAST_COMMON * errors[method].notna().sum():
+        return np.nan
+    return max(float(common[method].mean()), LEAST_MSE) / max(float(common[other].mean()), LEAST_MSE)
+
+
+def geometric_mean(ratios: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
+    """Geometric mean of relative errors over tasks.
+
+    Parameters
+    ----------
+    ratios : pandas.DataFrame
+        From `relative_mse`.
+    tasks : sequence of str
+        Those to average; tasks that a method does not serve are passed over.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index ``method``; ``to_reference``, ``to_best``, and ``tasks`` (how many of them the method was compared on).
+    """
+    chosen = ratios[ratios["task"].isin(tasks)].set_index("method")
+    logs = chosen[["to_reference", "to_best"]].apply(np.log).groupby(level=0, sort=False)
+    return logs.mean().apply(np.exp).assign(tasks=logs["to_reference"].count())

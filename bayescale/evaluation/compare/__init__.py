@@ -1,0 +1,7 @@
+"""Specs side by side: which predicts best what was left out, and what a forecast owes to priors and factors."""
+
+from bayescale.evaluation.compare.assess import Assessment
+from bayescale.evaluation.compare.comparison import Comparison
+from bayescale.evaluation.compare.run import compare, scan_factors, scan_priors
+
+__all__ = ["Assessment", "Comparison", "compare", "scan_factors", "scan_priors"]

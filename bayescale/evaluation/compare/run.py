@@ -1,0 +1,258 @@
+"""Compare specs: fit each, leave out what they must predict, and put them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bayescale._display import Report, counting
+from bayescale.errors import BayescaleError, CompareError
+from bayescale.evaluation.compare.assess import Assessment, Plan, assess
+from bayescale.evaluation.compare.comparison import Comparison
+from bayescale.evaluation.compare.splits import HeldOut, check_held_out
+from bayescale.inference.defaults import SCAN_DRAWS
+from bayescale.inference.parallel import cores_each, dask_mended, on_dask, require_libraries
+from bayescale.inference.posterior import Posterior
+from bayescale.model.priors import Priors
+from bayescale.model.spec import Spec, load_spec
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.evaluation.backtest import Backtest
+
+FOLDS = 5
+LIBRARIES = ("joblib", "sklearn")
+
+
+def compare(
+    specs: Sequence[str | Spec] | Mapping[str, Posterior],
+    evals: Evals | None = None,
+    *,
+    forecast: Mapping[str, Any] | None = None,
+    leave_out: Sequence[HeldOut] = ("model", "family"),
+    folds: int = FOLDS,
+    backtest: Backtest | None = None,
+    jobs: int | None = None,
+    random_seed: int = 0,
+    progress: Report | None = None,
+    **sampling: Any,
+) -> Comparison:
+    """Compare specs on the same evals.
+
+    Parameters
+    ----------
+    specs : sequence of str or Spec, or mapping of str to Posterior
+        Specs by name, path or object, which are fitted to `evals`; or posteriors that were fitted to the same evals.
+    evals : Evals, optional
+        Not needed with posteriors.
+    forecast : mapping, optional
+        The question that matters, as `Posterior.forecast` takes it: ``{"family": "Llama-3", "flops": 4e25}``. Every
+        spec answers it.
+    leave_out : sequence of {"model", "family"}
+        What is left out, whole, in refits; the first is the headline. Empty: single scores by importance sampling
+        alone, which is fast, and unreliable for a model with latent variables.
+    folds : int
+        Refits for each of `leave_out`.
+    backtest : Backtest, optional
+        A backtest of specs of these names, whose errors and coverage are shown beside.
+    jobs : int, optional
+        Specs at a time. Default: as many as there are processors, unless `joblib.parallel_config` says otherwise.
+    random_seed : int
+        The same seed gives the same numbers, whatever `jobs`, once the specs have been compiled (see `bayescale.fit`).
+    progress : callable, optional
+        Called as ``progress(done, total, name)`` when a spec is finished. Default: a bar on a terminal, a line in a
+        notebook, nothing elsewhere.
+    **sampling
+        `draws`, `tune`, `chains`, `target_accept`, `nuts_sampler` of the fits, as in `bayescale.fit`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    CompareError
+        For two specs of one name, posteriors of different evals, or a spec that cannot be fitted.
+    MissingDependencyError
+        Without the libraries of ``bayescale[compare]``.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> found = bs.compare(
+    ...     ["one_factor", "default"], bs.load_evals("base-llms"), forecast={"family": "Llama-3", "flops": 4e25}
+    ... )  # doctest: +SKIP
+    >>> found.table  # doctest: +SKIP
+    """
+    require_libraries(LIBRARIES, "Comparing specs", "compare")
+    check_held_out(leave_out, folds)
+    work, evals = _work(specs, evals)
+    question = dict(forecast or {})
+    jobs = _at_a_time(len(work), jobs)
+    plan = Plan(tuple(leave_out), folds, random_seed, cores_each(jobs), sampling)
+    with counting("specs", progress) as report:
+        assessments = dict(_assessments(work, evals, plan, jobs, report))
+    return Comparison(assessments, question, backtest)
+
+
+def scan_factors(
+    spec: str | Spec, evals: Evals, factors: Iterable[int] = range(1, 7), *, leave_out: Sequence[HeldOut] = ("model",),
+    **settings: Any,
+) -> Comparison:  # fmt: skip
+    """Compare numbers of capabilities.
+
+    Parameters
+    ----------
+    spec : str or Spec
+    evals : Evals
+    factors : iterable of int
+    leave_out : sequence of {"model", "family"}
+    **settings
+        Of `compare`; `draws` are 1,000 a chain unless given.
+
+    Returns
+    -------
+    Comparison
+        Specs are called ``1 factor``, ``2 factors``, ... `Comparison.table` says which predicts whole models best.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> question = {"family": "Llama-3", "flops": 4e25}
+    >>> found = bs.scan_factors("default", bs.load_evals("base-llms"), range(1, 9), forecast=question)  # doctest: +SKIP
+    >>> found.plot()  # doctest: +SKIP
+    """
+    return compare(
+        with_factors(load_spec(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings
+    )
+
+
+def scan_priors(
+    spec: str | Spec, evals: Evals, priors: Mapping[str, Sequence[Any]], *, leave_out: Sequence[HeldOut] = ("model",),
+    **settings: Any,
+) -> Comparison:  # fmt: skip
+    """Compare priors: the spec as it is, and with one of its priors replaced at a time.
+
+    Parameters
+    ----------
+    spec : str or Spec
+    evals : Evals
+    priors : mapping of str to sequence
+        By name of a prior, what to put in its place: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
+    leave_out : sequence of {"model", "family"}
+    **settings
+        Of `compare`; `draws` are 1,000 a chain unless given.
+
+    Returns
+    -------
+    Comparison
+        Specs are called after what is replaced: ``family_sd HalfNormal(sigma=1)``.
+
+    Raises
+    ------
+    CompareError
+        For a prior that `spec` does not use.
+    SpecError
+        For a prior that does not exist.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}
+    >>> found = bs.scan_priors("default", bs.load_evals("base-llms"), priors)  # doctest: +SKIP
+    >>> found.table  # doctest: +SKIP
+    """
+    specs = with_priors(load_spec(spec), priors)
+    return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
+
+
+def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
+    """Variants of `base` that `scan_factors` compares.
+
+    Examples
+    --------
+    >>> [s.name for s in with_factors(load_spec("default"), [1, 2])]
+    ['1 factor', '2 factors']
+    """
+    counts = list(dict.fromkeys(factors))
+    if not counts:
+        raise CompareError("factors: name at least one number of capabilities, such as range(1, 7).")
+    return [base.replace(factors=k, name=f"{k} factor{'s' * (k != 1)}") for k in counts]
+
+
+def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
+    """Variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time.
+
+    Examples
+    --------
+    >>> [s.name for s in with_priors(load_spec("default"), {"slope": ["Normal(0, 1)"]})]
+    ['default', 'slope Normal(mu=0, sigma=1)']
+    """
+    variants = [base]
+    for name, choices in priors.items():
+        if name in base.unused_priors:
+            raise CompareError(f"Spec {base.name!r} does not use the prior {name!r}: a scan of it would show nothing.")
+        for choice in [choices] if isinstance(choices, str) else choices:
+            variant = base.replace(priors={name: choice})
+            value = getattr(variant.priors, name)
+            if value != getattr(base.priors, name):
+                variants.append(variant.replace(name=f"{name} {value}"))
+    if len(variants) == 1:
+        raise CompareError(f"priors: name other values of at least one of {', '.join(Priors.model_fields)}.")
+    return variants
+
+
+Work = tuple[Spec, Posterior | None]
+
+
+def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
+    """By name, what is to be fitted or is a posterior already; and the evals of all."""
+    if isinstance(specs, Mapping):
+        work: dict[str, Work] = {str(name): (p.spec, p) for name, p in specs.items()}
+        for name, (_, posterior) in work.items():
+            assert posterior is not None
+            if evals is not None and posterior.evals.identity != evals.identity:
+                raise CompareError(f"The posterior {name!r} was fitted to other evals: densities cannot be compared.")
+            evals = posterior.evals
+    else:
+        listed = [specs] if isinstance(specs, str | Spec) else list(specs)
+        work = {}
+        for spec in map(load_spec, listed):
+            if spec.name in work:
+                raise CompareError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
+            work[spec.name] = (spec, None)
+    if not work:
+        raise CompareError("Nothing to compare: name at least one spec.")
+    if evals is None:
+        raise CompareError("Specs are fitted to evals: compare(specs, evals).")
+    return work, evals
+
+
+def _assessments(
+    work: Mapping[str, Work], evals: Evals, plan: Plan, jobs: int | None, report: Report
+) -> list[tuple[str, Assessment]]:
+    """Assess each spec on a worker; in the order given, whichever is finished first."""
+    import joblib
+
+    report(0, len(work), "")
+    done: dict[str, Assessment] = {}
+    tasks = (joblib.delayed(_named)(name, *of, evals, plan) for name, of in work.items())
+    with dask_mended():
+        for name, found in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
+            done[name] = found
+            report(len(done), len(work), name)
+    return [(name, done[name]) for name in work]
+
+
+def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, plan: Plan) -> tuple[str, Assessment]:
+    try:
+        return name, assess(spec, evals, plan, posterior)
+    except BayescaleError as error:
+        raise CompareError(f"Spec {name!r}: {error}") from error
+
+
+def _at_a_time(specs: int, jobs: int | None) -> int | None:
+    """Specs at a time: compiling takes one processor, however many there are."""
+    import joblib
+
+    return max(1, min(specs, joblib.cpu_count())) if jobs is None and not on_dask() else jobs

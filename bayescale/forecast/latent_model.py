@@ -1,0 +1,171 @@
+"""What is known of one new model from some of its scores: the unknowns of the model, draw by draw.
+
+For each posterior draw the unknowns (residual capability, testlet effects, and for a new family its bent for the
+benchmarks) have a mode, found by Fisher scoring, and are proposed from a Student-t around it. The weights of the
+proposals condition a forecast (`bayescale.forecast.condition`); their average is the likelihood of the scores under the
+draw, the unknowns integrated out (`log_evidence`), by which specs are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma, gammaln, logsumexp
+
+from bayescale.forecast.noise import DEGREES_OF_FREEDOM, ProposalChance
+from bayescale.inference.draws import Draws
+from bayescale.model.curve import (
+    beta_shapes,
+    effective_items,
+    expected_score,
+    log_likelihood_share,
+    logit_information,
+    logit_score,
+    score_slope,
+)
+
+STEPS = 12
+
+
+@dataclass(frozen=True)
+class NewModel:
+    """Unknowns of a new model: logit of the given scores = base + design z, with z ~ Normal(0, sd^2) a priori."""
+
+    given: np.ndarray  # index of the given benchmarks
+    base: np.ndarray  # (S, given)
+    design: np.ndarray  # (S, given, z)
+    sd: np.ndarray  # (S, z)
+    floor: np.ndarray  # (S, given)
+    ceiling: np.ndarray  # (given,)
+    precision: np.ndarray  # (S, given)
+    items: np.ndarray  # (given,)
+    curve_shape: np.ndarray  # (S, given)
+    testlets: np.ndarray  # testlets that the given benchmarks touch
+    new_family: bool
+
+    @classmethod
+    def of(cls, draws: Draws, covariates: np.ndarray, family: int, given: np.ndarray) -> NewModel:
+        """Take a model of which the benchmarks with index `given` are known.
+
+        Parameters
+        ----------
+        draws : Draws
+        covariates : ndarray (covariate,) or (S, covariate)
+            Centred; the same in all draws, or a draw of its own in each where they are unknown.
+        family : int
+            Index of its family; -1 for one that was never seen.
+        given : ndarray of int
+        """
+        size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
+        new_family = family < 0
+        location = np.einsum("sc,sck->sk", x, draws.slope)
+        bent = np.zeros((size, len(given)))
+        if not new_family:
+            location = location + draws.family_offset[:, family]
+            bent = draws.family_benchmark[:, family][:, given]
+        loading = draws.loading[:, given]
+        base = logit_score(
+            np.einsum("sbk,sk->sb", loading, location),
+            draws.difficulty[:, given],
+            np.einsum("sbc,sc->sb", draws.benchmark_slope[:, given], x),
+            bent,
+        )
+        groups = draws.data.testlet_index[given]
+        testlets = np.unique(groups[groups >= 0])
+        member = (groups[:, None] == testlets[None, :]).astype(float)
+        # A new family's offset only ever enters together with the residual: one normal of variance 1 + tau^2.
+        ability_sd = np.sqrt(1 + draws.family_sd**2) if new_family else np.ones(size)
+        parts = [loading, np.broadcast_to(member, (size, *member.shape))]
+        sds = [
+            np.repeat(ability_sd[:, None], loading.shape[2], 1),
+            np.repeat(draws.testlet_sd[:, None], len(testlets), 1),
+        ]
+        if new_family:
+            parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
+            sds.append(np.repeat(draws.family_benchmark_sd[:, None], len(given), 1))
+        return cls(
+            given=given,
+            base=base,
+            design=np.concatenate(parts, axis=2),
+            sd=np.maximum(np.concatenate(sds, axis=1), 1e-6),
+            floor=draws.floor[:, given],
+            ceiling=draws.data.ceiling[given],
+            precision=draws.precision[:, given],
+            items=draws.data.items[given],
+            curve_shape=draws.curve_shape[:, given],
+            testlets=testlets,
+            new_family=new_family,
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of draws and of unknowns."""
+        draws, unknowns = self.sd.shape
+        return draws, unknowns
+
+    def mean(self, z: np.ndarray) -> np.ndarray:
+        """Expected scores of the given benchmarks: z (S, ..., z) to (S, ..., given)."""
+        logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
+        return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling, self.curve_shape[:, None])
+
+    def log_posterior(self, z: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Log joint density (S, proposals) of z and the given scores, up to a constant."""
+        likelihood = log_likelihood_share(scores, self.items, self.mean(z), self.precision[:, None]).sum(-1)
+        prior = -0.5 * np.square(z / self.sd[:, None]) - np.log(self.sd[:, None])
+        return likelihood + prior.sum(-1)
+
+
+def posterior_mode(latent: NewModel, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mode (S, z) and precision matrix (S, z, z) of the unknowns given the scores, by damped Fisher scoring."""
+    z = np.zeros_like(latent.sd)
+    prior = 1 / latent.sd**2
+    effective = effective_items(latent.items, latent.precision)
+    hits = np.rint(scores * latent.items)
+    for _ in range(STEPS):
+        mean = latent.mean(z[:, None])[:, 0]
+        slope = score_slope(mean, latent.floor, latent.ceiling, latent.curve_shape)
+        a, b = beta_shapes(mean, latent.precision)
+        up, down = digamma(hits + a) - digamma(a), digamma(latent.items - hits + b) - digamma(b)
+        gradient = latent.precision * (up - down) * slope
+        weight = logit_information(mean, slope, effective)
+        matrix = np.einsum("sgz,sg,sgy->szy", latent.design, weight, latent.design)
+        matrix[:, np.arange(z.shape[1]), np.arange(z.shape[1])] += prior
+        pull = np.einsum("sgz,sg->sz", latent.design, gradient) - prior * z
+        step = np.linalg.solve(matrix, pull[..., None])[..., 0]
+        # Near the floor the curve is flat and a full step overshoots: hold it to two prior sds.
+        longest = np.max(np.abs(step) / latent.sd, axis=1, keepdims=True)
+        z = z + step * np.minimum(1.0, 2.0 / np.maximum(longest, 1e-12))
+    return z, matrix
+
+
+def propose(
+    latent: NewModel, mode: np.ndarray, precision: np.ndarray, scores: np.ndarray, chance: ProposalChance
+) -> tuple[np.ndarray, np.ndarray]:
+    """Proposals (S, P, z) from a multivariate t around the mode, and their log weights (S, P)."""
+    dims, nu = mode.shape[1], DEGREES_OF_FREEDOM
+    lower = np.linalg.cholesky(precision)
+    scale = np.sqrt(nu / chance.chi_square)
+    steps = np.linalg.solve(np.swapaxes(lower, 1, 2), np.swapaxes(chance.normal, 1, 2))
+    z = mode[:, None] + np.swapaxes(steps, 1, 2) * scale[..., None]
+    squared = np.square(chance.normal).sum(-1) * scale**2
+    log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(1)
+    log_density = (
+        gammaln((nu + dims) / 2)
+        - gammaln(nu / 2)
+        - dims / 2 * np.log(nu * np.pi)
+        + log_det[:, None]
+        - (nu + dims) / 2 * np.log1p(squared / nu)
+    )
+    return z, latent.log_posterior(z, scores) - log_density
+
+
+def log_evidence(model: NewModel, scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Log-likelihood (S,) of all of a new model's scores together, its own unknowns integrated out.
+
+    By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
+    """
+    chance = ProposalChance.drawn(model.size, rng)
+    _, log_weight = propose(model, *posterior_mode(model, scores), scores, chance)
+    # The weights leave out a constant of the normal prior, which counts where models differ in factors.
+    return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)

@@ -1,0 +1,1 @@
+"""From a model to a posterior: compile, sample, diagnose, store."""

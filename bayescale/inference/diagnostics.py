@@ -1,0 +1,282 @@
+"""May this posterior be believed, and if not, what to do.
+
+Judged are expected scores and forecasts, never raw loadings: under rotation-invariant priors the factors may turn from
+draw to draw while everything a user reads stays put. Thresholds are those of Vehtari et al. (2021, Bayesian Analysis
+16:667): rank-normalised split R-hat at most 1.01 and at least 100 effective draws per chain, in the bulk and the tails.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from bayescale import _arviz
+from bayescale._display import as_html
+from bayescale.errors import ConvergenceWarning
+from bayescale.model.data import design
+from bayescale.model.priors import SCALES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.inference.draws import Draws
+
+MAX_RHAT = 1.01
+MIN_ESS_PER_CHAIN = 100
+# From here on chains are in different places, not merely too short (Gelman & Rubin's old threshold).
+MODES_RHAT = 1.1
+# One divergence in a thousand draws is where remedies start to matter; single ones are said, not punished.
+MAX_DIVERGENT_SHARE = 1e-3
+MIN_BFMI = 0.3
+
+
+class Block(BaseModel):
+    """Convergence of one block of quantities: the worst R-hat and effective sample sizes in it, and where."""
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+    name: str
+    quantities: int
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    worst: str
+    gates: bool
+    apart: int | None = None
+    """The one chain without which the others agree, if there is one: it sits in a mode of its own."""
+
+
+class Verdict(BaseModel):
+    """What the diagnostics say, in numbers and in words.
+
+    Attributes
+    ----------
+    converged : bool
+        Whether forecasts from this posterior may be reported.
+    blocks : tuple of Block
+        One row per block of quantities; those that `gates` decide.
+    divergences, draws, max_depth_hits : int
+        Divergent transitions, draws in all chains, and transitions cut off at the largest tree depth.
+    bfmi : float
+        Lowest energy Bayesian fraction of missing information of a chain.
+    problems : tuple of str
+        Each with what to do about it; empty when all is well.
+
+    Examples
+    --------
+    >>> posterior.verdict.converged, posterior.verdict.chains
+    (True, 4)
+    >>> bool(posterior.verdict.rhat < 1.01)
+    True
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+    converged: bool
+    chains: int
+    draws: int
+    divergences: int
+    max_depth_hits: int
+    bfmi: float
+    blocks: tuple[Block, ...]
+    problems: tuple[str, ...]
+
+    def warn_unless_converged(self, what: str) -> None:
+        """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.
+
+        `what` begins the sentence, such as ``"This forecast comes"``.
+
+        Examples
+        --------
+        >>> posterior.verdict.warn_unless_converged("This forecast comes")  # it did converge: nothing is said
+        """
+        if not self.converged:
+            text = f"{what} from a posterior that did not converge. {' '.join(self.problems)}"
+            warnings.warn(ConvergenceWarning(text), stacklevel=4)
+
+    @property
+    def rhat(self) -> float:
+        """Largest R-hat of the blocks that decide; NaN without such a block."""
+        return max((b.rhat for b in self.blocks if b.gates), default=np.nan)
+
+    @property
+    def ess_bulk(self) -> float:
+        """Smallest bulk effective sample size of the blocks that decide; NaN without such a block."""
+        return min((b.ess_bulk for b in self.blocks if b.gates), default=np.nan)
+
+    def __str__(self) -> str:
+        head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
+        lines = [
+            f"{head} {self.chains} chains, {self.draws} draws; {self.divergences} divergent, "
+            f"{self.max_depth_hits} at the largest tree depth, lowest BFMI {self.bfmi:.2f}.",
+            *(
+                f"  {b.name:22s} R-hat {b.rhat:.3f}   effective draws {b.ess_bulk:.0f} bulk, {b.ess_tail:.0f} tail"
+                f"   (worst: {b.worst})"
+                for b in self.blocks
+            ),
+            *(f"  * {problem}" for problem in self.problems),
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html("\n".join([str(self).splitlines()[0], *self.remarks]), self.table)
+
+    @property
+    def remarks(self) -> list[str]:
+        """The problems as a list of points."""
+        return [f"• {problem}" for problem in self.problems]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per block: ``block, rhat, ess_bulk, ess_tail, worst, decides``."""
+        import pandas as pd
+
+        rows = [
+            {"block": b.name, "rhat": b.rhat, "ess_bulk": b.ess_bulk, "ess_tail": b.ess_tail, "worst": b.worst,
+             "decides": "yes" if b.gates else "no"}
+            for b in self.blocks
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "decides"])
+
+
+def judge(idata: Any, draws: Draws) -> Verdict:
+    """Judge a sampled posterior.
+
+    Parameters
+    ----------
+    idata : arviz.InferenceData or xarray.DataTree
+        With `sample_stats` under PyMC's names.
+    draws : Draws
+        The same posterior as arrays.
+    """
+    blocks = tuple(_blocks(idata, draws))
+    stats = idata["sample_stats"]
+    divergences = int(stats["diverging"].sum())
+    hits = int(stats["reached_max_treedepth"].sum()) if "reached_max_treedepth" in stats else 0
+    energy = stats["energy"].to_numpy()
+    bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
+
+    problems, fatal = [], False
+    enough = MIN_ESS_PER_CHAIN * draws.chains
+    for block in blocks:
+        if not block.gates:
+            continue
+        effective = min(block.ess_bulk, block.ess_tail)
+        if np.isnan(effective) or (np.isnan(block.rhat) and draws.chains > 1):
+            fatal = True
+            problems.append(
+                f"{block.name}: {draws.size // draws.chains} draws per chain are too few to judge. Use at least 400."
+            )
+            continue
+        if block.rhat > MAX_RHAT:
+            fatal = True
+            problems.append(_disagreement(block))
+        if effective < enough:
+            fatal = True
+            wanted = _round_up(draws.size / draws.chains * enough / max(effective, 1.0) * 1.3)
+            problems.append(
+                f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). Use about "
+                f"{wanted:.0f} draws per chain."
+            )
+    if divergences:
+        serious = divergences > MAX_DIVERGENT_SHARE * draws.size
+        fatal |= serious
+        problems.append(
+            f"{divergences} of {draws.size} transitions diverged: "
+            + ("raise target_accept (0.95, then 0.99)" if serious else "few enough to report; target_accept=0.9 helps")
+            + ", or tighten the priors of scales."
+        )
+    if hits > 0.01 * draws.size:
+        problems.append(f"{hits} transitions reached the largest tree depth: slow, not wrong. Use fewer factors.")
+    if bfmi < MIN_BFMI:
+        problems.append(f"BFMI {bfmi:.2f} is below {MIN_BFMI}: the energy moves slowly. Use more tune, tighter scales.")
+    if draws.chains < 2:
+        problems.append("One chain cannot show that it found the whole posterior: sample at least 2, better 4.")
+        fatal = True
+    return Verdict(
+        converged=not fatal,
+        chains=draws.chains,
+        draws=draws.size,
+        divergences=divergences,
+        max_depth_hits=hits,
+        bfmi=bfmi,
+        blocks=blocks,
+        problems=tuple(problems),
+    )
+
+
+def _disagreement(block: Block) -> str:
+    found = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
+    if block.apart is not None:
+        return (
+            f"{found}chain {block.apart} stands apart from the others, which agree with one another: it sits in a mode "
+            "of its own. Fit again with another random_seed; if it comes back, the posterior has several modes: use "
+            "fewer factors or tighter priors. Do not drop the chain."
+        )
+    return (
+        f"{found}the chains do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer "
+        "factors or tighter priors."
+    )
+
+
+def _blocks(idata: Any, draws: Draws) -> list[Block]:
+    """Blocks of quantities with their convergence; the first two decide."""
+    coords = draws.data.coords
+    cells = draws.data.cells["observed"] > 0
+    ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
+    point = np.array(design(ahead, coords["covariate"]))
+    fitted = draws.fitted_scores()[:, cells]
+    labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
+    future = draws.family_scores(point).reshape((draws.size, -1))
+    future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in coords["benchmark"]]
+    found = [
+        _block("expected scores", draws.by_chain(fitted), labels, True),
+        _block("forecasts", draws.by_chain(future), future_labels, True),
+    ]
+    scales = [n for n in SCALES if n in idata["posterior"]]
+    if scales:
+        values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
+        found.append(_block("scales", values, scales, False))
+    precision = draws.by_chain(np.log(draws.precision))
+    found.append(_block("precision of scores", precision, coords["benchmark"], False))
+    return found
+
+
+def _round_up(draws: float) -> float:
+    return float(np.ceil(draws / 100) * 100)
+
+
+def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:
+    """Worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
+    # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error to judge.
+    moving = np.ptp(values, axis=(0, 1)) > 1e-12
+    names = [label for label, keep in zip(labels, moving, strict=True) if keep]
+    if not names:
+        return Block(name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", gates=False)
+    values = values[:, :, moving]
+    bulk, tail, rhat = _arviz.ess(values), _arviz.ess(values, method="tail"), _arviz.rhat(values)
+    return Block(
+        name=name,
+        quantities=len(names),
+        rhat=float(np.max(rhat)),
+        ess_bulk=float(np.min(bulk)),
+        ess_tail=float(np.min(tail)),
+        worst=names[int(np.argmin(np.minimum(bulk, tail)))],
+        gates=gates,
+        apart=_chain_apart(values, rhat),
+    )
+
+
+def _chain_apart(values: np.ndarray, rhat: np.ndarray) -> int | None:
+    """The one chain of `values` (chain, draw, quantity) without which the quantity of the largest R-hat agrees."""
+    chains = values.shape[0]
+    if chains < 3 or not np.nanmax(rhat, initial=0.0) > MODES_RHAT:
+        return None
+    worst = values[:, :, int(np.nanargmax(rhat))]
+    without = [float(_arviz.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
+    alone = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
+    return alone[0] if len(alone) == 1 else None

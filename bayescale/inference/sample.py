@@ -1,0 +1,244 @@
+"""Sampling; nothing else knows which sampler runs."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from bayescale._arviz import dataset, inference_data
+from bayescale._display import watched, working
+from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
+from bayescale.inference.parallel import one_thread_each, processors
+from bayescale.model.spec import Spec, load_spec
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+    from bayescale.inference.posterior import Posterior
+
+Sampler = Literal["nutpie", "pymc", "numpyro"]
+
+# Names of the statistics that PyMC users expect, by the names that nutpie gives them.
+_STATISTICS = {
+    "maxdepth_reached": "reached_max_treedepth",
+    "depth": "tree_depth",
+    "logp": "lp",
+    "mean_tree_accept": "acceptance_rate",
+}
+_KEPT = (
+    "diverging", "reached_max_treedepth", "tree_depth", "n_steps", "energy", "lp", "step_size", "acceptance_rate",
+)  # fmt: skip
+
+# Trees of depth 5 suffice once the metric is learned. Unbounded, the first fifty draws of warm-up took 280 leapfrog
+# steps each; bounded at 8, a fit settled by chance at 31, 68 or 125 steps a draw, and the longer trees gave half the
+# effective draws per step (a fold of the backtest: 421 s for 1,580, at most 6 deep 77 s for 572).
+_DEPTH = 6
+
+
+def fit(
+    spec: Spec | str,
+    evals: Evals,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
+    cores: int | None = None,
+    target_accept: float = 0.8,
+    random_seed: int | None = None,
+    progressbar: bool | None = None,
+    nuts_sampler: Sampler = "nutpie",
+) -> Posterior:
+    """Sample the posterior of `spec` given `evals`.
+
+    Parameters
+    ----------
+    spec : Spec or str
+        A spec, or the name of one that ships with the package.
+    evals : Evals
+    draws, tune : int
+        Kept draws and warm-up steps per chain.
+    chains, cores : int
+        Chains, and how many of them run at once (default: as many as there are processors, at most `chains`).
+    target_accept : float
+        Target acceptance of NUTS, in (0, 1); raise it against divergences.
+    random_seed : int, optional
+        The same seed gives the same draws on one machine and one set of library versions, from a program of the same
+        origin: one that was just compiled rounds otherwise than one that is read from the disk, in later processes.
+    progressbar : bool, optional
+        Default: only when a person is watching (a terminal or a notebook).
+    nuts_sampler : {"nutpie", "pymc", "numpyro"}
+        nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
+
+    Returns
+    -------
+    Posterior
+        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge.
+
+    Raises
+    ------
+    FitError
+        For impossible settings, or when sampling fails.
+    MissingDependencyError
+        For ``nuts_sampler="numpyro"`` without NumPyro.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> posterior = bs.fit("one_factor", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
+    >>> posterior.converged  # doctest: +SKIP
+    True
+    """
+    from bayescale.inference.posterior import Posterior
+
+    spec = load_spec(spec)
+    settings = {"draws": draws, "tune": tune, "chains": chains}
+    for name, value in settings.items():
+        if value < 1:
+            raise FitError(f"{name}={value}: at least 1 is needed.")
+    if not 0 < target_accept < 1:
+        raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
+    if nuts_sampler not in _SAMPLERS:
+        raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
+    cores = cores or min(chains, processors())
+    if progressbar is None:
+        progressbar = watched()
+    if random_seed is None:
+        random_seed = int(np.random.SeedSequence().generate_state(1)[0])
+
+    started = time.perf_counter()
+    try:
+        idata = _SAMPLERS[nuts_sampler](
+            spec,
+            evals,
+            **settings,
+            cores=cores,
+            target_accept=target_accept,
+            seed=random_seed,
+            progressbar=progressbar,
+        )
+    except BayescaleError:
+        raise  # of the scores or the spec: says what to do already
+    except (ValueError, RuntimeError, FloatingPointError) as error:
+        raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
+    seconds = time.perf_counter() - started
+    said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
+    sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
+    with working("Judging convergence", progressbar):
+        posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
+    if not posterior.converged:
+        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
+    return posterior
+
+
+def _nutpie(spec: Spec, evals: Evals, **settings: Any) -> Any:
+    from bayescale.inference.compile import compiled_for
+
+    with working("Compiling the model", settings["progressbar"]):
+        program = compiled_for(spec, evals)
+    return _sample(program, **settings)
+
+
+def _sample(
+    program: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool
+) -> Any:
+    import nutpie
+
+    with one_thread_each():
+        idata = nutpie.sample(
+            program,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            target_accept=target_accept,
+            seed=seed,
+            progress_bar=progressbar,
+            save_warmup=False,
+            maxdepth=_DEPTH,
+        )
+    # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
+    if idata["posterior"].sizes["draw"] < draws:
+        raise KeyboardInterrupt
+    return idata
+
+
+def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
+    import pymc as pm
+    from pymc.model.transform.optimization import freeze_dims_and_data
+
+    from bayescale.model import build_model, model_data
+    from bayescale.model.build import gauged
+    from bayescale.model.coordinates.pilot import starting_point
+
+    model, data = build_model(spec, evals), model_data(spec, evals)
+    return pm.sample(
+        model=freeze_dims_and_data(model) if fixed else model,
+        nuts_sampler=nuts_sampler,
+        random_seed=seed,
+        initvals=starting_point(data, gauged(spec, data)),
+        compute_convergence_checks=False,
+        discard_tuned_samples=True,
+        **given,
+    )
+
+
+def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: Any) -> Any:
+    try:
+        import jax
+        import numpyro  # noqa: F401
+    except ImportError:
+        raise MissingDependencyError(
+            "The NumPyro sampler is not installed: pip install 'bayescale[numpyro]', or use nuts_sampler='nutpie'."
+        ) from None
+    from bayescale.model.kernels.jax_ops import register
+
+    register()
+    # A device for each chain, or all chains at once on one: one after the other is what NumPyro does otherwise. Devices
+    # that XLA makes of processors share their threads: four of them on two processors hung, all asleep, in three fits.
+    devices = jax.local_device_count()
+    if jax.default_backend() == "cpu":
+        devices = min(devices, processors())
+    method = "parallel" if devices >= chains else "vectorized"
+    # Trees of warm-up are bounded, as nutpie's are: until the metric is learned NumPyro grew them to a thousand steps,
+    # and chains that run at once wait for the longest (`base-llms`, 300 + 100: 232 s, bounded 28). Later ones are free.
+    trees = {"max_tree_depth": (_DEPTH, 10)}
+    # PyMC 6 takes settings of NUTS as `nuts`, PyMC 5 in two dictionaries within each other.
+    asked: dict[str, Any] = {"nuts_sampler_kwargs": {"chain_method": method, "nuts_kwargs": trees}}
+    if int(version("pymc").split(".")[0]) >= 6:
+        asked = {"nuts": {"chain_method": method, **trees}}
+    # JAX traces fixed shapes only, so the cells can be no containers here.
+    return _pymc(spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True, **asked, **settings)
+
+
+_SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
+
+
+def _tidy(idata: Any, evals: Evals) -> Any:
+    """Posterior and statistics under PyMC's names, with the observed scores beside them."""
+    posterior, stats = dataset(idata["posterior"]), dataset(idata["sample_stats"])
+    stats = stats.rename({k: v for k, v in _STATISTICS.items() if k in stats})
+    benchmarks = evals.benchmarks.set_index("benchmark")
+    models = evals.models.set_index("model")
+    return inference_data(
+        {
+            # Coordinates of the sampler (`*__`) are no business of the user's, as in PyMC.
+            "posterior": posterior[[n for n in posterior.data_vars if not str(n).endswith("__")]],
+            "sample_stats": stats[[name for name in _KEPT if name in stats]],
+            "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
+            "constant_data": _constants(benchmarks, models),
+        }
+    )
+
+
+def _constants(benchmarks: Any, models: Any) -> Any:
+    import xarray as xr
+
+    per_benchmark = {name: ("benchmark", benchmarks[name].to_numpy(float)) for name in ("items", "ceiling")}
+    per_benchmark["chance"] = ("benchmark", benchmarks["floor"].to_numpy(float))
+    per_model = {name: ("model", models[name].to_numpy(float)) for name in ("params_b", "tokens_t", "flops")}
+    family = {"family_of_model": ("model", models["family"].to_numpy(str))}
+    coords = {"benchmark": benchmarks.index.to_numpy(str), "model": models.index.to_numpy(str)}
+    return xr.Dataset({**per_benchmark, **per_model, **family}, coords=coords)
