@@ -1,10 +1,5 @@
 """Bayesian observational scaling laws of language models: evals in, forecasts with credible intervals out."""
 
-import copyreg
-import importlib
-import sys
-import types
-
 import lazy_loader
 
 __version__ = "0.1.0"
@@ -19,21 +14,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "model.spec": ["Spec", "list_specs", "load_spec"],
         "model.prior": ["Prior"],
         "model": ["build_model"],
-        "inference.sample": ["fit"],
-        "inference.posterior": ["Posterior"],
+        "methods": ["Posterior", "fit", "suggest_models"],
         "checks": ["PredictiveCheck", "PriorPredictive", "prior_predictive"],
         "forecast": ["NEW_FAMILY", "Forecast"],
         "analysis.efficiency": ["Efficiency"],
         "analysis.emergence": ["Emergence"],
-        "analysis.model_selection": ["Suggestion", "suggest_models"],
+        "analysis.model_selection": ["Suggestion"],
         "analysis.explained_variance": ["Information"],
         "analysis.uplift": ["Gain"],
         "evaluation.compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
         "inference.diagnostics": ["Verdict"],
     },
 )
-
-# Functions of a notebook that say `bs` must reach joblib's and Dask's workers. cloudpickle sends plain modules by name
-# only, and lazy_loader gives a package with functions named like their modules (`fit`) a type of its own.
-if (_kind := type(sys.modules[__name__])) is not types.ModuleType:
-    copyreg.pickle(_kind, lambda module: (importlib.import_module, (module.__name__,)))

@@ -1,28 +1,268 @@
-"""What the paper found (Ruan, Maddison & Hashimoto 2024, arXiv:2405.10938), as methods of `Posterior`."""
+"""The facade: `Posterior` with its verbs, and `fit`, which makes one.
+
+The verbs on efficiency (section 3.3), emergence (4.1), what plain benchmarks tell of agents (4.2), uplift of
+post-training (4.3) and choosing models (5) are the findings of Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from bayescale._display import working
+from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
+from bayescale.inference import sample
+from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.analysis.emergence import Emergence
     from bayescale.analysis.explained_variance import Information
+    from bayescale.analysis.factors import Factors
     from bayescale.analysis.model_selection import Cost, Suggestion
     from bayescale.analysis.uplift import Gain
-    from bayescale.inference.posterior import Posterior
+    from bayescale.checks import PredictiveCheck
+    from bayescale.evals import Evals
+    from bayescale.forecast import Forecast
+    from bayescale.model.spec import Spec
 
 
-class Findings:
-    """Efficiency of families (section 3.3), emergence (4.1), what plain benchmarks tell of agents (4.2), gains of
-    post-training (4.3) and choosing models (5); a part of `Posterior`, never made alone.
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(PosteriorData):
+    """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
+
+    Attributes
+    ----------
+    idata : arviz.InferenceData or xarray.DataTree
+        The container of the installed ArviZ: InferenceData of ArviZ 0.23 (Python 3.11), DataTree of ArviZ 1.
+        Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
+        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors: read
+        `loadings` and `capabilities`, which are aligned.
+    spec : Spec
+    evals : Evals
+    verdict : Verdict
+        What the convergence diagnostics said after sampling.
+    sampling : dict
+        Sampler, seed, draws and seconds.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> posterior = bs.fit("default", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> forecast.summary(prob=0.9).columns.tolist()
+    ['model', 'family', 'benchmark', 'mean', 'median', 'lower', 'upper', 'prob', 'interval', 'given']
+    >>> posterior.save("posterior.nc").name
+    'posterior.nc'
+    >>> posterior = bs.Posterior.load("posterior.nc")
     """
+
+    @classmethod
+    def of(cls, data: PosteriorData) -> Posterior:
+        """Return the posterior of these data."""
+        return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The capabilities in one orientation over all draws, with suggested names (`bayescale.analysis.factors`)."""
+        from bayescale.analysis.factors import align
+
+        return align(self)
+
+    def capabilities(self) -> xr.DataArray:
+        """Capabilities of the fitted models, aligned over draws.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, model, factor)``, in units of the sd of models of one family and compute. The
+            coordinate ``suggested`` names the factors; `factors` says how well each is known.
+
+        Examples
+        --------
+        >>> posterior.capabilities().sizes["factor"]
+        8
+        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # one figure a model
+        (36,)
+        """
+        return self.factors.capabilities
+
+    def loadings(self) -> xr.DataArray:
+        """Loadings of the benchmarks, aligned over draws.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+
+        Examples
+        --------
+        >>> posterior.loadings().median(("chain", "draw")).to_pandas().shape  # benchmarks, factors
+        (10, 8)
+        """
+        return self.factors.loadings
+
+    def forecast(
+        self,
+        family: str | Sequence[str] | None = None,
+        flops: float | Sequence[float] | np.ndarray | None = None,
+        *,
+        params_b: float | Sequence[float] | None = None,
+        tokens_t: float | Sequence[float] | None = None,
+        given: Mapping[str, float] | None = None,
+        random_seed: int | None = 0,
+    ) -> Forecast:
+        """Forecast the scores of new models.
+
+        Parameters
+        ----------
+        family : str, or sequence of str
+            A family of the data, or `bayescale.NEW_FAMILY` for one never seen, whose offsets are drawn from the
+            population (all new models of one call belong to one such family).
+        flops : float, or sequence of float
+            Training compute in FLOP, such as ``4e25``.
+        params_b, tokens_t : float, or sequence of float
+            Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
+            (compute = 6 x parameters x tokens).
+        given : mapping of str to float, optional
+            Scores of the new model that are known already, by benchmark: the forecast is conditioned on them.
+            For one model at a time.
+        random_seed : int, optional
+            Seed of the residual and observation noise; the default gives the same numbers every time, ``None`` new
+            ones.
+
+        Returns
+        -------
+        Forecast
+            Draws with dims ``(chain, draw, model, benchmark)``.
+
+        Raises
+        ------
+        ForecastError
+            For an unknown family or benchmark, or compute that is missing or not plausible.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+        >>> forecast.draws["predicted_score"].dims
+        ('chain', 'draw', 'model', 'benchmark')
+
+        Several models at once, one of them of a family never seen; and one of which a score is known:
+
+        >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
+        (20, 10)
+        >>> known = posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86})
+        >>> known.given
+        {'MMLU': 0.86}
+        """
+        from bayescale.forecast import make_forecast
+
+        return make_forecast(
+            self, family=family, flops=flops, params_b=params_b, tokens_t=tokens_t, given=given, random_seed=random_seed
+        )
+
+    def predictive_check(
+        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int = 0
+    ) -> PredictiveCheck:
+        """Posterior predictive check: replicate the observed scores and see where the observed ones lie among them.
+
+        With the ``same`` models, a replication is what the very models of the data would score if measured again. Each
+        score then checks a curve that it helped to fit, and the more so the more capabilities there are for the
+        benchmarks of a model: expect PIT values too central and intervals that hold too much (under the default spec on
+        `base-llms` the 50% intervals hold 82%). What the check finds in spite of that (too scattered, too high or low)
+        is wrong; of noise that is a little too narrow or wide it tells little. With ``new`` models it is what others of
+        the same families and compute would score, their residual capability and testlet effects drawn anew (mixed
+        replication: Gelman, Meng & Stern 1996, Statistica Sinica 6): sharper about the model, and nearer to what
+        forecasts need; families with few models still know their own. Only scores that were not fitted judge
+        forecasts: see ``bayescale backtest``.
+
+        Parameters
+        ----------
+        models : {"same", "new"}
+        draws : int
+            How many of the posterior's draws are used, evenly spread.
+        random_seed : int
+            Seed of the replications and of the randomised PIT.
+
+        Returns
+        -------
+        PredictiveCheck
+            With `summary` (per benchmark) and `plot`.
+
+        Raises
+        ------
+        ForecastError
+            When `models` is neither word, or `draws` not positive.
+
+        Examples
+        --------
+        >>> check = posterior.predictive_check(draws=200)
+        >>> check.summary()[["benchmark", "coverage_50", "coverage_90", "pit"]].shape
+        (10, 4)
+        """
+        from bayescale.checks import predictive_check
+
+        with working("Replicating the scores"):
+            return predictive_check(self, models, draws, random_seed)
+
+    def to_html(
+        self,
+        backtest: str | Path | None = None,
+        draws: int = REPORT_DRAWS,
+        prob: float = PROB,
+        random_seed: int = 0,
+    ) -> str:
+        """Make one self-contained HTML page to send on: it needs no server, no network and no Python.
+
+        It holds the verdict on convergence, the data, efficiency, capabilities, and a forecast that its reader can
+        change: another family, other compute, known scores. The page computes it from a thinned set of the draws;
+        `bayescale.report.live_forecast` gives the same numbers in Python.
+
+        Parameters
+        ----------
+        backtest : str or pathlib.Path, optional
+            Folder written by ``bayescale backtest``, to be shown as well.
+        draws : int
+            How many of the posterior's draws the page holds at most; fewer where the file would pass 5 MiB.
+        prob : float
+            Probability content of the intervals.
+        random_seed : int
+            Seed of what the page leaves to chance: the same one gives the same page.
+
+        Returns
+        -------
+        str
+            Write it as UTF-8: ``Path("report.html").write_text(posterior.to_html(), encoding="utf-8")``.
+
+        Raises
+        ------
+        MissingDependencyError
+            When Bokeh or Jinja is not installed.
+        ReportError
+            For too few draws, or data of which 50 draws do not fit into 5 MiB.
+        BacktestError
+            When `backtest` is no folder of a backtest.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> page = posterior.to_html(draws=100)
+        >>> Path("report.html").write_text(page, encoding="utf-8") < 5 * 2**20
+        True
+        """
+        from bayescale.report import make_report
+
+        with working("Making the page"):
+            return make_report(self, backtest, draws, prob, random_seed)
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """How efficiently each family turns training compute into capability, relative to one of them.
@@ -54,7 +294,7 @@ class Findings:
         """
         from bayescale.analysis.efficiency import efficiency
 
-        return efficiency(cast("Posterior", self), reference, along)
+        return efficiency(self, reference, along)
 
     def equivalent_flops(self, reference: str | None = None, of: Of = "typical", along: Along = ALONG) -> xr.DataArray:
         """Compute with which the reference family gets as far as each model; see `Efficiency.equivalent_flops`.
@@ -85,7 +325,7 @@ class Findings:
         """
         from bayescale.analysis.efficiency import efficiency
 
-        return efficiency(cast("Posterior", self), reference, along).equivalent_flops(of)
+        return efficiency(self, reference, along).equivalent_flops(of)
 
     def emergence(self, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
         """How scores on a benchmark rise with the compute of a family, and where they cross a threshold.
@@ -115,7 +355,7 @@ class Findings:
         """
         from bayescale.analysis.emergence import emergence
 
-        return emergence(cast("Posterior", self), benchmark, family, random_seed)
+        return emergence(self, benchmark, family, random_seed)
 
     def information(
         self,
@@ -171,9 +411,8 @@ class Findings:
         """
         from bayescale.analysis.explained_variance import information, read_subject
 
-        posterior = cast("Posterior", self)
         figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-        return information(posterior, target, given, read_subject(posterior, model, family, figures), random_seed)
+        return information(self, target, given, read_subject(self, model, family, figures), random_seed)
 
     def gain(self, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
         """What a post-training technique adds to the score of a family's models, over their compute.
@@ -205,7 +444,7 @@ class Findings:
         """
         from bayescale.analysis.uplift import gain
 
-        return gain(cast("Posterior", self), benchmark, over, family, random_seed)
+        return gain(self, benchmark, over, family, random_seed)
 
     def suggest_models(
         self,
@@ -265,8 +504,62 @@ class Findings:
         """
         from bayescale.analysis.model_selection import choose_models, read_question
 
-        posterior = cast("Posterior", self)
-        question = read_question(posterior.evals, budget, target, candidates, families, forecast, cost)
-        posterior.verdict.warn_unless_converged("This choice comes")
+        question = read_question(self.evals, budget, target, candidates, families, forecast, cost)
+        self.verdict.warn_unless_converged("This choice comes")
         with working("Choosing models"):
-            return choose_models(posterior, question, random_seed)
+            return choose_models(self, question, random_seed)
+
+
+def suggest_models(
+    evals: Evals,
+    budget: float,
+    target: str | None = None,
+    families: Iterable[str] | None = None,
+    *,
+    candidates: Iterable[str] | None = None,
+    forecast: Iterable[str] | None = None,
+    cost: Cost = None,
+    spec: Spec | str = "default",
+    random_seed: int = 0,
+) -> Suggestion:
+    """Fit `spec` to `evals`, and choose the models to evaluate on a benchmark.
+
+    The same as ``bayescale.fit(spec, evals, random_seed=...).suggest_models(budget, ...)``: with a posterior at hand
+    call that, which answers at once.
+
+    Parameters
+    ----------
+    evals : Evals
+        Scores on the benchmarks that are known.
+    budget, target, families, candidates, forecast, cost
+        See `Posterior.suggest_models`.
+    spec : Spec or str
+        A spec, or the name of one that ships.
+    random_seed : int
+        Of the sampler, and of the benchmarks that stand for new ones.
+
+    Returns
+    -------
+    Suggestion
+
+    Raises
+    ------
+    ChoosingError
+        As `Posterior.suggest_models`.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
+    """
+    from bayescale.analysis.model_selection import choose_models, read_question
+    from bayescale.model.spec import load_spec
+
+    question = read_question(evals, budget, target, candidates, families, forecast, cost)
+    posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
+    return choose_models(posterior, question, random_seed)
+
+
+@wraps(sample.fit)
+def fit(*args: Any, **settings: Any) -> Posterior:
+    return Posterior.of(sample.fit(*args, **settings))

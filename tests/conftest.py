@@ -26,7 +26,7 @@ from bayescale.errors import FitError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, backtest
 from bayescale.evaluation.compare import Assessment, Comparison
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -82,7 +82,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
         likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
         return _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
 
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     monkeypatch.setattr(importlib.import_module("bayescale.evaluation.compare.assess"), "loo", loo)
     return asked
 
@@ -151,7 +151,7 @@ SHORT = {"draws": 60, "tune": 80, "chains": 2, "cores": 2, "progressbar": False}
 
 def _sample(evals: Evals) -> Sampled:
     from bayescale.inference import compile as compiled
-    from bayescale.inference.sample import fit
+    from bayescale.methods import fit
 
     def run(seed: int) -> Posterior:
         return fit(world_spec(), evals, random_seed=seed, **SHORT)

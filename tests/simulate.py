@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 
 from bayescale._arviz import inference_data
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
 

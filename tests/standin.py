@@ -17,7 +17,7 @@ from simulate import Truth, posterior_near
 from bayescale import _arviz
 from bayescale.evals import Evals, load_evals
 from bayescale.evaluation.compare import Assessment, Comparison
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
 

@@ -19,7 +19,7 @@ from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import Outlook, look_ahead, population
 from bayescale.errors import ChoosingError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import effective_items, expected_score, logit_of_share
 from bayescale.model.spec import Spec
 

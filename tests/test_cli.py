@@ -51,7 +51,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch, posterior: Posterior) -> dict[str, A
         return posterior
 
     # By import_module, since the attribute `fit` of the package is the function.
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     return called
 
 
@@ -192,7 +192,7 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
         warnings.warn(ConvergenceWarning(str(found.verdict)), stacklevel=2)
         return found
 
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     target = tmp_path / "p.nc"
     code, out, err = run("fit", "-o", target)
     assert (code, out) == (0, "")

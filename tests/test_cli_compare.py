@@ -11,7 +11,7 @@ from conftest import Run
 from simulate import world_spec
 
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 
 @pytest.fixture

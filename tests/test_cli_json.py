@@ -129,7 +129,7 @@ def test_a_fit_that_did_not_converge_warns_beside_the_document(
     run: Run, folder: Path, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = posterior_near(*world, world_spec(), chains=2, draws=20)
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", lambda *_, **__: few)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", lambda *_, **__: few)
     code, out, err = run("fit", "--data", folder / "tables", "-o", tmp_path / "p.nc", "--json")
     assert code == 0
     assert json.loads(out)["converged"] is False

@@ -23,7 +23,7 @@ SECONDS = 120
 # A `bayescale fit` whose sampling is a saved posterior, and which stops where a test wants to meet it.
 DRIVER = """
 import importlib, os, sys, time
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 source, target, where = sys.argv[1:]
 fit = importlib.import_module("bayescale.inference.sample")

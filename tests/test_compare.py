@@ -24,7 +24,7 @@ from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_f
 from bayescale.evaluation.compare.assess import Plan
 from bayescale.evaluation.compare.elpd import held_out_elpd
 from bayescale.evaluation.compare.splits import make_splits
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, logit_score
 
 World = tuple[Evals, Truth]

@@ -15,7 +15,7 @@ from simulate import world_spec
 from bayescale.evals import Evals
 from bayescale.inference import compile as compiled
 from bayescale.inference.compile import KEPT, compiled_for
-from bayescale.inference.sample import fit
+from bayescale.methods import fit
 from bayescale.model import ModelData, build_model, model_data
 from bayescale.model.build import gauged
 from bayescale.model.coordinates.pilot import starting_point

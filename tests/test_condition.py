@@ -13,7 +13,7 @@ from simulate import Truth, new_models, posterior_near, world_spec
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
 from bayescale.forecast.latent_model import NewModel, log_evidence
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
 FLOPS = 5e23

@@ -43,7 +43,7 @@ def settings(small: Posterior, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any
 
     first, second = small.evals.families[:2]
     demo = importlib.import_module("bayescale.cli.demo")
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     monkeypatch.setattr(demo, "FORECASTS", ((first, 4e25), (second, 1e25), (NEW_FAMILY, 1e26)))
     return called
 

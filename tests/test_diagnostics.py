@@ -18,8 +18,7 @@ from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDe
 from bayescale.evals import Evals
 from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
 from bayescale.inference.draws import read_draws
-from bayescale.inference.posterior import Posterior
-from bayescale.inference.sample import fit
+from bayescale.methods import Posterior, fit
 from bayescale.model.priors import SCALES
 from bayescale.model.spec import Spec
 

@@ -49,7 +49,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(ROOT / "tests" / "fixtures" / "lm_eval" / "models", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     fit = partial(rough_posterior, draws=150)
-    monkeypatch.setattr(importlib.import_module("bayescale.inference.sample"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     monkeypatch.setattr(bs, "fit", fit, raising=False)
     yield tmp_path
     plt.close("all")

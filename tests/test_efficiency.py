@@ -15,7 +15,7 @@ from bayescale._arviz import dataset, with_groups
 from bayescale.analysis.efficiency import Efficiency
 from bayescale.errors import ConvergenceWarning, EfficiencyError, ForecastError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
 

@@ -14,7 +14,7 @@ from test_efficiency import with_values
 from bayescale.analysis.emergence import Emergence, say_flops
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score
 from bayescale.model.spec import Spec
 

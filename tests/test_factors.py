@@ -15,7 +15,7 @@ from bayescale.analysis.factors import Factors, align
 from bayescale.analysis.variance import variance_shares
 from bayescale.analysis.varimax import criterion, varimax
 from bayescale.errors import ForecastError
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 ROTATED = ("loading", "capability", "slope", "family_offset")
 

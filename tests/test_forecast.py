@@ -14,7 +14,7 @@ import bayescale as bs
 from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
 FLOPS = 4e25

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bayescale.errors import ForecastError
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 
 @pytest.mark.parametrize("family", [3, [1, 2], b"Family-A"])

@@ -16,7 +16,7 @@ from test_efficiency import with_values
 from bayescale.analysis.uplift import Gain
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
 

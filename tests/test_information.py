@@ -14,7 +14,7 @@ from bayescale.analysis.explained_variance import Information, jackknife_error, 
 from bayescale.errors import ForecastError, InformationError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.spec import Spec
 

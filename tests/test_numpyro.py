@@ -17,7 +17,7 @@ import pytest
 from scipy import stats
 
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
 fit = importlib.import_module("bayescale.inference.sample")

@@ -16,7 +16,7 @@ from simulate import Truth, posterior_near
 from bayescale.errors import ConvergenceWarning, ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 from bayescale.plots import plot_evals, plot_fan, plot_forecast, plot_intervals
 

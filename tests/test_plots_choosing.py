@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.plots import plot_suggestion
 
 

@@ -15,7 +15,7 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from bayescale._arviz import dataset, with_groups
 from bayescale.errors import EfficiencyError, EmergenceError, ForecastError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 from bayescale.plots import plot_capability_map, plot_capability_over_compute, plot_efficiency, plot_emergence
 from bayescale.plots.families import mark_families

@@ -13,7 +13,7 @@ from simulate import posterior_near, simulate, world_spec
 from bayescale._intervals import summarise
 from bayescale.analysis.variance import variance_shares
 from bayescale.errors import ForecastError
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.plots import plot_capability_map, plot_loadings, plot_variance_shares
 from bayescale.plots.loadings_heatmap import UNSURE
 

@@ -16,7 +16,7 @@ from bayescale.analysis.emergence import flops_quantiles
 from bayescale.errors import EmergenceError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.plots import plot_gain, plot_information
 
 

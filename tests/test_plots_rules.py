@@ -26,7 +26,7 @@ from bayescale.errors import EvalsError
 from bayescale.evaluation.backtest import Backtest
 from bayescale.evaluation.compare import Comparison
 from bayescale.forecast import NEW_FAMILY
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.plots.families import mark_families
 from bayescale.plots.panels import panels
 from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS

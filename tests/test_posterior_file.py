@@ -21,8 +21,8 @@ from simulate import Truth, posterior_near
 from bayescale._arviz import dataset, group_names, inference_data
 from bayescale.errors import BayescaleError, ConvergenceWarning, PosteriorFileError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
 from bayescale.inference.storage import FORMAT
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
 POSTERIORS = Path(__file__).parent / "fixtures" / "posteriors"

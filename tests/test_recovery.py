@@ -15,8 +15,7 @@ from simulate import Truth, simulate, world_spec
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
-from bayescale.inference.posterior import Posterior
-from bayescale.inference.sample import fit
+from bayescale.methods import Posterior, fit
 from bayescale.model.spec import load_spec
 
 pytestmark = pytest.mark.slow

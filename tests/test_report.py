@@ -19,7 +19,7 @@ from simulate import Truth, posterior_near, simulate, world_spec
 import bayescale.report.page as page_room
 from bayescale.errors import BacktestError, ConvergenceWarning, ForecastError, MissingDependencyError, ReportError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.report import live_forecast
 from bayescale.report.pack import arrays, encode
 

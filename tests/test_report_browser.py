@@ -14,7 +14,7 @@ from simulate import posterior_near, simulate, world_spec
 from test_report import HOSTILE, renamed
 
 from bayescale.forecast import NEW_FAMILY
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.report import LiveForecast, live_forecast
 
 pytestmark = pytest.mark.heavy

@@ -14,7 +14,7 @@ from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, score_slope
 from bayescale.report import LiveForecast, live_forecast
 

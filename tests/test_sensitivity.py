@@ -10,7 +10,7 @@ from simulate import Truth, posterior_near, world_spec
 from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 
 World = tuple[Evals, Truth]
 

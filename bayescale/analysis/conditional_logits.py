@@ -14,7 +14,7 @@ from bayescale.analysis.predictive_moments import Outlook
 from bayescale.model.curve import expected_score, logit_information, score_slope
 
 if TYPE_CHECKING:
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 _STEPS = 100
 _CLOSE = 1e-9
@@ -42,13 +42,13 @@ class Law:
     precision: float
 
     @classmethod
-    def ahead(cls, outlook: Outlook, posterior: Posterior, benchmark: int | None, chance: float) -> Law:
+    def ahead(cls, outlook: Outlook, posterior: PosteriorData, benchmark: int | None, chance: float) -> Law:
         """Before any score: the curve of a benchmark of the data, or the one that priors expect of a new one.
 
         Parameters
         ----------
         outlook : Outlook
-        posterior : Posterior
+        posterior : PosteriorData
         benchmark : int, optional
             Number of a benchmark of the data; default a new one.
         chance : float

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 By = Literal["family", "benchmark", "model"]
 # What is said of the compute of a model, by whether its figure is missing or states an error.
@@ -54,7 +54,7 @@ class Efficiency:
         Dims ``(chain, draw, benchmark)``: ``W_b . beta + d_b``, logits per decade of compute.
     reference : str
     along : {"capabilities", "benchmarks"}
-    posterior : Posterior
+    posterior : PosteriorData
 
     Notes
     -----
@@ -81,7 +81,7 @@ class Efficiency:
     compute_slopes: xr.DataArray
     reference: str
     along: Along
-    posterior: Posterior
+    posterior: PosteriorData
 
     @property
     def families(self) -> list[str]:
@@ -331,11 +331,11 @@ def _chance_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArr
     return ((mine > other) + 0.5 * (mine == other)).mean(("chain", "draw"))
 
 
-def _counts(posterior: Posterior) -> pd.Series:
+def _counts(posterior: PosteriorData) -> pd.Series:
     return posterior.evals.models["family"].value_counts()
 
 
-def efficiency(posterior: Posterior, reference: str | None = None, along: Along = ALONG) -> Efficiency:
+def efficiency(posterior: PosteriorData, reference: str | None = None, along: Along = ALONG) -> Efficiency:
     """Compute efficiencies relative to `reference`; `Posterior.efficiency` documents the arguments.
 
     Raises

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 HALF_WAY = "half way"
 Score = float | Literal["half way"] | None
@@ -56,7 +56,7 @@ class Emergence:
         Best possible score.
     centre : float
         Log10 FLOP.
-    posterior : Posterior
+    posterior : PosteriorData
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Emergence:
     family: str
     ceiling: float
     centre: float
-    posterior: Posterior
+    posterior: PosteriorData
 
     def expected_scores(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
         """Expected scores of models of the family, of given compute.
@@ -385,7 +385,7 @@ def say_flops(flops: float) -> str:
     return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"
 
 
-def emergence(posterior: Posterior, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
+def emergence(posterior: PosteriorData, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
     """Read the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
 
     Raises
@@ -398,7 +398,7 @@ def emergence(posterior: Posterior, benchmark: str, family: str | None = None, r
     return found
 
 
-def family_curve(posterior: Posterior, benchmark: str, family: str | None, random_seed: int) -> Emergence:
+def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, random_seed: int) -> Emergence:
     """`emergence`, without a word on convergence.
 
     Curves of one posterior and seed are of the same single model, on whatever benchmark, and may be subtracted.

@@ -28,7 +28,7 @@ from bayescale.model.data import covariate_prior, design
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
     from bayescale.model.spec import Spec
 
 SIMULATIONS = 20_000
@@ -149,7 +149,7 @@ class Subject:
 
 
 def read_subject(
-    posterior: Posterior, model: str | None, family: str | None, figures: Mapping[str, float | None]
+    posterior: PosteriorData, model: str | None, family: str | None, figures: Mapping[str, float | None]
 ) -> Subject:
     """Say of which model information is asked; `Posterior.information` documents the arguments.
 
@@ -193,7 +193,7 @@ def read_subject(
 
 
 def information(
-    posterior: Posterior, target: str, given: Sequence[str] | None, subject: Subject, random_seed: int
+    posterior: PosteriorData, target: str, given: Sequence[str] | None, subject: Subject, random_seed: int
 ) -> Information:
     """Simulate models and ask what their scores tell; `Posterior.information` documents the arguments.
 
@@ -238,7 +238,7 @@ def information(
     return Information(target, tuple(chosen), subject.label, sd, resolved, error, table)
 
 
-def _simulate(posterior: Posterior, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Expected and measured scores, both (simulation, benchmark), of models drawn as forecasts draw them.
 
     Models of one draw are neighbours, so that a block of neighbours is a part of a chain.

@@ -18,7 +18,7 @@ from bayescale.analysis.scaled_loadings import column_shares, correlations, scal
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 TOP = 3
 
@@ -173,7 +173,7 @@ def _top(correlation: pd.Series) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in first.items())
 
 
-def align(posterior: Posterior) -> Factors:
+def align(posterior: PosteriorData) -> Factors:
     """Bring all draws of a posterior to one orientation of the factors, and name them.
 
     Under rotation-invariant priors draws may be turned against each other. Each is turned by one orthogonal matrix R,
@@ -185,7 +185,7 @@ def align(posterior: Posterior) -> Factors:
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorData
 
     Returns
     -------

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
-    from bayescale.model.spec import Spec
+    from bayescale.inference.posterior import PosteriorData
 
 Cost = str | Mapping[str, float] | None
 
@@ -47,7 +46,7 @@ class Suggestion:
     cost : str
         What `budget` counts: ``models``, a column of the table of models, or ``cost`` for costs of one's own.
     design : Design
-    posterior : Posterior
+    posterior : PosteriorData
 
     Examples
     --------
@@ -66,7 +65,7 @@ class Suggestion:
     budget: float
     cost: str
     design: Design
-    posterior: Posterior
+    posterior: PosteriorData
 
     @property
     def models(self) -> list[str]:
@@ -219,7 +218,7 @@ def read_question(
     return Question(target, chosen_from, wanted, _budget(budget, called, costs), called, costs)
 
 
-def choose_models(posterior: Posterior, question: Question, random_seed: int) -> Suggestion:
+def choose_models(posterior: PosteriorData, question: Question, random_seed: int) -> Suggestion:
     """Choose models; `Posterior.suggest_models` documents what is asked."""
     evals, wanted, asked = posterior.evals, set(question.forecast), set(question.candidates)
     # Candidates first, and those that are only to be forecast last: slices instead of copies.
@@ -240,56 +239,6 @@ def choose_models(posterior: Posterior, question: Question, random_seed: int) ->
         design=design,
         posterior=posterior,
     )
-
-
-def suggest_models(
-    evals: Evals,
-    budget: float,
-    target: str | None = None,
-    families: Iterable[str] | None = None,
-    *,
-    candidates: Iterable[str] | None = None,
-    forecast: Iterable[str] | None = None,
-    cost: Cost = None,
-    spec: Spec | str = "default",
-    random_seed: int = 0,
-) -> Suggestion:
-    """Fit `spec` to `evals`, and choose the models to evaluate on a benchmark.
-
-    The same as ``bayescale.fit(spec, evals, random_seed=...).suggest_models(budget, ...)``: with a posterior at hand
-    call that, which answers at once.
-
-    Parameters
-    ----------
-    evals : Evals
-        Scores on the benchmarks that are known.
-    budget, target, families, candidates, forecast, cost
-        See `Posterior.suggest_models`.
-    spec : Spec or str
-        A spec, or the name of one that ships.
-    random_seed : int
-        Of the sampler, and of the benchmarks that stand for new ones.
-
-    Returns
-    -------
-    Suggestion
-
-    Raises
-    ------
-    ChoosingError
-        As `Posterior.suggest_models`.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
-    """
-    from bayescale.inference.sample import fit
-    from bayescale.model.spec import load_spec
-
-    question = read_question(evals, budget, target, candidates, families, forecast, cost)
-    posterior = fit(load_spec(spec) if isinstance(spec, str) else spec, evals, random_seed=random_seed)
-    return choose_models(posterior, question, random_seed)
 
 
 def _candidates(evals: Evals, candidates: Iterable[str] | None, families: Iterable[str] | None) -> list[str]:

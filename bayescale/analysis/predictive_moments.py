@@ -11,7 +11,7 @@ from bayescale.model.curve import effective_items, expected_score, logit_informa
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
     from bayescale.model.spec import Spec
 
 COVARIANCE_DRAWS = 1000
@@ -60,12 +60,12 @@ class Outlook:
     slope: np.ndarray
 
 
-def look_ahead(posterior: Posterior, models: np.ndarray, benchmark: int | None, random_seed: int) -> Outlook:
+def look_ahead(posterior: PosteriorData, models: np.ndarray, benchmark: int | None, random_seed: int) -> Outlook:
     """Foresee a benchmark drawn from the population, or one of the data as if it had not been evaluated.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorData
     models : ndarray of int
         Row numbers of the M models.
     benchmark : int, optional

@@ -22,18 +22,18 @@ from bayescale.model.curve import log_likelihood_share
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 # Above it a prior is informative about a quantity, below it the likelihood is weak (Kallioinen et al. 2024, section 3).
 THRESHOLD = 0.05
 
 
-def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArray]) -> pd.DataFrame:
+def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> pd.DataFrame:
     """How strongly named quantities answer to each prior and to the data.
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorData
     quantities : mapping of str to xarray.DataArray
         Scalars per draw, dims ``(chain, draw)``, or with further dims, which become rows of their own; such as
         ``forecast.draws["expected_score"]``.
@@ -75,7 +75,7 @@ def prior_sensitivity(posterior: Posterior, quantities: Mapping[str, xr.DataArra
     return table
 
 
-def log_priors(posterior: Posterior) -> dict[str, np.ndarray]:
+def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     """Log density (chain * draw,) of the draws under each prior that the spec uses, by name of the prior.
 
     Unknown compute is no choice of the spec's in this sense, and left out; so are floors, whose prior is `Spec.floor`.
@@ -94,7 +94,7 @@ def log_priors(posterior: Posterior) -> dict[str, np.ndarray]:
     return found
 
 
-def _log_likelihood(posterior: Posterior) -> np.ndarray:
+def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
     """Log-likelihood (S,) of all scores together, up to a constant."""
     draws = posterior.draws
     row, column = np.nonzero(draws.data.cells["observed"])
@@ -104,7 +104,7 @@ def _log_likelihood(posterior: Posterior) -> np.ndarray:
     return np.asarray(log_likelihood_share(score, draws.data.items[column], mean, precision).sum(axis=1))
 
 
-def _scalars(posterior: Posterior, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
+def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
     """Each scalar (chain, draw), labelled by its quantity and its place in it."""
     sizes = posterior.idata["posterior"].sizes
     named: dict[str, np.ndarray] = {}

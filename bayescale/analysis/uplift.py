@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 # Beyond the compute of the data a gain is looked for this far: below it curves lie on their floors, above it nobody
 # has trained.
@@ -339,7 +339,7 @@ def _read(gain: float) -> float:
     return value
 
 
-def gain(posterior: Posterior, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
+def gain(posterior: PosteriorData, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
     """Subtract two curves of a family; `Posterior.gain` documents the arguments.
 
     Raises

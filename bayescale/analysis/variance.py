@@ -12,12 +12,12 @@ from bayescale.errors import ForecastError, suggest
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 Scale = Literal["logit", "score"]
 
 
-def variance_shares(posterior: Posterior, scale: Scale = "logit") -> xr.DataArray:
+def variance_shares(posterior: PosteriorData, scale: Scale = "logit") -> xr.DataArray:
     """Share of variance over models by principal component, the counterpart of the paper's explained variance.
 
     Per draw, ``share_j = lambda_j / sum_i lambda_i`` with ``lambda`` the eigenvalues, largest first, of the covariance
@@ -33,7 +33,7 @@ def variance_shares(posterior: Posterior, scale: Scale = "logit") -> xr.DataArra
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : PosteriorData
     scale : {"logit", "score"}
 
     Returns

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bayescale.inference.draws import Draws
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 Models = Literal["same", "new"]
 
@@ -127,7 +127,7 @@ class PredictiveCheck:
 
 
 def predictive_check(
-    posterior: Posterior, models: Models = "same", draws: int = 1000, random_seed: int = 0
+    posterior: PosteriorData, models: Models = "same", draws: int = 1000, random_seed: int = 0
 ) -> PredictiveCheck:
     """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
     import xarray as xr

@@ -86,7 +86,7 @@ def check(
     too high, too low or too scattered show a misfit.
     """
     from bayescale.cli import show
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
     check_targets(csv, output)
     fitted = Posterior.load(posterior)

@@ -23,7 +23,7 @@ from bayescale.cli.arguments import (
 from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
 
 if TYPE_CHECKING:
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 
 def fit(

@@ -98,7 +98,7 @@ def forecast(
     from bayescale.cli import show
     from bayescale.cli.output import check_target
     from bayescale.forecast import NEW_FAMILY
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
     check_family(family, new_family)
     # Users write several scores after one --given: extra arguments are more of them.

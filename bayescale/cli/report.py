@@ -42,7 +42,7 @@ def report(
     from bayescale._files import atomic_write
     from bayescale.cli import show
     from bayescale.cli.output import check_target
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
     check_target(output)
     fitted = Posterior.load(posterior)

@@ -14,7 +14,7 @@ from bayescale.cli import show
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
     from bayescale.model.spec import Spec
 
 
@@ -28,7 +28,7 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
     **settings
         As `bayescale.fit` takes them.
     """
-    from bayescale.inference.sample import fit
+    from bayescale.methods import fit
 
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)

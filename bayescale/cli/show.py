@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.inference.diagnostics import Verdict
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 120
@@ -93,7 +93,7 @@ def plain_table(frame: pd.DataFrame) -> None:
     _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
 
 
-def about(posterior: Posterior) -> dict[str, Any]:
+def about(posterior: PosteriorData) -> dict[str, Any]:
     """Return the first fields of every JSON document about a posterior."""
     return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
 

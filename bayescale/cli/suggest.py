@@ -50,7 +50,7 @@ def suggest(
     forecasts are of the models that cannot be chosen, or of all models if all can be chosen.
     """
     from bayescale.cli import show
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
     check_targets(csv, output)
     fitted = Posterior.load(posterior)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
@@ -43,7 +43,7 @@ class Forecast:
         ``expected_score`` (what the model would score on endless items) and ``predicted_score`` (with the observation
         noise of the benchmark's own items), dims ``(chain, draw, model, benchmark)``, scores in [0, 1]; coords
         ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
-    posterior : Posterior
+    posterior : PosteriorData
     given : dict
         Scores that were known.
     effective_draws : float
@@ -60,7 +60,7 @@ class Forecast:
     """
 
     draws: xr.Dataset
-    posterior: Posterior
+    posterior: PosteriorData
     given: Mapping[str, float]
     effective_draws: float
 
@@ -265,14 +265,14 @@ class Forecast:
 
 
 def make_forecast(
-    posterior: Posterior,
+    posterior: PosteriorData,
     *,
     family: Any,
-    flops: Any,
-    params_b: Any,
-    tokens_t: Any,
-    given: Mapping[str, float] | None,
-    random_seed: int | None,
+    flops: Any = None,
+    params_b: Any = None,
+    tokens_t: Any = None,
+    given: Mapping[str, float] | None = None,
+    random_seed: int | None = 0,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.verdict.warn_unless_converged("This forecast comes")
@@ -297,7 +297,7 @@ def make_forecast(
     return Forecast(_dataset(posterior, request, expected, predicted), posterior, dict(given or {}), effective)
 
 
-def _dataset(posterior: Posterior, request: Request, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
+def _dataset(posterior: PosteriorData, request: Request, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
     import xarray as xr
 
     dims = ("chain", "draw", "model", "benchmark")

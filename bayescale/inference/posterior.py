@@ -1,4 +1,4 @@
-"""The posterior: draws, with the spec and the data that they come from."""
+"""The data of a posterior: draws, with the spec and the evals that they come from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -18,50 +18,31 @@ from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
 from bayescale.evals import Evals
-from bayescale.inference import storage as posterior_file
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference import storage
 from bayescale.inference.diagnostics import Verdict, judge
 from bayescale.inference.draws import Draws, read_draws, variables
-from bayescale.methods import Findings
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from bayescale.analysis.factors import Factors
-    from bayescale.checks import PredictiveCheck
-    from bayescale.forecast import Forecast
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Findings):
-    """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
+class PosteriorData:
+    """Draws with the spec and the data that they come from: what all functions of a posterior take.
+
+    Users meet it as `bayescale.Posterior`, which adds the verbs.
 
     Attributes
     ----------
     idata : arviz.InferenceData or xarray.DataTree
-        The container of the installed ArviZ: InferenceData of ArviZ 0.23 (Python 3.11), DataTree of ArviZ 1.
-        Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
-        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors: read
-        `loadings` and `capabilities`, which are aligned.
+        The container of the installed ArviZ.
     spec : Spec
     evals : Evals
     verdict : Verdict
-        What the convergence diagnostics said after sampling.
     sampling : dict
         Sampler, seed, draws and seconds.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> posterior = bs.fit("default", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
-    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
-    >>> forecast.summary(prob=0.9).columns.tolist()
-    ['model', 'family', 'benchmark', 'mean', 'median', 'lower', 'upper', 'prob', 'interval', 'given']
-    >>> posterior.save("posterior.nc").name
-    'posterior.nc'
-    >>> posterior = bs.Posterior.load("posterior.nc")
     """
 
     idata: InferenceData
@@ -71,7 +52,7 @@ class Posterior(Findings):
     sampling: Mapping[str, Any]
 
     @classmethod
-    def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Posterior:
+    def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Self:
         """Judge convergence and bind draws, spec and data together.
 
         Examples
@@ -97,46 +78,6 @@ class Posterior(Findings):
     def draws(self) -> Draws:
         """The draws as plain arrays, chains end to end."""
         return read_draws(self.idata, self.spec, self.evals)
-
-    @cached_property
-    def factors(self) -> Factors:
-        """The capabilities in one orientation over all draws, with suggested names (`bayescale.analysis.factors`)."""
-        from bayescale.analysis.factors import align
-
-        return align(self)
-
-    def capabilities(self) -> xr.DataArray:
-        """Capabilities of the fitted models, aligned over draws.
-
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, model, factor)``, in units of the sd of models of one family and compute. The
-            coordinate ``suggested`` names the factors; `factors` says how well each is known.
-
-        Examples
-        --------
-        >>> posterior.capabilities().sizes["factor"]
-        8
-        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # one figure a model
-        (36,)
-        """
-        return self.factors.capabilities
-
-    def loadings(self) -> xr.DataArray:
-        """Loadings of the benchmarks, aligned over draws.
-
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
-
-        Examples
-        --------
-        >>> posterior.loadings().median(("chain", "draw")).to_pandas().shape  # benchmarks, factors
-        (10, 8)
-        """
-        return self.factors.loadings
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
         """Expected scores of models of the data, on all benchmarks, observed or not.
@@ -199,110 +140,6 @@ class Posterior(Findings):
         figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
         return table[["model", "benchmark", "observed", *figures]]
 
-    def forecast(
-        self,
-        family: str | Sequence[str] | None = None,
-        flops: float | Sequence[float] | np.ndarray | None = None,
-        *,
-        params_b: float | Sequence[float] | None = None,
-        tokens_t: float | Sequence[float] | None = None,
-        given: Mapping[str, float] | None = None,
-        random_seed: int | None = 0,
-    ) -> Forecast:
-        """Forecast the scores of new models.
-
-        Parameters
-        ----------
-        family : str, or sequence of str
-            A family of the data, or `bayescale.NEW_FAMILY` for one never seen, whose offsets are drawn from the
-            population (all new models of one call belong to one such family).
-        flops : float, or sequence of float
-            Training compute in FLOP, such as ``4e25``.
-        params_b, tokens_t : float, or sequence of float
-            Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
-            (compute = 6 x parameters x tokens).
-        given : mapping of str to float, optional
-            Scores of the new model that are known already, by benchmark: the forecast is conditioned on them.
-            For one model at a time.
-        random_seed : int, optional
-            Seed of the residual and observation noise; the default gives the same numbers every time, ``None`` new
-            ones.
-
-        Returns
-        -------
-        Forecast
-            Draws with dims ``(chain, draw, model, benchmark)``.
-
-        Raises
-        ------
-        ForecastError
-            For an unknown family or benchmark, or compute that is missing or not plausible.
-
-        Examples
-        --------
-        >>> import bayescale as bs
-        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
-        >>> forecast.draws["predicted_score"].dims
-        ('chain', 'draw', 'model', 'benchmark')
-
-        Several models at once, one of them of a family never seen; and one of which a score is known:
-
-        >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
-        (20, 10)
-        >>> known = posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86})
-        >>> known.given
-        {'MMLU': 0.86}
-        """
-        from bayescale.forecast import make_forecast
-
-        return make_forecast(
-            self, family=family, flops=flops, params_b=params_b, tokens_t=tokens_t, given=given, random_seed=random_seed
-        )
-
-    def predictive_check(
-        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int = 0
-    ) -> PredictiveCheck:
-        """Posterior predictive check: replicate the observed scores and see where the observed ones lie among them.
-
-        With the ``same`` models, a replication is what the very models of the data would score if measured again. Each
-        score then checks a curve that it helped to fit, and the more so the more capabilities there are for the
-        benchmarks of a model: expect PIT values too central and intervals that hold too much (under the default spec on
-        `base-llms` the 50% intervals hold 82%). What the check finds in spite of that (too scattered, too high or low)
-        is wrong; of noise that is a little too narrow or wide it tells little. With ``new`` models it is what others of
-        the same families and compute would score, their residual capability and testlet effects drawn anew (mixed
-        replication: Gelman, Meng & Stern 1996, Statistica Sinica 6): sharper about the model, and nearer to what
-        forecasts need; families with few models still know their own. Only scores that were not fitted judge
-        forecasts: see ``bayescale backtest``.
-
-        Parameters
-        ----------
-        models : {"same", "new"}
-        draws : int
-            How many of the posterior's draws are used, evenly spread.
-        random_seed : int
-            Seed of the replications and of the randomised PIT.
-
-        Returns
-        -------
-        PredictiveCheck
-            With `summary` (per benchmark) and `plot`.
-
-        Raises
-        ------
-        ForecastError
-            When `models` is neither word, or `draws` not positive.
-
-        Examples
-        --------
-        >>> check = posterior.predictive_check(draws=200)
-        >>> check.summary()[["benchmark", "coverage_50", "coverage_90", "pit"]].shape
-        (10, 4)
-        """
-        from bayescale.checks import predictive_check
-
-        with working("Replicating the scores"):
-            return predictive_check(self, models, draws, random_seed)
-
     @working("Computing the log-likelihood")
     def log_likelihood(self) -> InferenceData:
         """Return `idata` with the group ``log_likelihood``: ``score`` (chain, draw, cell), for LOO and WAIC.
@@ -328,56 +165,6 @@ class Posterior(Findings):
         )
         return idata
 
-    def to_html(
-        self,
-        backtest: str | Path | None = None,
-        draws: int = REPORT_DRAWS,
-        prob: float = PROB,
-        random_seed: int = 0,
-    ) -> str:
-        """Make one self-contained HTML page to send on: it needs no server, no network and no Python.
-
-        It holds the verdict on convergence, the data, efficiency, capabilities, and a forecast that its reader can
-        change: another family, other compute, known scores. The page computes it from a thinned set of the draws;
-        `bayescale.report.live_forecast` gives the same numbers in Python.
-
-        Parameters
-        ----------
-        backtest : str or pathlib.Path, optional
-            Folder written by ``bayescale backtest``, to be shown as well.
-        draws : int
-            How many of the posterior's draws the page holds at most; fewer where the file would pass 5 MiB.
-        prob : float
-            Probability content of the intervals.
-        random_seed : int
-            Seed of what the page leaves to chance: the same one gives the same page.
-
-        Returns
-        -------
-        str
-            Write it as UTF-8: ``Path("report.html").write_text(posterior.to_html(), encoding="utf-8")``.
-
-        Raises
-        ------
-        MissingDependencyError
-            When Bokeh or Jinja is not installed.
-        ReportError
-            For too few draws, or data of which 50 draws do not fit into 5 MiB.
-        BacktestError
-            When `backtest` is no folder of a backtest.
-
-        Examples
-        --------
-        >>> from pathlib import Path
-        >>> page = posterior.to_html(draws=100)
-        >>> Path("report.html").write_text(page, encoding="utf-8") < 5 * 2**20
-        True
-        """
-        from bayescale.report import make_report
-
-        with working("Making the page"):
-            return make_report(self, backtest, draws, prob, random_seed)
-
     @working("Writing the posterior")
     def save(self, path: str | Path) -> Path:
         """Write one netCDF file with draws, spec, data and identity; whole or not at all.
@@ -399,14 +186,14 @@ class Posterior(Findings):
             "evals": self.evals.to_json(),
             "evals_name": self.evals.name,
             "verdict": self.verdict.model_dump_json(),
-            "sampling": posterior_file.pack(dict(self.sampling)),
+            "sampling": storage.pack(dict(self.sampling)),
             "identity": self.identity,
         }
-        return posterior_file.write(path, self.idata, parts)
+        return storage.write(path, self.idata, parts)
 
     @classmethod
     @working("Reading the posterior")
-    def load(cls, path: str | Path) -> Posterior:
+    def load(cls, path: str | Path) -> Self:
         """Read a posterior written by `save`; it forecasts exactly as before.
 
         Raises
@@ -422,7 +209,7 @@ class Posterior(Findings):
         >>> bool((forecast.draws == posterior.forecast(family="Llama-3", flops=4e25).draws).all().to_array().all())
         True
         """
-        idata, parts = posterior_file.read(path)
+        idata, parts = storage.read(path)
         try:
             posterior = cls(
                 idata,

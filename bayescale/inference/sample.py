@@ -18,7 +18,7 @@ from bayescale.model.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
@@ -50,7 +50,7 @@ def fit(
     random_seed: int | None = None,
     progressbar: bool | None = None,
     nuts_sampler: Sampler = "nutpie",
-) -> Posterior:
+) -> PosteriorData:
     """Sample the posterior of `spec` given `evals`.
 
     Parameters
@@ -91,7 +91,7 @@ def fit(
     >>> posterior.converged  # doctest: +SKIP
     True
     """
-    from bayescale.inference.posterior import Posterior
+    from bayescale.inference.posterior import PosteriorData
 
     spec = load_spec(spec)
     settings = {"draws": draws, "tune": tune, "chains": chains}
@@ -127,9 +127,10 @@ def fit(
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
     sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
     with working("Judging convergence", progressbar):
-        posterior = Posterior.from_draws(_tidy(idata, evals), spec, evals, sampling)
+        posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling)
     if not posterior.converged:
-        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=2)
+        # At the line that called `bayescale.fit`, which calls this.
+        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=3)
     return posterior
 
 

@@ -17,7 +17,7 @@ from bayescale.plots.style import INK, OTHERS, new_axes, plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 # Letters that a line of the title has room for.
 LETTERS = 100

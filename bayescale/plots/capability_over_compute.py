@@ -16,7 +16,7 @@ from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plai
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 POINTS = 30
 

@@ -11,6 +11,7 @@ import numpy as np
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.analysis.compute_equivalent import require_compute
 from bayescale.errors import ConvergenceWarning, ForecastError, suggest
+from bayescale.forecast.forecast import make_forecast
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, plain, score_axis
@@ -50,7 +51,7 @@ def _bands(forecast: Forecast, prob: float) -> list[_Band]:
         with warnings.catch_warnings():
             # Whoever holds the forecast has been warned of its posterior; a picture need not repeat it per family.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            drawn = posterior.forecast(family=family, flops=grid).draws["predicted_score"]
+            drawn = make_forecast(posterior, family=family, flops=grid).draws["predicted_score"]
         scores = drawn.transpose("chain", "draw", "model", "benchmark").to_numpy()
         quantiles = np.quantile(scores.reshape((-1, *scores.shape[2:])), [lower, 0.5, upper], axis=0)
         bands.append(_Band(mark, grid, quantiles))

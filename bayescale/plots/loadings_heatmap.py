@@ -13,7 +13,7 @@ from bayescale.plots.style import INK, label_below, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 # Blue to red through white: told apart with any colour vision.
 COLOUR_MAP = "RdBu_r"

@@ -11,7 +11,7 @@ from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, sc
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 
 def plot_variance_shares(

@@ -23,7 +23,7 @@ from bayescale.inference.defaults import REPORT_DRAWS
 from bayescale.inference.draws import Draws
 
 if TYPE_CHECKING:
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
     from bayescale.model.spec import Spec
 
 # A page holds 32-bit numbers, at half the size: Python takes the same ones, rounded alike.

@@ -19,7 +19,7 @@ from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDepende
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
     from bayescale.report.live import LiveForecast
 
 MAX_BYTES = 5 * 2**20

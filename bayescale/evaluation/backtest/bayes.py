@@ -48,7 +48,7 @@ class BayesMethod:
         R-hat and effective draws are the worst of the expected scores, hidden and seen; a posterior that did not
         converge is handed in with the figures that say so.
         """
-        from bayescale.inference.sample import fit
+        from bayescale.methods import fit
         from bayescale.model.curve import predict_score
 
         started = time.perf_counter()

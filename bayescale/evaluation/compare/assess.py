@@ -17,7 +17,7 @@ import pandas as pd
 from bayescale.errors import ConvergenceWarning
 from bayescale.evaluation.compare.elpd import held_out_elpd, loo
 from bayescale.evaluation.compare.splits import HeldOut, make_splits
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
     """Fit `spec` to `evals` (unless its posterior is given), and to each fold without the scores left out."""
     from threadpoolctl import threadpool_limits
 
-    from bayescale.inference.sample import fit
+    from bayescale.methods import fit
 
     started = time.perf_counter()
     quiet = {"cores": plan.cores, "progressbar": False}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bayescale.evaluation.backtest import Backtest
     from bayescale.forecast import Forecast
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 # Above this Pareto k, an importance sampling estimate is not to be relied on (Vehtari et al. 2024, JMLR 25:72).
 LARGEST_K = 0.7

@@ -20,7 +20,7 @@ from bayescale.model.data import model_data, observed_cells
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 # Draws of the posterior that a held-out density is averaged over. A model's from 400 lies within 0.05 nats (sd over
 # models) of that from 1,600 (default spec, `base-llms`); time is linear in them.

@@ -12,7 +12,7 @@ from bayescale.evaluation.compare.comparison import Comparison
 from bayescale.evaluation.compare.splits import HeldOut, check_held_out
 from bayescale.inference.defaults import SCAN_DRAWS
 from bayescale.inference.parallel import cores_each, dask_mended, on_dask, require_libraries
-from bayescale.inference.posterior import Posterior
+from bayescale.methods import Posterior
 from bayescale.model.priors import Priors
 from bayescale.model.spec import Spec, load_spec
 

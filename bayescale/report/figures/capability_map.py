@@ -14,7 +14,7 @@ from bayescale.report.figures.style import BOKEH_MARKERS, FAINT, canvas
 if TYPE_CHECKING:
     from bokeh.plotting import figure
 
-    from bayescale.inference.posterior import Posterior
+    from bayescale.methods import Posterior
 
 
 def capability_map(posterior: Posterior, prob: float = PROB) -> figure:
