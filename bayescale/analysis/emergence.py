@@ -21,7 +21,7 @@ from bayescale.analysis.compute_equivalent import (
 )
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.query import LARGEST
-from bayescale.model.curve import expected_score, logit_of_share, logit_score
+from bayescale.model.curve import expected_score, logit_of_share
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -414,16 +414,20 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     if family not in families:
         raise EmergenceError(suggest(str(family), families, "family in the fitted data"))
     b, f = benchmarks.index(benchmark), families.index(family)
-    loading = draws.loading[:, b]
-    ability = np.einsum("sk,sk->s", loading, draws.family_offset[:, f])
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
-    shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, b]
-    luck = logit_score(np.einsum("sk,sk->s", loading, residual), 0.0, shared)
+    typical = draws.family_offset[:, [f]]
+    centre = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
+    effect = draws.family_benchmark[:, [f]][..., [b]]
+    shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
+    level = draws.logit(typical, centre, family_benchmark=effect, benchmarks=[b])[:, 0, 0]
+    single = draws.logit(typical + residual[:, None], centre, testlet=shared, family_benchmark=effect, benchmarks=[b])[
+        :, 0, 0
+    ]
     values = {
-        "level": logit_score(ability, draws.difficulty[:, b], draws.family_benchmark[:, f, b]),
+        "level": level,
         "slope": compute_slopes(draws)[:, b],
-        "luck": luck,
+        "luck": single - level,
         "floor": draws.floor[:, b],
         "shape": draws.curve_shape[:, b],
     }

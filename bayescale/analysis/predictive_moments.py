@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.model.curve import effective_items, expected_score, logit_information, logit_score, score_slope
+from bayescale.model.curve import effective_items, expected_score, logit_information, score_slope
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
@@ -78,13 +78,14 @@ def look_ahead(posterior: PosteriorData, models: np.ndarray, benchmark: int | No
     draws, spec = posterior.draws, posterior.spec
     some = draws.thinned(BENCHMARKS)
     parameters = _new(some, spec, random_seed) if benchmark is None else _known(some, benchmark, models)
-    logit = logit_score(
-        np.einsum("smk,sk->sm", some.capability[:, models], parameters.loading),
-        parameters.difficulty[:, None],
-        np.einsum("smc,sc->sm", some.covariate[:, models], parameters.slope),
-        parameters.bent[:, some.data.family_index[models]],
-        parameters.testlet,
+    one_benchmark = replace(
+        some,
+        loading=parameters.loading[:, None],
+        difficulty=parameters.difficulty[:, None],
+        benchmark_slope=parameters.slope[:, None],
     )
+    logit = one_benchmark.logit(some.capability[:, models], some.covariate[:, models])[..., 0]
+    logit = logit + parameters.bent[:, some.data.family_index[models]] + parameters.testlet
     curve = parameters.floor[:, None], parameters.ceiling[:, None], parameters.shape[:, None]
     score = expected_score(logit, *curve)
     slope = score_slope(score, *curve)

@@ -17,7 +17,6 @@ from bayescale.forecast.latent_model import NewModel, posterior_mode, propose
 from bayescale.forecast.noise import ConditionChance
 from bayescale.forecast.query import Request
 from bayescale.inference.draws import Draws
-from bayescale.model.curve import expected_score, logit_score
 
 
 @dataclass(frozen=True)
@@ -63,21 +62,15 @@ def _scores_elsewhere(
 ) -> np.ndarray:
     """Expected scores (S, benchmark) on all benchmarks, known or not; chosen are draws (S,) and unknowns (S, z)."""
     x, factors, (index, z) = request.covariates[0], draws.loading.shape[2], chosen
-    location = (x @ draws.slope)[index]
+    draws = draws.take(index, models=False)
+    location = x @ draws.slope
     if latent.new_family:
-        bent = chance.bent * draws.family_benchmark_sd[index, None]
+        bent = chance.bent * draws.family_benchmark_sd[:, None]
         bent[:, latent.given] = z[:, factors + len(latent.testlets) :]
     else:
         family = int(request.family_index[0])
-        location = location + draws.family_offset[index, family]
-        bent = draws.family_benchmark[index, family]
-    testlet = chance.testlet * draws.testlet_sd[index, None]
+        location = location + draws.family_offset[:, family]
+        bent = draws.family_benchmark[:, family]
+    testlet = chance.testlet * draws.testlet_sd[:, None]
     testlet[:, latent.testlets] = z[:, factors : factors + len(latent.testlets)]
-    logit = logit_score(
-        np.einsum("sbk,sk->sb", draws.loading[index], location + z[:, :factors]),
-        draws.difficulty[index],
-        draws.benchmark_slope[index] @ x,
-        draws.testlet_of_benchmarks(testlet),
-        bent,
-    )
-    return expected_score(logit, draws.floor[index], draws.data.ceiling, draws.curve_shape[index])
+    return draws.scores_of((location + z[:, :factors])[:, None], x[None], testlet[:, None], bent[:, None])[:, 0]

@@ -21,7 +21,6 @@ from bayescale.model.curve import (
     expected_score,
     log_likelihood_share,
     logit_information,
-    logit_score,
     score_slope,
 )
 
@@ -60,17 +59,12 @@ class NewModel:
         size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
         new_family = family < 0
         location = np.einsum("sc,sck->sk", x, draws.slope)
-        bent = np.zeros((size, len(given)))
+        effect: np.ndarray | float = 0.0
         if not new_family:
             location = location + draws.family_offset[:, family]
-            bent = draws.family_benchmark[:, family][:, given]
+            effect = draws.family_benchmark[:, [family]][..., given]
         loading = draws.loading[:, given]
-        base = logit_score(
-            np.einsum("sbk,sk->sb", loading, location),
-            draws.difficulty[:, given],
-            np.einsum("sbc,sc->sb", draws.benchmark_slope[:, given], x),
-            bent,
-        )
+        base = draws.logit(location[:, None], x[:, None], family_benchmark=effect, benchmarks=given)[:, 0]
         groups = draws.data.testlet_index[given]
         testlets = np.unique(groups[groups >= 0])
         member = (groups[:, None] == testlets[None, :]).astype(float)

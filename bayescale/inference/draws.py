@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,59 +60,95 @@ class Draws:
         alone = np.zeros((*testlet.shape[:-1], 1))
         return np.concatenate([testlet, alone], axis=-1)[..., self.data.testlet_index]
 
-    def scores_of(
-        self, capability: np.ndarray, covariates: np.ndarray, testlet: np.ndarray, bent: np.ndarray
+    def logit(
+        self,
+        capability: np.ndarray,
+        covariates: np.ndarray,
+        *,
+        testlet: np.ndarray | float = 0.0,
+        family_benchmark: np.ndarray | float = 0.0,
+        benchmarks: Any = slice(None),
     ) -> np.ndarray:
-        """Expected scores (S, model, benchmark) of any models, from all that the equations know of them.
+        """Return the linear predictor, the logit of expected scores: ``W theta - difficulty + d x + u + v``.
+
+        Parameters
+        ----------
+        capability : ndarray (S, model, factor)
+        covariates : ndarray (S, model, covariate), or (model, covariate)
+            Centred.
+        testlet, family_benchmark : ndarray (S, model, benchmark), optional
+            Effects of testlets, spread over benchmarks, and of families on benchmarks. Default: none.
+        benchmarks : slice or ndarray of int, optional
+            Of which benchmarks. Default: all.
+
+        Returns
+        -------
+        ndarray (S, model, benchmark)
+        """
+        return logit_score(
+            capability @ np.swapaxes(self.loading[:, benchmarks], 1, 2),
+            self.difficulty[:, None, benchmarks],
+            covariates @ np.swapaxes(self.benchmark_slope[:, benchmarks], 1, 2),
+            testlet,
+            family_benchmark,
+        )
+
+    def expected(self, logit: np.ndarray) -> np.ndarray:
+        """Return expected scores (S, model, benchmark) at logits on all benchmarks."""
+        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+
+    def scores_of(
+        self, capability: np.ndarray, covariates: np.ndarray, testlet: np.ndarray, family_benchmark: np.ndarray
+    ) -> np.ndarray:
+        """Return expected scores (S, model, benchmark) of any models, from all that the equations know of them.
 
         Parameters
         ----------
         capability : ndarray (S, model, factor)
         covariates : ndarray (S, model, covariate), or (model, covariate)
         testlet : ndarray (S, model, testlet)
-        bent : ndarray (S, model, benchmark)
-            Of the model's family for each benchmark.
+        family_benchmark : ndarray (S, model, benchmark)
         """
-        logit = logit_score(
-            capability @ np.swapaxes(self.loading, 1, 2),
-            self.difficulty[:, None],
-            covariates @ np.swapaxes(self.benchmark_slope, 1, 2),
-            self.testlet_of_benchmarks(testlet),
-            bent,
-        )
-        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+        spread = self.testlet_of_benchmarks(testlet)
+        return self.expected(self.logit(capability, covariates, testlet=spread, family_benchmark=family_benchmark))
 
     def fitted_scores(self, models: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Expected scores (S, model, benchmark) of models of the data, by row number."""
-        bent = self.family_benchmark[:, self.data.family_index[models]]
-        return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], bent)
+        effect = self.family_benchmark[:, self.data.family_index[models]]
+        return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], effect)
 
     def moved_scores(self, model: int, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, point, benchmark) of a model of the data, had it other covariates (point, covariate).
 
-        All else that is the model's own stays: its family's offset and bent, its residual, its testlet effects.
+        All else that is the model's own stays: its family's effects, its residual, its testlet effects.
         """
         rows = np.full(len(covariates), model)
         moved = self.capability[:, rows] + (covariates - self.covariate[:, rows]) @ self.slope
-        bent = self.family_benchmark[:, self.data.family_index[rows]]
-        return self.scores_of(moved, covariates, self.testlet[:, rows], bent)
+        effect = self.family_benchmark[:, self.data.family_index[rows]]
+        return self.scores_of(moved, covariates, self.testlet[:, rows], effect)
 
     def thinned(self, count: int) -> Draws:
-        """At most `count` of the draws, evenly spread over the chains, as if of one chain."""
-        rows = np.linspace(0, self.size - 1, min(count, self.size)).astype(int)
+        """Take at most `count` evenly spaced draws, merged into one chain."""
+        return self.take(np.linspace(0, self.size - 1, min(count, self.size)).astype(int))
+
+    def take(self, rows: np.ndarray, *, models: bool = True) -> Draws:
+        """Take draws by number, with repetitions or not, merged into one chain.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+        models : bool
+            False leaves out what belongs to the models of the data, which is most of the memory.
+        """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
+        if not models:
+            values |= {name: values[name][:, :0] for name in ("capability", "covariate", "testlet")}
         return replace(self, chains=1, **{k: v[rows] for k, v in values.items() if isinstance(v, np.ndarray)})
 
     def family_scores(self, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, family, benchmark) of each family's typical model (no residual) at one point."""
         location = (covariates @ self.slope)[:, None] + self.family_offset
-        logit = logit_score(
-            location @ np.swapaxes(self.loading, 1, 2),
-            self.difficulty[:, None],
-            (self.benchmark_slope @ covariates)[:, None],
-            self.family_benchmark,
-        )
-        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+        return self.expected(self.logit(location, covariates[None], family_benchmark=self.family_benchmark))
 
 
 def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
