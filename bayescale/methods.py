@@ -67,7 +67,14 @@ class Posterior(PosteriorData):
 
     @classmethod
     def of(cls, data: PosteriorData) -> Posterior:
-        """Return the posterior of these data."""
+        """Return the posterior of these data.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> bs.Posterior.of(posterior).identity == posterior.identity
+        True
+        """
         return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
 
     @cached_property
