@@ -53,9 +53,10 @@ test-stack: test  ## the fast tests, and the heavy ones of compiling, samplers a
 test-all: lint types  ## all of them, with the slow tests, which sample to convergence
 	$(BIN)/python -m pytest -n 2 --doctest-modules bayescale tests
 
-lint: $(READY)  ## ruff: rules and format
+lint: $(READY)  ## ruff: rules and format; import-linter: the stages of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(READY)  ## mypy
 	$(BIN)/mypy
