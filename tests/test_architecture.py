@@ -56,7 +56,8 @@ def test_every_path_of_the_map_exists(name: str) -> None:
 
 
 def test_every_module_that_the_map_names_in_a_room_exists() -> None:
-    for room, (_, holds) in rooms().items():
+    folders = {room: holds for room, (_, holds) in rooms().items() if not room.endswith(".py")}
+    for room, holds in folders.items():
         for module in re.findall(r"`([a-z_]+)`", holds):
             found = [*(PACKAGE / room).rglob(f"{module}.py"), *(PACKAGE / room).rglob(module)]
             assert found, f"{room}: {module}"
