@@ -16,9 +16,9 @@ from bayescale.evals import Evals
 from bayescale.inference import compile as compiled
 from bayescale.inference.compile import KEPT, compiled_for
 from bayescale.methods import fit
-from bayescale.model import ModelData, build_model, model_data
-from bayescale.model.build import gauged
-from bayescale.model.coordinates.pilot import starting_point
+from bayescale.model.build import generative_model
+from bayescale.model.coordinates import parameterization
+from bayescale.model.coordinates.parameterization import Coordinates
 from bayescale.model.spec import Spec
 
 
@@ -58,10 +58,10 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
     """Specs in the order in which they are compiled; what a program would be handed takes its place."""
     found: list[Spec] = []
 
-    def prepared(spec: Spec, evals: Evals, data: ModelData) -> Any:
-        found.append(spec)
-        start = {n: pytensor.shared(v) for n, v in starting_point(data, gauged(spec, data)).items()}
-        return compiled._Compiled(model=build_model(spec, evals), program=None, start=start)
+    def prepared(coordinates: Coordinates) -> Any:
+        found.append(coordinates.spec)
+        start = {n: pytensor.shared(v) for n, v in coordinates.starting_point.items()}
+        return compiled._Compiled(model=generative_model(coordinates), program=None, start=start)
 
     monkeypatch.setattr(compiled, "_compile", prepared)
     monkeypatch.setattr(compiled, "with_data", lambda _, values: values)
@@ -71,15 +71,15 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
 def test_the_ones_used_last_are_kept(evals: Evals, compilations: list[Spec]) -> None:
     specs = [Spec(factors=1, likelihood="beta", testlets=i % 2 > 0, family_offsets=i > 1) for i in range(KEPT + 1)]
     for spec in specs[:KEPT]:
-        compiled_for(spec, evals)
-    compiled_for(specs[0], evals)
+        compiled_for(Coordinates.of(spec, evals))
+    compiled_for(Coordinates.of(specs[0], evals))
     assert compilations == specs[:KEPT]
-    compiled_for(specs[KEPT], evals)
+    compiled_for(Coordinates.of(specs[KEPT], evals))
     assert len(compiled._kept) == KEPT
-    compiled_for(specs[0], evals)
+    compiled_for(Coordinates.of(specs[0], evals))
     assert compilations == specs
     # The one that went is compiled again.
-    compiled_for(specs[1], evals)
+    compiled_for(Coordinates.of(specs[1], evals))
     assert compilations == [*specs, specs[1]]
     assert len(compiled._kept) == KEPT
 
@@ -87,25 +87,32 @@ def test_the_ones_used_last_are_kept(evals: Evals, compilations: list[Spec]) -> 
 def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
     evals: Evals, compilations: list[Spec]
 ) -> None:
-    first = compiled_for(Spec(factors=2), evals)
-    second = compiled_for(Spec(factors=2), masked(evals))
+    first = compiled_for(Coordinates.of(Spec(factors=2), evals))
+    some = Coordinates.of(Spec(factors=2), masked(evals))
+    second = compiled_for(some)
     assert len(compilations) == 1
-    data = model_data(Spec(factors=2), masked(evals))
-    np.testing.assert_array_equal(second["observed"], data.cells["observed"])
-    assert not np.allclose(first["gauge_basis"], second["gauge_basis"])
+    np.testing.assert_array_equal(second["observed"], some.data.cells["observed"])
+    assert not np.allclose(first["rotation_basis"], second["rotation_basis"])
     # So does the PyMC model behind the starting points.
     (kept,) = compiled._kept.values()
     assert set(kept.model.data_vars) == {kept.model[name] for name in second}
     for name, value in second.items():
         np.testing.assert_array_equal(kept.model[name].get_value(), value)
-    start = starting_point(data, gauged=True)
-    assert set(kept.start) == set(start)
-    for name, value in start.items():
+    assert set(kept.start) == set(some.starting_point)
+    for name, value in some.starting_point.items():
         np.testing.assert_array_equal(kept.start[name].get_value(), value)
 
 
+def test_pilot_estimates_are_made_once(evals: Evals, compilations: list[Spec], monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    fit_pilot = parameterization.fit_pilot
+    monkeypatch.setattr(parameterization, "fit_pilot", lambda *args: fits.append(args) or fit_pilot(*args))
+    compiled_for(Coordinates.of(Spec(factors=2), evals))
+    assert len(fits) == len(compilations) == 1
+
+
 def structure(spec: Spec, evals: Evals) -> str:
-    return compiled._structure(spec, model_data(spec, evals))
+    return compiled._structure(Coordinates.of(spec, evals))
 
 
 def test_scores_names_and_columns_without_use_are_not_compiled_in(evals: Evals) -> None:

@@ -19,6 +19,8 @@ from bayescale.evals import Evals
 from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
 from bayescale.inference.draws import read_draws
 from bayescale.methods import Posterior, fit
+from bayescale.model.build import generative_model
+from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.priors import SCALES
 from bayescale.model.spec import Spec
 
@@ -304,6 +306,12 @@ def test_the_summary_stands_beside_what_was_observed(sampled: Sampled) -> None:
     np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), np.quantile(cell, [0.1, 0.5, 0.9]))
     with pytest.raises(EvalsError, match="Did you mean 'Family-A-0'"):
         posterior.expected_scores(["family-a-0"])
+
+
+def test_a_posterior_holds_the_public_variables_and_no_coordinates_of_the_sampler(sampled: Sampled) -> None:
+    posterior = sampled.posterior
+    plain = generative_model(PlainCoordinates.of(posterior.spec, posterior.evals))
+    assert set(posterior.idata["posterior"].data_vars) == {v.name for v in plain.unobserved_RVs}
 
 
 def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sampled: Sampled) -> None:

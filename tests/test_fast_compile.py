@@ -201,8 +201,9 @@ from simulate import simulate, world_spec
 from test_fast_compile import density_and_gradient
 from bayescale._fast_compile import ENABLED
 from bayescale.inference.compile import compiled_for
+from bayescale.model.coordinates.parameterization import Coordinates
 
-program = compiled_for(world_spec(2), simulate()[0])
+program = compiled_for(Coordinates.of(world_spec(2), simulate()[0]))
 for seed in range(5):
     point = 0.3 * np.random.default_rng(seed).normal(size=program.n_dim)
     value, gradient = density_and_gradient(program, point)

@@ -2,6 +2,7 @@
 
 The model may sample in any coordinates it likes. Its log-density there must be that of the natural parameters times the
 volume of the map to them; the map's Jacobian is taken by finite differences, so no test knows the model's coordinates.
+The plain coordinates, those parameters themselves, are compared at the same values.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import doctest
 import importlib
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -17,15 +19,16 @@ import pymc as pm
 import pytensor
 import pytest
 import xarray as xr
+from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
 from simulate import rise, simulate
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
 from bayescale.model import build_model, model_data, observed_cells
-from bayescale.model.build import containers, gauged
-from bayescale.model.coordinates.pilot import starting_point
-from bayescale.model.coordinates.rotation import GAUGED
+from bayescale.model.build import generative_model
+from bayescale.model.coordinates.parameterization import Coordinates, PlainCoordinates, is_coordinate
+from bayescale.model.coordinates.rotation import FIXED_FACTORS
 from bayescale.model.prior import Prior
 from bayescale.model.spec import Spec, list_specs, load_spec
 
@@ -216,8 +219,8 @@ class Built:
                 columns.append((sides[0] - sides[1]) / (2 * step))
         values = self(point)[1]
         if len(columns) < len(columns[0]):
-            # Factors beyond those that are gauged turn freely among themselves.
-            for i, j in ((i, j) for i, j in combinations(range(self.spec.factors), 2) if i < GAUGED):
+            # Factors beyond those of fixed rotation turn freely among themselves.
+            for i, j in ((i, j) for i, j in combinations(range(self.spec.factors), 2) if i < FIXED_FACTORS):
                 generator = np.zeros((self.spec.factors,) * 2)
                 generator[i, j], generator[j, i] = 1, -1
                 turned = {n: v @ generator if n in TURNING else np.zeros_like(v) for n, v in values.items()}
@@ -233,11 +236,25 @@ class Built:
         covariates = free.pop("covariate_value")[:, : table.latent.shape[1]]
         return np.concatenate([covariates[table.latent], *(np.ravel(v) for v in free.values())])
 
-    def excess(self, table: Table, seed: int) -> float:
-        """What the model's log-density has beside the formula's: zero."""
+    def natural(self, table: Table, seed: int) -> tuple[float, Values]:
+        """Log-density of the natural parameters at a point, and these."""
         point = self.point(seed)
         density, values = self(point)
-        return density - self.log_volume(point, table) - table.log_density(values)
+        return density - self.log_volume(point, table), values
+
+    def excess(self, table: Table, seed: int) -> float:
+        """What the model's log-density has beside the formula's: zero."""
+        density, values = self.natural(table, seed)
+        return density - table.log_density(values)
+
+
+def plain_log_density(spec: Spec, evals: Evals, table: Table, values: Values) -> float:
+    """The same in plain coordinates, of which the natural parameters are the values."""
+    model = remove_value_transforms(generative_model(PlainCoordinates.of(spec, evals)))
+    base = values["covariate_value"][:, : table.latent.shape[1]]
+    values = values | {"latent_covariate": base[table.latent]}
+    density = pytensor.function(model.value_vars, model.logp(), mode="FAST_COMPILE")
+    return float(density(*(values[v.name] for v in model.value_vars)))
 
 
 UNUSUAL = {
@@ -289,13 +306,39 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
+@cache
+def at_one_point(case: str) -> tuple[Table, float, Values]:
+    """The tables of a case, and the log-density of the model that is sampled at natural parameters."""
     form, settings = CASES[case]
     spec, (evals, _) = Spec(**form), simulate(**settings)
     table = Table(spec, evals)
-    built = Built(spec, evals)
-    assert built.excess(table, seed=1) == pytest.approx(0, abs=2e-4)
+    return table, *Built(spec, evals).natural(table, seed=1)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
+    table, density, values = at_one_point(case)
+    assert density == pytest.approx(table.log_density(values), abs=2e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_density_that_is_sampled_is_that_of_plain_coordinates(case: str) -> None:
+    table, density, values = at_one_point(case)
+    assert density == pytest.approx(plain_log_density(table.spec, table.evals, table, values), abs=2e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_variables_are_public_or_coordinates_of_the_sampler(case: str) -> None:
+    """What a saved posterior holds is what the plain model has."""
+    form, settings = CASES[case]
+    spec, (evals, _) = Spec(**form), simulate(**settings)
+    names = []
+    for parameterization in (Coordinates, PlainCoordinates):
+        model = generative_model(parameterization.of(spec, evals))
+        names.append({v.name for v in model.unobserved_RVs})
+    sampled, plain = names
+    assert {name for name in sampled if not is_coordinate(name)} == plain
+    assert plain <= {*DIMS, "latent_covariate"}
 
 
 def test_other_cells_need_no_other_model(evals: Evals) -> None:
@@ -308,10 +351,10 @@ def test_other_cells_need_no_other_model(evals: Evals) -> None:
     assert 0 < masked.n_scores < evals.n_scores
     cells = observed_cells(masked, model_data(spec, evals).items)
     assert set(cells) == {"observed", "observed_score", "log_choose"}
-    given, before = containers(spec, model_data(spec, masked)), containers(spec, model_data(spec, evals))
+    given, before = Coordinates.of(spec, masked).arrays, Coordinates.of(spec, evals).arrays
     assert all(np.array_equal(given[name], value) for name, value in cells.items())
     # The sampler's coordinates follow the scores, too.
-    assert not np.allclose(given["gauge_basis"], before["gauge_basis"])
+    assert not np.allclose(given["rotation_basis"], before["rotation_basis"])
     with built.model:
         pm.set_data(given)
     assert built.excess(Table(spec, masked), seed=2) == pytest.approx(0, abs=2e-4)
@@ -350,12 +393,12 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
 @pytest.mark.parametrize(("name", "form"), [(n, f) for n, (f, _) in CASES.items()], ids=list(CASES))
 def test_the_sampler_starts_from_variables_that_the_model_has(name: str, form: dict[str, Any], evals: Evals) -> None:
     spec = Spec(**form)
-    model, data = build_model(spec, evals), model_data(spec, evals)
-    start = starting_point(data, gauged(spec, data))
+    coordinates = Coordinates.of(spec, evals)
+    model, start = generative_model(coordinates), coordinates.starting_point
     dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
     shapes = {name: tuple(len(model.coords[dim]) for dim in own) for name, own in dims.items()}
     assert {n: v.shape for n, v in start.items()} == {n: shapes[n] for n in start}
-    assert ("loading_scaled" in start) == ("gauge_basis" in model.named_vars)
+    assert ("loading_z" in start) == ("rotation_basis" in model.named_vars)
     model.rvs_to_initial_values.update({model[n]: v for n, v in start.items()})
     assert all(np.isfinite(v).all() for v in model.initial_point(random_seed=0).values())
 

@@ -18,6 +18,7 @@ from scipy import stats
 
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
+from bayescale.model.coordinates.parameterization import Coordinates
 from bayescale.model.spec import Spec
 
 fit = importlib.import_module("bayescale.inference.sample")
@@ -48,8 +49,8 @@ def test_no_chain_waits_for_another(
     monkeypatch.setattr(fit, "processors", lambda: processors)
     monkeypatch.setitem(sys.modules, "numpyro", SimpleNamespace())
     monkeypatch.setattr(importlib.import_module("bayescale.model.kernels.jax_ops"), "register", lambda: None)
-    monkeypatch.setattr(fit, "_pymc", lambda spec, evals, **given: asked.update(given))
-    fit._numpyro(Spec(factors=1), evals, chains=4, cores=2, draws=10, tune=10, seed=1)
+    monkeypatch.setattr(fit, "_pymc", lambda coordinates, **given: asked.update(given))
+    fit._numpyro(Coordinates.of(Spec(factors=1), evals), chains=4, cores=2, draws=10, tune=10, seed=1)
     pymc_6 = int(version("pymc").split(".")[0]) >= 6
     chosen = asked["nuts"] if pymc_6 else asked["nuts_sampler_kwargs"]
     assert chosen["chain_method"] == method

@@ -72,9 +72,9 @@ def test_the_first_program_keeps_its_data(program: Any) -> None:
 
 
 def test_data_that_are_not_taken_are_an_error(program: Any) -> None:
-    with pytest.raises(FitError, match=r"nutpie .* does not take new values for 'gauge_basis'.*data of another fit"):
-        with_data(program, {"observed_score": B, "gauge_basis": np.eye(2)})
+    with pytest.raises(FitError, match=r"nutpie .* does not take new values for 'rotation_basis'.*data of another fit"):
+        with_data(program, {"observed_score": B, "rotation_basis": np.eye(2)})
 
 
 def test_an_empty_container_is_no_data(program: Any) -> None:
-    assert with_data(program, {"gauge_complement": np.empty((3, 0))}) is program
+    assert with_data(program, {"rotation_complement": np.empty((3, 0))}) is program

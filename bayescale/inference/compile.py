@@ -1,7 +1,7 @@
-"""Compiled models, kept: other scores over the same models and benchmarks need no new compilation.
+"""Cache of compiled models: other scores of the same models and benchmarks need no new compilation.
 
 Compiling takes 3 to 35 s, and a backtest or a refit with one score hidden asks for the very same graph: all that
-depends on which scores are observed sits in data containers (see `bayescale.model.build.containers`).
+depends on which scores are observed is in data containers (`Coordinates.arrays`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,9 @@ import numpy as np
 
 from bayescale._identity import identity
 from bayescale.errors import FitError
-from bayescale.model import model_data
 
 if TYPE_CHECKING:
-    from bayescale.evals import Evals
-    from bayescale.model import ModelData
-    from bayescale.model.spec import Spec
+    from bayescale.model.coordinates.parameterization import Coordinates
 
 # A compiled model holds some hundred MB of machine code and graph; two serve a backtest and a notebook.
 KEPT = 2
@@ -38,38 +35,33 @@ _kept: OrderedDict[str, _Compiled] = OrderedDict()
 _lock = Lock()
 
 
-def compiled_for(spec: Spec, evals: Evals) -> Any:
-    """Compile the model of `spec` for nutpie, or take the one that was compiled for the same coordinates.
+def compiled_for(coordinates: Coordinates) -> Any:
+    """Compile the model for nutpie, or take the one that was compiled for the same models and benchmarks.
 
     Parameters
     ----------
-    spec : Spec
-    evals : Evals
+    coordinates : Coordinates
+        With the spec and the data of this fit.
 
     Returns
     -------
     nutpie.CompiledModel
-        With the scores of `evals`, and starting points from them alone.
+        With the scores of this fit, and starting points from them alone.
     """
-    from bayescale.model.build import containers, gauged
-    from bayescale.model.coordinates.pilot import starting_point
-
-    data = model_data(spec, evals)
-    key = _structure(spec, data)
+    key = _structure(coordinates)
     with _lock:
         if key not in _kept:
-            _kept[key] = _compile(spec, evals, data)
+            _kept[key] = _compile(coordinates)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
         compiled = _kept[key]
-        values = containers(spec, data)
         # Starting points are computed by the PyMC model, draws by the compiled program: both get the data.
-        for name, value in values.items():
+        for name, value in coordinates.arrays.items():
             compiled.model.set_data(name, value)
-        for name, value in starting_point(data, gauged(spec, data)).items():
+        for name, value in coordinates.starting_point.items():
             compiled.start[name].set_value(value)
-        return with_data(compiled.program, values)
+        return with_data(compiled.program, coordinates.arrays)
 
 
 def with_data(program: Any, values: dict[str, np.ndarray]) -> Any:
@@ -106,17 +98,16 @@ def with_data(program: Any, values: dict[str, np.ndarray]) -> Any:
     return program
 
 
-def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
+def _compile(coordinates: Coordinates) -> _Compiled:
     import nutpie
     import pytensor
 
     from bayescale._fast_compile import fast_compile, keep_freed_memory
-    from bayescale.model.build import build_model, gauged
-    from bayescale.model.coordinates.pilot import starting_point
+    from bayescale.model.build import generative_model
 
-    keep_freed_memory(cells=data.cells["observed"].size)
-    model = build_model(spec, evals)
-    points = starting_point(data, gauged(spec, data))
+    keep_freed_memory(cells=coordinates.data.cells["observed"].size)
+    model = generative_model(coordinates)
+    points = coordinates.starting_point
     start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
     # Benchmarks and slopes start at rough estimates, families and models scattered: from scattered benchmarks one chain
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).
@@ -127,6 +118,9 @@ def _compile(spec: Spec, evals: Evals, data: ModelData) -> _Compiled:
     return _Compiled(model, program, start)
 
 
-def _structure(spec: Spec, data: ModelData) -> str:
+def _structure(coordinates: Coordinates) -> str:
     """Return the identity of all that is compiled in: the spec, and the data but for the observed cells."""
-    return identity(spec.identity, {f.name: getattr(data, f.name) for f in fields(data) if f.name != "cells"})
+    data = coordinates.data
+    return identity(
+        coordinates.spec.identity, {f.name: getattr(data, f.name) for f in fields(data) if f.name != "cells"}
+    )

@@ -168,9 +168,9 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_draws(idata: object, spec: Spec, evals: Evals) -> Draws:
-    """Read the draws of a posterior fitted to `evals` under `spec`."""
-    data = model_data(spec, evals)
+def read_draws(idata: object, spec: Spec, evals: Evals, data: ModelData | None = None) -> Draws:
+    """Read the draws of a posterior fitted to `evals` under `spec`, whose arrays `data` are made if not given."""
+    data = data or model_data(spec, evals)
     posterior = idata["posterior"]  # type: ignore[index]
     chains = posterior.sizes["chain"]
 

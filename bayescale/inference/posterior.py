@@ -27,6 +27,8 @@ from bayescale.model.spec import Spec
 if TYPE_CHECKING:
     import xarray as xr
 
+    from bayescale.model import ModelData
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PosteriorData:
@@ -52,8 +54,12 @@ class PosteriorData:
     sampling: Mapping[str, Any]
 
     @classmethod
-    def from_draws(cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any]) -> Self:
+    def from_draws(
+        cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any], data: ModelData | None = None
+    ) -> Self:
         """Judge convergence and bind draws, spec and data together.
+
+        `data` are the arrays of spec and evals, where they are at hand.
 
         Examples
         --------
@@ -62,7 +68,7 @@ class PosteriorData:
         >>> same.converged
         True
         """
-        return cls(idata, spec, evals, judge(idata, read_draws(idata, spec, evals)), dict(sampling))
+        return cls(idata, spec, evals, judge(idata, read_draws(idata, spec, evals, data)), dict(sampling))
 
     @property
     def converged(self) -> bool:
@@ -154,11 +160,12 @@ class PosteriorData:
         import pymc as pm
         import xarray as xr
 
-        from bayescale.model import build_model
+        from bayescale.model.build import generative_model
+        from bayescale.model.coordinates.parameterization import PlainCoordinates
 
-        idata = pm.compute_log_likelihood(
-            self.idata.copy(), model=build_model(self.spec, self.evals), extend_inferencedata=True, progressbar=False
-        )
+        # A posterior holds no coordinates of the sampler, and the plain model needs none.
+        model = generative_model(PlainCoordinates(self.spec, self.draws.data))
+        idata = pm.compute_log_likelihood(self.idata.copy(), model=model, extend_inferencedata=True, progressbar=False)
         model, benchmark = np.nonzero(np.isfinite(self.evals.matrix().to_numpy()))
         idata["log_likelihood"] = idata["log_likelihood"].isel(
             model=xr.DataArray(model, dims="cell"), benchmark=xr.DataArray(benchmark, dims="cell")

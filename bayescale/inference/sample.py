@@ -14,11 +14,13 @@ from bayescale._display import watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
 from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
 from bayescale.inference.parallel import one_thread_each, processors
+from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
+    from bayescale.model.coordinates.parameterization import Coordinates
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
@@ -92,6 +94,7 @@ def fit(
     True
     """
     from bayescale.inference.posterior import PosteriorData
+    from bayescale.model.coordinates.parameterization import Coordinates
 
     spec = load_spec(spec)
     settings = {"draws": draws, "tune": tune, "chains": chains}
@@ -110,9 +113,9 @@ def fit(
 
     started = time.perf_counter()
     try:
+        data = model_data(spec, evals)
         idata = _SAMPLERS[nuts_sampler](
-            spec,
-            evals,
+            Coordinates(spec, data),
             **settings,
             cores=cores,
             target_accept=target_accept,
@@ -127,18 +130,18 @@ def fit(
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
     sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
     with working("Judging convergence", progressbar):
-        posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling)
+        posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling, data)
     if not posterior.converged:
         # At the line that called `bayescale.fit`, which calls this.
         warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=3)
     return posterior
 
 
-def _nutpie(spec: Spec, evals: Evals, **settings: Any) -> Any:
+def _nutpie(coordinates: Coordinates, **settings: Any) -> Any:
     from bayescale.inference.compile import compiled_for
 
     with working("Compiling the model", settings["progressbar"]):
-        program = compiled_for(spec, evals)
+        program = compiled_for(coordinates)
     return _sample(program, **settings)
 
 
@@ -166,27 +169,25 @@ def _sample(
     return idata
 
 
-def _pymc(spec: Spec, evals: Evals, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
+def _pymc(coordinates: Coordinates, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
     import pymc as pm
     from pymc.model.transform.optimization import freeze_dims_and_data
 
-    from bayescale.model import build_model, model_data
-    from bayescale.model.build import gauged
-    from bayescale.model.coordinates.pilot import starting_point
+    from bayescale.model.build import generative_model
 
-    model, data = build_model(spec, evals), model_data(spec, evals)
+    model = generative_model(coordinates)
     return pm.sample(
         model=freeze_dims_and_data(model) if fixed else model,
         nuts_sampler=nuts_sampler,
         random_seed=seed,
-        initvals=starting_point(data, gauged(spec, data)),
+        initvals=coordinates.starting_point,
         compute_convergence_checks=False,
         discard_tuned_samples=True,
         **given,
     )
 
 
-def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: Any) -> Any:
+def _numpyro(coordinates: Coordinates, *, cores: int, chains: int, **settings: Any) -> Any:
     try:
         import jax
         import numpyro  # noqa: F401
@@ -211,22 +212,23 @@ def _numpyro(spec: Spec, evals: Evals, *, cores: int, chains: int, **settings: A
     if int(version("pymc").split(".")[0]) >= 6:
         asked = {"nuts": {"chain_method": method, **trees}}
     # JAX traces fixed shapes only, so the cells can be no containers here.
-    return _pymc(spec, evals, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True, **asked, **settings)
+    return _pymc(coordinates, cores=cores, chains=chains, nuts_sampler="numpyro", fixed=True, **asked, **settings)
 
 
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
 
 
 def _tidy(idata: Any, evals: Evals) -> Any:
-    """Posterior and statistics under PyMC's names, with the observed scores beside them."""
+    """Return the public variables and the statistics under PyMC's names, with the observed scores beside them."""
+    from bayescale.model.coordinates.parameterization import is_coordinate
+
     posterior, stats = dataset(idata["posterior"]), dataset(idata["sample_stats"])
     stats = stats.rename({k: v for k, v in _STATISTICS.items() if k in stats})
     benchmarks = evals.benchmarks.set_index("benchmark")
     models = evals.models.set_index("model")
     return inference_data(
         {
-            # Coordinates of the sampler (`*__`) are no business of the user's, as in PyMC.
-            "posterior": posterior[[n for n in posterior.data_vars if not str(n).endswith("__")]],
+            "posterior": posterior[[n for n in posterior.data_vars if not is_coordinate(str(n))]],
             "sample_stats": stats[[name for name in _KEPT if name in stats]],
             "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
             "constant_data": _constants(benchmarks, models),

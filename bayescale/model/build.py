@@ -8,12 +8,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.model.coordinates.pilot import coordinates
-from bayescale.model.coordinates.rotation import loadings
-from bayescale.model.coordinates.whitening import capabilities
+from bayescale.model.coordinates.parameterization import Coordinates, PlainCoordinates
 from bayescale.model.curve import Curve, logit_score
-from bayescale.model.data import ModelData, covariate_prior, design, model_data
-from bayescale.model.kernels.working_response import observed_response
+from bayescale.model.data import ModelData, covariate_prior, design
 from bayescale.model.likelihood import scores
 from bayescale.model.spec import Spec
 
@@ -32,13 +29,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
 
-    The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid;
-    without `Spec.common_loading` the W_bk are independent under the prior `loading`. c is integrated out, and loadings
-    and slopes are sampled in units of sqrt(1 + tau^2), one representative per rotation
-    (`bayescale.model.coordinates.rotation`);
-    alpha, u and v are non-centred; theta is whitened by `ConditionalWhitening`. None of this changes a distribution.
-    Whatever depends on the observed cells is a data container (see `containers`): other cells over the same coordinates
-    need no new compilation.
+    The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid.
+    Without `Spec.common_loading` the W_bk are independent under the prior `loading`. d, u and v are zero-mean normal
+    with learned sds. How the sampler sees these variables is in `bayescale.model.coordinates.parameterization`; it
+    changes no distribution. All that depends on the observed scores is in data containers: other scores of the same
+    models and benchmarks need no new compilation.
 
     Parameters
     ----------
@@ -53,8 +48,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
         testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the
         sds ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
-        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Others are
-        coordinates of the sampler (``loading_scaled``, ``slope_scaled``, ``relative_difficulty``, ``*_z``, ...).
+        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Variables
+        ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
     ------
@@ -68,127 +63,81 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     >>> model.named_vars_to_dims["loading"]
     ('benchmark', 'factor')
     """
-    data = model_data(spec, evals)
-    priors, family, items = spec.priors, data.family_index, data.items
+    return generative_model(Coordinates.of(spec, evals))
+
+
+def generative_model(at: PlainCoordinates) -> pm.Model:
+    """State the model in the order of the equations of `build_model`, each variable in the coordinates `at`."""
+    spec, data, priors = at.spec, at.data, at.spec.priors
+    family, testlet = data.family_index, data.testlet_index
     with pm.Model(coords=data.coords, check_bounds=False) as model:
-        # Of fixed shapes, which spare a hundred checks at run time and as many functions to compile.
-        cells = {name: pm.Data(name, values, shape=values.shape) for name, values in containers(spec, data).items()}
+        cells = _containers(at.arrays)
+
+        # x_m: known, or latent with the error of its measurement
         x = _covariates(spec, data)
 
-        # Benchmarks: loadings, guessing floor, shape of the curve, precision of the scores around their mean.
+        # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
-        unit = (1 + family_sd**2) ** 0.5
-        loading = _loading(spec, data, cells, unit)
-        floor = _floor(spec, data)
-        precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
-        shape = (
-            priors.curve_shape.variable("curve_shape", dims="benchmark")
-            if spec.curve == "richards"
-            else np.ones(len(items))
-        )
+        if spec.common_loading:
+            own_sd = priors.own_loading_sd.variable("own_loading_sd")
+            common_sd = priors.common_loading_sd.variable("common_loading_sd")
+            loading = at.common_loadings("loading", own_sd, common_sd, family_sd)
+        else:
+            loading = at.loadings("loading", priors.loading, family_sd)
 
-        # Capability: shared slopes, a compute-efficiency offset per family, residual sd 1 (which sets the scale).
-        slope = _slope(spec, data, unit)
-        location = x @ slope
+        # x_m' beta_k + alpha_fk
+        slope = at.slopes("slope", priors.slope, family_sd)
+        mean = x @ slope
         if spec.family_offsets:
-            location = location + _pooled("family_offset", family_sd, ("family", "factor"))[family]
+            mean = mean + at.zero_mean("family_offset", family_sd, ("family", "factor"))[family]
+        explained = [(mean, loading)]
 
-        # What moves a score beside capability: a benchmark's own response to the covariates, what variants of one
-        # benchmark share, a family's bent.
+        # d_b' x_m + u_mg + v_fb
         effects: list[Any] = []
-        informative = cells["informative_models"]
-        about = (loading * (informative @ location)).sum(axis=1)
         if spec.benchmark_slopes:
-            # Centred on what capabilities explain: the data tell of a benchmark's whole slope, and non-centred effects
-            # trade places with the shared slopes (effective draws of their sd: 14 instead of 260 in 1,600).
-            names, explained = ("benchmark", "covariate"), loading @ slope.T
             sd = priors.benchmark_slope_sd.variable("benchmark_slope_sd")
-            whole = pm.Normal("whole_slope", explained, sd, dims=names)
-            benchmark_slope = pm.Deterministic("benchmark_slope", whole - explained, dims=names)
+            benchmark_slope = at.benchmark_slopes("benchmark_slope", sd, loading @ slope.T)
             effects.append(x @ benchmark_slope.T)
-            about = about + (benchmark_slope * (informative @ x)).sum(axis=1)
+            explained.append((x, benchmark_slope))
         if data.coords["testlet"]:
-            effect = _pooled("testlet_effect", priors.testlet_sd.variable("testlet_sd"), ("model", "testlet"))
-            alone = pt.zeros((effect.shape[0], 1))
-            effects.append(pt.concatenate([effect, alone], axis=1)[:, data.testlet_index])
+            sd = priors.testlet_sd.variable("testlet_sd")
+            effects.append(_spread(at.zero_mean("testlet_effect", sd, ("model", "testlet")), testlet))
         if spec.family_benchmark:
             sd = priors.family_benchmark_sd.variable("family_benchmark_sd")
-            effect = _pooled("family_benchmark", sd, ("family", "benchmark"))
-            effects.append(effect[family])
+            effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
-        curve = Curve(floor, data.ceiling, shape)
-        weight, response = observed_response(cells["observed_score"], cells["observed"], curve, precision, items)
+        # floor_b, ceiling_b, shape_b and phi_b
+        curve = Curve(_floor(spec, data), data.ceiling, _shape(spec, data))
+        precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
 
-        # Sampled is how far the difficulty lies from where, along this curve, the scores of the models that a benchmark
-        # tells apart put it: known well, where that of an average model, perhaps far down on the guessing floor, rests
-        # on loading, slope, floor and shape. The prior is unmoved.
-        about = about - (informative * response.T).sum(axis=1)
-        relative = priors.difficulty.variable("relative_difficulty", shift=-about, dims="benchmark")
-        difficulty = pm.Deterministic("difficulty", relative + about, dims="benchmark")
+        # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
+        difficulty = at.difficulty("difficulty", priors.difficulty, explained, curve, precision)
+        rest = logit_score(0.0, difficulty, *effects)
+        theta = at.capabilities("capability", mean, loading, rest, curve, precision)
 
-        theta = capabilities(
-            "capability",
-            location,
-            loading=loading,
-            weight=weight,
-            response=response - logit_score(0.0, difficulty, *effects),
-            dims=("model", "factor"),
-        )
-
+        # eta_mb = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         eta = logit_score(theta @ loading.T, difficulty, *effects)
-        scores(
-            "score", logit=eta, curve=curve, precision=precision, items=items, cells=cells, dims=("model", "benchmark")
-        )
+
+        # mu_mb = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
+        # n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
+        dims = ("model", "benchmark")
+        scores("score", logit=eta, curve=curve, precision=precision, items=data.items, cells=cells, dims=dims)
     return model
 
 
-def containers(spec: Spec, data: ModelData) -> dict[str, np.ndarray]:
-    """All that depends on which scores are observed, by the names of the model's data containers."""
-    return data.cells | coordinates(data, gauged(spec, data))
+def _containers(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Make data containers of fixed shapes: without checks of shapes there is less to compile and to run."""
+    return {name: pm.Data(name, values, shape=values.shape) for name, values in arrays.items()}
 
 
-def gauged(spec: Spec, data: ModelData) -> bool:
-    """Whether loadings are sampled one per rotation: where the priors allow rotations and the data have the rank."""
-    return spec.rotation_invariant and len(data.coords["factor"]) <= len(data.coords["benchmark"])
-
-
-# Loadings and slopes are sampled in units of the scatter of capabilities at one compute, between families and within.
-# In the units of the spec, those of the residual sd, all of them move together with `family_sd`: the data tell of their
-# products, logits between models. In units of the sd between families alone, slopes run away where that is small: 20 of
-# 1,200 transitions diverged in a simulated world of 8 families with sd 0.7.
-
-
-def _slope(spec: Spec, data: ModelData, unit: Any) -> Any:
-    dims, prior = ("covariate", "factor"), spec.priors.slope
-    if not gauged(spec, data):
-        return prior.variable("slope", dims=dims)
-    scaled = pm.Normal("slope_scaled", 0, prior.parameters["sigma"] / unit, dims=dims)
-    return pm.Deterministic("slope", unit * scaled, dims=dims)
-
-
-def _loading(spec: Spec, data: ModelData, cells: dict[str, Any], unit: Any) -> Any:
-    """Loadings around what benchmarks have in common, or independent; one representative per rotation where allowed."""
-    dims, priors, gauge = ("benchmark", "factor"), spec.priors, gauged(spec, data)
-    if spec.common_loading:
-        own = priors.own_loading_sd.variable("own_loading_sd")
-        common = priors.common_loading_sd.variable("common_loading_sd")
-    elif gauge:
-        own, common = priors.loading.parameters["sigma"], 0.0
-    else:
-        return priors.loading.variable("loading", dims=dims)
-    size = (len(data.coords["benchmark"]), len(data.coords["factor"]))
-    frame = (cells["gauge_basis"], cells["gauge_complement"]) if gauge else None
-    scaled = loadings("loading_scaled", unit * own, unit * common, size=size, frame=frame, dims=dims)
-    return pm.Deterministic("loading", scaled / unit, dims=dims)
-
-
-def _pooled(name: str, sd: Any, dims: tuple[str, ...]) -> Any:
-    """Zero-mean normal effects with one pooled sd, non-centred: many of them are told little by their own data."""
-    return pm.Deterministic(name, sd * pm.Normal(f"{name}_z", 0, 1, dims=dims), dims=dims)
+def _spread(effect: Any, testlet: np.ndarray) -> Any:
+    """Spread testlet effects (model, testlet) over benchmarks; zero for a benchmark that is alone (-1)."""
+    alone = pt.zeros((effect.shape[0], 1))
+    return pt.concatenate([effect, alone], axis=1)[:, testlet]
 
 
 def _covariates(spec: Spec, data: ModelData) -> Any:
-    """Covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
+    """Make covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
     mean, sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
     if (sd > 0).any():
@@ -202,7 +151,15 @@ def _covariates(spec: Spec, data: ModelData) -> Any:
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:
+    """Make the guessing floor (benchmark,): learned, or fixed at the stated chance level."""
     if not spec.floor.learned:
         return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
     alpha, beta = spec.floor.shapes(data.floor)
     return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")
+
+
+def _shape(spec: Spec, data: ModelData) -> Any:
+    """Make the shape of the curve (benchmark,); 1 is the sigmoid's."""
+    if spec.curve == "richards":
+        return spec.priors.curve_shape.variable("curve_shape", dims="benchmark")
+    return np.ones(len(data.items))

@@ -119,12 +119,13 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     """One gradient of the package's program, and of the yardstick, at the same points."""
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.parallel import one_thread_each
+    from bayescale.model.coordinates.parameterization import Coordinates
     from benchmarks.speed.world import make_world
     from benchmarks.speed.yardstick import log_density
 
     spec, evals = problem(size)
     started = time.perf_counter()
-    program = compiled_for(spec, evals)
+    program = compiled_for(Coordinates.of(spec, evals))
     compile_s = time.perf_counter() - started
     points = [program.initial_point_func(seed) for seed in range(20)]
     package, world, by_hand = _call(program), make_world(evals, spec), np.empty(program.n_dim)
@@ -178,10 +179,11 @@ def operations(size: str, route: str, output: Path) -> dict[str, Any]:
     import nutpie
 
     from bayescale.inference.compile import compiled_for
+    from bayescale.model.coordinates.parameterization import Coordinates
     from benchmarks.speed.operations import timed_operations
 
     spec, evals = problem(size)
-    program = compiled_for(spec, evals)
+    program = compiled_for(Coordinates.of(spec, evals))
     points = [program.initial_point_func(seed) for seed in range(20)]
     found: dict[str, Any] = {"gradient_us": microseconds(_call(program), points)}
     common = {"tune": 300, "chains": 1, "cores": 1, "seed": 1, "progress_bar": False, "maxdepth": 6}

@@ -12,9 +12,8 @@ import numpy as np
 
 import bayescale as bs
 from bayescale.inference.draws import read_draws
-from bayescale.model import build_model, model_data
-from bayescale.model.build import gauged
-from bayescale.model.coordinates.pilot import starting_point
+from bayescale.model.build import generative_model
+from bayescale.model.coordinates.parameterization import Coordinates
 
 SEED = 1
 
@@ -56,9 +55,10 @@ def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
     from bayescale.inference.compile import compiled_for
 
     started = Seconds.now()
-    compiled_for(spec, evals)
+    coordinates = Coordinates.of(spec, evals)
+    compiled_for(coordinates)
     compiled = Seconds.now()
-    idata = _fit_module()._nutpie(spec, evals, **settings)
+    idata = _fit_module()._nutpie(coordinates, **settings)
     return Timed(idata, compiled - started, Seconds.now() - compiled)
 
 
@@ -69,8 +69,8 @@ def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
     from bayescale.model.kernels.jax_ops import register
 
     register()
-    model, data = build_model(spec, evals), model_data(spec, evals)
-    start = starting_point(data, gauged(spec, data))
+    coordinates = Coordinates.of(spec, evals)
+    model, start = generative_model(coordinates), coordinates.starting_point
     program = library.compile_pymc_model(model, backend="jax", gradient_backend="jax", initial_points=start)
     program._make_logp_func()(program._make_initial_points(SEED), **program._shared_data)
     return program
@@ -94,7 +94,7 @@ def pymc(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
             first.append(Seconds.now())
 
     started = Seconds.now()
-    idata = _fit_module()._pymc(spec, evals, callback=drawn, **settings)
+    idata = _fit_module()._pymc(Coordinates.of(spec, evals), callback=drawn, **settings)
     return Timed(idata, first[0] - started, Seconds.now() - first[0])
 
 
@@ -102,9 +102,10 @@ def numpyro(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
     """NumPyro on the processor: it compiles within its one call, so a run of one draw tells how long that takes."""
     run = _fit_module()._numpyro
     started = Seconds.now()
-    run(spec, evals, **settings | {"draws": 1, "tune": 1})
+    coordinates = Coordinates.of(spec, evals)
+    run(coordinates, **settings | {"draws": 1, "tune": 1})
     compiled = Seconds.now()
-    idata = run(spec, evals, **settings)
+    idata = run(coordinates, **settings)
     compiling = compiled - started
     return Timed(idata, compiling, Seconds.now() - compiled - compiling)
 

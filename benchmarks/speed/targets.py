@@ -38,9 +38,10 @@ def fit(size: str, route: str, output: Path) -> dict[str, Any]:
         "peak_gib": peak_gib(),
     }
     from bayescale.inference.compile import compiled_for
+    from bayescale.model.coordinates.parameterization import Coordinates
 
     started = time.perf_counter()
-    compiled_for(spec, masked)
+    compiled_for(Coordinates.of(spec, masked))
     return found | {"second_compile_s": time.perf_counter() - started, "seconds": posterior.sampling["seconds"]}
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import betaln
 
 from bayescale.evals import Evals
-from bayescale.model.build import containers
-from bayescale.model.data import covariate_prior, model_data
+from bayescale.model.coordinates.parameterization import Coordinates
+from bayescale.model.data import covariate_prior
 from bayescale.model.spec import Spec, load_spec
 
 
@@ -54,8 +54,8 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
         For specs of another form, or fewer benchmarks than factors.
     """
     spec = spec or load_spec("default")
-    data = model_data(spec, evals)
-    given = containers(spec, data)
+    coordinates = Coordinates.of(spec, evals)
+    data, given = coordinates.data, coordinates.arrays
     benchmarks, factors = len(data.items), len(data.coords["factor"])
     mean, sd = covariate_prior(spec, data)
     latent = np.nonzero(sd[:, 0] > 0)[0]
@@ -87,8 +87,8 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
         ceiling=data.ceiling,
         floor_alpha=alpha,
         floor_beta=beta,
-        basis=np.ascontiguousarray(given["gauge_basis"]),
-        complement=np.ascontiguousarray(given["gauge_complement"]),
+        basis=np.ascontiguousarray(given["rotation_basis"]),
+        complement=np.ascontiguousarray(given["rotation_complement"]),
         first=np.searchsorted(rows, np.arange(len(observed) + 1)),
         model=rows,
         benchmark=columns,

@@ -1,10 +1,14 @@
 """The yardstick: density and gradient of the default spec by hand, in one Numba function, without PyTensor.
 
-It is the density that the sampler sees, whitened capabilities and gauged loadings with their Jacobians and all, so
+It is the density that the sampler sees, with whitened capabilities, loadings of fixed rotation and their Jacobians, so
 that package over yardstick says what the package's graph of operations costs above plain loops over the observed cells.
-The special functions and the algebra of a cell are the package's own (`score_density_op`, `working_response_op`); by
-hand is all that lies between them, and the reverse mode. Cells are visited twice: the difficulty of a benchmark rests
-on the working responses of all its cells, so these come first, and are turned back last.
+The special functions and the algebra of a cell are the package's own (`kernels.score_density`,
+`kernels.working_response`); all between them, and the reverse mode, is by hand. Cells are visited twice: the difficulty
+of a benchmark depends on the working responses of all its cells, so these come first, and are turned back last.
+
+It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/test_model.py` holds both to
+the equations. This third density stays because it is the hand-made lower bound of the time of a gradient, which no
+graph of operations can give.
 """
 
 from __future__ import annotations
@@ -21,9 +25,9 @@ from benchmarks.speed.world import World
 
 # The sampler's variables in PyMC's order; without latent compute or testlets theirs are missing.
 ORDER = (
-    "latent_covariate", "family_sd_log__", "own_loading_sd_log__", "common_loading_sd_log__", "loading_scaled_gauge__",
-    "floor_logodds__", "log_precision", "curve_shape_log__", "slope_scaled", "family_offset_z", "testlet_sd_log__",
-    "testlet_effect_z", "family_benchmark_sd_log__", "family_benchmark_z", "relative_difficulty",
+    "latent_covariate", "family_sd_log__", "own_loading_sd_log__", "common_loading_sd_log__", "loading_z_rotation__",
+    "slope_z", "family_offset_z", "testlet_sd_log__", "testlet_effect_z", "family_benchmark_sd_log__",
+    "family_benchmark_z", "floor_logodds__", "curve_shape_log__", "log_precision", "difficulty_z",
     "capability_whitened__",
 )  # fmt: skip
 # Those of PyTensor's own functions (`pytensor.link.numba`).
@@ -130,16 +134,16 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     at_sd = latents
     at_lower = at_sd + 3
     at_free = at_lower + rank * (rank + 1) // 2
-    at_floor = at_free + (benchmarks - rank) * factors
-    at_precision = at_floor + benchmarks
-    at_shape = at_precision + benchmarks
-    at_slope = at_shape + benchmarks
+    at_slope = at_free + (benchmarks - rank) * factors
     at_offset = at_slope + factors
     at_testlet_sd = at_offset + families * factors
     at_testlet = at_testlet_sd + (testlets > 0)
     at_bent_sd = at_testlet + models * testlets
     at_bent = at_bent_sd + 1
-    at_difficulty = at_bent + families * benchmarks
+    at_floor = at_bent + families * benchmarks
+    at_shape = at_floor + benchmarks
+    at_precision = at_shape + benchmarks
+    at_difficulty = at_precision + benchmarks
     at_capability = at_difficulty + benchmarks
 
     x = world.x.copy()
@@ -166,7 +170,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
                 total += point[at] * (factors - i)
                 gradient[at] += factors - i
             at += 1
-    free = point[at_free:at_floor].reshape((benchmarks - rank, factors))
+    free = point[at_free:at_slope].reshape((benchmarks - rank, factors))
     scaled = np.dot(world.basis, lower) + np.dot(world.complement, free)
     by_scaled = np.zeros((benchmarks, factors))
     own, common = (unit * own_sd) ** 2, (unit * common_sd) ** 2
@@ -188,7 +192,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     # Standard normals: offsets, testlet effects, bents of families.
     total += _normal(point[at_offset:at_testlet_sd], gradient[at_offset:at_testlet_sd], 0.0, 1.0)
     total += _normal(point[at_testlet:at_bent_sd], gradient[at_testlet:at_bent_sd], 0.0, 1.0)
-    total += _normal(point[at_bent:at_difficulty], gradient[at_bent:at_difficulty], 0.0, 1.0)
+    total += _normal(point[at_bent:at_floor], gradient[at_bent:at_floor], 0.0, 1.0)
     bent_sd, density = _sd(point[at_bent_sd], gradient, at_bent_sd, world.sds[6])
     total += density
     testlet_sd = 0.0
@@ -203,9 +207,9 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             location[m, k] = x[m] * slope[k] + family_sd * offset[world.family[m], k]
 
     # Benchmarks: curve and noise, working responses of their cells, where they put the difficulty.
-    logs = point[at_precision:at_shape]
-    total += _normal(logs, gradient[at_precision:at_shape], world.precision_mean, world.precision_sd)
-    floor, precision, shape = np.empty(benchmarks), np.exp(logs), np.exp(point[at_shape:at_slope])
+    logs = point[at_precision:at_difficulty]
+    total += _normal(logs, gradient[at_precision:at_difficulty], world.precision_mean, world.precision_sd)
+    floor, precision, shape = np.empty(benchmarks), np.exp(logs), np.exp(point[at_shape:at_precision])
     by_floor, by_precision, by_shape = np.zeros(benchmarks), np.zeros(benchmarks), np.zeros(benchmarks)
     weight_of, by_sum = np.empty(benchmarks), np.empty(benchmarks)
     for b in range(benchmarks):
@@ -383,5 +387,5 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
         for j in range(i + 1):
             gradient[at] += by_lower[i, j] * (lower[i, j] if i == j else 1.0)
             at += 1
-    gradient[at_free:at_floor] += np.dot(world.complement.T, by_scaled).ravel()
+    gradient[at_free:at_slope] += np.dot(world.complement.T, by_scaled).ravel()
     return total

@@ -1,1 +1,1 @@
-"""Coordinates of the sampler: changes of variables that leave the posterior what it is."""
+"""Parameterization of the model for the sampler: changes of variables that leave the posterior unchanged."""

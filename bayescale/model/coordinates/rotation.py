@@ -1,29 +1,25 @@
-"""One representative per rotation: loadings sampled without the directions in which the posterior says nothing.
+"""Fix the rotation of the factors: sample one loading matrix of those that a rotation turns into each other.
 
-With rotation-invariant priors (see `Spec.rotation_invariant`) turning all factors together changes neither prior nor
-likelihood. Along this orbit, K (K - 1) / 2 directions wide, the posterior says nothing: a sampler of plain loadings
-wanders there at length while all other directions are narrow, which costs small steps and long trajectories.
+With rotation-invariant priors (`Spec.rotation_invariant`) a rotation of all factors together changes neither prior nor
+likelihood. The posterior is constant along these orbits of K (K - 1) / 2 dimensions, and a sampler of plain loadings
+moves along them in small steps and long trajectories.
 
-`TriangularGauge` samples one matrix ``W = Q [L 0] + N C`` of those that a rotation turns into each other: ``Q`` is an
-orthonormal basis of a reference subspace of r directions and ``N`` of its complement, ``L`` (r x r) is lower triangular
-with a positive diagonal, ``C`` is free. Every ``W`` whose part in the subspace has full rank takes this form (the LQ
-decomposition ``Q'W = [L 0] R``), by exactly one rotation or reflection where r = K, and otherwise up to rotations of
-the other K - r factors among themselves. The volume of the orbit, ``prod_i L_ii^(K - i)``, is the Jacobian; the logs
-in which the diagonal is sampled add one power each. So all that no rotation changes (expected scores, forecasts,
-efficiency) keeps the very posterior it had, and the choices of ``Q`` and r matter to speed only.
+`LowerTriangularRotation` samples ``W = Q [L 0] + N C``: ``Q`` is an orthonormal basis of the subspace of the r
+strongest pilot directions and ``N`` of its complement, ``L`` (r x r) is lower triangular with a positive diagonal,
+``C`` is free. Every ``W`` whose part in the subspace has full rank takes this form (the LQ decomposition
+``Q'W = [L 0] R``), by exactly one rotation or reflection where r = K, and otherwise up to rotations of the other K - r
+factors among themselves. The volume of the orbit, ``prod_i L_ii^(K - i)``, is the Jacobian; the logs in which the
+diagonal is sampled add one power each. So the posterior of all that no rotation changes (expected scores, forecasts,
+efficiency) is exactly the same, and the choices of ``Q`` and r matter to speed only.
 
-Not all factors are gauged, because a positive diagonal is a wall where the reference misses a factor: from loadings
-``(l, c)`` with a small l > 0 the next ones on the other side have the representative ``(l, -c)``, far away. The strong
-factors have a direction that the reference finds; the weak ones were caught behind their walls, and free they turn
-among themselves, cheaply, for their loadings are small. With all six factors gauged on `base-llms`, R-hat of a score
-that rests on a weak factor was 1.019 (155 effective draws of 2,800) under the spec `richards`; with the first three
-1.007 (607). Along sigmoids no score was caught there, and as many draws are worth 460 to 505 instead of 750 to 830, for
-a tenth less time. With none gauged, a draw takes three times as many steps.
+Only the r strongest factors are constrained. For weak factors the positive diagonal is a boundary at which chains got
+stuck: from loadings ``(l, c)`` with a small l > 0 the next ones on the other side have the representative ``(l, -c)``,
+far away. Left free, they rotate at little cost because their loadings are small.
 
-Triangular, because the volume is then a product of powers. The symmetric form, ``Q'W = S`` positive definite, needs the
-determinant of a matrix of K (K - 1) / 2 rows, which dominated the gradient at K = 12. The triangle stands in a basis
-rotated to the reference subspace (`bayescale.model.coordinates.pilot`): anchored on particular benchmarks, chains
-stuck in different modes.
+The form is triangular because the volume is then a product of powers; the symmetric form, ``Q'W = S`` positive
+definite, needs the determinant of a matrix of K (K - 1) / 2 rows. The basis is that of the pilot estimates
+(`bayescale.model.coordinates.pilot`), because chains stuck in different modes where the triangle was in a basis of
+chosen benchmarks. Measurements are in docs/model-notes.md.
 """
 
 from __future__ import annotations
@@ -35,24 +31,24 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.logprob.transforms import Transform
 
-# Factors beyond this many turn freely among themselves; see above.
-GAUGED = 3
+# Factors beyond this many rotate freely among themselves; see above.
+FIXED_FACTORS = 3
 
 
-class TriangularGauge(Transform):
-    """Transform of loadings (benchmark, factor) to gauge coordinates: L row by row, its diagonal as logs, then C.
+class LowerTriangularRotation(Transform):
+    """Transform loadings (benchmark, factor) to one vector: L row by row, its diagonal as logs, then C.
 
-    The last two inputs of the variable that it transforms are orthonormal bases of the reference subspace (benchmark,
+    The last two inputs of the variable that it transforms are orthonormal bases of the pilot subspace (benchmark,
     rank) and of its complement (benchmark, benchmark - rank).
 
     Parameters
     ----------
     rank : int
-        Directions of the reference subspace, as many as factors or fewer.
+        Dimensions of the pilot subspace, as many as factors or fewer.
     factors : int
     """
 
-    name = "gauge"
+    name = "rotation"
     ndim_supp = 2
 
     def __init__(self, rank: int, factors: int) -> None:
@@ -98,18 +94,19 @@ def loadings(
 ) -> Any:
     """Make ``W_bk = c_k + w_bk`` with ``c ~ Normal(0, common_sd)`` and ``w ~ Normal(0, own_sd)``, c integrated out.
 
-    What all benchmarks share of a factor's loading makes their loadings on it correlate: a new benchmark is expected to
-    rise with compute as the others do. Over factors the prior is independent and alike, so rotations leave it as it is.
+    The common loading makes the loadings of all benchmarks on a factor correlate: a new benchmark is expected to rise
+    with compute as the others do. The prior is independent and alike over factors, so that no rotation changes it.
 
     Parameters
     ----------
     own_sd, common_sd : float or scalar tensor
     size : (benchmarks, factors)
     frame : (tensor, tensor), optional
-        Basis and complement of `split_space`, to sample in the gauge; they do not enter the density. None for plain
+        Basis and complement of `split_space`, to fix the rotation; they do not enter the density. None for plain
         loadings.
     """
-    gauge = {} if frame is None else {"transform": TriangularGauge(frame[0].type.shape[1], size[1])}
+    transform = None if frame is None else LowerTriangularRotation(frame[0].type.shape[1], size[1])
+    fixed = {} if transform is None else {"transform": transform}
     return pm.CustomDist(
         name,
         pt.as_tensor(own_sd),
@@ -120,7 +117,7 @@ def loadings(
         random=_draw_prior,
         signature=f"(),(),(b,k){'' if frame is None else ',(b,r),(b,c)'}->(b,k)",
         dims=dims,
-        **gauge,
+        **fixed,
     )
 
 
@@ -142,15 +139,15 @@ def _draw_prior(
     return common_sd * common + own_sd * own
 
 
-def split_space(reference: np.ndarray, rank: int = GAUGED) -> tuple[np.ndarray, np.ndarray]:
-    """Return orthonormal bases of the strongest `rank` directions of `reference` and of their complement.
+def split_space(loading: np.ndarray, rank: int = FIXED_FACTORS) -> tuple[np.ndarray, np.ndarray]:
+    """Return orthonormal bases of the strongest `rank` directions of `loading` and of their complement.
 
     Both are canonical: another release of NumPy or LAPACK gives the same, to rounding. A singular vector is defined up
     to its sign, and the vectors beyond the rank are any basis of the rest, so neither is taken from LAPACK as it comes.
 
     Parameters
     ----------
-    reference : ndarray (benchmark, factor)
+    loading : ndarray (benchmark, factor)
     rank : int
         At most as many as factors are used.
 
@@ -162,8 +159,8 @@ def split_space(reference: np.ndarray, rank: int = GAUGED) -> tuple[np.ndarray, 
         The columns beyond the rank of the product of Householder reflections that takes the first unit vectors to the
         span of the basis (Golub & Van Loan 2013, Matrix Computations, section 5.2).
     """
-    rank = min(rank, reference.shape[1])
-    basis = positive_columns(np.linalg.svd(reference, full_matrices=False)[0][:, :rank])
+    rank = min(rank, loading.shape[1])
+    basis = positive_columns(np.linalg.svd(loading, full_matrices=False)[0][:, :rank])
     return basis, np.linalg.qr(basis, mode="complete")[0][:, rank:]
 
 
@@ -173,10 +170,13 @@ def positive_columns(columns: np.ndarray) -> np.ndarray:
     return columns * np.where(largest < 0, -1.0, 1.0)
 
 
-def representative(reference: np.ndarray) -> np.ndarray:
-    """Rotation (factor, factor) that turns `reference` (benchmark, factor) into its own representative in the gauge."""
-    basis, _ = split_space(reference)
-    rotation, upper = np.linalg.qr((basis.T @ reference).T, mode="complete")
-    signs = np.ones(reference.shape[1])
+def representative(loading: np.ndarray) -> np.ndarray:
+    """Return the rotation (factor, factor) of `loading` (benchmark, factor) into the one of its orbit that is sampled.
+
+    The basis is that of `loading` itself.
+    """
+    basis, _ = split_space(loading)
+    rotation, upper = np.linalg.qr((basis.T @ loading).T, mode="complete")
+    signs = np.ones(loading.shape[1])
     signs[: basis.shape[1]] = np.where(np.diagonal(upper) < 0, -1.0, 1.0)
     return rotation * signs

@@ -1,14 +1,10 @@
-"""Sampling capabilities in their own units: a change of coordinates that leaves the posterior what it is.
+"""Whiten capabilities: a data-informed partial non-centring that leaves the posterior unchanged.
 
 Given everything else, a model's capabilities are close to Gaussian: prior ``N(location, 1)`` and one nearly linear
 observation per score. Their scale in one direction is set by thousands of items and in another by the prior alone, so
 neither the centred nor the non-centred form suits a sampler with one step size. `ConditionalWhitening` samples ``z``
-with ``theta = conditional mean + conditional square root * z`` and adds the exact log-Jacobian: the posterior is
-unchanged, only its shape as the sampler sees it becomes round (a data-informed partial non-centring: Papaspiliopoulos,
-Roberts & Skold 2007; Gorinova, Moore & Hoffman 2020).
-
-Measured on `base-llms` (148 models, 1,144 scores, K = 4, two chains of 500 on two cores): 82 leapfrog steps a draw
-instead of 687 for centred and 298 (16 divergences) for non-centred capabilities; the same means.
+with ``theta = conditional mean + conditional square root * z`` and adds the exact log-Jacobian (Papaspiliopoulos,
+Roberts & Skold 2007; Gorinova, Moore & Hoffman 2020). Measurements are in docs/model-notes.md.
 """
 
 from __future__ import annotations
@@ -70,10 +66,10 @@ def _draw_prior(
 
 
 def _conditional_mean(rv: Any, size: Any, location: Any, loading: Any, weight: Any, response: Any) -> Any:
-    """Where the sampler starts: at the capabilities that the scores suggest, zero in whitened coordinates.
+    """Return the initial value: the capabilities that the scores suggest, zero in whitened coordinates.
 
-    From the locations, PyMC's default, a chain falls by thousands of nats while its metric is still unlearned, and
-    lands anywhere: in simulated worlds of 40 models and 6 benchmarks one in four stayed where a benchmark is noise.
+    The locations, PyMC's default, lie thousands of nats below the posterior, and chains that start there can end in a
+    mode where one benchmark is noise (docs/model-notes.md).
     """
     return whiten(pt.zeros_like(location), *ConditionalWhitening._conditional(location, loading, weight, response))[0]
 
@@ -86,8 +82,8 @@ def capabilities(name: str, location: Any, *, loading: Any, weight: Any, respons
     location : tensor (model, factor)
     loading : tensor (benchmark, factor)
     weight, response : tensor (model, benchmark)
-        Information on the logit of each score and the logit that the score alone would suggest, less all effects other
-        than ability (`bayescale.model.kernels.working_response`). They steer the sampler and do not enter the density.
+        Fisher information of each score on its logit, and the logit that the score alone suggests, less all effects
+        other than ability (`bayescale.model.kernels.working_response`). They do not enter the density.
     """
     return pm.CustomDist(
         name,
