@@ -1,4 +1,4 @@
-"""The response curve and the observation noise: the one place where a capability becomes a score.
+"""Response curve and observation noise: the one place where a capability becomes a score.
 
 The equations are written in arithmetic and NumPy's functions, which take NumPy arrays, xarray objects and PyTensor
 variables alike and compile under Numba, so that model, sampler and forecast read the same ones (observational laws:
@@ -13,7 +13,7 @@ import numpy as np
 
 
 class Curve(NamedTuple):
-    """Guessing floor, ceiling and shape of benchmarks' curves, broadcast together; a shape of 1 is the sigmoid's."""
+    """Guessing floor, ceiling and shape of response curves, broadcast together; a shape of 1 is the sigmoid's."""
 
     floor: Any
     ceiling: Any
@@ -33,7 +33,7 @@ def logit_score(ability: Any, difficulty: Any, *effects: Any) -> Any:
 
 
 def expected_score(logit: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
-    """Expected score: a curve of the logit between guessing floor and ceiling.
+    """Return the expected score: a curve of the logit between guessing floor and ceiling.
 
     The way from floor to ceiling is ``sigmoid(z)^(1 / shape)``, the growth curve of Richards (1959, J. Exp. Bot. 10): a
     sigmoid for shape 1, Gompertz' curve towards 0. The smaller the shape, the more sharply scores leave the floor and
@@ -61,13 +61,13 @@ def expected_score(logit: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> An
 
 
 def log_share(logit: Any, shape: Any, half: tuple[Any, Any]) -> Any:
-    """Log of the share of the way from floor to ceiling; `half` is `half_way` of the shape."""
+    """Return the log of the share of the way from floor to ceiling; `half` is `half_way` of the shape."""
     middle, stretch = half
     return log_sigmoid(middle + stretch * logit) / shape
 
 
 def logit_of_share(share: Any, shape: Any = 1.0) -> Any:
-    """Logit at which a benchmark is this share of the way, in (0, 1), from floor to ceiling.
+    """Return the logit at which a benchmark is this share of the way, in (0, 1), from floor to ceiling.
 
     Examples
     --------
@@ -80,30 +80,30 @@ def logit_of_share(share: Any, shape: Any = 1.0) -> Any:
 
 
 def score_slope(mean: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
-    """Derivative of the expected score with respect to its logit, as a function of the expected score."""
+    """Return the derivative of the expected score with respect to its logit, as a function of the expected score."""
     log_root = shape * np.log((mean - floor) / (ceiling - floor) + _TINY)
     return half_way(shape)[1] / shape * (mean - floor) * -np.expm1(log_root)
 
 
 def half_way(shape: Any) -> tuple[Any, Any]:
-    """Where ``sigmoid(middle)^(1 / shape)`` is one half, and the stretch that gives it a slope of 1/4 there."""
+    """Return where ``sigmoid(middle)^(1 / shape)`` is one half, and the stretch for a slope of 1/4 there."""
     rest = -np.expm1(-np.log(2) * shape)  # 1 - 2^-shape, exact for small shapes
     return -np.log(2) * shape - np.log(rest), 0.5 * shape / rest
 
 
 def half_way_slope(shape: Any, half: tuple[Any, Any]) -> Any:
-    """Derivative of ``log(1 - 2^-shape)``: of `half_way`, the stretch's log has ``1 / shape`` less this."""
+    """Return the derivative of ``log(1 - 2^-shape)``; that of log stretch in `half_way` is ``1 / shape`` less it."""
     rest = 0.5 * shape / half[1]
     return np.log(2) * (1 - rest) / rest
 
 
 def log_sigmoid(x: Any) -> Any:
-    """``log(1 / (1 + exp(-x)))``, exact far out on both sides."""
+    """Return ``log(1 / (1 + exp(-x)))``, exact far out on both sides."""
     return 0.5 * (x - abs(x)) - np.log1p(np.exp(-abs(x)))
 
 
 def beta_shapes(mean: Any, precision: Any) -> tuple[Any, Any]:
-    """Shapes of the Beta distribution with this mean and precision (``alpha + beta``).
+    """Return the shapes of the Beta distribution with this mean and precision (``alpha + beta``).
 
     Far out the sigmoid is 1 in floating point; a shape of zero is no Beta, to draw from or to differentiate.
     """
@@ -115,7 +115,7 @@ _TINY = 1e-300
 
 
 def effective_items(items: Any, precision: Any) -> Any:
-    """Items' worth of information in one score: a beta-binomial share has variance ``mean (1 - mean) / effective``.
+    """Return the effective number of items of a score: its variance is ``mean (1 - mean) / effective``.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def effective_items(items: Any, precision: Any) -> Any:
 
 
 def logit_information(mean: Any, slope: Any, effective: Any) -> Any:
-    """Fisher information of a score about its logit, from the slope of the curve and `effective_items`.
+    """Return the Fisher information of a score on its logit, from the slope of the curve and `effective_items`.
 
     The slope squared over the variance of the score; zero where the curve is flat, at floor and ceiling.
     """
@@ -134,7 +134,7 @@ def logit_information(mean: Any, slope: Any, effective: Any) -> Any:
 
 
 def log_likelihood_share(score: Any, items: Any, mean: Any, precision: Any) -> Any:
-    """Log-density of an observed score, up to a constant that depends on the data alone.
+    """Return the log density of an observed score, up to a constant that depends on the data alone.
 
     Parameters
     ----------

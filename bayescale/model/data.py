@@ -1,4 +1,4 @@
-"""What the model takes from the tables: coordinates, covariates, and the observed cells as arrays."""
+"""`ModelData`: coordinates, covariates and observed scores of the tables as arrays."""
 
 from __future__ import annotations
 
@@ -108,9 +108,9 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
 
 
 def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray]:
-    """What is known of covariates before any score: mean and sd, each (model, base covariate); sd 0 where exact.
+    """Return the prior mean and sd of the covariates, each (model, base covariate); sd 0 where they are exact.
 
-    Prior times measurement, both normal, are one normal; without a measurement the prior stands alone.
+    The product of prior and measurement, both normal, is normal; without a measurement it is the prior.
     """
     prior = spec.priors.latent_covariate.parameters
     known, exact = np.nan_to_num(data.covariates), data.covariate_sd == 0
@@ -122,7 +122,7 @@ def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray
 
 
 def design(values: Any, covariates: Sequence[str]) -> list[Any]:
-    """Columns of the covariates of a spec, interactions as products, from the measured ones, (..., base covariate).
+    """Return the columns of the covariates of a spec, with interactions, from the measured ones (..., base covariate).
 
     Arrays or tensors; an interaction is named after its parts, such as ``log10_params:log10_tokens``.
     """
@@ -132,10 +132,10 @@ def design(values: Any, covariates: Sequence[str]) -> list[Any]:
 
 
 def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores, which of them were observed, and the log of the binomial coefficient, each (model, benchmark).
+    """Return scores, which of them were observed, and the log of the binomial coefficient, each (model, benchmark).
 
-    By the names of the model's data containers. A count model needs whole counts: shares are rounded to the nearest
-    item, which moves a score by half an item at most (averages over subjects, as MMLU's, are not multiples of an item).
+    Keys are the names of the model's data containers. Counts are whole numbers: shares are rounded to the nearest item,
+    which moves a score by half an item at most (averages over subjects, as MMLU's, are not multiples of an item).
     """
     scores = evals.scores
     m = scores["model"].map({n: i for i, n in enumerate(evals.model_names)}).to_numpy(np.int64)

@@ -1,4 +1,4 @@
-"""A prior as a value: written ``Normal(mu=0, sigma=1)``, kept frozen, turned into a PyMC variable only by the model."""
+"""`Prior`: a distribution as a frozen value, written ``Normal(mu=0, sigma=1)``; the model makes a variable of it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy",
 
 
 def _digits(value: float) -> str:
-    """Shortest text that reads back to the same number; whole numbers without a point."""
+    """Return the shortest text that reads back to the same number; whole numbers without a point."""
     return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 class Prior:
-    """A distribution by name with fixed numbers for its parameters.
+    """Distribution by name with fixed numbers for its parameters.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Every prior of the model, by name, and that of the guessing floor."""
+"""Priors of the model by name, and the prior of the guessing floor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCALES = (
 
 
 class Frozen(BaseModel):
-    """A part of a spec: never changed, and without a key that nobody reads."""
+    """Base of the parts of a spec: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,7 +25,7 @@ def _prior(default: str, description: str) -> Any:
 
 
 class Priors(Frozen):
-    """Every prior of the model by name; see `models/default.yaml` for what each one says.
+    """Priors of the model by name; `models/default.yaml` says what each one means.
 
     The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
     """
@@ -68,13 +68,13 @@ class Priors(Frozen):
 
 
 class Floor(Frozen):
-    """The guessing floor: what a model without any capability scores, learned from data or fixed at chance.
+    """Guessing floor: the score of a model without any capability, learned from data or fixed at the chance level.
 
     Parameters
     ----------
     learned : bool
-        Whether each benchmark's floor is a parameter with a Beta prior around chance. A floor fixed at chance made
-        extrapolations too shallow, up to ten times the error of the paper's method.
+        Whether each benchmark's floor is a parameter with a Beta prior around the chance level. Fixed floors made
+        extrapolations too shallow (docs/model-notes.md).
     concentration : float
         Prior weight, in guessed items, of a chance level above zero.
     open_mean, open_concentration : float
@@ -87,7 +87,7 @@ class Floor(Frozen):
     open_concentration: float = Field(default=60, gt=0)
 
     def shapes(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shapes of the Beta prior of the floors of benchmarks with these scores of a guesser.
+        """Return the shapes of the Beta prior of the floors of benchmarks with these chance levels.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""What is believed before the data: the form of the model, with its priors, frozen, to and from YAML."""
+"""`Spec`: the form of the model and its priors, as a frozen value read from and written to YAML."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Spec(Frozen):
     family_offsets : bool
         Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).
     family_benchmark : bool
-        Whether each family has its own bent for single benchmarks (``v``, pooled with sd ``family_benchmark_sd``).
+        Whether each family has an effect of its own on each benchmark (``v``, pooled with sd ``family_benchmark_sd``).
     benchmark_slopes : bool
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
@@ -125,17 +125,14 @@ class Spec(Frozen):
 
     @property
     def compute_alone(self) -> bool:
-        """Whether training compute is the one covariate, so that capability can be counted in decades of it."""
+        """Whether training compute is the only covariate, so that capability has a compute equivalent."""
         return self.covariates == ("log10_flops",)
 
     def factors_for(self, benchmarks: int, models: int) -> int:
-        """Number of capabilities for so many benchmarks, and models with a score.
+        """Return the number of capabilities for these numbers of benchmarks and of models with a score.
 
-        Unless the spec gives one: eight; or two fewer than there are benchmarks, or half as many as there are models,
-        where that is less. Eight forecast the larger training models of the backtest's folds (14 to 20 benchmarks)
-        better than six do, and short chains agree sooner; ten and twelve forecast no better. On the eight benchmarks of
-        `base-llms` eight mix worse than six, at a higher cost, and chains of eight on eleven models do not agree, where
-        those of five do (docs/model-notes.md).
+        With ``factors="auto"`` it is the least of eight, two fewer than there are benchmarks, and half the number of
+        models. What supports these numbers is in docs/model-notes.md.
 
         Examples
         --------
@@ -151,7 +148,7 @@ class Spec(Frozen):
     def rotation_invariant(self) -> bool:
         """Whether the posterior is unchanged when all factors are rotated together.
 
-        It is, when slopes, and loadings around what is common to them, are zero-mean normals alike for all factors;
+        It is when slopes, and loadings around the common ones, are zero-mean normals alike for all factors;
         then single loadings are not identified, and only rotation-invariant quantities may be judged for convergence.
         """
         needed = (self.priors.slope,) if self.common_loading else (self.priors.slope, self.priors.loading)
@@ -159,7 +156,7 @@ class Spec(Frozen):
 
     @property
     def unused_priors(self) -> tuple[str, ...]:
-        """Names of the priors of what the spec switches off: changing them changes nothing.
+        """Names of the priors of terms that the spec switches off: changing them changes nothing.
 
         Examples
         --------
@@ -180,7 +177,7 @@ class Spec(Frozen):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of everything that makes a difference to the posterior (not of name and title)."""
+        """SHA-256 of all that affects the posterior (not of name and title)."""
         content = self.model_dump(mode="json", exclude={"name", "title"})
         return stored_identity(json.dumps(content, sort_keys=True))
 
@@ -317,7 +314,7 @@ def load_spec(name: str | Path | Spec = "default") -> Spec:
 
 
 def list_specs() -> list[str]:
-    """Names of the specs that ship with the package.
+    """Return the names of the specs that ship with the package.
 
     Examples
     --------

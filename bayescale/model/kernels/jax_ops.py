@@ -1,4 +1,4 @@
-"""Our operations for JAX, registered when the NumPyro sampler is asked for."""
+"""JAX versions of the Ops, registered when the NumPyro sampler is used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def register() -> None:
-    """Tell PyTensor how to run our operations under JAX, which then differentiates them by itself."""
+    """Register the Ops with PyTensor's JAX backend; JAX then differentiates them itself."""
     import jax.numpy as jnp
     import pytensor.tensor as pt
     from jax.scipy.linalg import solve_triangular

@@ -1,9 +1,8 @@
-"""The other hot path: the density of every observed score and its derivatives, in one pass over the cells.
+"""PyTensor Op for the log density of all observed scores and its gradient, as one Numba kernel.
 
-From PyTensor's own pieces (gather the cells, four log-gammas each, scatter the gradient) the same density takes a
-hundred nodes, each a Numba function to compile; and digamma is one of SciPy's behind a pointer, so nothing of the model
-could be kept on disk. On `base-llms`: 109 s to compile on a fresh machine and 51 s ever after, now 86 s and 25 s; 0.84
-ms a gradient, now 0.45 ms. The plain NumPy version stands in `perform`; the tests compare the two, and the derivatives
+From PyTensor's own Ops (gather the cells, four log-gammas each, scatter the gradient) the same density takes a hundred
+nodes, each a Numba function to compile; and digamma is one of SciPy's behind a pointer, which cannot be cached on disk
+(timings in docs/model-notes.md). `perform` is the plain NumPy version; the tests compare the two, and the derivatives
 with finite differences.
 """
 
@@ -32,12 +31,11 @@ from bayescale.model.curve import (
 
 
 class ScoreDensity(Op):
-    """Log-density of the observed scores given their logits, up to what depends on the data alone.
+    """Compute the log density of the observed scores given their logits, up to a constant of the data.
 
-    Inputs are ``logit`` (model, benchmark); ``floor``, ``ceiling``, ``shape`` and ``precision`` (benchmark,); ``items``
-    (benchmark,); ``score`` and ``observed`` (model, benchmark). Outputs are
-    the log-density and its derivatives with respect to logit, floor, shape and precision, each (model, benchmark), 0
-    where no score was observed.
+    Inputs are ``logit`` (model, benchmark); ``floor``, ``ceiling``, ``shape``, ``precision`` and ``items``
+    (benchmark,); ``score`` and ``observed`` (model, benchmark). Outputs are the log density and its derivatives with
+    respect to logit, floor, shape and precision, each (model, benchmark), 0 where no score was observed.
     """
 
     __props__ = ()
@@ -85,13 +83,13 @@ score_density = ScoreDensity()
 
 
 def _benchmark(shape: Any) -> tuple[tuple[Any, Any], Any]:
-    """What the curves of a benchmark's cells share: where they are half-way, and how that moves with the shape."""
+    """Return what the curves of a benchmark's cells share: `half_way` of the shape, and its derivative."""
     half = half_way(shape)
     return half, half_way_slope(shape, half)
 
 
 def _curve(logit: Any, shape: Any, benchmark: tuple[tuple[Any, Any], Any]) -> tuple[Any, Any, Any]:
-    """Share of the way from floor to ceiling, and its derivatives with respect to logit and shape."""
+    """Return the share of the way from floor to ceiling and its derivatives with respect to logit and shape."""
     half, down = benchmark
     log, stretch = log_share(logit, shape, half), half[1]
     share, rest = np.exp(log), -np.expm1(shape * log)
@@ -110,7 +108,7 @@ _HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 @kernel
 def log_gamma_and_digamma(x):  # type: ignore[no-untyped-def]
-    """``log Gamma(x)`` and its derivative, for a positive number."""
+    """Return ``log Gamma(x)`` and its derivative, for a positive number."""
     # Gamma(x) = Gamma(x + n) / (x (x + 1) ... (x + n - 1)); `steep` over `product` is the sum of the 1 / (x + j).
     product, steep = 1.0, 0.0
     while x < _LARGE:

@@ -1,8 +1,7 @@
-"""Weight and working logit of every observed score, and their derivatives, in one pass over the cells.
+"""PyTensor Op for weight and working logit of all observed scores and their derivatives, as one Numba kernel.
 
-They steer `ConditionalWhitening` and follow floor, shape and precision, so the gradient goes through them: from
-PyTensor's pieces, over all cells, 180 us of the 600 us of a gradient on `base-llms` under Richards' curve. The plain
-version is `working_response`; the tests compare the two, and the derivatives with finite differences.
+They are inputs of `ConditionalWhitening` and depend on floor, shape and precision, so the gradient goes through them.
+The plain version is `working_response`; the tests compare the two, and the derivatives with finite differences.
 """
 
 from __future__ import annotations
@@ -30,14 +29,11 @@ from bayescale.model.curve import (
 
 
 def margins(floor: Any, ceiling: Any, effective: Any) -> tuple[Any, Any]:
-    """How far from floor and ceiling a score must be to tell of its logit, as shares of the way between them.
+    """Return the least distances from floor and ceiling at which scores count, as shares of the way between them.
 
-    One standard error of a score there, given how many items it is worth; where nothing is ever guessed right (or
-    wrong), one item. At this distance the weight of a cell is about one, that of the prior of a capability.
-
-    A fixed distance of 0.02 promised the sampler twenty times the information that a score of 0 in 1,000 items holds:
-    on the emergent tasks of the backtest it took 170 leapfrog steps a draw and now takes 31, for as many effective
-    draws a gradient or more, and no divergence.
+    The distance is one standard error of a score there, given its effective number of items; where nothing is ever
+    guessed right (or wrong), one item. At this distance the weight of a cell is about one, that of the prior of a
+    capability. A fixed distance overstates the information of a score of 0 (docs/model-notes.md).
     """
     width = ceiling - floor
     return _end(floor, effective) / width, _end(ceiling, effective) / width
@@ -48,7 +44,7 @@ def _end(end: Any, effective: Any) -> Any:
 
 
 def working_response(score: Any, curve: Curve, precision: Any, items: np.ndarray) -> tuple[Any, Any]:
-    """Weight and working logit of each score, as in iteratively reweighted least squares (Fisher scoring).
+    """Return weight and working logit of each score, as in iteratively reweighted least squares (Fisher scoring).
 
     A score nearer to floor or ceiling than `margins` counts as one at that distance. Arrays or tensors.
 
@@ -73,7 +69,7 @@ def working_response(score: Any, curve: Curve, precision: Any, items: np.ndarray
 
 
 class WorkingResponse(Op):
-    """`working_response` where a score was observed, and zeros elsewhere.
+    """Compute `working_response` where a score was observed, and zeros elsewhere.
 
     Inputs are ``floor``, ``ceiling``, ``shape``, ``precision`` and ``items`` (benchmark,), then ``score`` and
     ``observed`` (model, benchmark). Outputs are weight and logit, and the derivatives of both with respect to floor,
@@ -116,13 +112,13 @@ _working_response = WorkingResponse()
 
 
 def observed_response(score: Any, observed: Any, curve: Curve, precision: Any, items: np.ndarray) -> tuple[Any, Any]:
-    """`working_response` of tensors where `observed` is 1, and zeros elsewhere: what the model builds on."""
+    """Return `working_response` of tensors where `observed` is 1, and zeros elsewhere."""
     floor, ceiling, shape = curve
     return tuple(_working_response(floor, ceiling, shape, precision, items, score, observed)[:2])
 
 
 def _benchmark(floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any) -> Any:
-    """All that the cells of a benchmark share: margins, information and curve, with their derivatives."""
+    """Return what the cells of a benchmark share: margins, information and curve, with their derivatives."""
     half, width = half_way(shape), ceiling - floor
     effective = effective_items(items, precision)
     more = (1 - 1 / items) / (1 + precision / items) ** 2  # d effective / d precision
@@ -136,7 +132,7 @@ def _benchmark(floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any)
 
 
 def _cell(score: Any, floor: Any, ceiling: Any, shape: Any, benchmark: Any) -> Any:
-    """Weight and logit, and the derivatives of both with respect to floor, shape and precision."""
+    """Return weight and logit, and the derivatives of both with respect to floor, shape and precision."""
     half, down, effective, more, ends = benchmark
     stretch, width = half[1], ceiling - floor
     low, low_by_floor, low_by_more, high, high_by_floor, high_by_more = ends
