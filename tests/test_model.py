@@ -321,6 +321,7 @@ def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
     assert density == pytest.approx(table.log_density(values), abs=2e-4)
 
 
+@pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")  # PyMC's own
 @pytest.mark.parametrize("case", CASES)
 def test_the_density_that_is_sampled_is_that_of_plain_coordinates(case: str) -> None:
     table, density, values = at_one_point(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,7 +166,12 @@ class PosteriorData:
 
         # A posterior holds no coordinates of the sampler, and the plain model needs none.
         model = generative_model(PlainCoordinates(self.spec, self.draws.data))
-        idata = pm.compute_log_likelihood(self.idata.copy(), model=model, extend_inferencedata=True, progressbar=False)
+        with warnings.catch_warnings():
+            # Of PyMC's own matrix normal.
+            warnings.filterwarnings("ignore", "pytensor.tensor.linalg.trace is deprecated", FutureWarning)
+            idata = pm.compute_log_likelihood(
+                self.idata.copy(), model=model, extend_inferencedata=True, progressbar=False
+            )
         model, benchmark = np.nonzero(np.isfinite(self.evals.matrix().to_numpy()))
         idata["log_likelihood"] = idata["log_likelihood"].isel(
             model=xr.DataArray(model, dims="cell"), benchmark=xr.DataArray(benchmark, dims="cell")

@@ -110,8 +110,10 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         curve = Curve(_floor(spec, data), data.ceiling, _shape(spec, data))
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
 
-        # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
+        # difficulty_b
         difficulty = at.difficulty("difficulty", priors.difficulty, explained, curve, precision)
+
+        # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
         rest = logit_score(0.0, difficulty, *effects)
         theta = at.capabilities("capability", mean, loading, rest, curve, precision)
 
