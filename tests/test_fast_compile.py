@@ -194,7 +194,7 @@ def test_other_code_has_another_version(tmp_path: Path) -> None:
     assert source_version(str(one), str(other)) != first
 
 
-# Density and gradient of a model with every kernel, at points around its start.
+# Density and gradient of a model with every kernel, at points where chains start.
 DENSITY = """
 import numpy as np
 from simulate import simulate, world_spec
@@ -205,7 +205,7 @@ from bayescale.model.coordinates.parameterization import Coordinates
 
 program = compiled_for(Coordinates.of(world_spec(2), simulate()[0]))
 for seed in range(5):
-    point = 0.3 * np.random.default_rng(seed).normal(size=program.n_dim)
+    point = program.initial_point_func(seed)
     value, gradient = density_and_gradient(program, point)
     print(ENABLED, value, gradient.sum(), gradient @ point)
 """
