@@ -27,19 +27,19 @@ class ForecastError(BayescaleError, ValueError):
 
 
 class EfficiencyError(BayescaleError, ValueError):
-    """A posterior has no such efficiency: another covariate than compute, no family offsets, an unknown family."""
+    """The posterior has no such efficiency: another covariate than compute, no family offsets, an unknown family."""
 
 
 class EmergenceError(BayescaleError, ValueError):
-    """A curve, a threshold or a gain was asked for that a benchmark, a family or the spec does not have."""
+    """The benchmark, the family or the spec does not have this curve, threshold or uplift."""
 
 
-class InformationError(BayescaleError, ValueError):
-    """What scores would tell was asked of benchmarks or a model that the posterior does not hold."""
+class ExplainedVarianceError(BayescaleError, ValueError):
+    """The explained variance is not defined: an unknown benchmark or model, or a target that is not random."""
 
 
-class ChoosingError(BayescaleError, ValueError):
-    """Models cannot be chosen: an unknown model or benchmark, a budget that buys none, a cost that is missing."""
+class DesignError(BayescaleError, ValueError):
+    """The design problem is not valid: an unknown model or benchmark, a budget that buys no model, a missing cost."""
 
 
 class BacktestError(BayescaleError, ValueError):

@@ -1,7 +1,6 @@
 """The facade: `Posterior` with its verbs, and `fit`, which makes one.
 
-The verbs on efficiency (section 3.3), emergence (4.1), what plain benchmarks tell of agents (4.2), uplift of
-post-training (4.3) and choosing models (5) are the findings of Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938).
+The analyses follow the findings of Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, sections 3.3 to 5).
 """
 
 from __future__ import annotations
@@ -25,14 +24,12 @@ if TYPE_CHECKING:
 
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.analysis.emergence import Emergence
-    from bayescale.analysis.explained_variance import Information
+    from bayescale.analysis.explained_variance import ExplainedVariance
     from bayescale.analysis.factors import Factors
     from bayescale.analysis.model_selection import Cost, Suggestion
-    from bayescale.analysis.uplift import Gain
+    from bayescale.analysis.uplift import Uplift
     from bayescale.checks import PredictiveCheck
-    from bayescale.evals import Evals
     from bayescale.forecast import Forecast
-    from bayescale.model.spec import Spec
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,14 +39,12 @@ class Posterior(PosteriorData):
     Attributes
     ----------
     idata : arviz.InferenceData or xarray.DataTree
-        The container of the installed ArviZ: InferenceData of ArviZ 0.23 (Python 3.11), DataTree of ArviZ 1.
-        Groups ``posterior``, ``sample_stats``, ``observed_data`` (scores, NaN where there is none), ``constant_data``;
-        everything that ArviZ does works on it. Single loadings are identified up to a rotation of the factors: read
-        `loadings` and `capabilities`, which are aligned.
+        The container of the installed ArviZ, 0.23 (Python 3.11) or 1, with the groups ``posterior``, ``sample_stats``,
+        ``observed_data`` (scores, NaN where missing) and ``constant_data``. Single loadings are identified up to a
+        rotation of the factors: use `loadings` and `capabilities`, which are aligned.
     spec : Spec
     evals : Evals
     verdict : Verdict
-        What the convergence diagnostics said after sampling.
     sampling : dict
         Sampler, seed, draws and seconds.
 
@@ -57,9 +52,6 @@ class Posterior(PosteriorData):
     --------
     >>> import bayescale as bs
     >>> posterior = bs.fit("default", bs.load_evals("base-llms"), random_seed=1)  # doctest: +SKIP
-    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
-    >>> forecast.summary(prob=0.9).columns.tolist()
-    ['model', 'family', 'benchmark', 'mean', 'median', 'lower', 'upper', 'prob', 'interval', 'given']
     >>> posterior.save("posterior.nc").name
     'posterior.nc'
     >>> posterior = bs.Posterior.load("posterior.nc")
@@ -79,31 +71,28 @@ class Posterior(PosteriorData):
 
     @cached_property
     def factors(self) -> Factors:
-        """The capabilities in one orientation over all draws, with suggested names (`bayescale.analysis.factors`)."""
+        """Factors aligned over all draws, with suggested names (`bayescale.analysis.factors`)."""
         from bayescale.analysis.factors import align
 
         return align(self)
 
     def capabilities(self) -> xr.DataArray:
-        """Capabilities of the fitted models, aligned over draws.
+        """Return capabilities of the fitted models, aligned over draws.
 
         Returns
         -------
         xarray.DataArray
-            Dims ``(chain, draw, model, factor)``, in units of the sd of models of one family and compute. The
-            coordinate ``suggested`` names the factors; `factors` says how well each is known.
+            Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
 
         Examples
         --------
-        >>> posterior.capabilities().sizes["factor"]
-        8
-        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # one figure a model
+        >>> posterior.capabilities().sel(factor="F1").median(("chain", "draw")).to_series().shape  # models
         (36,)
         """
         return self.factors.capabilities
 
     def loadings(self) -> xr.DataArray:
-        """Loadings of the benchmarks, aligned over draws.
+        """Return loadings of the benchmarks, aligned over draws.
 
         Returns
         -------
@@ -132,19 +121,17 @@ class Posterior(PosteriorData):
         Parameters
         ----------
         family : str, or sequence of str
-            A family of the data, or `bayescale.NEW_FAMILY` for one never seen, whose offsets are drawn from the
-            population (all new models of one call belong to one such family).
+            A family of the data, or `bayescale.NEW_FAMILY`, whose offsets are drawn from the population (all new models
+            of one call belong to one such family).
         flops : float, or sequence of float
             Training compute in FLOP, such as ``4e25``.
         params_b, tokens_t : float, or sequence of float
             Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
             (compute = 6 x parameters x tokens).
         given : mapping of str to float, optional
-            Scores of the new model that are known already, by benchmark: the forecast is conditioned on them.
-            For one model at a time.
+            Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
-            Seed of the residual and observation noise; the default gives the same numbers every time, ``None`` new
-            ones.
+            Seed of the residual and observation noise; ``None`` for new numbers in every call.
 
         Returns
         -------
@@ -154,21 +141,14 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown family or benchmark, or compute that is missing or not plausible.
+            For an unknown family or benchmark, or missing or implausible compute.
 
         Examples
         --------
         >>> import bayescale as bs
-        >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
-        >>> forecast.draws["predicted_score"].dims
-        ('chain', 'draw', 'model', 'benchmark')
-
-        Several models at once, one of them of a family never seen; and one of which a score is known:
-
         >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
         (20, 10)
-        >>> known = posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86})
-        >>> known.given
+        >>> posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86}).given
         {'MMLU': 0.86}
         """
         from bayescale.forecast import make_forecast
@@ -180,40 +160,31 @@ class Posterior(PosteriorData):
     def predictive_check(
         self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int = 0
     ) -> PredictiveCheck:
-        """Posterior predictive check: replicate the observed scores and see where the observed ones lie among them.
+        """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
-        With the ``same`` models, a replication is what the very models of the data would score if measured again. Each
-        score then checks a curve that it helped to fit, and the more so the more capabilities there are for the
-        benchmarks of a model: expect PIT values too central and intervals that hold too much (under the default spec on
-        `base-llms` the 50% intervals hold 82%). What the check finds in spite of that (too scattered, too high or low)
-        is wrong; of noise that is a little too narrow or wide it tells little. With ``new`` models it is what others of
-        the same families and compute would score, their residual capability and testlet effects drawn anew (mixed
-        replication: Gelman, Meng & Stern 1996, Statistica Sinica 6): sharper about the model, and nearer to what
-        forecasts need; families with few models still know their own. Only scores that were not fitted judge
-        forecasts: see ``bayescale backtest``.
+        Scores of the ``same`` models helped to fit their own curves: expect PIT values too central and intervals that
+        cover too much (under the default spec on `base-llms` the 50% intervals cover 82%). ``new`` models of the same
+        families and compute have new residuals and testlet effects, and check more sharply (mixed replication: Gelman,
+        Meng & Stern 1996, Statistica Sinica 6). To check forecasts, use ``bayescale backtest``.
 
         Parameters
         ----------
         models : {"same", "new"}
-        draws : int
-            How many of the posterior's draws are used, evenly spread.
-        random_seed : int
-            Seed of the replications and of the randomised PIT.
+        draws, random_seed : int
+            Number of posterior draws, evenly spread, and seed of the replications and of the randomised PIT.
 
         Returns
         -------
         PredictiveCheck
-            With `summary` (per benchmark) and `plot`.
 
         Raises
         ------
         ForecastError
-            When `models` is neither word, or `draws` not positive.
+            When `models` is neither, or `draws` not positive.
 
         Examples
         --------
-        >>> check = posterior.predictive_check(draws=200)
-        >>> check.summary()[["benchmark", "coverage_50", "coverage_90", "pit"]].shape
+        >>> posterior.predictive_check(draws=200).summary()[["benchmark", "coverage_50", "coverage_90", "pit"]].shape
         (10, 4)
         """
         from bayescale.checks import predictive_check
@@ -222,28 +193,21 @@ class Posterior(PosteriorData):
             return predictive_check(self, models, draws, random_seed)
 
     def to_html(
-        self,
-        backtest: str | Path | None = None,
-        draws: int = REPORT_DRAWS,
-        prob: float = PROB,
-        random_seed: int = 0,
+        self, backtest: str | Path | None = None, draws: int = REPORT_DRAWS, prob: float = PROB, random_seed: int = 0
     ) -> str:
-        """Make one self-contained HTML page to send on: it needs no server, no network and no Python.
+        """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
-        It holds the verdict on convergence, the data, efficiency, capabilities, and a forecast that its reader can
-        change: another family, other compute, known scores. The page computes it from a thinned set of the draws;
-        `bayescale.report.live_forecast` gives the same numbers in Python.
+        The page shows convergence, data, efficiency, capabilities and a forecast whose family, compute and known scores
+        the reader can change. It computes from thinned draws; `bayescale.report.live_forecast` gives the same numbers.
 
         Parameters
         ----------
         backtest : str or pathlib.Path, optional
-            Folder written by ``bayescale backtest``, to be shown as well.
+            Folder written by ``bayescale backtest``, to include.
         draws : int
-            How many of the posterior's draws the page holds at most; fewer where the file would pass 5 MiB.
-        prob : float
-            Probability content of the intervals.
-        random_seed : int
-            Seed of what the page leaves to chance: the same one gives the same page.
+            Maximum number of draws in the page; fewer where the file would exceed 5 MiB.
+        prob, random_seed
+            Probability content of the intervals, and seed of the noise in the page.
 
         Returns
         -------
@@ -254,16 +218,13 @@ class Posterior(PosteriorData):
         ------
         MissingDependencyError
             When Bokeh or Jinja is not installed.
-        ReportError
-            For too few draws, or data of which 50 draws do not fit into 5 MiB.
-        BacktestError
-            When `backtest` is no folder of a backtest.
+        ReportError, BacktestError
+            For too few draws, 50 draws that exceed 5 MiB, or a `backtest` that is not a folder of a backtest.
 
         Examples
         --------
         >>> from pathlib import Path
-        >>> page = posterior.to_html(draws=100)
-        >>> Path("report.html").write_text(page, encoding="utf-8") < 5 * 2**20
+        >>> Path("report.html").write_text(posterior.to_html(draws=100), encoding="utf-8") < 5 * 2**20
         True
         """
         from bayescale.report import make_report
@@ -272,26 +233,23 @@ class Posterior(PosteriorData):
             return make_report(self, backtest, draws, prob, random_seed)
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
-        """How efficiently each family turns training compute into capability, relative to one of them.
+        """Compute the efficiency of families relative to one of them; see `bayescale.Efficiency`.
 
         Parameters
         ----------
         reference : str, optional
             A family of the data; default the one with the most models.
         along : {"capabilities", "benchmarks"}
-            How an offset is compared with what compute does: in the space of capabilities, or in logits of all
-            benchmarks, where directions on which nothing loads count for nothing (see `Efficiency`).
+            Project offsets on the effect of compute in capability space, or in logits of all benchmarks.
 
         Returns
         -------
         Efficiency
-            Draws in decades of compute, overall and per benchmark; `summary`, `probability`, `equivalent_flops`,
-            `plot`.
 
         Raises
         ------
         EfficiencyError
-            For an unknown family, or a spec with other covariates than compute or without family offsets.
+            For an unknown family, or a spec without family offsets or with other covariates than compute.
 
         Examples
         --------
@@ -299,43 +257,41 @@ class Posterior(PosteriorData):
         >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
         (8, 4)
         """
-        from bayescale.analysis.efficiency import efficiency
+        from bayescale.analysis.efficiency import compute_efficiency
 
-        return efficiency(self, reference, along)
+        return compute_efficiency(self, reference, along)
 
     def equivalent_flops(self, reference: str | None = None, of: Of = "typical", along: Along = ALONG) -> xr.DataArray:
-        """Compute with which the reference family gets as far as each model; see `Efficiency.equivalent_flops`.
+        """Return the compute with which the reference family reaches each model's capability.
 
         Parameters
         ----------
-        reference : str, optional
-            A family of the data; default the one with the most models.
+        reference, along
+            As in `efficiency`.
         of : {"typical", "single"}
-            As far as a typical model of the same family and compute, or as this very model.
-        along : {"capabilities", "benchmarks"}
-            See `efficiency`.
+            The capability of a typical model of the same family and compute, or of this model.
 
         Returns
         -------
         xarray.DataArray
-            Dims ``(chain, draw, model)``, FLOP; ``efficiency(reference).summary(by="model")`` is its table.
+            Dims ``(chain, draw, model)``, FLOP; see `Efficiency.equivalent_flops`.
 
         Raises
         ------
         EfficiencyError
-            As `efficiency`; or when `of` is neither word.
+            As `efficiency`; or when `of` is neither.
 
         Examples
         --------
         >>> posterior.equivalent_flops("Llama-2").median(("chain", "draw")).to_series().shape
         (36,)
         """
-        from bayescale.analysis.efficiency import efficiency
+        from bayescale.analysis.efficiency import compute_efficiency
 
-        return efficiency(self, reference, along).equivalent_flops(of)
+        return compute_efficiency(self, reference, along).equivalent_flops(of)
 
     def emergence(self, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
-        """How scores on a benchmark rise with the compute of a family, and where they cross a threshold.
+        """Compute expected scores over a family's compute, and where they cross thresholds; see `bayescale.Emergence`.
 
         Parameters
         ----------
@@ -343,12 +299,11 @@ class Posterior(PosteriorData):
         family : str, optional
             A family of the data; default the one with the most models.
         random_seed : int
-            Seed of what a single model owes to neither family nor compute.
+            Seed of the residual of a single model.
 
         Returns
         -------
         Emergence
-            `expected_scores` over compute, `threshold`, `statement`, `summary`, `plot`.
 
         Raises
         ------
@@ -357,17 +312,17 @@ class Posterior(PosteriorData):
 
         Examples
         --------
-        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
-        'The first Llama-2 model above 50% on GSM8K needs'
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:44]
+        'A typical Llama-2 model passes 50% on GSM8K '
         """
-        from bayescale.analysis.emergence import emergence
+        from bayescale.analysis.emergence import compute_emergence
 
-        return emergence(self, benchmark, family, random_seed)
+        return compute_emergence(self, benchmark, family, random_seed)
 
-    def information(
+    def explained_variance(
         self,
         target: str,
-        given: Sequence[str] | None = None,
+        benchmarks: Sequence[str] | None = None,
         *,
         family: str | None = None,
         flops: float | None = None,
@@ -375,68 +330,59 @@ class Posterior(PosteriorData):
         tokens_t: float | None = None,
         model: str | None = None,
         random_seed: int = 0,
-    ) -> Information:
-        """What share of the variance of a forecast the scores of the model on other benchmarks would resolve.
+    ) -> ExplainedVariance:
+        """Estimate the share of a forecast's variance that scores on other benchmarks would explain.
 
-        By the law of total variance, on average over what the scores may turn out to be; counted is all that the
-        forecast is unsure of, parameters of the posterior as well as the model's own capability (see
-        `bayescale.analysis.explained_variance`).
+        The variance includes uncertainty of the parameters (`bayescale.analysis.explained_variance`).
 
         Parameters
         ----------
         target : str
-            The benchmark that is forecast, as its expected score.
-        given : sequence of str, optional
+            The benchmark whose expected score is forecast.
+        benchmarks : sequence of str, optional
             Benchmarks whose scores would be known; default all others.
-        family : str, optional
-            A family of the data, or `bayescale.NEW_FAMILY`, which is the default.
-        flops, params_b, tokens_t : float, optional
-            As in `forecast`. Default: unknown, drawn from the prior of unknown compute, as of a closed model.
+        family, flops, params_b, tokens_t : optional
+            As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
-            Instead: a model of the data, whose family and compute are taken, its compute from the prior where it is
-            unknown. Its scores are not: the question is what they tell. A family of few models has learned from them.
+            Instead: a model of the data, for its family and compute; its scores are not used.
         random_seed : int
             Seed of the simulated models.
 
         Returns
         -------
-        Information
-            `summary` (shares that each score resolves alone, and that are lost without it), `plot`.
+        ExplainedVariance
+            Shares that each score explains alone, and that are lost without it.
 
         Raises
         ------
-        InformationError
-            For an unknown benchmark or model, the target among the given, or a model beside family or compute.
+        ExplainedVarianceError
+            For an unknown benchmark or model, the target among `benchmarks`, or `model` with family or compute.
         ForecastError
-            For an unknown family, or compute that is not plausible.
+            For an unknown family, or implausible compute.
 
         Examples
         --------
-        >>> information = posterior.information("GSM8K", given=["MMLU", "HumanEval"], family="Llama-3", flops=4e25)
-        >>> information.summary().columns.tolist()
+        >>> posterior.explained_variance("GSM8K", ["MMLU"], family="Llama-3", flops=4e25).summary().columns.tolist()
         ['target', 'benchmark', 'alone', 'lost', 'alone_error', 'lost_error']
         """
-        from bayescale.analysis.explained_variance import information, read_subject
+        from bayescale.analysis.explained_variance import explain_variance, read_subject
 
         figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-        return information(self, target, given, read_subject(self, model, family, figures), random_seed)
+        return explain_variance(self, target, benchmarks, read_subject(self, model, family, figures), random_seed)
 
-    def gain(self, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
-        """What a post-training technique adds to the score of a family's models, over their compute.
+    def uplift(self, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0) -> Uplift:
+        """Compute the uplift of a post-training technique over a family's compute; see `bayescale.Uplift`.
 
         Parameters
         ----------
-        benchmark, over : str
+        benchmark, baseline : str
             Benchmarks of the data: with the technique, and without it.
-        family : str, optional
-            A family of the data; default the one with the most models.
-        random_seed : int
-            Seed of what a single model owes to neither family nor compute.
+        family, random_seed
+            As in `emergence`.
 
         Returns
         -------
-        Gain
-            `expected_gain` over compute, `starts_to_pay`, `summary`, `observed`, `plot`.
+        Uplift
 
         Raises
         ------
@@ -445,13 +391,12 @@ class Posterior(PosteriorData):
 
         Examples
         --------
-        >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")
-        >>> gain.starts_to_pay(0.05)[["gain", "median", "lower", "upper", "ever"]].shape
-        (1, 5)
+        >>> posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct").starts_to_pay(threshold=0.05)["ever"].shape
+        (1,)
         """
-        from bayescale.analysis.uplift import gain
+        from bayescale.analysis.uplift import compute_uplift
 
-        return gain(self, benchmark, over, family, random_seed)
+        return compute_uplift(self, benchmark, baseline, family, random_seed)
 
     def suggest_models(
         self,
@@ -464,107 +409,45 @@ class Posterior(PosteriorData):
         cost: Cost = None,
         random_seed: int = 0,
     ) -> Suggestion:
-        """Choose the few models to evaluate on a new benchmark, so that the scores of others on it are foreseen best.
+        """Choose the few models to evaluate on a new benchmark that minimise the forecast variance of others.
 
-        Chosen is the set that is expected to leave least variance in the scores to be forecast, by what the posterior
-        knows of the models' capabilities and of how benchmarks load on them: Bayesian V-optimal design, greedily and by
-        exchanges (see `bayescale.analysis.optimal_design`). At most 1,000 draws and 200 benchmarks stand for the
-        posterior.
+        Bayesian V-optimal design (`bayescale.analysis.optimal_design`), on at most 1,000 draws and 200 benchmarks.
 
         Parameters
         ----------
         budget : float
             Number of models; with `cost`, the sum of costs.
         target : str, optional
-            A benchmark of the data whose law is to be learned again, as if nothing on it was known but where models
-            stand on its curve. Default: a new benchmark, drawn from the population of benchmarks.
-        candidates : iterable of str, optional
-            Models of the data that could be evaluated. Default: all.
-        families : iterable of str, optional
-            Only candidates of these families.
+            A benchmark of the data, treated as not yet evaluated. Default: a new one, drawn from the population.
+        candidates, families : iterable of str, optional
+            Models of the data that could be evaluated, and their families. Default: all.
         forecast : iterable of str, optional
-            Models of the data whose scores are to be known. Default: those that are no candidates, or all, when
-            all are.
+            Models of the data to forecast. Default: those that are not candidates, or all if all are.
         cost : str or mapping of str to float, optional
-            What evaluating a model costs: a column of the table of models, such as ``"params_b"``, or numbers by model.
-            Default: 1 each.
+            Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
         random_seed : int
-            Seed of the benchmarks that stand for a new one.
+            Seed of the simulated benchmarks.
 
         Returns
         -------
         Suggestion
-            With `table`, `models`, `plot`, and `variance_left` of any other choice.
 
         Raises
         ------
-        ChoosingError
+        DesignError
             For unknown names, a budget that buys no model, or a candidate without a cost.
 
         Examples
         --------
         >>> posterior.suggest_models(3).table.columns.tolist()
         ['order', 'model', 'family', 'params_b', 'flops', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
-        >>> chosen = posterior.suggest_models(30, cost="params_b", families=["Llama-2", "Phi", "Pythia"])
-        >>> bool(chosen.table["cost"].sum() <= 30)
-        True
         """
-        from bayescale.analysis.model_selection import choose_models, read_question
+        from bayescale.analysis.model_selection import choose_models, read_problem
 
-        question = read_question(self.evals, budget, target, candidates, families, forecast, cost)
+        problem = read_problem(self.evals, budget, target, candidates, families, forecast, cost)
         self.verdict.warn_unless_converged("This choice comes")
         with working("Choosing models"):
-            return choose_models(self, question, random_seed)
-
-
-def suggest_models(
-    evals: Evals,
-    budget: float,
-    target: str | None = None,
-    families: Iterable[str] | None = None,
-    *,
-    candidates: Iterable[str] | None = None,
-    forecast: Iterable[str] | None = None,
-    cost: Cost = None,
-    spec: Spec | str = "default",
-    random_seed: int = 0,
-) -> Suggestion:
-    """Fit `spec` to `evals`, and choose the models to evaluate on a benchmark.
-
-    The same as ``bayescale.fit(spec, evals, random_seed=...).suggest_models(budget, ...)``: with a posterior at hand
-    call that, which answers at once.
-
-    Parameters
-    ----------
-    evals : Evals
-        Scores on the benchmarks that are known.
-    budget, target, families, candidates, forecast, cost
-        See `Posterior.suggest_models`.
-    spec : Spec or str
-        A spec, or the name of one that ships.
-    random_seed : int
-        Of the sampler, and of the benchmarks that stand for new ones.
-
-    Returns
-    -------
-    Suggestion
-
-    Raises
-    ------
-    ChoosingError
-        As `Posterior.suggest_models`.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
-    """
-    from bayescale.analysis.model_selection import choose_models, read_question
-    from bayescale.model.spec import load_spec
-
-    question = read_question(evals, budget, target, candidates, families, forecast, cost)
-    posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
-    return choose_models(posterior, question, random_seed)
+            return choose_models(self, problem, random_seed)
 
 
 @wraps(sample.fit)

@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import stats
 
 import bayescale as bs
-from bayescale.analysis.compute_equivalent import compute_slopes, worth_in_decades
+from bayescale.analysis.compute_equivalent import compute_slopes, to_compute_equivalent
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.draws import Draws, read_draws
 
@@ -63,13 +63,13 @@ def design() -> bs.Evals:
 def quantities(draws: Draws) -> dict[str, np.ndarray]:
     """What is ranked, by kind, (S, quantity).
 
-    Efficiency is in decades of compute (``alpha . beta / beta . beta``), slopes in logits a decade, by
-    benchmark; expected scores are those of all models, forecasts those of each family's typical model a decade beyond
+    Efficiency is in log10 FLOP (``alpha . beta / beta . beta``), slopes in logits per factor of ten, by
+    benchmark; expected scores are those of all models, forecasts those of each family's typical model at ten times
     the largest.
     """
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0
     return {
-        "efficiency of families": worth_in_decades(draws, draws.family_offset, "capabilities"),
+        "efficiency of families": to_compute_equivalent(draws, draws.family_offset, "capabilities"),
         "slopes of benchmarks": compute_slopes(draws),
         "expected scores": draws.fitted_scores().reshape((draws.size, -1)),
         "forecasts": draws.family_scores(ahead).reshape((draws.size, -1)),

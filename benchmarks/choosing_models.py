@@ -8,7 +8,7 @@ variants of GSM8K, and, as a check on tasks that nothing was chosen by, the eigh
 on the target or on GSM8K, but "paper, as published", whose components hold GSM8K too.
 
 Two laws are fitted to each choice. `pc_3` is the paper's: a sigmoid with a floor in three principal components of seven
-benchmarks, by least squares. `prior` is the model's, in closed form (`Suggestion.foresee`).
+benchmarks, by least squares. `prior` is the model's, in closed form (`Suggestion.predict`).
 
 The posterior and every error are kept in FOLDER, so that an interrupted run goes on from there.
 """
@@ -98,7 +98,7 @@ def prior_error(chosen: list[str], case: Case, asked: bs.Suggestion, scores: pd.
     """Mean squared error of the model's law on each target; `asked` forecasts the test models of the case."""
     errors = []
     for target in case.targets:
-        found = asked.foresee(scores.loc[chosen, target].to_dict()).set_index("model")["mean"]
+        found = asked.predict(scores.loc[chosen, target].to_dict()).set_index("model")["mean"]
         errors.append(float(np.mean((found[list(case.test)] - scores.loc[list(case.test), target]) ** 2)))
     return errors
 

@@ -168,20 +168,20 @@ def emergence(posterior):
     return plots.plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5)
 
 
-@picture("What a technique adds", chapter="Post-training")
-def gain(techniques):
-    """What chain of thought with self-consistency adds to direct answers on GSM8K, over Llama-2's compute: nothing to
-    small models, and nearly half of all questions to large ones.
+@picture("Uplift of a technique", chapter="Post-training")
+def uplift(techniques):
+    """Uplift of chain of thought with self-consistency over direct answers on GSM8K, over Llama-2's compute: none for
+    small models, and nearly half of all questions for large ones.
     """
-    return plots.plot_gain(techniques.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2"))
+    return plots.plot_uplift(techniques.uplift("GSM8K CoT + SC", baseline="GSM8K direct", family="Llama-2"))
 
 
-@picture("Which scores carry a forecast", chapter="Information")
-def information(posterior):
-    """How much of the variance of a HumanEval forecast each other score would resolve, alone (pale), and beyond all
+@picture("Which scores explain a forecast", chapter="Explained variance")
+def explained_variance(posterior):
+    """Share of the variance of a HumanEval forecast that each other score would explain, alone (pale), and beyond all
     others (dark).
     """
-    return plots.plot_information(posterior.information("HumanEval"))
+    return plots.plot_explained_variance(posterior.explained_variance("HumanEval"))
 
 
 @picture("Loadings", chapter="Capabilities")
@@ -230,7 +230,7 @@ def elpd(comparison):
 
 @picture("One forecast under several specs")
 def forecasts_by_spec(comparison):
-    """What the answer owes to the spec: here intervals move by less than they are wide."""
+    """How far a forecast depends on the spec: here intervals move by less than they are wide."""
     return plots.plot_forecasts_by_spec(comparison)
 
 
@@ -252,7 +252,7 @@ def backtest_task(found):
 
 @picture("Forecasts of several tasks")
 def backtest_forecasts(found):
-    """The emergent tasks of the paper, foreseen from models up to Llama-2 7B."""
+    """The emergent tasks of the paper, forecast from models up to Llama-2 7B."""
     return plots.plot_backtest_forecasts(found)
 
 

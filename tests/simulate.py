@@ -37,8 +37,9 @@ def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
 class Truth:
     """Everything that the simulated world is made of; compute is in decades around `centre`.
 
-    Shapes: ``slope`` (factor,), ``offset`` (family, factor), ``loading`` (benchmark, factor), ``bent`` (family,
-    benchmark), ``capability`` (model, factor), ``testlet`` (model, testlet), ``x`` (model,), the others (benchmark,).
+    Shapes: ``slope`` (factor,), ``offset`` (family, factor), ``loading`` (benchmark, factor),
+    ``family_benchmark`` (family, benchmark), ``capability`` (model, factor), ``testlet`` (model, testlet),
+    ``x`` (model,), the others (benchmark,).
     """
 
     families: list[str]
@@ -48,7 +49,7 @@ class Truth:
     loading: np.ndarray
     difficulty: np.ndarray
     benchmark_slope: np.ndarray
-    bent: np.ndarray
+    family_benchmark: np.ndarray
     testlet_sd: float
     testlet_index: np.ndarray
     floor: np.ndarray
@@ -74,7 +75,7 @@ class Truth:
             - self.difficulty
             + np.outer(x, self.benchmark_slope)
             + shared
-            + self.bent[family]
+            + self.family_benchmark[family]
         )
         return self.floor + (self.ceiling - self.floor) * expit(logit)
 
@@ -117,14 +118,14 @@ def new_models(
         x = np.full((size, 1), np.log10(flops) - np.nanmean(np.log10(evals.models["flops"])))
     if family is None:
         offset = data["family_sd"][:, None] * rng.standard_normal((size, data["slope"].shape[2]))
-        bent = data["family_benchmark_sd"][:, None] * rng.standard_normal((size, benchmarks))
+        family_benchmark = data["family_benchmark_sd"][:, None] * rng.standard_normal((size, benchmarks))
     else:
         row = evals.families.index(family)
-        offset, bent = data["family_offset"][:, row], data["family_benchmark"][:, row]
+        offset, family_benchmark = data["family_offset"][:, row], data["family_benchmark"][:, row]
     capability = x * data["slope"][:, 0] + offset + rng.standard_normal(offset.shape)
     testlet = data["testlet_sd"][:, None] * rng.standard_normal((size, 1))
     logit_of_score = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
-    logit_of_score += x * data["benchmark_slope"][..., 0] + bent
+    logit_of_score += x * data["benchmark_slope"][..., 0] + family_benchmark
     logit_of_score += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
     expected = data["floor"] + (1 - data["floor"]) * rise(logit_of_score, data["curve_shape"])
     return expected, np.exp(data["log_precision"])
@@ -142,7 +143,7 @@ def simulate(
     slope: tuple[float, ...] | None = None,
     offset_sd: float = 0.7,
     benchmark_slope_sd: float = 0.15,
-    bent_sd: float = 0.15,
+    family_benchmark_sd: float = 0.15,
     testlet_sd: float = 0.3,
     missing: float = 0.15,
     unknown_compute: int = 1,
@@ -174,7 +175,7 @@ def simulate(
         loading=_loadings(count, factors, rng),
         difficulty=rng.normal(0.5, 0.8, count),
         benchmark_slope=benchmark_slope_sd * rng.standard_normal(count),
-        bent=bent_sd * rng.standard_normal((families, count)),
+        family_benchmark=family_benchmark_sd * rng.standard_normal((families, count)),
         testlet_sd=testlet_sd,
         testlet_index=group_of,
         floor=np.where(floor > 0, floor, 0.01),
@@ -292,7 +293,7 @@ def posterior_near(
         variables |= {"benchmark_slope": (("benchmark", "covariate"), slopes)}
         variables |= {"benchmark_slope_sd": ((), np.array(0.15))}
     if spec.family_benchmark:
-        variables |= {"family_benchmark": (("family", "benchmark"), truth.bent)}
+        variables |= {"family_benchmark": (("family", "benchmark"), truth.family_benchmark)}
         variables |= {"family_benchmark_sd": ((), np.array(0.15))}
     if spec.testlets and (truth.testlet_index >= 0).any():
         variables |= {"testlet_effect": (("model", "testlet"), truth.testlet)}

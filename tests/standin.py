@@ -71,7 +71,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
         loading=loading,
         difficulty=-level,
         benchmark_slope=np.zeros(len(lines)),
-        bent=0.1 * rng.standard_normal((len(families), len(lines))),
+        family_benchmark=0.1 * rng.standard_normal((len(families), len(lines))),
         testlet_sd=0.3,
         testlet_index=np.array([groups.index(t) if t in groups else -1 for t in table["testlet"]]),
         floor=floor,

@@ -12,7 +12,7 @@ from simulate import Truth, new_models, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.forecast.latent_model import NewModel, log_evidence
+from bayescale.forecast.latent_model import LatentModel, log_evidence
 from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
@@ -104,7 +104,7 @@ def average_likelihood(posterior: Posterior, family: str, flops: float, given: d
     draws, evals = posterior.draws, posterior.evals
     at = np.array([evals.benchmark_names.index(name) for name in given])
     row = -1 if family == NEW_FAMILY else evals.families.index(family)
-    model = NewModel.of(draws, np.log10([flops]) - draws.data.centre, row, at)
+    model = LatentModel.of(draws, np.log10([flops]) - draws.data.centre, row, at)
     density = log_evidence(model, np.array(list(given.values())), np.random.default_rng(0))
     return float(logsumexp(density) - np.log(len(density)))
 

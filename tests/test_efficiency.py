@@ -42,12 +42,12 @@ def test_the_truth_comes_back(efficiency: Efficiency, world_of_two: tuple[Evals,
     truth = world_of_two[1]
     wanted = truth.efficiency - truth.efficiency[1]
     assert np.ptp(wanted) > 0.5
-    np.testing.assert_allclose(efficiency.decades.median(("chain", "draw")), wanted, atol=0.05)
+    np.testing.assert_allclose(efficiency.log10_multiplier.median(("chain", "draw")), wanted, atol=0.05)
     table = efficiency.summary(0.99).set_index("family").loc[truth.families]
-    inside = (table["decades_lower"] <= wanted) & (wanted <= table["decades_upper"])
+    inside = (table["log10_multiplier_lower"] <= wanted) & (wanted <= table["log10_multiplier_upper"])
     assert inside.all()
-    np.testing.assert_allclose(table["multiplier"], 10 ** table["decades"])
-    assert (np.diff(efficiency.summary()["decades"]) <= 0).all()
+    np.testing.assert_allclose(table["multiplier"], 10 ** table["log10_multiplier"])
+    assert (np.diff(efficiency.summary()["log10_multiplier"]) <= 0).all()
 
 
 def test_along_benchmarks_it_is_the_best_multiplier_in_logits(
@@ -57,7 +57,7 @@ def test_along_benchmarks_it_is_the_best_multiplier_in_logits(
     moved = truth.loading @ truth.slope
     wanted = np.array([np.linalg.lstsq(moved[:, None], truth.loading @ a, rcond=None)[0][0] for a in truth.offset])
     wanted -= wanted[1]
-    found = two_factors.efficiency("Family-B", along="benchmarks").decades.median(("chain", "draw"))
+    found = two_factors.efficiency("Family-B", along="benchmarks").log10_multiplier.median(("chain", "draw"))
     np.testing.assert_allclose(found, wanted, atol=0.05)
     assert (
         np.abs(wanted - truth.efficiency + truth.efficiency[1]).max() > 0.1
@@ -66,24 +66,26 @@ def test_along_benchmarks_it_is_the_best_multiplier_in_logits(
         two_factors.efficiency(along="benchmark")  # type: ignore[arg-type]
 
 
-def test_per_benchmark_the_bents_count(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
+def test_per_benchmark_the_own_effects_count(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
     truth = world[1]
     efficiency = posterior.efficiency("Family-C")
     slope = truth.loading @ truth.slope + truth.benchmark_slope
-    wanted = (truth.offset @ truth.loading.T + truth.bent) / slope
+    wanted = (truth.offset @ truth.loading.T + truth.family_benchmark) / slope
     wanted -= wanted[2]
     kept = [name for name in truth.benchmarks if name not in efficiency.no_slope]
     assert len(kept) >= 4
     columns = [truth.benchmarks.index(name) for name in kept]
-    found = efficiency.benchmark_decades.sel(benchmark=kept).median(("chain", "draw"))
+    found = efficiency.benchmark_log10_multiplier.sel(benchmark=kept).median(("chain", "draw"))
     np.testing.assert_allclose(found, wanted[:, columns], atol=0.08)
     np.testing.assert_allclose(efficiency.compute_slopes.mean(("chain", "draw")), slope, atol=0.02)
 
 
 def test_the_reference_is_exactly_at_zero(efficiency: Efficiency) -> None:
-    assert (efficiency.decades.sel(family="Family-B") == 0).all()
+    assert (efficiency.log10_multiplier.sel(family="Family-B") == 0).all()
     assert (efficiency.multipliers.sel(family="Family-B") == 1).all()
-    on_benchmarks = efficiency.benchmark_decades.sel(family="Family-B").drop_sel(benchmark=list(efficiency.no_slope))
+    on_benchmarks = efficiency.benchmark_log10_multiplier.sel(family="Family-B").drop_sel(
+        benchmark=list(efficiency.no_slope)
+    )
     assert (on_benchmarks == 0).all()
     assert efficiency.summary().set_index("family").loc["Family-B", "more_efficient"] == 0.5
 
@@ -94,7 +96,7 @@ def test_the_default_reference_has_the_most_models(posterior: Posterior, world: 
     renamed = evals.models.assign(family=evals.models["family"].replace({"Family-B": "Family-C"}))
     merged = Evals(renamed, evals.benchmarks, evals.scores)
     assert merged.largest_families == ["Family-C", "Family-A", "Family-D"]
-    three = dataclasses.replace(truth, offset=truth.offset[:3], bent=truth.bent[:3])
+    three = dataclasses.replace(truth, offset=truth.offset[:3], family_benchmark=truth.family_benchmark[:3])
     assert posterior_near(merged, three, world_spec()).efficiency().reference == "Family-C"
 
 
@@ -103,20 +105,20 @@ def test_no_rotation_of_the_factors_changes_an_efficiency(two_factors: Posterior
     again = turned(two_factors, random_rotations(two_factors))
     assert not np.allclose(again.draws.slope, two_factors.draws.slope)
     before, after = (p.efficiency("Family-B", along) for p in (two_factors, again))
-    np.testing.assert_allclose(after.decades, before.decades, atol=1e-10)
-    np.testing.assert_allclose(after.benchmark_decades, before.benchmark_decades, atol=1e-7)
+    np.testing.assert_allclose(after.log10_multiplier, before.log10_multiplier, atol=1e-10)
+    np.testing.assert_allclose(after.benchmark_log10_multiplier, before.benchmark_log10_multiplier, atol=1e-7)
     for of in ("typical", "single"):
         np.testing.assert_allclose(after.equivalent_flops(of), before.equivalent_flops(of), rtol=1e-8)
 
 
 @pytest.mark.parametrize("along", ["capabilities", "benchmarks"])
 def test_at_equivalent_compute_the_reference_scores_the_same(two_factors: Posterior, along: Any) -> None:
-    """With offsets along beta and no bents a multiplier of compute is all that families differ by."""
+    """With offsets along beta and no effects of their own a multiplier of compute is all that families differ by."""
     slope = two_factors.idata["posterior"]["slope"].isel(covariate=0).to_numpy()[:, :, None]
     worth = np.array([0.0, 0.4, -0.3, 1.1])[:, None]
     alike = with_values(two_factors, family_offset=worth * slope, family_benchmark=0.0, benchmark_slope=0.0)
     efficiency = alike.efficiency("Family-C", along)
-    np.testing.assert_allclose(efficiency.decades[0, 0], worth[:, 0] + 0.3)
+    np.testing.assert_allclose(efficiency.log10_multiplier[0, 0], worth[:, 0] + 0.3)
     draws, flops = alike.draws, 3e22
     x = np.log10(flops) - draws.data.centre
     mine = draws.family_scores(x)[:, 3]
@@ -124,7 +126,7 @@ def test_at_equivalent_compute_the_reference_scores_the_same(two_factors: Poster
     np.testing.assert_allclose(draws.family_scores(equivalent)[:, 2], mine, atol=1e-10)
     assert np.abs(draws.family_scores(x)[:, 2] - mine).max() > 0.1
     kept = [name for name in two_factors.evals.benchmark_names if name not in efficiency.no_slope]
-    on_benchmarks = efficiency.benchmark_decades.sel(benchmark=kept, family="Family-D")
+    on_benchmarks = efficiency.benchmark_log10_multiplier.sel(benchmark=kept, family="Family-D")
     np.testing.assert_allclose(on_benchmarks, 1.4, atol=1e-6)
 
 
@@ -133,8 +135,8 @@ def test_probabilities_are_shares_of_draws_and_add_up(efficiency: Efficiency) ->
     assert list(table.index) == list(table.columns) == efficiency.families
     np.testing.assert_allclose(table + table.T, 1.0)
     np.testing.assert_allclose(np.diag(table), 0.5)
-    decades = efficiency.decades
-    wanted = float((decades.sel(family="Family-A") > decades.sel(family="Family-D")).mean())
+    log10 = efficiency.log10_multiplier
+    wanted = float((log10.sel(family="Family-A") > log10.sel(family="Family-D")).mean())
     assert efficiency.probability("Family-A", "Family-D") == pytest.approx(wanted)
     assert table.loc["Family-A", "Family-D"] == pytest.approx(wanted)
     # The reference does not matter: it moves all families alike.
@@ -187,27 +189,29 @@ def test_a_benchmark_that_may_not_rise_with_compute_has_no_efficiency(posterior:
     flat = with_values(posterior, loading=loading, benchmark_slope=0.0).efficiency("Family-A")
     assert list(flat.no_slope) == ["bench-2"]
     assert "zero or negative" in flat.no_slope["bench-2"]
-    assert np.isnan(flat.benchmark_decades.sel(benchmark="bench-2")).all()
-    assert np.isfinite(flat.benchmark_decades.drop_sel(benchmark="bench-2")).all()
+    assert np.isnan(flat.benchmark_log10_multiplier.sel(benchmark="bench-2")).all()
+    assert np.isfinite(flat.benchmark_log10_multiplier.drop_sel(benchmark="bench-2")).all()
     table = flat.summary(by="benchmark")
     here = table["benchmark"] == "bench-2"
-    assert table.loc[here, ["decades", "multiplier", "multiplier_upper", "more_efficient"]].isna().all(axis=None)
-    assert table.loc[~here, ["decades", "multiplier", "more_efficient"]].notna().all(axis=None)
+    assert (
+        table.loc[here, ["log10_multiplier", "multiplier", "multiplier_upper", "more_efficient"]].isna().all(axis=None)
+    )
+    assert table.loc[~here, ["log10_multiplier", "multiplier", "more_efficient"]].notna().all(axis=None)
     assert (table.loc[here, "reason"] == flat.no_slope["bench-2"]).all()
     assert (table.loc[~here, "reason"] == "").all()
-    for ask in (flat.decades_on, flat.probabilities):
+    for ask in (flat.log10_multiplier_on, flat.probabilities):
         with pytest.raises(EfficiencyError, match=r"no efficiency of its own.*overall"):
             ask("bench-2")
     assert "No efficiency on bench-2" in repr(flat)
 
 
 def test_names_are_public(efficiency: Efficiency) -> None:
-    assert efficiency.decades.dims == ("chain", "draw", "family")
-    assert efficiency.benchmark_decades.dims == ("chain", "draw", "family", "benchmark")
+    assert efficiency.log10_multiplier.dims == ("chain", "draw", "family")
+    assert efficiency.benchmark_log10_multiplier.dims == ("chain", "draw", "family", "benchmark")
     assert efficiency.compute_slopes.dims == ("chain", "draw", "benchmark")
     overall = (
-        "family models decades decades_lower decades_upper multiplier multiplier_lower multiplier_upper more_efficient "
-        "prob interval"
+        "family models log10_multiplier log10_multiplier_lower log10_multiplier_upper multiplier multiplier_lower "
+        "multiplier_upper more_efficient prob interval"
     )
     assert list(efficiency.summary().columns) == overall.split()
     assert list(efficiency.summary(by="benchmark").columns) == ["benchmark", *overall.split(), "reason"]

@@ -34,7 +34,7 @@ def plugged_in(emergence: Emergence, log10_flops: xr.DataArray, of: str = "typic
     logit = np.sum(place * draws.loading[:, benchmark], axis=1) - draws.difficulty[:, benchmark]
     logit += x * draws.benchmark_slope[:, benchmark, 0] + draws.family_benchmark[:, family, benchmark]
     if of == "single":
-        logit += emergence.draws["luck"].to_numpy().ravel()
+        logit += emergence.draws["residual"].to_numpy().ravel()
     ceiling = draws.data.ceiling[benchmark]
     return expected_score(logit, draws.floor[:, benchmark], ceiling, draws.curve_shape[:, benchmark])
 
@@ -57,17 +57,17 @@ def test_half_way_lies_between_floor_and_ceiling_of_each_draw(emergence: Emergen
 
 
 def test_shapes_other_than_the_sigmoids_are_inverted_too(posterior: Posterior) -> None:
-    bent = with_values(posterior, curve_shape=np.array([0.05, 0.3, 1.0, 0.6, 0.01])).emergence("bench-5", "Family-A")
-    np.testing.assert_allclose(plugged_in(bent, bent.log10_threshold(0.7)), 0.7, atol=1e-8)
+    skewed = with_values(posterior, curve_shape=np.array([0.05, 0.3, 1.0, 0.6, 0.01])).emergence("bench-5", "Family-A")
+    np.testing.assert_allclose(plugged_in(skewed, skewed.log10_threshold(0.7)), 0.7, atol=1e-8)
     sigmoid = posterior.emergence("bench-5", "Family-A")
-    assert float(np.abs(bent.log10_threshold(0.95) - sigmoid.log10_threshold(0.95)).min()) > 0.05
-    np.testing.assert_allclose(bent.log10_threshold(), sigmoid.log10_threshold(), atol=1e-9)
+    assert float(np.abs(skewed.log10_threshold(0.95) - sigmoid.log10_threshold(0.95)).min()) > 0.05
+    np.testing.assert_allclose(skewed.log10_threshold(), sigmoid.log10_threshold(), atol=1e-9)
 
 
 def test_the_truth_comes_back(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
     truth = world[1]
     slope = truth.loading @ truth.slope + truth.benchmark_slope
-    level = truth.loading @ truth.offset[2] - truth.difficulty + truth.bent[2]
+    level = truth.loading @ truth.offset[2] - truth.difficulty + truth.family_benchmark[2]
     wanted = truth.centre - level[0] / slope[0]
     low, middle, high = posterior.emergence("bench-1", "Family-C").quantiles(prob=0.99)
     assert low < 10**wanted < high
@@ -86,16 +86,16 @@ def test_the_curve_is_that_of_the_familys_typical_model(emergence: Emergence) ->
 
 @pytest.mark.parametrize("benchmark", ["bench-1", "bench-4"])  # alone, and one of a testlet
 def test_a_single_model_is_as_uncertain_as_a_forecast(two_factors: Posterior, benchmark: str) -> None:
-    lucky = with_values(two_factors, testlet_sd=2.0)
-    emergence, flops = lucky.emergence(benchmark, "Family-B"), 1e23
-    forecast = lucky.forecast(family="Family-B", flops=flops).draws["expected_score"].sel(benchmark=benchmark)
+    scattered = with_values(two_factors, testlet_sd=2.0)
+    emergence, flops = scattered.emergence(benchmark, "Family-B"), 1e23
+    forecast = scattered.forecast(family="Family-B", flops=flops).draws["expected_score"].sel(benchmark=benchmark)
     wanted = forecast.quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
     found = emergence.expected_scores([flops], of="single").quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
     np.testing.assert_allclose(found, wanted, atol=0.03)
     typical = emergence.expected_scores([flops]).quantile([0.05, 0.95]).to_numpy()
     assert np.ptp(typical) < 0.6 * np.ptp(wanted)
-    other = lucky.emergence(benchmark, "Family-B", random_seed=1)
-    assert not np.allclose(other.draws["luck"], emergence.draws["luck"])
+    other = scattered.emergence(benchmark, "Family-B", random_seed=1)
+    assert not np.allclose(other.draws["residual"], emergence.draws["residual"])
     np.testing.assert_array_equal(other.draws["level"], emergence.draws["level"])
 
 
@@ -141,12 +141,12 @@ def test_the_statement_is_the_summary_in_words(emergence: Emergence) -> None:
     assert (typical["of"], single["of"]) == ("typical", "single")
     assert single["upper"] / single["lower"] > 3 * typical["upper"] / typical["lower"]
     text = emergence.statement(0.6, prob=0.8)
-    assert text.startswith("The first Family-B model above 60% on bench-4 needs ")
+    assert text.startswith("A typical Family-B model passes 60% on bench-4 at ")
     for row in (typical, single):
         said = [say_flops(row[name]) for name in ("median", "lower", "upper")]
         assert f"{said[0]} FLOP" in text or f"{said[0]} (" in text
         assert f"(80%: {said[1]} to {said[2]})" in text
-    assert f"half way up (above {emergence.half_way:.0%})" in emergence.statement()
+    assert f"half way (above {emergence.half_way:.0%})" in emergence.statement()
     assert emergence.statement() in repr(emergence)
 
 

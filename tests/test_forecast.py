@@ -73,16 +73,16 @@ def moments(posterior: Posterior, family: str, flops: float) -> tuple[np.ndarray
     evals = posterior.evals
     x = np.log10(flops) - np.nanmean(np.log10(evals.models["flops"]))
     location = x * data["slope"][:, 0]
-    bent, variance = 0.0, np.square(data["loading"]).sum(-1)
+    effect, variance = 0.0, np.square(data["loading"]).sum(-1)
     in_testlet = (evals.benchmarks["testlet"] != "").to_numpy()
     if family == NEW_FAMILY:
         variance = variance * (1 + data["family_sd"][:, None] ** 2) + data["family_benchmark_sd"][:, None] ** 2
     else:
         location = location + data["family_offset"][:, evals.families.index(family)]
-        bent = data["family_benchmark"][:, evals.families.index(family)]
+        effect = data["family_benchmark"][:, evals.families.index(family)]
     variance = variance + np.where(in_testlet, data["testlet_sd"][:, None] ** 2, 0.0)
     mean = np.einsum("sbk,sk->sb", data["loading"], location) - data["difficulty"]
-    mean = mean + x * data["benchmark_slope"][..., 0] + bent
+    mean = mean + x * data["benchmark_slope"][..., 0] + effect
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     logit = mean + np.sqrt(variance) * nodes[:, None, None]
     scores = data["floor"] + (1 - data["floor"]) * rise(logit, data["curve_shape"])
@@ -385,7 +385,7 @@ def test_given_scores_that_surprise_the_posterior_warn(world: tuple[Evals, Truth
     few = posterior_near(*world, world_spec(), draws=300, spread=0.02, seed=1)
     few = dataclasses.replace(few, verdict=few.verdict.model_copy(update={"converged": True}))
     odd = {"bench-1": 0.26, "bench-2": 0.95, "bench-3": 0.02}
-    with pytest.warns(ForecastWarning, match=r"only \d+ of 1200 draws carry weight.*evals\.add"):
+    with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*evals\.add"):
         forecast = few.forecast(family="Family-A", flops=1e25, given=odd)
     assert forecast.effective_draws < 200
 
@@ -402,12 +402,12 @@ def test_simulated_evals_are_forecast_near_their_truth() -> None:
 
 
 def test_many_models_are_forecast_in_blocks_as_few_are(posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks differ in chance only, whichever processor takes them; a new family is one family in all of them."""
+    """Blocks differ in their noise only, whichever processor takes them; a new family is one family in all of them."""
     flops = np.full(40, 1e24)
 
     def scores(cells: int, workers: int) -> np.ndarray:
-        monkeypatch.setattr("bayescale.forecast.blocks.CELLS", cells)
-        monkeypatch.setattr("bayescale.forecast.blocks.processors", lambda: workers)
+        monkeypatch.setattr("bayescale.forecast.predict.CELLS", cells)
+        monkeypatch.setattr("bayescale.forecast.predict.processors", lambda: workers)
         forecast = posterior.forecast(family=NEW_FAMILY, flops=flops, random_seed=3)
         return forecast.draws["expected_score"].to_numpy().reshape(-1, 40, 5)
 

@@ -57,8 +57,8 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
         "many forecasts": posterior.forecast(family="Family-A", flops=[10**x for x in range(20, 28)]),
         "efficiency": posterior.efficiency(),
         "emergence": posterior.emergence(first),
-        "gain": posterior.gain(first, over=second),
-        "information": posterior.information(first, [second], **one),
+        "uplift": posterior.uplift(first, baseline=second),
+        "explained": posterior.explained_variance(first, [second], **one),
         "suggestion": posterior.suggest_models(2),
         "factors": posterior.factors,
         "check": posterior.predictive_check(draws=50),
@@ -69,7 +69,7 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
 
 NAMES = [
     "evals", "spec", "posterior", "verdict", "forecast", "forecast given", "forecasts", "many forecasts", "efficiency",
-    "emergence", "gain", "information", "suggestion", "factors", "check", "prior", "backtest",
+    "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior", "backtest",
 ]  # fmt: skip
 
 

@@ -58,8 +58,8 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "backtest": found,
         "task": "large/two",
         "suggestion": two_factors.suggest_models(3),
-        "gain": two_factors.gain("bench-1", over="bench-2"),
-        "information": two_factors.information("bench-1"),
+        "uplift": two_factors.uplift("bench-1", baseline="bench-2"),
+        "explained": two_factors.explained_variance("bench-1"),
     }
 
 

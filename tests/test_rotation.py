@@ -188,7 +188,7 @@ def test_pilot_loadings_span_the_subspace_of_the_basis(evals: Evals, factors: in
 def test_the_pilot_lies_near_the_loadings_that_made_the_scores() -> None:
     evals, truth = simulate(
         1, families=6, models=80, factors=2, items=(2000,) * 8, floors=(0.0,) * 8, testlets=("",) * 8,
-        benchmark_slope_sd=0.0, bent_sd=0.0, unknown_compute=0, stated_error=0,
+        benchmark_slope_sd=0.0, family_benchmark_sd=0.0, unknown_compute=0, stated_error=0,
     )  # fmt: skip
     basis = split_space(pilot_loading(Spec(factors=2), evals))[0]
     true_basis = np.linalg.svd(truth.loading, full_matrices=False)[0]

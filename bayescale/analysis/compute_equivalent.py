@@ -1,4 +1,4 @@
-"""Positions in capability space as decades of training compute, on the draws of a posterior."""
+"""Compute equivalents of positions in capability space, in log10 FLOP, on the draws of a posterior."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 Of = Literal["typical", "single"]
 Along = Literal["capabilities", "benchmarks"]
-# Along all of beta, half of whose length lies where hardly any benchmark loads, efficiency is told worse: on
-# `base-llms` (six factors) typical models at equivalent compute differ by 8.7 points of score (rms) instead of 6.5,
-# and intervals are 1.21 decades wide instead of 1.01.
+# Half of the length of beta lies in directions on which hardly any benchmark loads, so projecting on all of beta
+# estimates efficiency less well: on `base-llms` (six factors) typical models at equivalent compute differ by 8.7 points
+# of score (rms) instead of 6.5, and intervals are 1.21 wide in log10 FLOP instead of 1.01.
 ALONG: Along = "benchmarks"
-"""How efficiency is measured unless asked otherwise."""
+"""Default projection of efficiency."""
 
 
 def require_compute(spec: Spec, what: str, error: type[BayescaleError]) -> None:
-    """Refuse, by `error`, a spec that does not predict from training compute alone: `what` is counted in it."""
+    """Raise `error` for a spec that does not predict from training compute alone; `what` names the quantity."""
     if not spec.compute_alone:
         raise error(
             f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: {what} needs a spec whose one "
@@ -30,10 +30,10 @@ def require_compute(spec: Spec, what: str, error: type[BayescaleError]) -> None:
         )
 
 
-def worth_in_decades(draws: Draws, positions: np.ndarray, along: Along = ALONG) -> np.ndarray:
-    """Decades of compute that positions in capability space are worth: ``(p . beta) / (beta . beta)``.
+def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = ALONG) -> np.ndarray:
+    """Return the compute equivalent of positions in capability space, ``(p . beta) / (beta . beta)``, in log10 FLOP.
 
-    Beta is the slope: the way on which compute moves every model. No rotation of the factors changes the result.
+    Beta is the slope, the direction in which compute moves every model. No rotation of the factors changes the result.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def worth_in_decades(draws: Draws, positions: np.ndarray, along: Along = ALONG) 
     Returns
     -------
     ndarray (S, ...)
-        Decades of compute (log10 FLOP).
+        Log10 FLOP.
     """
-    weights, moved = compute_direction(draws, along)
-    return _dot(positions, weights) / _dot(moved, moved).reshape(-1, *[1] * (positions.ndim - 2))
+    weights, effect = compute_direction(draws, along)
+    return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))
 
 
 def compute_direction(draws: Draws, along: Along) -> tuple[np.ndarray, np.ndarray]:
-    """What compute adds to a model in a decade, ``beta`` or ``W beta``, behind the weights (S, factor) that meet it."""
+    """Return the projection weights (S, factor) and the effect of ten times the compute, ``beta`` or ``W beta``."""
     beta = draws.slope[:, 0]
     if along == "capabilities":
         return beta, beta
@@ -70,15 +70,18 @@ def _dot(positions: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 
 def compute_slopes(draws: Draws) -> np.ndarray:
-    """Logits (S, benchmark) that a decade of compute adds to a benchmark's score: ``W_b . beta + d_b``."""
+    """Return the effect of ten times the compute on each benchmark, in logits (S, benchmark): ``W_b . beta + d_b``."""
     return np.einsum("sbk,sk->sb", draws.loading, draws.slope[:, 0]) + draws.benchmark_slope[..., 0]
 
 
 def equivalent_log10_flops(draws: Draws, reference: int, of: Of, along: Along) -> np.ndarray:
-    """Log10 FLOP (S, model) with which the family number `reference` gets as far; see `Efficiency.equivalent_flops`."""
-    families = worth_in_decades(draws, draws.family_offset, along)
+    """Return log10 of the FLOP (S, model) with which the family number `reference` reaches each model's capability.
+
+    See `Efficiency.equivalent_flops`.
+    """
+    families = to_compute_equivalent(draws, draws.family_offset, along)
     if of == "single":
-        own = worth_in_decades(draws, draws.capability, along)
+        own = to_compute_equivalent(draws, draws.capability, along)
     elif of == "typical":
         own = draws.covariate[..., 0] + families[:, draws.data.family_index]
     else:

@@ -1,4 +1,4 @@
-"""The law of a benchmark from a few scores, in closed form: what was foreseen, given what was seen."""
+"""Closed-form conditional distribution of a new benchmark's logits given some observed scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.special import xlog1py, xlogy
 from scipy.stats import norm
 
 from bayescale._intervals import tails
-from bayescale.analysis.predictive_moments import Outlook
+from bayescale.analysis.predictive_moments import PredictiveMoments
 from bayescale.model.curve import expected_score, logit_information, score_slope
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 @dataclass(frozen=True)
-class Law:
-    """Logits of M models on one benchmark: normal, with the moments of an `Outlook`; floor, shape and precision known.
+class ConditionalLogits:
+    """Normal distribution of the logits of M models on one benchmark, with known floor, shape and precision.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Law:
     curve : tuple of float
         Floor, ceiling and shape, see `bayescale.model.curve.expected_score`.
     precision : float
-        Items' worth of information in a score.
+        Effective number of items behind a score.
     """
 
     mean: np.ndarray
@@ -42,35 +42,37 @@ class Law:
     precision: float
 
     @classmethod
-    def ahead(cls, outlook: Outlook, posterior: PosteriorData, benchmark: int | None, chance: float) -> Law:
-        """Before any score: the curve of a benchmark of the data, or the one that priors expect of a new one.
+    def prior(
+        cls, moments: PredictiveMoments, posterior: PosteriorData, benchmark: int | None, chance_level: float
+    ) -> ConditionalLogits:
+        """Return the distribution before any score, on the curve of a benchmark of the data or of an average new one.
 
         Parameters
         ----------
-        outlook : Outlook
+        moments : PredictiveMoments
         posterior : PosteriorData
         benchmark : int, optional
             Number of a benchmark of the data; default a new one.
-        chance : float
-            What a guesser scores on a new benchmark.
+        chance_level : float
+            Expected score of guessing on a new benchmark.
         """
         draws, spec = posterior.draws, posterior.spec
         if benchmark is not None:
             floor, shape = draws.floor[:, benchmark].mean(), draws.curve_shape[:, benchmark].mean()
             precision = np.exp(np.log(draws.precision[:, benchmark]).mean())
             curve = float(floor), float(draws.data.ceiling[benchmark]), float(shape)
-            return cls(outlook.mean, outlook.covariance, curve, float(precision))
-        alpha, beta = spec.floor.shapes(np.array(chance))
-        floor = alpha / (alpha + beta) if spec.floor.learned else chance
+            return cls(moments.mean, moments.covariance, curve, float(precision))
+        alpha, beta = spec.floor.shapes(np.array(chance_level))
+        floor = alpha / (alpha + beta) if spec.floor.learned else chance_level
         shape = spec.priors.curve_shape.draw(20_000, 0).mean() if spec.curve == "richards" else 1.0
         precision = np.exp(spec.priors.log_precision.draw(20_000, 0).mean())
-        return cls(outlook.mean, outlook.covariance, (float(floor), 1.0, float(shape)), float(precision))
+        return cls(moments.mean, moments.covariance, (float(floor), 1.0, float(shape)), float(precision))
 
-    def given(self, rows: np.ndarray, scores: np.ndarray) -> Law:
+    def given(self, rows: np.ndarray, scores: np.ndarray) -> ConditionalLogits:
         """Condition on scores of some of the models.
 
-        Around the mode, which Fisher scoring finds, a score tells of its logit as much as its Fisher information
-        (Laplace's approximation: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, section 3.4).
+        Fisher scoring finds the mode; the curvature there is the Fisher information of the scores (Laplace's
+        approximation: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, section 3.4).
 
         Parameters
         ----------
@@ -100,12 +102,12 @@ class Law:
                 break
         information, _ = self._score(logit, scores)
         across = self.covariance[:, rows]
-        told = across @ np.linalg.solve(prior + np.diag(1 / information), across.T)
+        reduction = across @ np.linalg.solve(prior + np.diag(1 / information), across.T)
         mean = self.mean + across @ inverse @ (logit - before)
-        return Law(mean, self.covariance - told, self.curve, self.precision)
+        return ConditionalLogits(mean, self.covariance - reduction, self.curve, self.precision)
 
     def _score(self, logit: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fisher information about logits, and the derivative of the log-likelihood."""
+        """Return the Fisher information about the logits, and the derivative of the log-likelihood."""
         expected = expected_score(logit, *self.curve)
         slope = np.maximum(score_slope(expected, *self.curve), _LEAST)
         information = np.maximum(logit_information(expected, slope, self.precision), _LEAST)
@@ -117,11 +119,11 @@ class Law:
         return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
 
     def expected_scores(self) -> np.ndarray:
-        """Expected scores (M,), the uncertainty of the logits averaged over."""
+        """Return expected scores (M,), averaged over the uncertainty of the logits."""
         spread = self.mean[:, None] + self.sd[:, None] * _NODES
         return expected_score(spread, *self.curve) @ _WEIGHTS / _WEIGHTS.sum()
 
     def interval(self, prob: float) -> np.ndarray:
-        """Lower end, median and upper end (3, M) of the expected scores; equal-tailed."""
+        """Return lower end, median and upper end (3, M) of the expected scores; equal-tailed."""
         low, high = tails(prob)
         return expected_score(self.mean + norm.ppf([[low], [0.5], [high]]) * self.sd, *self.curve)

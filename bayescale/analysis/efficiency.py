@@ -1,4 +1,4 @@
-"""Efficiency: how far a family gets with its training compute, as decades, multipliers and equivalent FLOPs."""
+"""Efficiency of families: compute multipliers relative to a reference family, and equivalent FLOPs of models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bayescale.analysis.compute_equivalent import (
     compute_slopes,
     equivalent_log10_flops,
     require_compute,
-    worth_in_decades,
+    to_compute_equivalent,
 )
 from bayescale.errors import EfficiencyError, suggest
 
@@ -29,40 +29,41 @@ if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
 
 By = Literal["family", "benchmark", "model"]
-# What is said of the compute of a model, by whether its figure is missing or states an error.
+# Labels of the compute of a model, by whether its figure is missing or states an error.
 KNOWN, STATED, UNKNOWN = "reported", "reported with error", "unknown: posterior of latent compute"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Efficiency:
-    """How many decades of compute each family is worth, relative to a reference family.
+    """Compute efficiency of each family, relative to a reference family.
 
-    A family f with C FLOP gets as far as the reference r with ``C * 10^decades_f``: above 0 it is the more efficient.
+    A family f with C FLOP reaches the capability of the reference r with ``C * multiplier_f``: above 1 it is the more
+    efficient. The multiplier is 10 to the power of the compute equivalent of the family's offset, in log10 FLOP.
 
     Attributes
     ----------
-    decades : xarray.DataArray
-        Dims ``(chain, draw, family)``: ``e_f - e_r`` with ``e_f = (alpha_f . beta) / (beta . beta)``, alpha the offset
-        of a family in capability space and beta the slopes (`along` capabilities), or with the logits that these move,
-        ``e_f = (W alpha_f . W beta) / (W beta . W beta)`` (`along` benchmarks). No rotation of the factors changes
-        either. The coordinate ``models`` counts the family's models in the data.
-    benchmark_decades : xarray.DataArray
-        Dims ``(chain, draw, family, benchmark)``: the same for one benchmark, its response to the family's bents
-        included, ``(W_b . alpha_f + v_fb) / (W_b . beta + d_b)``, less that of the reference. NaN for benchmarks in
-        `no_slope`.
+    log10_multiplier : xarray.DataArray
+        Dims ``(chain, draw, family)``, log10 FLOP: ``e_f - e_r`` with ``e_f = (alpha_f . beta) / (beta . beta)``, alpha
+        the offset of a family in capability space and beta the slopes (`along` capabilities), or in logits of the
+        benchmarks, ``e_f = (W alpha_f . W beta) / (W beta . W beta)`` (`along` benchmarks). No rotation of the factors
+        changes either. The coordinate ``models`` counts the family's models in the data.
+    benchmark_log10_multiplier : xarray.DataArray
+        Dims ``(chain, draw, family, benchmark)``: the same for one benchmark, with its
+        family-by-benchmark effects v, ``(W_b . alpha_f + v_fb) / (W_b . beta + d_b)``, minus that of the reference. NaN
+        for benchmarks in `no_slope`.
     compute_slopes : xarray.DataArray
-        Dims ``(chain, draw, benchmark)``: ``W_b . beta + d_b``, logits per decade of compute.
+        Dims ``(chain, draw, benchmark)``: ``W_b . beta + d_b``, logits per factor of ten of compute.
     reference : str
     along : {"capabilities", "benchmarks"}
     posterior : PosteriorData
 
     Notes
     -----
-    An offset that does not point along beta makes a family better at some benchmarks and worse at others; as efficiency
-    counts its projection. Along capabilities, directions on which hardly any benchmark loads count as much as others,
-    and of these the data say little: where there are nearly as many factors as benchmarks, families look more alike and
-    intervals are wider than they need be. Along benchmarks, the multiplier is the one under which the typical models of
-    both families are nearest in logits of all benchmarks (least squares, bents left out).
+    An offset that does not point along beta makes a family better at some benchmarks and worse at others; efficiency is
+    its projection. Along capabilities, directions on which hardly any benchmark loads count as much as others, and the
+    data say little about these: where there are nearly as many factors as benchmarks, families look more alike and
+    intervals are wider than necessary. Along benchmarks, the multiplier is the one under which the typical models of
+    both families are nearest in logits of all benchmarks (least squares, without family-by-benchmark effects).
 
     Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 3.3) regress principal components of scores on compute,
     family by family; here families share the slopes, and differ by their offsets.
@@ -76,8 +77,8 @@ class Efficiency:
     True
     """
 
-    decades: xr.DataArray
-    benchmark_decades: xr.DataArray
+    log10_multiplier: xr.DataArray
+    benchmark_log10_multiplier: xr.DataArray
     compute_slopes: xr.DataArray
     reference: str
     along: Along
@@ -86,29 +87,29 @@ class Efficiency:
     @property
     def families(self) -> list[str]:
         """Names of the families."""
-        return self.decades["family"].to_numpy().tolist()
+        return self.log10_multiplier["family"].to_numpy().tolist()
 
     @property
     def multipliers(self) -> xr.DataArray:
-        """Compute multipliers ``10^decades``, dims ``(chain, draw, family)``: 2 is as if compute were doubled."""
-        return (10**self.decades).rename("multiplier")
+        """Compute multipliers, dims ``(chain, draw, family)``: 2 is as if compute were doubled."""
+        return (10**self.log10_multiplier).rename("multiplier")
 
     @cached_property
     def no_slope(self) -> dict[str, str]:
         """Benchmarks without an efficiency of their own, with the reason: their slope over compute may be zero.
 
-        A ratio to a slope whose 90% equal-tailed posterior reaches zero has no bounds, and no sign that is known.
+        A ratio to a slope whose 90% equal-tailed interval includes zero has no bounds and no known sign.
         """
         table = summarise(self.compute_slopes).set_index("benchmark")
         low, high = table["lower"], table["upper"]
         return {
-            str(name): f"its response to compute may be zero or negative (logits a decade, {PROB:.0%} {KIND}: "
+            str(name): f"its response to compute may be zero or negative (logits per factor of ten, {PROB:.0%} {KIND}: "
             f"{low[name]:.2g} to {high[name]:.2g})"
             for name in table.index[low <= 0]
         }
 
     def summary(self, prob: float = PROB, by: By = "family") -> pd.DataFrame:
-        """Medians with equal-tailed credible intervals.
+        """Summarise efficiencies by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
@@ -120,9 +121,9 @@ class Efficiency:
         Returns
         -------
         pandas.DataFrame
-            ``"family"``, most efficient first: ``family, models`` (their number in the data), ``decades,
-            decades_lower, decades_upper, multiplier, multiplier_lower, multiplier_upper, more_efficient`` (probability
-            of being more efficient than the reference), ``prob, interval``.
+            ``"family"``, most efficient first: ``family, models`` (their number in the data), ``log10_multiplier,
+            log10_multiplier_lower, log10_multiplier_upper, multiplier, multiplier_lower, multiplier_upper,
+            more_efficient`` (probability of being more efficient than the reference), ``prob, interval``.
             ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the figures
             are NaN, empty where they are not.
             ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
@@ -139,31 +140,35 @@ class Efficiency:
         --------
         >>> efficiency = posterior.efficiency(reference="Llama-2")
         >>> efficiency.summary().columns.tolist()[:5]
-        ['family', 'models', 'decades', 'decades_lower', 'decades_upper']
+        ['family', 'models', 'log10_multiplier', 'log10_multiplier_lower', 'log10_multiplier_upper']
         >>> efficiency.summary(by="model")[["model", "flops", "equivalent_flops"]].shape
         (36, 3)
         """
         if by == "family":
-            return self._family_table(self.decades, prob).sort_values("decades", ascending=False, ignore_index=True)
+            return self._family_table(self.log10_multiplier, prob).sort_values(
+                "log10_multiplier", ascending=False, ignore_index=True
+            )
         if by == "benchmark":
-            table = self._family_table(self.benchmark_decades.transpose("chain", "draw", "benchmark", "family"), prob)
+            table = self._family_table(
+                self.benchmark_log10_multiplier.transpose("chain", "draw", "benchmark", "family"), prob
+            )
             reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
             return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
         if by == "model":
             return self._model_table(prob)
         raise EfficiencyError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
 
-    def _family_table(self, decades: xr.DataArray, prob: float) -> pd.DataFrame:
-        table = summarise(decades.drop_vars("models"), prob).drop(columns="mean")
+    def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
+        table = summarise(log10.drop_vars("models"), prob).drop(columns="mean")
         ends = {
-            "decades": table.pop("median"),
-            "decades_lower": table.pop("lower"),
-            "decades_upper": table.pop("upper"),
+            "log10_multiplier": table.pop("median"),
+            "log10_multiplier_lower": table.pop("lower"),
+            "log10_multiplier_upper": table.pop("upper"),
         }
         table.insert(list(table.columns).index("family") + 1, "models", table["family"].map(_counts(self.posterior)))
         with np.errstate(over="ignore"):
-            ratios = {name.replace("decades", "multiplier"): 10.0**values for name, values in ends.items()}
-        more = _chance_above(decades, 0.0).to_series()
+            ratios = {name.removeprefix("log10_"): 10.0**values for name, values in ends.items()}
+        more = _share_above(log10, 0.0).to_series()
         figures = table.drop(columns=["prob", "interval"]).assign(**ends, **ratios, more_efficient=more.to_numpy())
         return figures.assign(prob=prob, interval=KIND)
 
@@ -176,7 +181,7 @@ class Efficiency:
         return pd.DataFrame({**columns, "prob": prob, "interval": KIND})
 
     def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
-        """Posterior probability that family `a` is more efficient than family `b`, overall or on one benchmark.
+        """Return the posterior probability that family `a` is more efficient than `b`, overall or on one benchmark.
 
         Raises
         ------
@@ -192,11 +197,11 @@ class Efficiency:
         for name in (a, b):
             if name not in self.families:
                 raise EfficiencyError(suggest(name, self.families, "family in the fitted data"))
-        decades = self.decades_on(benchmark)
-        return float(_chance_above(decades.sel(family=a, drop=True), decades.sel(family=b, drop=True)))
+        log10 = self.log10_multiplier_on(benchmark)
+        return float(_share_above(log10.sel(family=a, drop=True), log10.sel(family=b, drop=True)))
 
     def probabilities(self, benchmark: str | None = None) -> pd.DataFrame:
-        """Posterior probability that the family of the row is more efficient than that of the column, for all pairs.
+        """Return the posterior probability that the row's family is more efficient than the column's, for all pairs.
 
         Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5.
 
@@ -207,29 +212,29 @@ class Efficiency:
 
         Examples
         --------
-        >>> chances = posterior.efficiency(reference="Llama-2").probabilities()
-        >>> float(chances.loc["Llama-2", "Llama-2"])
+        >>> table = posterior.efficiency(reference="Llama-2").probabilities()
+        >>> float(table.loc["Llama-2", "Llama-2"])
         0.5
         """
-        values = self.decades_on(benchmark).transpose("chain", "draw", "family").to_numpy()
+        values = self.log10_multiplier_on(benchmark).transpose("chain", "draw", "family").to_numpy()
         values = values.reshape(-1, values.shape[2])
-        chances = np.empty((values.shape[1],) * 2)
+        shares = np.empty((values.shape[1],) * 2)
         for i, mine in enumerate(values.T):
             # One row at a time: all pairs of draws at once would take a gigabyte for a few hundred families.
             above, equal = mine[:, None] > values, mine[:, None] == values
-            chances[i] = above.mean(axis=0) + 0.5 * equal.mean(axis=0)
+            shares[i] = above.mean(axis=0) + 0.5 * equal.mean(axis=0)
         names = pd.Index(self.families, name="family")
-        return pd.DataFrame(chances, index=names, columns=names.rename("than"))
+        return pd.DataFrame(shares, index=names, columns=names.rename("than"))
 
     def equivalent_flops(self, of: Of = "typical") -> xr.DataArray:
-        """Compute with which the reference family gets as far as each model of the data.
+        """Return the compute with which the reference family reaches the capability of each model of the data.
 
         Parameters
         ----------
         of : {"typical", "single"}
-            ``"typical"``: the model's training compute times the multiplier of its family, ``C_m * 10^decades_f``: as
-            far as a typical model of its family and compute. ``"single"``: as far as this very model, with what it owes
-            to neither family nor compute, ``log10 C = (theta_m . beta) / (beta . beta) - e_r`` (centred log10 FLOP;
+            ``"typical"``: the capability of a typical model of the same family and compute: the model's training
+            compute times the multiplier of its family. ``"single"``: the capability of this model, with its own
+            residual, ``log10 C = (theta_m . beta) / (beta . beta) - e_r`` (centred log10 FLOP;
             `along` benchmarks with W before theta and beta). The f-equivalent FLOPs of the paper (section 3.3), which
             are read from a model's own scores, are of this kind.
 
@@ -261,7 +266,7 @@ class Efficiency:
             draws.by_chain(10**log10_flops),
             dims=("chain", "draw", "model"),
             coords={
-                **{dim: self.decades[dim].to_numpy() for dim in ("chain", "draw")},
+                **{dim: self.log10_multiplier[dim].to_numpy() for dim in ("chain", "draw")},
                 "model": models["model"].to_numpy(),
                 "family": ("model", models["family"].to_numpy()),
                 "flops": ("model", models["flops"].to_numpy(float)),
@@ -272,7 +277,7 @@ class Efficiency:
         )
 
     def plot(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the families' multipliers, most efficient first; see `bayescale.plots.plot_efficiency`.
+        """Plot the multipliers of the families, most efficient first; see `bayescale.plots.plot_efficiency`.
 
         Examples
         --------
@@ -282,8 +287,8 @@ class Efficiency:
 
         return plot_efficiency(self, ax=ax, prob=prob)
 
-    def decades_on(self, benchmark: str | None = None) -> xr.DataArray:
-        """Decades on one benchmark, or overall, dims ``(chain, draw, family)``.
+    def log10_multiplier_on(self, benchmark: str | None = None) -> xr.DataArray:
+        """Return the log10 multipliers on one benchmark, or overall, dims ``(chain, draw, family)``.
 
         Raises
         ------
@@ -292,19 +297,19 @@ class Efficiency:
 
         Examples
         --------
-        >>> posterior.efficiency(reference="Llama-2").decades_on("MMLU").dims
+        >>> posterior.efficiency(reference="Llama-2").log10_multiplier_on("MMLU").dims
         ('chain', 'draw', 'family')
         """
         if benchmark is None:
-            return self.decades
-        known = self.benchmark_decades["benchmark"].to_numpy().tolist()
+            return self.log10_multiplier
+        known = self.benchmark_log10_multiplier["benchmark"].to_numpy().tolist()
         if benchmark not in known:
             raise EfficiencyError(suggest(benchmark, known, "benchmark in the fitted data"))
         if benchmark in self.no_slope:
             raise EfficiencyError(
-                f"{benchmark} has no efficiency of its own: {self.no_slope[benchmark]}. Use the overall one."
+                f"{benchmark} has no efficiency of its own: {self.no_slope[benchmark]}. Use the overall efficiency."
             )
-        return self.benchmark_decades.sel(benchmark=benchmark, drop=True)
+        return self.benchmark_log10_multiplier.sel(benchmark=benchmark, drop=True)
 
     def __repr__(self) -> str:
         table = self.summary()
@@ -323,11 +328,11 @@ class Efficiency:
 
     def _repr_html_(self) -> str:
         table = self.summary()
-        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("decades")]))
+        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("log10_multiplier")]))
 
 
-def _chance_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:
-    """Share of draws in which `mine` is the larger, equal ones counting half."""
+def _share_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:
+    """Return the share of draws in which `mine` is the larger; equal draws count half."""
     return ((mine > other) + 0.5 * (mine == other)).mean(("chain", "draw"))
 
 
@@ -335,7 +340,7 @@ def _counts(posterior: PosteriorData) -> pd.Series:
     return posterior.evals.models["family"].value_counts()
 
 
-def efficiency(posterior: PosteriorData, reference: str | None = None, along: Along = ALONG) -> Efficiency:
+def compute_efficiency(posterior: PosteriorData, reference: str | None = None, along: Along = ALONG) -> Efficiency:
     """Compute efficiencies relative to `reference`; `Posterior.efficiency` documents the arguments.
 
     Raises
@@ -358,7 +363,7 @@ def efficiency(posterior: PosteriorData, reference: str | None = None, along: Al
         raise EfficiencyError(suggest(str(reference), families, "family in the fitted data"))
     posterior.verdict.warn_unless_converged("These efficiencies come")
     place = families.index(reference)
-    worth = worth_in_decades(draws, draws.family_offset, along)
+    equivalent = to_compute_equivalent(draws, draws.family_offset, along)
     slopes = compute_slopes(draws)
     advantage = draws.family_offset @ np.swapaxes(draws.loading, 1, 2) + draws.family_benchmark
     coords = {
@@ -379,8 +384,8 @@ def efficiency(posterior: PosteriorData, reference: str | None = None, along: Al
     ratio = np.full_like(advantage, np.nan)
     np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
     return Efficiency(
-        decades=labelled("decades", worth - worth[:, [place]], "family"),
-        benchmark_decades=labelled("decades", ratio, "family", "benchmark"),
+        log10_multiplier=labelled("log10_multiplier", equivalent - equivalent[:, [place]], "family"),
+        benchmark_log10_multiplier=labelled("log10_multiplier", ratio, "family", "benchmark"),
         compute_slopes=slope_draws,
         reference=reference,
         along=along,

@@ -1,4 +1,4 @@
-"""Emergence: where on the way up in compute a family's scores on a benchmark cross a threshold."""
+"""Emergence: the training compute at which a family's expected score on a benchmark crosses a threshold."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Emergence:
     the score rises along the benchmark's curve between its floor and ceiling (Ruan, Maddison & Hashimoto 2024,
     arXiv:2405.10938, section 4.1: what looks like a jump over compute is the steep part of a sigmoid). A *typical*
     model is at its family's location: its residual capability and testlet effects are zero. A *single* model
-    has its own, drawn from their distribution: where a model that is yet to be trained crosses is less certain than
-    where its family does.
+    has its own, drawn from their distribution: the threshold of a model that is yet to be trained is less certain than
+    that of its family.
 
     Attributes
     ----------
     draws : xarray.Dataset
-        Dims ``(chain, draw)``: ``level`` (logit of the typical model at `centre`), ``slope`` (logits per decade of
-        compute), ``luck`` (logits that a single model has above the typical one), ``floor`` and ``shape`` (see
+        Dims ``(chain, draw)``: ``level`` (logit of the typical model at `centre`), ``slope`` (logits per factor of
+        ten of compute), ``residual`` (logits of a single model above the typical one), ``floor`` and ``shape`` (see
         `bayescale.model.curve`).
     benchmark, family : str
     ceiling : float
@@ -73,14 +73,14 @@ class Emergence:
     posterior: PosteriorData
 
     def expected_scores(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
-        """Expected scores of models of the family, of given compute.
+        """Return expected scores of models of the family at the given compute.
 
         Parameters
         ----------
         flops : sequence of float
             Training compute, FLOP.
         of : {"typical", "single"}
-            The typical model, or a single one with luck of its own (the same luck at all compute, in each draw).
+            The typical model, or a single one with its own residual (in each draw the same at all compute).
 
         Returns
         -------
@@ -102,13 +102,13 @@ class Emergence:
         figures = np.atleast_1d(np.asarray(flops, dtype=float))
         if not (figures > 0).all():
             raise EmergenceError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
-        decades = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
-        logit = self._level(of) + self.draws["slope"] * decades
+        log10_flops = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
+        logit = self._level(of) + self.draws["slope"] * log10_flops
         scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
         return scores.transpose("chain", "draw", "flops").rename("expected_score")
 
     def threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
-        """Compute at which the expected score crosses a threshold.
+        """Return the compute at which the expected score crosses a threshold.
 
         Parameters
         ----------
@@ -120,14 +120,14 @@ class Emergence:
         Returns
         -------
         xarray.DataArray
-            Dims ``(chain, draw)``, FLOP: ``inf`` in draws where more compute does not bring the score there (a slope
-            that is not positive), 0 where the guessing floor is no lower than the score. See `log10_threshold` for
+            Dims ``(chain, draw)``, FLOP: ``inf`` in draws where no compute reaches the score (a slope that is not
+            positive), 0 where the guessing floor is not below the score. See `log10_threshold` for
             draws beyond what a floating-point number of FLOP holds.
 
         Raises
         ------
         EmergenceError
-            For a score that is no share, at or above the ceiling, or at or below the floor in half of the draws.
+            For a score outside [0, 1], at or above the ceiling, or at or below the floor in half of the draws.
 
         Examples
         --------
@@ -139,7 +139,7 @@ class Emergence:
             return (10 ** self.log10_threshold(score, of)).rename("flops")
 
     def log10_threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
-        """Log10 of `threshold`, dims ``(chain, draw)``, log10 FLOP.
+        """Return the log10 of `threshold`, dims ``(chain, draw)``, log10 FLOP.
 
         Examples
         --------
@@ -156,7 +156,7 @@ class Emergence:
         return crossing.transpose("chain", "draw").rename("log10_flops")
 
     def never(self, score: Score = None) -> float:
-        """Share of draws in which no amount of compute brings the family to the score: the slope is not positive.
+        """Return the share of draws in which no compute reaches the score: the slope is not positive.
 
         Examples
         --------
@@ -166,19 +166,19 @@ class Emergence:
         return float(np.isposinf(self.log10_threshold(score)).mean())
 
     def summary(self, scores: Sequence[float] = (), prob: float = PROB) -> pd.DataFrame:
-        """Median compute of crossing thresholds, with equal-tailed credible intervals.
+        """Summarise the compute at thresholds by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
         scores : sequence of float
-            Scores, beside half way.
+            Scores, in addition to half way.
         prob : float
             Probability content of the intervals.
 
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, family, score`` (of half way the median), ``threshold`` (``half way`` or ``score``), ``of``
+            ``benchmark, family, score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of``
             (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
             interval``; one row per threshold and kind of model.
 
@@ -216,7 +216,7 @@ class Emergence:
         return pd.DataFrame(rows)
 
     def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
-        """Lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
+        """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
 
         Examples
         --------
@@ -232,10 +232,10 @@ class Emergence:
         return float((self.draws["floor"].median() + self.ceiling) / 2)
 
     def statement(self, score: Score = None, prob: float = PROB) -> str:
-        """One sentence, without a date: how much compute the first model of the family above a score needs.
+        """Describe in one sentence the compute at which models of the family pass a score.
 
-        Of the typical model, and of a single one, which may be lucky or not; the sentence about a model that is yet to
-        be trained is the second.
+        For the typical model, and for any one model with its own residual. For a model that is yet to be trained, use
+        the second.
 
         Raises
         ------
@@ -244,42 +244,42 @@ class Emergence:
 
         Examples
         --------
-        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:48]
-        'The first Llama-2 model above 50% on GSM8K needs'
+        >>> posterior.emergence("GSM8K", "Llama-2").statement(0.5)[:44]
+        'A typical Llama-2 model passes 50% on GSM8K '
         """
         score = self._read(score)
-        where = f"half way up (above {self.half_way:.0%})" if score is None else f"above {100 * score:.3g}%"
+        where = f"half way (above {self.half_way:.0%})" if score is None else f"{100 * score:.3g}%"
         low, middle, high = map(say_flops, self.quantiles(score, "typical", prob))
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
         never = self.never(score)
         doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
         return (
-            f"The first {self.family} model {where} on {self.benchmark} needs {middle} FLOP if typical of its family "
-            f"({prob:.0%}: {low} to {high}); a single one, its own luck included, {single} "
+            f"A typical {self.family} model passes {where} on {self.benchmark} at {middle} FLOP "
+            f"({prob:.0%}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
             f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
         )
 
     def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
-        """Scores on the benchmark, at the compute with which the family gets as far as their models.
+        """Return observed scores on the benchmark, at the compute equivalent of their models.
 
         Parameters
         ----------
         scores : Evals or pandas.DataFrame, optional
-            Scores that were not fitted, with columns ``model, benchmark, score``, of models of the fitted data; those
-            that were fitted, and those on other benchmarks, are left out. Default: the scores that were fitted.
+            Scores that were not fitted, with columns ``model, benchmark, score``, of models of the fitted data; fitted
+            scores and scores on other benchmarks are left out. Default: the scores that were fitted.
         along : {"capabilities", "benchmarks"}
             See `Efficiency`.
 
         Returns
         -------
         pandas.DataFrame
-            ``model, family, score`` and ``equivalent_flops``, the posterior median of what the model's own capability
-            is worth in compute of `family` (``of="single"`` in `Efficiency.equivalent_flops`).
+            ``model, family, score`` and ``equivalent_flops``, the posterior median of the compute with which
+            `family` reaches the model's own capability (``of="single"`` in `Efficiency.equivalent_flops`).
 
         Raises
         ------
         EmergenceError
-            For scores of models that are not in the fitted data, or no column that is needed.
+            For scores of models that are not in the fitted data, or a missing column.
 
         Examples
         --------
@@ -308,7 +308,7 @@ class Emergence:
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
 
     def plot(self, score: Score = None, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
-        """Draw the curve over compute with its bands, the scores on it and the threshold; see `plot_emergence`.
+        """Plot the curve over compute with its bands, the observed scores and the threshold; see `plot_emergence`.
 
         Examples
         --------
@@ -323,8 +323,8 @@ class Emergence:
         if of == "typical":
             return self.draws["level"]
         if of == "single":
-            return self.draws["level"] + self.draws["luck"]
-        raise EmergenceError(suggest(str(of), ("typical", "single"), "model to speak of"))
+            return self.draws["level"] + self.draws["residual"]
+        raise EmergenceError(suggest(str(of), ("typical", "single"), "kind of model"))
 
     def _read(self, score: Score) -> float | None:
         """Check a threshold; None for half way."""
@@ -339,12 +339,12 @@ class Emergence:
         if value >= self.ceiling:
             raise EmergenceError(
                 f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
-                "scores approach and never reach. Ask for a lower one."
+                "scores approach and never reach. Ask for a lower score."
             )
         if value <= float(self.draws["floor"].median()):
             raise EmergenceError(
                 f"score={value:g} is not above the guessing floor of {self.benchmark}, "
-                f"{float(self.draws['floor'].median()):.3g}: any model is above it. Ask for a higher one."
+                f"{float(self.draws['floor'].median()):.3g}: every model is above it. Ask for a higher score."
             )
         return value
 
@@ -358,14 +358,14 @@ class Emergence:
         return as_html(repr(self), self.summary())
 
 
-# Decades beyond which a compute is as good as infinite, and as far as floating point holds FLOP.
+# Log10 FLOP beyond which compute is as good as infinite, and the limit of floating-point numbers of FLOP.
 _FAR = 1e6
 
 
 def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[float, float, float]:
-    """Lower end, median and upper end of draws of log10 compute, some of them infinite, in FLOP."""
+    """Return lower end, median and upper end, in FLOP, of draws of log10 compute, some of them infinite."""
     lower, upper = tails(prob)
-    # Quantiles are interpolated, and infinities would make them NaN: they are finite meanwhile, far out.
+    # Quantiles are interpolated, and infinities would make them NaN: replace them by large finite numbers.
     finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
     with np.errstate(over="ignore"):
         low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
@@ -373,7 +373,7 @@ def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[floa
 
 
 def say_flops(flops: float) -> str:
-    """Compute with two figures, or that it is beyond anything plausible.
+    """Format compute with two digits, or as more than anything plausible.
 
     Examples
     --------
@@ -385,23 +385,25 @@ def say_flops(flops: float) -> str:
     return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"
 
 
-def emergence(posterior: PosteriorData, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
-    """Read the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
+def compute_emergence(
+    posterior: PosteriorData, benchmark: str, family: str | None = None, random_seed: int = 0
+) -> Emergence:
+    """Compute the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
 
     Raises
     ------
     EmergenceError
         For an unknown benchmark or family, or a spec with other covariates than compute.
     """
-    found = family_curve(posterior, benchmark, family, random_seed)
+    curve = family_curve(posterior, benchmark, family, random_seed)
     posterior.verdict.warn_unless_converged("These thresholds come")
-    return found
+    return curve
 
 
 def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, random_seed: int) -> Emergence:
-    """`emergence`, without a word on convergence.
+    """Compute the curve without a warning on convergence.
 
-    Curves of one posterior and seed are of the same single model, on whatever benchmark, and may be subtracted.
+    Curves of one posterior and seed describe the same single model on all benchmarks, and may be subtracted.
     """
     import xarray as xr
 
@@ -427,7 +429,7 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     values = {
         "level": level,
         "slope": compute_slopes(draws)[:, b],
-        "luck": single - level,
+        "residual": single - level,
         "floor": draws.floor[:, b],
         "shape": draws.curve_shape[:, b],
     }

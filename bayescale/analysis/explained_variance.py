@@ -1,11 +1,11 @@
-"""Information: what share of a forecast's variance the scores of a model on other benchmarks would resolve.
+"""Explained variance: the share of a forecast's variance that scores of the model on other benchmarks would resolve.
 
-By the law of total variance the forecast of a score y has variance Var y = E Var(y | s) + Var E(y | s), whatever the
-scores s that would be known; the second term is what they resolve, on average over what they may turn out to be. Models
-are simulated from the posterior, their scores s measured with the noise of their items, and E(y | s) is found by
-regression over the simulated models. So all is counted that a forecast is unsure of: the model's own capability, its
-compute and family where they are unknown, and the parameters, which differ from draw to draw: known scores tell little
-of a benchmark whose loadings nobody knows.
+By the law of total variance, the forecast of a score y has variance Var y = E Var(y | s) + Var E(y | s) for any scores
+s. The second term is the variance that s explains, averaged over the values of s. Models are simulated from the
+posterior, their scores s with the sampling noise of the items, and E(y | s) is estimated by regression over the
+simulated models. So all uncertainty of a forecast counts: the model's own capability, its compute and family where they
+are unknown, and the parameters, which differ between draws. Scores explain little of a benchmark whose loadings are
+uncertain.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import as_html
-from bayescale.errors import InformationError, suggest
-from bayescale.forecast.noise import ModelChance
+from bayescale.errors import ExplainedVarianceError, suggest
+from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
-from bayescale.forecast.query import NEW_FAMILY, Request, read_request
+from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
 from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
 
@@ -39,33 +39,33 @@ DEGREE, OUTER_DEGREE = 3, 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Information:
-    """Shares of the variance of a forecast that scores of the model on other benchmarks would resolve.
+class ExplainedVariance:
+    """Shares of the variance of a forecast that scores of the model on other benchmarks would explain.
 
     Attributes
     ----------
     target : str
-        Benchmark that is forecast: its expected score, without the noise of its own items.
-    given : tuple of str
+        The benchmark whose expected score is forecast, without the sampling noise of its own items.
+    benchmarks : tuple of str
         Benchmarks whose scores would be known.
     model : str
-        Of which model, in words: family and compute.
+        Description of the model: family and compute.
     sd : float
         Standard deviation of the forecast when no score is known.
     together, together_error : float
-        Share of the variance that all given scores resolve together, with its Monte Carlo standard error.
+        Share of the variance that all the scores explain together, with its Monte Carlo standard error.
     table : pandas.DataFrame
         See `summary`.
 
     Examples
     --------
-    >>> information = posterior.information("GSM8K", ["MMLU", "ARC-C"], family="Llama-3", flops=4e25)
-    >>> information.sd_left < information.sd
+    >>> explained = posterior.explained_variance("GSM8K", ["MMLU", "ARC-C"], family="Llama-3", flops=4e25)
+    >>> explained.sd_left < explained.sd
     True
     """
 
     target: str
-    given: tuple[str, ...]
+    benchmarks: tuple[str, ...]
     model: str
     sd: float
     together: float
@@ -74,49 +74,49 @@ class Information:
 
     @property
     def sd_left(self) -> float:
-        """Standard deviation of the forecast with all given scores known, root mean square over what they may be."""
+        """Standard deviation of the forecast once all the scores are known, root mean square over their values."""
         return float(self.sd * np.sqrt(max(1 - self.together, 0.0)))
 
     def summary(self) -> pd.DataFrame:
-        """What each score resolves.
+        """Return the share of variance that each score explains.
 
         Returns
         -------
         pandas.DataFrame
-            ``target, benchmark``; ``alone``: share of the variance that this score resolves where no other is known;
-            ``lost``: share that stays unresolved where, of the given, this one alone is missing; ``alone_error,
-            lost_error``: Monte Carlo standard errors of both. The most telling first. Where scores tell the same, the
-            shares alone add up to more than `together`, and those lost to less.
+            ``target, benchmark``; ``alone``: share of the variance that this score explains where no other is known;
+            ``lost``: share that is lost where, of all the scores, only this one is missing; ``alone_error,
+            lost_error``: Monte Carlo standard errors of both. Largest ``alone`` first. Where scores are redundant, the
+            shares alone add up to more than `together`, and the lost shares to less.
 
         Examples
         --------
-        >>> posterior.information("GSM8K", ["MMLU", "ARC-C"]).summary().shape
+        >>> posterior.explained_variance("GSM8K", ["MMLU", "ARC-C"]).summary().shape
         (2, 6)
         """
         return self.table.copy()
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the shares, alone and lost; see `bayescale.plots.plot_information`.
+        """Plot the shares, alone and lost; see `bayescale.plots.plot_explained_variance`.
 
         Examples
         --------
-        >>> posterior.information("GSM8K", ["MMLU", "ARC-C"]).plot().figure.savefig("information.png")
+        >>> posterior.explained_variance("GSM8K", ["MMLU", "ARC-C"]).plot().figure.savefig("explained.png")
         """
-        from bayescale.plots import plot_information
+        from bayescale.plots import plot_explained_variance
 
-        return plot_information(self, ax=ax)
+        return plot_explained_variance(self, ax=ax)
 
     def __repr__(self) -> str:
-        width = max(map(len, self.given))
+        width = max(map(len, self.benchmarks))
         lines = [
             f"  {row.benchmark:{width}s}  {row.alone:4.0%} alone, {row.lost:4.0%} lost without it"
             for row in self.table.itertuples()
         ]
         head = (
-            f"Information about {self.target} of {self.model}: {len(self.given)} scores together resolve "
+            f"Explained variance of {self.target} for {self.model}: {len(self.benchmarks)} scores together explain "
             f"{self.together:.0%} of the forecast's variance (sd {self.sd:.3f}, then {self.sd_left:.3f})."
         )
-        return "\n".join([head, *lines, "Next: information.summary(), .plot()"])
+        return "\n".join([head, *lines, "Next: explained.summary(), .plot()"])
 
     def _repr_html_(self) -> str:
         return as_html(repr(self), self.summary())
@@ -124,38 +124,37 @@ class Information:
 
 @dataclass(frozen=True)
 class Subject:
-    """The model that is asked about.
+    """The model whose forecast is analysed.
 
     Attributes
     ----------
     label : str
-    request : Request
-    sd : ndarray (base covariate,)
-        Of its covariates before any score; zero where they are known.
-    mean : ndarray (base covariate,)
+    query : ForecastQuery
+    mean, sd : ndarray (base covariate,)
+        Of its covariates before any score; sd zero where they are known.
     """
 
     label: str
-    request: Request
+    query: ForecastQuery
     mean: np.ndarray
     sd: np.ndarray
 
-    def drawn(self, size: int, spec: Spec, rng: np.random.Generator) -> Request:
-        """Its request, with covariates (size, 1, covariate) of their own in each draw where they are unknown."""
+    def drawn(self, size: int, spec: Spec, rng: np.random.Generator) -> ForecastQuery:
+        """Return its query; covariates that are unknown are drawn for each draw, (size, 1, covariate)."""
         if not self.sd.any():
-            return self.request
+            return self.query
         values = self.mean + self.sd * rng.standard_normal((size, 1, len(self.sd)))
-        return replace(self.request, covariates=np.stack(design(values, spec.covariates), axis=-1))
+        return replace(self.query, covariates=np.stack(design(values, spec.covariates), axis=-1))
 
 
 def read_subject(
     posterior: PosteriorData, model: str | None, family: str | None, figures: Mapping[str, float | None]
 ) -> Subject:
-    """Say of which model information is asked; `Posterior.information` documents the arguments.
+    """Parse which model is analysed; `Posterior.explained_variance` documents the arguments.
 
     Raises
     ------
-    InformationError
+    ExplainedVarianceError
         For an unknown model, several, or a model beside family or compute.
     ForecastError
         For an unknown family, or compute that is not plausible.
@@ -164,11 +163,11 @@ def read_subject(
     any_figure = any(value is not None for value in figures.values())
     if model is not None:
         if family is not None or any_figure:
-            raise InformationError(
+            raise ExplainedVarianceError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
         if model not in data.coords["model"]:
-            raise InformationError(suggest(str(model), data.coords["model"], "model in the fitted data"))
+            raise ExplainedVarianceError(suggest(str(model), data.coords["model"], "model in the fitted data"))
         row = data.coords["model"].index(model)
         mean, sd = (part[row] for part in covariate_prior(spec, data))
         place = int(data.family_index[row])
@@ -176,50 +175,55 @@ def read_subject(
     else:
         family = NEW_FAMILY if family is None else family
         if any_figure:
-            request = read_request(spec, data, family, figures)
-            if len(request.labels) != 1:
-                raise InformationError(f"Information is about one model, and {len(request.labels)} were named.")
+            query = read_query(spec, data, family, figures)
+            if len(query.labels) != 1:
+                raise ExplainedVarianceError(
+                    f"Explained variance is about one model, and {len(query.labels)} were given."
+                )
             known = np.zeros(len(data.centre))
-            return Subject(request.labels[0], request, known, known)
+            return Subject(query.labels[0], query, known, known)
         families = data.coords["family"]
         if family != NEW_FAMILY and family not in families:
-            raise InformationError(suggest(str(family), families, "family in the fitted data"))
+            raise ExplainedVarianceError(suggest(str(family), families, "family in the fitted data"))
         place = families.index(family) if family in families else -1
         prior = spec.priors.latent_covariate.parameters
         mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
         label = f"a model of {'a ' if family == NEW_FAMILY else ''}{family}, compute unknown"
     exact = np.stack(design(mean[None], spec.covariates), axis=-1)
-    return Subject(label, Request([label], [family], np.array([place]), exact, {}), mean, sd)
+    return Subject(label, ForecastQuery([label], [family], np.array([place]), exact, {}), mean, sd)
 
 
-def information(
-    posterior: PosteriorData, target: str, given: Sequence[str] | None, subject: Subject, random_seed: int
-) -> Information:
-    """Simulate models and ask what their scores tell; `Posterior.information` documents the arguments.
+def explain_variance(
+    posterior: PosteriorData, target: str, benchmarks: Sequence[str] | None, subject: Subject, random_seed: int
+) -> ExplainedVariance:
+    """Simulate models and compute shares of variance; `Posterior.explained_variance` documents the arguments.
 
     Raises
     ------
-    InformationError
-        For an unknown benchmark, none, or the target among the given.
+    ExplainedVarianceError
+        For an unknown benchmark, no benchmark, or the target among the benchmarks.
     """
     names = posterior.draws.data.coords["benchmark"]
-    given = [given] if isinstance(given, str) else given
-    chosen = [name for name in names if name != target] if given is None else list(dict.fromkeys(given))
+    if benchmarks is None:
+        benchmarks = [name for name in names if name != target]
+    chosen = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
     for name in (target, *chosen):
         if name not in names:
-            raise InformationError(suggest(str(name), names, "benchmark in the fitted data"))
+            raise ExplainedVarianceError(suggest(str(name), names, "benchmark in the fitted data"))
     if target in chosen:
-        raise InformationError(f"{target} is the target and among the given: leave it out of given=.")
+        raise ExplainedVarianceError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:
-        raise InformationError("No benchmark is given: name those whose scores would be known, or leave given= out.")
+        raise ExplainedVarianceError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
     posterior.verdict.warn_unless_converged("These shares come")
     expected, measured = _simulate(posterior, subject, np.random.default_rng(random_seed))
     y = expected[:, names.index(target)]
     if np.ptp(y) == 0:
-        raise InformationError(f"The forecast of {target} is the same in all draws: there is nothing to resolve.")
+        raise ExplainedVarianceError(
+            f"The forecast of {target} is the same in all draws: there is no variance to explain."
+        )
     every = list(range(len(chosen)))
     each, rest = [[i] for i in every], [[j for j in every if j != i] for i in every]
-    shares = resolved_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, every])
+    shares = explained_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, every])
     alone, without, together = np.split(shares, [len(each), 2 * len(each)], axis=1)
     lost = together - without
     table = pd.DataFrame(
@@ -234,20 +238,20 @@ def information(
     )
     table = table.sort_values("alone", ascending=False, ignore_index=True)
     error = float(jackknife_error(together[1:])[0])
-    sd, resolved = float(y.std()), float(together[0, 0])
-    return Information(target, tuple(chosen), subject.label, sd, resolved, error, table)
+    sd, share = float(y.std()), float(together[0, 0])
+    return ExplainedVariance(target, tuple(chosen), subject.label, sd, share, error, table)
 
 
 def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Expected and measured scores, both (simulation, benchmark), of models drawn as forecasts draw them.
+    """Simulate expected and measured scores, both (simulation, benchmark), of models drawn as in forecasts.
 
     Models of one draw are neighbours, so that a block of neighbours is a part of a chain.
     """
     draws = posterior.draws
 
     def one_each() -> np.ndarray:
-        request = subject.drawn(draws.size, posterior.spec, rng)
-        return new_model_scores(draws, request, ModelChance.drawn(draws, len(request.labels), rng))[:, 0]
+        query = subject.drawn(draws.size, posterior.spec, rng)
+        return new_model_scores(draws, query, ModelNoise.drawn(draws, len(query.labels), rng))[:, 0]
 
     expected = np.stack([one_each() for _ in range(-(-SIMULATIONS // draws.size))], axis=1)
     measured = predict_score(expected, draws.precision[:, None], draws.data.items, rng)
@@ -255,11 +259,11 @@ def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generat
     return expected.reshape(shape), measured.reshape(shape)
 
 
-def resolved_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[int]]) -> np.ndarray:
-    """Shares of the variance of y that sets of scores resolve, by regression: ``Var E(y | s) / Var y``.
+def explained_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[int]]) -> np.ndarray:
+    """Estimate the shares of the variance of y that sets of scores explain, by regression: ``Var E(y | s) / Var y``.
 
-    ``E(y | s)`` is taken as a curve of a sum of curves, one of each score: scores add up on the scale of capability,
-    which then becomes y along a curve of its own. Shares are adjusted for the number of terms.
+    ``E(y | s)`` is a polynomial of a sum of polynomials, one per score: scores add up on the scale of capability, which
+    maps to y along a curve. Shares are adjusted for the number of terms.
 
     Parameters
     ----------
@@ -290,7 +294,7 @@ def resolved_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[i
 
 
 def _powers(values: np.ndarray, degree: int) -> np.ndarray:
-    """Powers (simulation, value, power) of standardised columns, each with mean 0 and sd 1; 0 for constants."""
+    """Return powers (simulation, value, power) of standardised columns, each with mean 0 and sd 1; 0 for constants."""
     spread = values.std(axis=0)
     standard = (values - values.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
     powers = standard[..., None] ** np.arange(1, degree + 1)
@@ -300,7 +304,7 @@ def _powers(values: np.ndarray, degree: int) -> np.ndarray:
 
 
 def _share_explained(table: np.ndarray, more_terms: int) -> np.ndarray:
-    """Adjusted R^2 (1 + BLOCKS,) of the last column on the others, the first of which is constant."""
+    """Compute the adjusted R^2 (1 + BLOCKS,) of the last column on the others, the first of which is constant."""
     edges = np.linspace(0, len(table), BLOCKS + 1).astype(int)
     blocks = np.stack([part.T @ part for part in np.split(table, edges[1:-1])])
     moments = blocks.sum(axis=0) - np.concatenate([np.zeros_like(blocks[:1]), blocks])
@@ -311,6 +315,6 @@ def _share_explained(table: np.ndarray, more_terms: int) -> np.ndarray:
 
 
 def jackknife_error(left_out: np.ndarray) -> np.ndarray:
-    """Standard error of estimates from those (block, estimate) with each block left out."""
+    """Compute the jackknife standard error from estimates (block, estimate) with each block left out."""
     count = len(left_out)
     return np.asarray(np.sqrt((count - 1) * left_out.var(axis=0)))

@@ -1,4 +1,4 @@
-"""The factors of a posterior, aligned over draws."""
+"""Factors of a posterior: aligned over draws, summarised, with names suggested by benchmarks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pandas as pd
 
 from bayescale import _arviz
 from bayescale._display import as_html
-from bayescale._intervals import PROB, summarise
-from bayescale.analysis.factor_naming import suggest_names
-from bayescale.analysis.factor_rotation import congruence, rotations
-from bayescale.analysis.scaled_loadings import column_shares, correlations, scaled_loadings
+from bayescale._intervals import PROB, summarise, tails
+from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
 
 TOP = 3
+# A benchmark is named beside the first where it correlates at least this much as strongly with the factor.
+NEARLY = 0.75
+NAMED = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,26 +36,26 @@ class Factors:
     capabilities : xarray.DataArray
         theta, dims ``(chain, draw, model, factor)``, with the coordinate ``family`` along ``model``.
     slopes : xarray.DataArray
-        beta, dims ``(chain, draw, covariate, factor)``: capability per unit (decade) of the covariate.
+        beta, dims ``(chain, draw, covariate, factor)``: capability per unit of the covariate (log10).
     family_offsets : xarray.DataArray or None
         alpha, dims ``(chain, draw, family, factor)``; None where the spec has none.
     correlations : xarray.DataArray
         Dims ``(chain, draw, benchmark, factor)``: between a benchmark's logit and the capability over the observed
-        models, capabilities made uncorrelated first (see `bayescale.analysis.scaled_loadings`). Squares sum to 1 over
+        models, capabilities made uncorrelated first (see `bayescale.analysis.factor_rotation`). Squares sum to 1 over
         factors.
     scaled_loadings : xarray.DataArray
         The same, in logits: its squares sum to the variance over models of a benchmark's logit.
     shares : xarray.DataArray
         Dims ``(chain, draw, factor)``: share of each factor in the variance over models of what capabilities contribute
         to all logits, ``sum_b L_bk^2 / sum_bk L_bk^2`` with L the scaled loadings; sums to 1. It belongs to this
-        orientation: varimax spreads over several factors what all benchmarks have in common. How many dimensions carry
-        the differences between models, in any orientation, `bayescale.analysis.variance.variance_shares` says.
+        orientation: varimax spreads over several factors what all benchmarks have in common. For the
+        number of dimensions in any orientation see `bayescale.analysis.variance.variance_shares`.
     rotation : xarray.DataArray
         R, dims ``(chain, draw, sampled_factor, factor)``, orthogonal: ``theta``, ``alpha``, ``beta`` and ``W`` of each
         draw were multiplied by it.
     free : bool
-        Whether factors were turned freely (to a varimax consensus), or only reordered and reflected because the
-        priors tell them apart (`Spec.rotation_invariant`).
+        Whether factors were rotated freely (to a varimax consensus), or only reordered and reflected because the
+        priors distinguish them (`Spec.rotation_invariant`).
 
     Examples
     --------
@@ -85,7 +86,7 @@ class Factors:
         return self.shares["suggested"].to_numpy().tolist()
 
     def congruence(self) -> pd.Series:
-        """How alike the draws of a factor are: mean over draws of Tucker's congruence with the posterior mean.
+        """Return the mean over draws of Tucker's congruence of each factor with its posterior mean.
 
         Tucker's phi of columns a and b of the scaled loadings is ``a'b / (|a| |b|)``: 1 for the same factor; 0.95 is
         called equal, 0.85 to 0.94 fairly similar (Lorenzo-Seva & ten Berge 2006, Methodology 2:57). Alignment itself
@@ -101,11 +102,11 @@ class Factors:
         return pd.Series(phi.mean(axis=0), self.labels, name="congruence")
 
     def reliability(self) -> pd.Series:
-        """How much of the differences between models on a factor the data tell: 0 to 1.
+        """Return the marginal reliability of each factor over models, from 0 to 1.
 
         Variance over models of the posterior mean capability, over the posterior mean of the variance over models
-        (marginal reliability, Green et al. 1984, Journal of Educational Measurement 21:347). A factor of which the data
-        say nothing has models in another order in every draw, and a reliability of about 0.
+        (Green et al. 1984, Journal of Educational Measurement 21:347). If the data do not
+        inform a factor, its models are in another order in every draw, and its reliability is about 0.
 
         Returns
         -------
@@ -116,7 +117,7 @@ class Factors:
         return (known / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
 
     def rhat(self) -> pd.Series:
-        """Largest rank-normalised split R-hat of a factor's scaled loadings after alignment; 1.01 or less is wanted.
+        """Return the largest rank-normalised split R-hat of each factor's scaled loadings; 1.01 or less is required.
 
         Returns
         -------
@@ -128,7 +129,7 @@ class Factors:
         return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
 
     def summary(self, prob: float = PROB) -> pd.DataFrame:
-        """One row per factor, by share of variance.
+        """Summarise the factors, one row each, by share of variance.
 
         Returns
         -------
@@ -174,13 +175,13 @@ def _top(correlation: pd.Series) -> str:
 
 
 def align(posterior: PosteriorData) -> Factors:
-    """Bring all draws of a posterior to one orientation of the factors, and name them.
+    """Align all draws of a posterior in one orientation of the factors, and suggest names.
 
-    Under rotation-invariant priors draws may be turned against each other. Each is turned by one orthogonal matrix R,
+    Under rotation-invariant priors draws may be rotated against each other. Each is rotated by one orthogonal matrix R,
     applied to capabilities, family offsets, slopes and loadings alike, so that expected scores, forecasts and
     efficiencies stay what they are: generalised Procrustes analysis of the draws, on loadings weighed by how far models
-    differ (`bayescale.analysis.scaled_loadings`), then varimax, with Kaiser's weights, of those axes of the consensus
-    on which the draws agree. Where the priors tell factors apart, R is a signed permutation. Factors are ordered by
+    differ (`bayescale.analysis.factor_rotation`), then varimax, with Kaiser's weights, of those axes of the consensus
+    on which the draws agree. Where the priors distinguish factors, R is a signed permutation. Factors are ordered by
     share of variance, largest first; their correlations with benchmarks sum to a positive number.
 
     Parameters
@@ -239,3 +240,52 @@ def align(posterior: PosteriorData) -> Factors:
         rotation=labelled("rotation", turns, "sampled_factor"),
         free=spec.rotation_invariant,
     )
+
+
+def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, ...]:
+    """Name each factor after the benchmarks that correlate most with it, two at most, "-" before a negative one.
+
+    A factor is unclear if no benchmark has a 90% interval that excludes zero. Names are unique: further benchmarks
+    are added where two factors have the same ones.
+
+    Parameters
+    ----------
+    correlation : ndarray (S, benchmark, factor)
+        Draws of aligned correlations, see `bayescale.analysis.factor_rotation.correlations`.
+    benchmarks : list of str
+
+    Returns
+    -------
+    tuple of str
+        One per factor, such as ``"HumanEval + GSM8K"``.
+
+    Examples
+    --------
+    >>> draws = np.array([[[0.9, 0.1], [0.8, -0.6]]] * 3)
+    >>> suggest_names(draws, ["MMLU", "GSM8K"])
+    ('MMLU + GSM8K', '-GSM8K')
+    """
+    lower, upper = np.quantile(correlation, tails(PROB), axis=0)
+    clear = (lower > 0) | (upper < 0)
+    middle = np.median(correlation, axis=0)
+    names: list[str] = []
+    for k in range(middle.shape[1]):
+        # Benchmarks whose sign is known come first: a name claims nothing that is uncertain.
+        ranked = sorted(range(len(benchmarks)), key=lambda b: (not clear[b, k], -abs(middle[b, k])))
+        near = [b for b in ranked[:NAMED] if abs(middle[b, k]) >= NEARLY * abs(middle[ranked[0], k])]
+        if clear[:, k].any():
+            near = [b for b in near if clear[b, k]]
+        names.append(_unique(near, ranked, middle[:, k], benchmarks, bool(clear[:, k].any()), names))
+    return tuple(names)
+
+
+def _unique(
+    near: list[int], ranked: list[int], middle: np.ndarray, benchmarks: list[str], clear: bool, taken: list[str]
+) -> str:
+    rest = [b for b in ranked if b not in near]
+    for count in range(len(rest) + 1):
+        named = [("-" if middle[b] < 0 else "") + benchmarks[b] for b in near + rest[:count]]
+        name = " + ".join(named) if clear else f"unclear ({' + '.join(named)})"
+        if name not in taken:
+            return name
+    return f"{name}, {len(taken) + 1}"

@@ -1,4 +1,4 @@
-"""Bayesian experimental design: the models whose scores leave least variance in the forecasts of others."""
+"""Bayesian V-optimal design: choose models that minimise the predictive variance of the target models."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.analysis.predictive_moments import Outlook
+from bayescale.analysis.predictive_moments import PredictiveMoments
 
-# Exchanges that gain less than this share more are rounding.
-_LEAST_GAIN = 1e-9
+# Exchanges whose relative improvement is less than this are rounding.
+_LEAST_IMPROVEMENT = 1e-9
 _PASSES = 20
 
 
 @dataclass(frozen=True)
 class Design:
-    """Candidates, the models whose scores are to be known, and what evaluating some of the first tells of the second.
+    """A V-optimal design problem: choose candidates to minimise the mean predictive variance of the target models.
 
-    With the scores of the models A known, the logits of the others have the covariance
-    ``C - C_A (C_AA + N_A)^-1 C_A'`` (C and noise N as in `Outlook`, N one of S); the criterion is the variance of the
-    expected scores, ``slope^2`` times that of the logits, averaged over the models to forecast and the S benchmarks:
-    V-optimality, with what is believed before instead of least squares (Chaloner & Verdinelli 1995, Statistical Science
-    10, section 2.2).
+    With the scores of the models A observed, the logits of the others have the covariance
+    ``C - C_A (C_AA + N_A)^-1 C_A'`` (C and noise N as in `PredictiveMoments`, N one of S). The
+    criterion is the variance of the expected scores, ``slope^2`` times that of the logits, averaged over the target
+    models and the S benchmarks: Bayesian V-optimality (Chaloner & Verdinelli 1995, Statistical Science 10, section
+    2.2).
 
     Attributes
     ----------
-    outlook : Outlook
-        Of M models, the candidates first and those that are only to be forecast last.
+    moments : PredictiveMoments
+        Of M models, the candidates first and those that are only targets last.
     candidates : int
-        How many candidates there are.
+        Number of candidates.
     first : int
-        From which of the M models on scores are to be known.
+        Number of the first target among the M models.
     """
 
-    outlook: Outlook
+    moments: PredictiveMoments
     candidates: int
     first: int
 
     def variance(self, chosen: list[int]) -> float:
-        """Expected variance of a score to be forecast, once the candidates with these numbers are evaluated."""
-        covariance, noise = self.outlook.covariance, self.outlook.noise[:, chosen]
+        """Return the mean predictive variance of the targets once the candidates with these numbers are evaluated."""
+        covariance, noise = self.moments.covariance, self.moments.noise[:, chosen]
         across = covariance[chosen, self.first :]
         known = covariance[np.ix_(chosen, chosen)] + noise[:, :, None] * np.eye(len(chosen))
-        told = np.linalg.solve(np.linalg.cholesky(known), across)
-        left = np.diag(covariance)[self.first :] - np.sum(told**2, axis=1)
+        explained = np.linalg.solve(np.linalg.cholesky(known), across)
+        left = np.diag(covariance)[self.first :] - np.sum(explained**2, axis=1)
         return float(np.mean(self.weight * left))
 
     def choose(self, costs: np.ndarray, budget: float) -> list[int]:
-        """Numbers of the candidates to evaluate, those that tell most first.
+        """Return the numbers of the candidates to evaluate, most informative first.
 
-        Greedily the candidate that takes away most variance is added, as long as the budget lasts (where costs differ,
-        once by variance and once by variance per cost, and the better set is kept: Leskovec et al. 2007, KDD, section
-        3.2); then single candidates are exchanged for others as long as that takes away more (Fedorov 1972).
+        Greedily add the candidate that reduces the variance most, as long as the budget lasts (where costs differ, once
+        by variance and once by variance per cost, and keep the better set: Leskovec et al. 2007, KDD, section 3.2);
+        then exchange single candidates as long as that reduces the variance further (Fedorov 1972).
 
         Parameters
         ----------
@@ -68,23 +68,23 @@ class Design:
         return self._fill(_Evaluated(self), only, len(best), np.ones_like(costs)).chosen
 
     def _fill(self, state: _Evaluated, costs: np.ndarray, budget: float, per: np.ndarray) -> _Evaluated:
-        """Add what gains most per unit of `per`, as long as the budget lasts."""
+        """Add the candidate with the largest reduction per unit of `per`, as long as the budget lasts."""
         while True:
-            gains = np.where(_affordable(state, costs, budget), state.gains() / per, -np.inf)
-            best = int(gains.argmax())
-            if not np.isfinite(gains[best]):
+            reductions = np.where(_affordable(state, costs, budget), state.reductions() / per, -np.inf)
+            best = int(reductions.argmax())
+            if not np.isfinite(reductions[best]):
                 return state
             state.add(best)
 
     def _exchange(self, state: _Evaluated, costs: np.ndarray, budget: float) -> _Evaluated:
-        """Exchange one at a time, and spend what becomes free, until nothing gains any more."""
+        """Exchange candidates one at a time, and spend the freed budget, until no exchange improves the design."""
         for _ in range(_PASSES):
             moved = False
             for old in list(state.chosen):
                 state.remove(old)
-                gains = np.where(_affordable(state, costs, budget), state.gains(), -np.inf)
-                new = int(gains.argmax())
-                if gains[new] <= gains[old] * (1 + _LEAST_GAIN):
+                reductions = np.where(_affordable(state, costs, budget), state.reductions(), -np.inf)
+                new = int(reductions.argmax())
+                if reductions[new] <= reductions[old] * (1 + _LEAST_IMPROVEMENT):
                     new = old
                 moved |= new != old
                 state.add(new)
@@ -96,8 +96,8 @@ class Design:
 
     @property
     def weight(self) -> np.ndarray:
-        """Squared slopes (S, models to forecast)."""
-        return self.outlook.slope[:, self.first :] ** 2
+        """Squared slopes (S, targets)."""
+        return self.moments.slope[:, self.first :] ** 2
 
 
 def _affordable(state: _Evaluated, costs: np.ndarray, budget: float) -> np.ndarray:
@@ -107,28 +107,28 @@ def _affordable(state: _Evaluated, costs: np.ndarray, budget: float) -> np.ndarr
 
 
 class _Evaluated:
-    """Covariances of all M models with the candidates (S, M, candidate), while candidates come and go."""
+    """Covariances of all M models with the candidates (S, M, candidate), given the candidates chosen so far."""
 
     def __init__(self, design: Design) -> None:
-        noise = design.outlook.noise[:, : design.candidates]
-        start = design.outlook.covariance[:, : design.candidates]
+        noise = design.moments.noise[:, : design.candidates]
+        start = design.moments.covariance[:, : design.candidates]
         self.covariance = np.broadcast_to(start, (len(noise), *start.shape)).copy()
         self.noise, self.weight, self.first = noise, design.weight, design.first
         self.chosen: list[int] = []
 
-    def gains(self) -> np.ndarray:
-        """Variance (candidate,) that each candidate would take away, summed over the scores to be forecast."""
+    def reductions(self) -> np.ndarray:
+        """Return the reduction in variance (candidate,) by each candidate, summed over the targets."""
         each = zip(self.weight, self.covariance, strict=True)
-        told = [weight @ np.square(covariance[self.first :]) for weight, covariance in each]
+        explained = [weight @ np.square(covariance[self.first :]) for weight, covariance in each]
         own = np.diagonal(self.covariance[:, : self.noise.shape[1]], axis1=1, axis2=2)
-        return np.mean(told / (own + self.noise), axis=0)
+        return np.mean(explained / (own + self.noise), axis=0)
 
     def add(self, candidate: int) -> None:
         self.chosen.append(candidate)
         self._condition(candidate, self.noise[:, candidate])
 
     def remove(self, candidate: int) -> None:
-        """Forget a score: condition on one more, of the same noise with a minus sign."""
+        """Remove a score: condition on one more, of the same noise with a minus sign."""
         self.chosen.remove(candidate)
         self._condition(candidate, -self.noise[:, candidate])
 

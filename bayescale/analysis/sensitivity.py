@@ -1,9 +1,9 @@
-"""Does the answer depend on the priors? Power-scaling sensitivity, which needs no refit.
+"""Power-scaling sensitivity of quantities to priors and likelihood, without refitting.
 
 Each prior, or the likelihood, is raised to a power near one by importance weights; how fast the distribution of a
 quantity then moves is its sensitivity (Kallioinen, Paananen, Burkner & Vehtari 2024, Statistics and Computing 34:57).
-Scaled are the priors that a spec names. What is pooled under them (loadings, offsets) is part of the model: it answers
-to the data through them, and scaling it with them would say little of the choice made.
+Only the priors that a spec names are scaled. Parameters pooled under them (loadings, offsets) are part of the model:
+scaling their distributions too would say little about the choice of the priors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ THRESHOLD = 0.05
 
 
 def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> pd.DataFrame:
-    """How strongly named quantities answer to each prior and to the data.
+    """Compute the sensitivity of named quantities to each prior and to the data.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
 
 
 def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
-    """Log density (chain * draw,) of the draws under each prior that the spec uses, by name of the prior.
+    """Compute the log density (chain * draw,) of the draws under each prior that the spec uses, by name of the prior.
 
-    Unknown compute is no choice of the spec's in this sense, and left out; so are floors, whose prior is `Spec.floor`.
+    The priors of unknown compute and of floors (`Spec.floor`) are left out.
     """
     import pymc as pm
 
@@ -95,7 +95,7 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
 
 
 def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
-    """Log-likelihood (S,) of all scores together, up to a constant."""
+    """Compute the log-likelihood (S,) of all scores together, up to a constant."""
     draws = posterior.draws
     row, column = np.nonzero(draws.data.cells["observed"])
     score = draws.data.cells["observed_score"][row, column]
@@ -105,7 +105,7 @@ def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
 
 
 def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
-    """Each scalar (chain, draw), labelled by its quantity and its place in it."""
+    """Split quantities into scalars (chain, draw), labelled by quantity and coordinates."""
     sizes = posterior.idata["posterior"].sizes
     named: dict[str, np.ndarray] = {}
     for name, array in quantities.items():

@@ -1,4 +1,4 @@
-"""Gain: what a post-training technique adds to a score, over the compute of a family's models."""
+"""Uplift: the difference that a post-training technique makes to a score, over the compute of a family."""
 
 from __future__ import annotations
 
@@ -22,75 +22,75 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
 
-# Beyond the compute of the data a gain is looked for this far: below it curves lie on their floors, above it nobody
-# has trained.
-DECADES_BELOW, DECADES_ABOVE = 1.0, 2.0
-# Starts are interpolated between points; closer ones move none by more than a hundredth of a decade.
-POINTS_PER_DECADE = 20
-PAYS = 0.05
+# Search range beyond the compute of the data, in log10 FLOP: below it curves lie on their floors, above it nobody has
+# trained.
+LOG10_BELOW, LOG10_ABOVE = 1.0, 2.0
+# Grid points per factor of ten, interpolated between: a finer grid moves no start by more than 0.01 in log10 FLOP.
+POINTS_PER_LOG10 = 20
+THRESHOLD = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Gain:
-    """Expected score with an intervention less that without it, of one family, over training compute.
+class Uplift:
+    """Expected score with an intervention minus the baseline, of one family, over training compute.
 
     Both are benchmarks of the data, such as GSM8K with a chain of thought and with a direct answer (Ruan, Maddison &
-    Hashimoto 2024, arXiv:2405.10938, section 4.3), and both curves are of the same models draw by draw: what a family
-    or a model owes to its capability moves both. A gain need not grow with compute: where the score without
-    the intervention catches up, it shrinks.
+    Hashimoto 2024, arXiv:2405.10938, section 4.3), and both curves describe the same models in each draw: family
+    offsets and residuals move both. Uplift need not grow with compute: it shrinks where the baseline catches up.
 
     Attributes
     ----------
-    intervention, baseline : Emergence
-        The two curves over compute, of one family and of the same single models.
+    curve, baseline_curve : Emergence
+        The curves over compute with and without the intervention, of one family and the same single models.
 
     Examples
     --------
-    >>> gain = posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family="Llama-2")
-    >>> gain.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
+    >>> uplift = posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct", family="Llama-2")
+    >>> uplift.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
     (3, 5)
 
     Many at once are one table:
 
     >>> import pandas as pd
-    >>> gains = [posterior.gain("GSM8K CoT + SC", over="GSM8K direct", family=f) for f in ("Llama-2", "Qwen1.5")]
-    >>> pd.concat([gain.summary([1e24]) for gain in gains])["family"].tolist()
+    >>> pair = ("GSM8K CoT + SC", "GSM8K direct")
+    >>> tables = [posterior.uplift(*pair, family=name).summary([1e24]) for name in ("Llama-2", "Qwen1.5")]
+    >>> pd.concat(tables)["family"].tolist()
     ['Llama-2', 'Qwen1.5']
     """
 
-    intervention: Emergence
-    baseline: Emergence
+    curve: Emergence
+    baseline_curve: Emergence
 
     @property
     def benchmark(self) -> str:
         """Name of the benchmark with the intervention."""
-        return self.intervention.benchmark
+        return self.curve.benchmark
 
     @property
-    def over(self) -> str:
+    def baseline(self) -> str:
         """Name of the benchmark without it."""
-        return self.baseline.benchmark
+        return self.baseline_curve.benchmark
 
     @property
     def family(self) -> str:
         """Name of the family."""
-        return self.baseline.family
+        return self.baseline_curve.family
 
     @property
     def flops_range(self) -> tuple[float, float]:
-        """Compute between which gains are looked for, FLOP: that of the data, a decade below and two above."""
-        flops = self.baseline.posterior.evals.models["flops"]
-        return float(flops.min()) / 10**DECADES_BELOW, float(flops.max()) * 10**DECADES_ABOVE
+        """Search range of compute in FLOP: from a tenth of the least compute in the data to 100 times the most."""
+        flops = self.baseline_curve.posterior.evals.models["flops"]
+        return float(flops.min()) / 10**LOG10_BELOW, float(flops.max()) * 10**LOG10_ABOVE
 
-    def expected_gain(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
-        """Expected score with the intervention less that without it.
+    def expected_uplift(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
+        """Return the expected score with the intervention minus that of the baseline.
 
         Parameters
         ----------
         flops : sequence of float
             Training compute, FLOP.
         of : {"typical", "single"}
-            The typical model of the family, or a single one with luck of its own (the same in both scores).
+            The typical model of the family, or a single one with its own residual (the same in both scores).
 
         Returns
         -------
@@ -104,21 +104,21 @@ class Gain:
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").expected_gain([1e23, 1e24]).dims
+        >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").expected_uplift([1e23, 1e24]).dims
         ('chain', 'draw', 'flops')
         """
-        difference = self.intervention.expected_scores(flops, of) - self.baseline.expected_scores(flops, of)
-        return difference.rename("expected_gain")
+        difference = self.curve.expected_scores(flops, of) - self.baseline_curve.expected_scores(flops, of)
+        return difference.rename("expected_uplift")
 
     def summary(
         self, flops: Sequence[float] | np.ndarray | None = None, of: Of = "typical", prob: float = PROB
     ) -> pd.DataFrame:
-        """Median gains with equal-tailed credible intervals.
+        """Summarise uplift by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
         flops : sequence of float, optional
-            Training compute, FLOP; default one point a decade over the compute of the data.
+            Training compute, FLOP; default the powers of ten over the compute of the data.
         of : {"typical", "single"}
         prob : float
             Probability content of the intervals.
@@ -126,23 +126,23 @@ class Gain:
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, over, family, of, flops, mean, median, lower, upper, positive`` (probability that there is a
-            gain at all), ``prob, interval``; one row per compute.
+            ``benchmark, baseline, family, of, flops, mean, median, lower, upper, positive`` (probability that the
+            uplift is positive), ``prob, interval``; one row per compute.
 
         Raises
         ------
         EmergenceError
-            As `expected_gain`.
+            As `expected_uplift`.
         ForecastError
             When `prob` is not between 0 and 1.
 
         Examples
         --------
-        >>> table = posterior.gain("GSM8K CoT + SC", over="GSM8K direct").summary([1e23, 1e24])
+        >>> table = posterior.uplift("GSM8K CoT + SC", "GSM8K direct").summary([1e23, 1e24])
         >>> bool(table["positive"].between(0, 1).all())
         True
         """
-        draws = self.expected_gain(self._decades() if flops is None else flops, of)
+        draws = self.expected_uplift(self._powers_of_ten() if flops is None else flops, of)
         table = summarise(draws, prob).assign(
             **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
@@ -150,15 +150,15 @@ class Gain:
         return table[[*self._names(of), "flops", *figures]]
 
     def starts_to_pay(
-        self, gain: float | Sequence[float] = PAYS, of: Of = "typical", prob: float = PROB
+        self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", prob: float = PROB
     ) -> pd.DataFrame:
-        """Compute from which the gain exceeds an amount, and the probability that it does so at all.
+        """Return the compute from which the uplift exceeds a threshold, and the probability that it does so at all.
 
         Parameters
         ----------
-        gain : float or sequence of float
-            Differences of scores; default five points. For 0 the answer hangs on which guessing floor is the lower,
-            where the two may hardly differ.
+        threshold : float or sequence of float
+            Differences of scores; default five points. For 0 the result depends on which guessing floor is lower, and
+            the two may hardly differ.
         of : {"typical", "single"}
         prob : float
             Probability content of the intervals.
@@ -166,32 +166,32 @@ class Gain:
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, over, family, of, gain, median, lower, upper`` (FLOP; ``inf`` where that share of draws never
-            gets there, 0 where it is there from the start), ``ever`` (probability that the gain exceeds the amount
-            anywhere in `flops_range`), ``from_start`` (probability that it does so from the lower end on),
-            ``flops_low, flops_high`` (the range), ``prob, interval``; one row per amount.
+            ``benchmark, baseline, family, of, threshold, median, lower, upper`` (FLOP; ``inf`` where that share of
+            draws never exceeds it, 0 where they exceed it from the start), ``ever`` (probability that the uplift
+            exceeds the threshold anywhere in `flops_range`), ``from_start`` (probability that it does so from the lower
+            end on), ``flops_low, flops_high`` (the range), ``prob, interval``; one row per threshold.
 
         Raises
         ------
         EmergenceError
-            For an amount that is no difference of scores, or when `of` is neither word.
+            For a threshold that is no difference of scores, or when `of` is neither word.
         ForecastError
             When `prob` is not between 0 and 1.
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").starts_to_pay([0.05, 0.1])["gain"].tolist()
+        >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").starts_to_pay([0.05, 0.1])["threshold"].tolist()
         [0.05, 0.1]
         """
         low, high = self.flops_range
         rows = []
-        for amount in np.atleast_1d(np.asarray(gain, dtype=object)):
+        for amount in np.atleast_1d(np.asarray(threshold, dtype=object)):
             start = self.log10_start(amount, of)
             ends = dict(zip(("lower", "median", "upper"), flops_quantiles(start, prob), strict=True))
             rows.append(
                 {
                     **self._names(of),
-                    "gain": float(amount),
+                    "threshold": float(amount),
                     **{name: ends[name] for name in ("median", "lower", "upper")},
                     "ever": float((start < np.inf).mean()),
                     "from_start": float((start == -np.inf).mean()),
@@ -203,19 +203,19 @@ class Gain:
             )
         return pd.DataFrame(rows)
 
-    def log10_start(self, gain: float = PAYS, of: Of = "typical") -> xr.DataArray:
-        """Where the stretch of compute begins on which the gain exceeds an amount; of several, that of the greatest.
+    def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
+        """Return the start of the range of compute in which the uplift exceeds a threshold, around its maximum.
 
         Parameters
         ----------
-        gain : float
+        threshold : float
         of : {"typical", "single"}
 
         Returns
         -------
         xarray.DataArray
-            Dims ``(chain, draw)``, log10 FLOP: ``-inf`` in draws where the stretch begins below `flops_range`, ``inf``
-            where nowhere in it the gain exceeds the amount.
+            Dims ``(chain, draw)``, log10 FLOP: ``-inf`` in draws where the range begins below `flops_range`, ``inf``
+            where the uplift exceeds the threshold nowhere in it.
 
         Raises
         ------
@@ -224,15 +224,15 @@ class Gain:
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").log10_start(0.05).dims
+        >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").log10_start(0.05).dims
         ('chain', 'draw')
         """
-        amount = _read(gain)
+        amount = _read(threshold)
         grid = self._grid()
-        excess = self.expected_gain(10**grid, of) - amount
+        excess = self.expected_uplift(10**grid, of) - amount
         values = excess.to_numpy().reshape(-1, len(grid))
         rows, peak = np.arange(len(values)), values.argmax(axis=1)
-        # The last point at or below the amount before the peak; the crossing lies between it and the next.
+        # The last point at or below the threshold before the peak; the crossing lies between it and the next.
         before = (values <= 0) & (np.arange(len(grid)) < peak[:, None])
         last = len(grid) - 1 - before[:, ::-1].argmax(axis=1)
         crossing = before.any(axis=1)
@@ -246,21 +246,21 @@ class Gain:
         return shape.copy(data=start.reshape(shape.shape)).rename("log10_flops")
 
     def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
-        """Observed gains, at the compute with which the family gets as far as their models.
+        """Return observed uplifts, at the compute equivalent of their models.
 
         Parameters
         ----------
         scores : Evals or pandas.DataFrame, optional
-            Scores that were not fitted, as in `Emergence.observed`. Returned are then the models of which one or both
-            scores were not fitted. Default: those of which both were.
+            Scores that were not fitted, as in `Emergence.observed`; the table then has the models of which one or both
+            scores were not fitted. Default: models of which both scores were fitted.
         along : {"capabilities", "benchmarks"}
             See `Efficiency`.
 
         Returns
         -------
         pandas.DataFrame
-            ``model, family, gain, equivalent_flops``. Models of unknown compute are there too: they stand by their
-            own capability.
+            ``model, family, uplift, equivalent_flops``. Models of unknown compute are included: the compute equivalent
+            depends on their capability alone.
 
         Raises
         ------
@@ -269,7 +269,7 @@ class Gain:
 
         Examples
         --------
-        >>> "model" in posterior.gain("GSM8K CoT + SC", over="GSM8K direct").observed()
+        >>> "model" in posterior.uplift("GSM8K CoT + SC", "GSM8K direct").observed()
         True
         """
         fitted = self._paired(None, along)
@@ -279,76 +279,79 @@ class Gain:
         return every[~every["model"].isin(fitted["model"])].reset_index(drop=True)
 
     def _paired(self, scores: Evals | pd.DataFrame | None, along: Along) -> pd.DataFrame:
-        """Gains of the models with both scores, among those fitted and, where given, `scores`."""
+        """Compute the uplifts of models with both scores, among the fitted scores and, if given, `scores`."""
         tables = []
-        for curve in (self.intervention, self.baseline):
+        for curve in (self.curve, self.baseline_curve):
             parts = [curve.observed(along=along)]
             if scores is not None:
                 parts.append(curve.observed(scores, along))
             tables.append(pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True))
         with_it, without = tables
         both = with_it.merge(without[["model", "score"]], on="model", suffixes=("", "_without"))
-        return both.assign(gain=both["score"] - both["score_without"])[["model", "family", "gain", "equivalent_flops"]]
+        uplift = both["score"] - both["score_without"]
+        return both.assign(uplift=uplift)[["model", "family", "uplift", "equivalent_flops"]]
 
     def plot(
-        self, amount: float | None = PAYS, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
+        self, threshold: float | None = THRESHOLD, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
     ) -> Axes:
-        """Draw the gain over compute with its bands, observed gains on it; see `bayescale.plots.plot_gain`.
+        """Plot the uplift over compute with its bands and observed uplifts; see `bayescale.plots.plot_uplift`.
 
         Examples
         --------
-        >>> posterior.gain("GSM8K CoT + SC", over="GSM8K direct").plot(0.1).get_xscale()
+        >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").plot(0.1).get_xscale()
         'log'
         """
-        from bayescale.plots import plot_gain
+        from bayescale.plots import plot_uplift
 
-        return plot_gain(self, amount, hidden, ax)
+        return plot_uplift(self, threshold, hidden, ax)
 
     def _grid(self) -> np.ndarray:
         low, high = np.log10(self.flops_range)
-        return np.linspace(low, high, 2 + int(POINTS_PER_DECADE * (high - low)))
+        return np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
 
-    def _decades(self) -> np.ndarray:
-        flops = self.baseline.posterior.evals.models["flops"]
+    def _powers_of_ten(self) -> np.ndarray:
+        flops = self.baseline_curve.posterior.evals.models["flops"]
         return 10.0 ** np.arange(np.floor(np.log10(flops.min())), np.ceil(np.log10(flops.max())) + 1)
 
     def _names(self, of: Of) -> dict[str, str]:
-        return {"benchmark": self.benchmark, "over": self.over, "family": self.family, "of": of}
+        return {"benchmark": self.benchmark, "baseline": self.baseline, "family": self.family, "of": of}
 
     def __repr__(self) -> str:
         row = self.starts_to_pay().iloc[0]
         return (
-            f"Gain of {self.benchmark} over {self.over} for {self.family}: above {PAYS:.0%} from "
-            f"{say_flops(row['median'])} FLOP on ({PROB:.0%} {row['interval']}: {say_flops(row['lower'])} to "
-            f"{say_flops(row['upper'])}), if typical of its family; probability that it gets there by "
-            f"{say_flops(row['flops_high'])} FLOP {row['ever']:.0%}.\n"
-            "Next: gain.summary(), .starts_to_pay(amount), .plot()"
+            f"Uplift of {self.benchmark} over {self.baseline}, for a typical {self.family} model: above "
+            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({PROB:.0%} {row['interval']}: "
+            f"{say_flops(row['lower'])} to {say_flops(row['upper'])}); probability that it exceeds this by "
+            f"{say_flops(row['flops_high'])} FLOP: {row['ever']:.0%}.\n"
+            "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"
         )
 
     def _repr_html_(self) -> str:
         return as_html(repr(self), self.summary())
 
 
-def _read(gain: float) -> float:
+def _read(threshold: float) -> float:
     try:
-        value = float(gain)
+        value = float(threshold)
     except (TypeError, ValueError):
-        raise EmergenceError(f"gain={gain!r} is not a number.") from None
+        raise EmergenceError(f"threshold={threshold!r} is not a number.") from None
     if not -1 < value < 1:
-        raise EmergenceError(f"gain={value:g} is no difference of scores in [0, 1].{percentage_hint(value)}")
+        raise EmergenceError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
     return value
 
 
-def gain(posterior: PosteriorData, benchmark: str, over: str, family: str | None = None, random_seed: int = 0) -> Gain:
-    """Subtract two curves of a family; `Posterior.gain` documents the arguments.
+def compute_uplift(
+    posterior: PosteriorData, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0
+) -> Uplift:
+    """Subtract two curves of a family; `Posterior.uplift` documents the arguments.
 
     Raises
     ------
     EmergenceError
         For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
     """
-    if benchmark == over:
-        raise EmergenceError(f"The gain of {benchmark!r} over itself is zero: name two benchmarks.")
-    found = Gain(*(family_curve(posterior, name, family, random_seed) for name in (benchmark, over)))
-    posterior.verdict.warn_unless_converged("This gain comes")
-    return found
+    if benchmark == baseline:
+        raise EmergenceError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
+    uplift = Uplift(*(family_curve(posterior, name, family, random_seed) for name in (benchmark, baseline)))
+    posterior.verdict.warn_unless_converged("This uplift comes")
+    return uplift

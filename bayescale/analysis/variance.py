@@ -1,4 +1,4 @@
-"""How many dimensions carry the differences between models, whichever way the factors are turned."""
+"""Shares of variance by principal component: how many dimensions the models differ in, in any rotation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bayescale.analysis.scaled_loadings import scaled_loadings
+from bayescale.analysis.factor_rotation import scaled_loadings
 from bayescale.errors import ForecastError, suggest
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ Scale = Literal["logit", "score"]
 
 
 def variance_shares(posterior: PosteriorData, scale: Scale = "logit") -> xr.DataArray:
-    """Share of variance over models by principal component, the counterpart of the paper's explained variance.
+    """Return the share of variance over models by principal component, as in the paper's analysis.
 
     Per draw, ``share_j = lambda_j / sum_i lambda_i`` with ``lambda`` the eigenvalues, largest first, of the covariance
     over models (none standardised) of
 
     - ``"logit"``: the abilities ``theta W'`` (model, benchmark): what capabilities contribute to the logits, with
       nothing cut off at floor and ceiling;
-    - ``"score"``: the expected scores, with families' bents and testlets: what Ruan, Maddison & Hashimoto (2024,
-      arXiv:2405.10938, section 3.2) decompose, but for noise and missing scores; there PC-1 explains about 80%.
+    - ``"score"``: the expected scores, with family-by-benchmark and testlet effects: what Ruan, Maddison & Hashimoto
+      (2024, arXiv:2405.10938, section 3.2) decompose, but for noise and missing scores; there PC-1 explains about 80%.
 
     No rotation of the factors changes these shares. They are those of the observed models: others, with more or less
     compute, have others.

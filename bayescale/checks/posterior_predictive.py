@@ -11,9 +11,9 @@ import pandas as pd
 from bayescale._display import as_html
 from bayescale.checks.pit import chances, inside, randomised_pit, read_pit
 from bayescale.errors import ForecastError
-from bayescale.forecast.noise import ModelChance
+from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
-from bayescale.forecast.query import Request
+from bayescale.forecast.query import ForecastQuery
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -176,5 +176,5 @@ def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.nd
     family = draws.data.family_index[rows]
     names = [draws.data.coords["model"][m] for m in rows]
     families = [draws.data.coords["family"][f] for f in family]
-    request = Request(names, families, family, draws.covariate[:, rows], {})
-    return new_model_scores(draws, request, ModelChance.drawn(draws, len(names), rng))
+    query = ForecastQuery(names, families, family, draws.covariate[:, rows], {})
+    return new_model_scores(draws, query, ModelNoise.drawn(draws, len(names), rng))

@@ -1,4 +1,4 @@
-"""Forecasts: the model's equations read forwards, on the draws of a posterior."""
+"""Stage 4: posterior predictive forecasts of new models, optionally conditioned on known scores."""
 
 from bayescale.forecast.forecast import Forecast, make_forecast
 from bayescale.forecast.query import NEW_FAMILY

@@ -1,4 +1,4 @@
-"""A forecast for other tools: as a table or draws for pandas, a dataset for xarray, and files of both."""
+"""Export a forecast: tables and draws for pandas, a dataset for xarray, and files of both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIGURES = ("flops", "params_b", "tokens_t")
 
 
 def table(forecast: Forecast, prob: float) -> pd.DataFrame:
-    """The summary, with the figures of each model beside its family."""
+    """Return the summary, with the figures of each model beside its family."""
     rows = forecast.summary(prob)
     place = list(rows.columns).index("family") + 1
     for name in reversed(FIGURES):
@@ -32,7 +32,7 @@ def table(forecast: Forecast, prob: float) -> pd.DataFrame:
 
 
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
-    """One row per chain, draw, model and benchmark."""
+    """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
     known = [name for name in ("family", *FIGURES) if name in frame]
     frame = frame[["chain", "draw", "model", *known, "benchmark", "expected_score", "predicted_score"]]
@@ -41,18 +41,18 @@ def tidy_draws(forecast: Forecast) -> pd.DataFrame:
 
 
 def dataset(forecast: Forecast) -> xr.Dataset:
-    """The draws, with what they come from as attributes."""
+    """Return the draws, with their sources as attributes."""
     draws = forecast.draws.copy(deep=True)
     draws.attrs = about(forecast)
-    draws["expected_score"].attrs = {"long_name": "score expected on endless items", "units": "1"}
-    draws["predicted_score"].attrs = {"long_name": "score that will be measured", "units": "1"}
+    draws["expected_score"].attrs = {"long_name": "expected score, on infinitely many items", "units": "1"}
+    draws["predicted_score"].attrs = {"long_name": "measured score, with sampling noise of the items", "units": "1"}
     if "flops" in draws.coords:
         draws["flops"].attrs = {"long_name": "training compute", "units": "FLOP"}
     return draws
 
 
 def about(forecast: Forecast) -> dict[str, Any]:
-    """What a forecast rests on, in values that every format can hold."""
+    """Return the sources of a forecast, in types that every format can store."""
     posterior = forecast.posterior
     return {
         "spec": posterior.spec.name,
@@ -66,7 +66,7 @@ def about(forecast: Forecast) -> dict[str, Any]:
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table or tidy draws; floats come back exactly."""
+    """Write a table or tidy draws as CSV; floats round-trip exactly."""
     path = Path(path)
     with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
         frame.to_csv(temporary, index=False)
@@ -74,7 +74,7 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table or tidy draws, with what they rest on as the frame's attributes.
+    """Write a table or tidy draws as Parquet, with their sources as attributes of the frame.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Forecast: draws of scores that a new model would get, as table, intervals and pictures."""
+"""Forecast: draws of the scores of new models, with summary, exports and plots."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bayescale import _display
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
-from bayescale.forecast.blocks import forecast_scores
-from bayescale.forecast.condition import condition
-from bayescale.forecast.query import Request, read_given, read_request
+from bayescale.forecast.condition import condition_on_scores
+from bayescale.forecast.predict import forecast_scores
+from bayescale.forecast.query import ForecastQuery, read_given, read_query
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class Forecast:
     Attributes
     ----------
     draws : xarray.Dataset
-        ``expected_score`` (what the model would score on endless items) and ``predicted_score`` (with the observation
+        ``expected_score`` (the true score, on infinitely many items) and ``predicted_score`` (with the observation
         noise of the benchmark's own items), dims ``(chain, draw, model, benchmark)``, scores in [0, 1]; coords
         ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
     posterior : PosteriorData
     given : dict
-        Scores that were known.
+        Known scores that the forecast is conditioned on.
     effective_draws : float
-        How many posterior draws weigh in after conditioning on `given`.
+        Effective number of posterior draws after conditioning on `given`.
 
     Examples
     --------
@@ -65,14 +65,14 @@ class Forecast:
     effective_draws: float
 
     def summary(self, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
-        """Median and equal-tailed credible interval per model and benchmark.
+        """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
         ----------
         prob : float
             Probability content of the interval.
         of : {"predicted", "expected"}
-            The score that will be measured, with the noise of the benchmark's items, or its expectation.
+            The measured score, with the sampling noise of the benchmark's items, or the expected score.
 
         Returns
         -------
@@ -103,12 +103,12 @@ class Forecast:
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
     def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
-        """Hand the forecast to pandas: as a table to read, or all draws to compute with.
+        """Return the forecast as a pandas table, or all its draws.
 
         Parameters
         ----------
         draws : bool
-            False: one row per model and benchmark, the `summary` of the score that will be measured with the figures
+            False: one row per model and benchmark, the `summary` of the measured score with the figures
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
@@ -117,7 +117,7 @@ class Forecast:
         Returns
         -------
         pandas.DataFrame
-            ``attrs`` says what it rests on: spec, evals, identity of the posterior, given scores, effective draws.
+            ``attrs`` records its sources: spec, evals, identity of the posterior, given scores, effective draws.
 
         Examples
         --------
@@ -131,14 +131,14 @@ class Forecast:
         return export.tidy_draws(self) if draws else export.table(self, prob)
 
     def to_xarray(self) -> xr.Dataset:
-        """Hand the draws to xarray and ArviZ.
+        """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
 
         Returns
         -------
         xarray.Dataset
             ``expected_score`` and ``predicted_score``, dims ``(chain, draw, model, benchmark)``, scores in [0, 1];
-            coordinates ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``. Attributes say what it
-            rests on. A copy: changing it leaves the forecast as it is.
+            coordinates ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``. Attributes
+            record its sources. Changing the copy leaves the forecast as it is.
 
         Examples
         --------
@@ -149,7 +149,7 @@ class Forecast:
         return export.dataset(self)
 
     def to_csv(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
-        """Write `to_pandas` as CSV, whole or not at all; floats come back exactly.
+        """Write `to_pandas` as CSV, atomically; floats round-trip exactly.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class Forecast:
         return export.write_csv(self.to_pandas(draws, prob), path)
 
     def to_parquet(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
-        """Write `to_pandas` as Parquet, whole or not at all; `pandas.read_parquet` brings its ``attrs`` back too.
+        """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class Forecast:
         return export.write_parquet(self.to_pandas(draws, prob), path)
 
     def to_netcdf(self, path: str | Path) -> Path:
-        """Write `to_xarray` as netCDF, whole or not at all; `xarray.open_dataset` reads it.
+        """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class Forecast:
         return export.write_netcdf(self.to_xarray(), path)
 
     def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-        """Draw the whole picture: one fan over compute per benchmark, with the family's own models on it.
+        """Draw one fan chart over compute per benchmark, with the models of the family.
 
         Examples
         --------
@@ -257,11 +257,11 @@ class Forecast:
             cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
             table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
             table = table.loc[self.draws["benchmark"].to_numpy(), models]
-            words = f"scores that will be measured: median [{PROB:.0%} {KIND} credible interval]"
+            words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
             return _display.as_html(repr(self), table, words)
         # What is the same in all rows is in the headline, or nowhere.
         same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
-        return _display.as_html(repr(self), table.drop(columns=same), "scores that will be measured")
+        return _display.as_html(repr(self), table.drop(columns=same), "measured scores")
 
 
 def make_forecast(
@@ -278,32 +278,32 @@ def make_forecast(
     posterior.verdict.warn_unless_converged("This forecast comes")
     draws = posterior.draws
     figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-    request = read_request(posterior.spec, draws.data, family, figures)
+    query = read_query(posterior.spec, draws.data, family, figures)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
     if given:
-        index, scores = read_given(given, request, draws.data.coords["benchmark"])
-        conditioned = condition(draws, request, index, scores, rng)
+        index, scores = read_given(given, query, draws.data.coords["benchmark"])
+        conditioned = condition_on_scores(draws, query, index, scores, rng)
         expected, effective = conditioned.expected, conditioned.effective_draws
         predicted = predict_score(expected, draws.precision[conditioned.index][:, None], draws.data.items, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
-                f"The given scores surprise the posterior: only {effective:.0f} of {draws.size} draws carry weight, so "
-                "interval ends are rough. Add the model to the data (evals.add) and fit again."
+                f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "
+                "intervals. Add the model with evals.add(...) and refit."
             )
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
-        expected, predicted = forecast_scores(draws, request, rng)
-    return Forecast(_dataset(posterior, request, expected, predicted), posterior, dict(given or {}), effective)
+        expected, predicted = forecast_scores(draws, query, rng)
+    return Forecast(_dataset(posterior, query, expected, predicted), posterior, dict(given or {}), effective)
 
 
-def _dataset(posterior: PosteriorData, request: Request, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
+def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
     import xarray as xr
 
     dims = ("chain", "draw", "model", "benchmark")
     draws = posterior.draws
     sampled = posterior.idata["posterior"]
-    figures = {name: ("model", values) for name, values in request.figures.items()}
+    figures = {name: ("model", values) for name, values in query.figures.items()}
     return xr.Dataset(
         {
             "expected_score": (dims, draws.by_chain(expected)),
@@ -312,9 +312,9 @@ def _dataset(posterior: PosteriorData, request: Request, expected: np.ndarray, p
         coords={
             "chain": sampled["chain"].to_numpy(),
             "draw": sampled["draw"].to_numpy(),
-            "model": request.labels,
+            "model": query.labels,
             "benchmark": draws.data.coords["benchmark"],
-            "family": ("model", request.families),
+            "family": ("model", query.families),
             **figures,
         },
     )

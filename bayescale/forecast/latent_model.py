@@ -1,9 +1,9 @@
-"""What is known of one new model from some of its scores: the unknowns of the model, draw by draw.
+"""Posterior of the latent variables of one new model given some of its scores, draw by draw.
 
-For each posterior draw the unknowns (residual capability, testlet effects, and for a new family its bent for the
-benchmarks) have a mode, found by Fisher scoring, and are proposed from a Student-t around it. The weights of the
-proposals condition a forecast (`bayescale.forecast.condition`); their average is the likelihood of the scores under the
-draw, the unknowns integrated out (`log_evidence`), by which specs are compared.
+For each posterior draw, Fisher scoring finds the mode of the unknowns (residual capability, testlet effects, and for a
+new family its family-by-benchmark effects), and proposals come from a Student-t around it. The weights of the proposals
+condition a forecast (`bayescale.forecast.condition`). Their average is the likelihood of the scores under the draw,
+with the unknowns integrated out (`log_evidence`): specs are compared by it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
 
-from bayescale.forecast.noise import DEGREES_OF_FREEDOM, ProposalChance
+from bayescale.forecast.noise import DEGREES_OF_FREEDOM, ProposalNoise
 from bayescale.inference.draws import Draws
 from bayescale.model.curve import (
     beta_shapes,
@@ -28,8 +28,8 @@ STEPS = 12
 
 
 @dataclass(frozen=True)
-class NewModel:
-    """Unknowns of a new model: logit of the given scores = base + design z, with z ~ Normal(0, sd^2) a priori."""
+class LatentModel:
+    """Latent variables of a new model: logits of the given scores = base + design z, with prior z ~ Normal(0, sd^2)."""
 
     given: np.ndarray  # index of the given benchmarks
     base: np.ndarray  # (S, given)
@@ -44,8 +44,8 @@ class NewModel:
     new_family: bool
 
     @classmethod
-    def of(cls, draws: Draws, covariates: np.ndarray, family: int, given: np.ndarray) -> NewModel:
-        """Take a model of which the benchmarks with index `given` are known.
+    def of(cls, draws: Draws, covariates: np.ndarray, family: int, given: np.ndarray) -> LatentModel:
+        """Build the latent variables of a model whose scores on the benchmarks with index `given` are known.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class NewModel:
         covariates : ndarray (covariate,) or (S, covariate)
             Centred; the same in all draws, or a draw of its own in each where they are unknown.
         family : int
-            Index of its family; -1 for one that was never seen.
+            Index of its family; -1 for a new family.
         given : ndarray of int
         """
         size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
@@ -99,19 +99,19 @@ class NewModel:
         return draws, unknowns
 
     def mean(self, z: np.ndarray) -> np.ndarray:
-        """Expected scores of the given benchmarks: z (S, ..., z) to (S, ..., given)."""
+        """Compute expected scores (S, ..., given) of the given benchmarks from z (S, ..., z)."""
         logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
         return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling, self.curve_shape[:, None])
 
     def log_posterior(self, z: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Log joint density (S, proposals) of z and the given scores, up to a constant."""
+        """Compute the log joint density (S, proposals) of z and the given scores, up to a constant."""
         likelihood = log_likelihood_share(scores, self.items, self.mean(z), self.precision[:, None]).sum(-1)
         prior = -0.5 * np.square(z / self.sd[:, None]) - np.log(self.sd[:, None])
         return likelihood + prior.sum(-1)
 
 
-def posterior_mode(latent: NewModel, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mode (S, z) and precision matrix (S, z, z) of the unknowns given the scores, by damped Fisher scoring."""
+def posterior_mode(latent: LatentModel, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the mode (S, z) and precision matrix (S, z, z) of the unknowns by damped Fisher scoring."""
     z = np.zeros_like(latent.sd)
     prior = 1 / latent.sd**2
     effective = effective_items(latent.items, latent.precision)
@@ -134,15 +134,15 @@ def posterior_mode(latent: NewModel, scores: np.ndarray) -> tuple[np.ndarray, np
 
 
 def propose(
-    latent: NewModel, mode: np.ndarray, precision: np.ndarray, scores: np.ndarray, chance: ProposalChance
+    latent: LatentModel, mode: np.ndarray, precision: np.ndarray, scores: np.ndarray, noise: ProposalNoise
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Proposals (S, P, z) from a multivariate t around the mode, and their log weights (S, P)."""
+    """Draw proposals (S, P, z) from a multivariate t around the mode, and compute their log weights (S, P)."""
     dims, nu = mode.shape[1], DEGREES_OF_FREEDOM
     lower = np.linalg.cholesky(precision)
-    scale = np.sqrt(nu / chance.chi_square)
-    steps = np.linalg.solve(np.swapaxes(lower, 1, 2), np.swapaxes(chance.normal, 1, 2))
+    scale = np.sqrt(nu / noise.chi_square)
+    steps = np.linalg.solve(np.swapaxes(lower, 1, 2), np.swapaxes(noise.normal, 1, 2))
     z = mode[:, None] + np.swapaxes(steps, 1, 2) * scale[..., None]
-    squared = np.square(chance.normal).sum(-1) * scale**2
+    squared = np.square(noise.normal).sum(-1) * scale**2
     log_det = np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(1)
     log_density = (
         gammaln((nu + dims) / 2)
@@ -154,12 +154,12 @@ def propose(
     return z, latent.log_posterior(z, scores) - log_density
 
 
-def log_evidence(model: NewModel, scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Log-likelihood (S,) of all of a new model's scores together, its own unknowns integrated out.
+def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Estimate the log-likelihood (S,) of all scores of a new model together, its latent variables integrated out.
 
     By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
     """
-    chance = ProposalChance.drawn(model.size, rng)
-    _, log_weight = propose(model, *posterior_mode(model, scores), scores, chance)
+    noise = ProposalNoise.drawn(model.size, rng)
+    _, log_weight = propose(model, *posterior_mode(model, scores), scores, noise)
     # The weights leave out a constant of the normal prior, which counts where models differ in factors.
     return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)

@@ -1,26 +1,76 @@
-"""Expected scores of new models, draw by draw."""
+"""Predict scores of new models from family and covariates, draw by draw; many models in blocks."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from bayescale.forecast.noise import ModelChance
-from bayescale.forecast.query import Request
-from bayescale.inference.draws import Draws
+from bayescale.forecast.noise import ModelNoise
+from bayescale.inference.parallel import processors
+from bayescale.model.curve import predict_score
+
+if TYPE_CHECKING:
+    from bayescale.forecast.query import ForecastQuery
+    from bayescale.inference.draws import Draws
+
+# Cells (draws x models x benchmarks) of a block: an array of them takes 16 MB, and a dozen are alive at a time.
+CELLS = 2_000_000
 
 
-def new_model_scores(draws: Draws, request: Request, chance: ModelChance) -> np.ndarray:
-    """Expected scores (S, model, benchmark) of new models from family and covariates alone.
+def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> np.ndarray:
+    """Compute expected scores (S, model, benchmark) of new models from family and covariates alone.
 
-    Everything that is unknown of a new model is drawn from its distribution given the draw: its residual capability,
-    its testlet effects, and for a new family its offset and its bent for each benchmark. New models of one call share
-    one new family; models of a known family share that family's draws.
+    Every unknown of a new model is drawn from its distribution given the draw: its residual capability, its testlet
+    effects, and for a new family its offset and its family-by-benchmark effects. New models of one call share one new
+    family; models of a known family share that family's draws.
     """
-    testlet = chance.testlet * draws.testlet_sd[:, None, None]
-    new_offset = chance.offset * draws.family_sd[:, None, None]
-    new_bent = chance.bent * draws.family_benchmark_sd[:, None, None]
+    testlet = noise.testlet * draws.testlet_sd[:, None, None]
+    new_offset = noise.offset * draws.family_sd[:, None, None]
+    new_effect = noise.family_benchmark * draws.family_benchmark_sd[:, None, None]
     # The new family stands behind the known ones, where index -1 finds it.
-    offset = np.concatenate([draws.family_offset, new_offset], axis=1)[:, request.family_index]
-    bent = np.concatenate([draws.family_benchmark, new_bent], axis=1)[:, request.family_index]
-    capability = request.covariates @ draws.slope + offset + chance.residual
-    return draws.scores_of(capability, request.covariates, testlet, bent)
+    offset = np.concatenate([draws.family_offset, new_offset], axis=1)[:, query.family_index]
+    effect = np.concatenate([draws.family_benchmark, new_effect], axis=1)[:, query.family_index]
+    capability = query.covariates @ draws.slope + offset + noise.residual
+    return draws.scores_of(capability, query.covariates, testlet, effect)
+
+
+def forecast_scores(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw expected and measured scores (S, model, benchmark) of new models, in blocks on several threads.
+
+    NumPy's functions and generators release the interpreter lock, so blocks run side by side. The numbers do not depend
+    on which processor takes which block.
+
+    Parameters
+    ----------
+    draws : Draws
+    query : ForecastQuery
+    rng : numpy.random.Generator
+        The same state gives the same scores on any number of processors.
+    """
+    models, benchmarks = len(query.labels), draws.precision.shape[-1]
+    size = max(1, CELLS // (draws.size * benchmarks))
+    parts = [slice(start, start + size) for start in range(0, models, size)]
+    # One block takes its numbers from `rng` itself, as a report's page does (`bayescale.report.live`). Of several, all
+    # models that belong to a new family belong to the same one.
+    alone = len(parts) == 1
+    family = {} if alone else _family_noise(draws, rng)
+    expected, predicted = (np.empty((draws.size, models, benchmarks)) for _ in range(2))
+
+    def fill(part: slice, own: np.random.Generator) -> None:
+        block = query.part(part)
+        noise = ModelNoise.drawn(draws, len(block.labels), own)
+        expected[:, part] = new_model_scores(draws, block, replace(noise, **family))
+        predicted[:, part] = predict_score(expected[:, part], draws.precision[:, None], draws.data.items, own)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        list(pool.map(fill, parts, [rng] if alone else rng.spawn(len(parts))))
+    return expected, predicted
+
+
+def _family_noise(draws: Draws, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw the noise of a new family, without that of any model."""
+    noise = ModelNoise.drawn(draws, 0, rng)
+    return {"offset": noise.offset, "family_benchmark": noise.family_benchmark}

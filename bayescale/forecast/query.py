@@ -1,4 +1,4 @@
-"""What is to be forecast: families and covariates of new models, checked before anything is computed."""
+"""Forecast queries: families and covariates of new models, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from bayescale.model.spec import Spec
 
 NEW_FAMILY = "new family"
-"""A family that was never seen: its offsets are drawn from the population of families."""
+"""Name of a new family: its offsets are drawn from the population of families."""
 
 LARGEST = {"flops": 1e32, "params_b": 1e6, "tokens_t": 1e6}
 
 
 @dataclass(frozen=True)
-class Request:
-    """New models: labels, families (index -1: a new one), centred covariates, figures as given.
+class ForecastQuery:
+    """New models to forecast: labels, families (index -1: a new one), centred covariates, and figures as given.
 
     Covariates are (model, covariate), or (S, model, covariate) where they differ from draw to draw.
     """
@@ -36,9 +36,9 @@ class Request:
     covariates: np.ndarray
     figures: dict[str, np.ndarray]
 
-    def part(self, models: slice) -> Request:
-        """Some of the models, by place."""
-        return Request(
+    def part(self, models: slice) -> ForecastQuery:
+        """Return the query for some of the models, by position."""
+        return ForecastQuery(
             labels=self.labels[models],
             families=self.families[models],
             family_index=self.family_index[models],
@@ -47,8 +47,8 @@ class Request:
         )
 
 
-def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str, Any]) -> Request:
-    """Check and broadcast what the user asked for.
+def read_query(spec: Spec, data: ModelData, family: Any, figures: Mapping[str, Any]) -> ForecastQuery:
+    """Check and broadcast the arguments of a forecast.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_request(spec: Spec, data: ModelData, family: Any, figures: Mapping[str,
         raw.append(np.log10(filled[column] * unit))
     centred = np.stack(raw, axis=1) - data.centre
     shown = [COVARIATE_COLUMNS[c][0] for c in spec.base_covariates]
-    return Request(
+    return ForecastQuery(
         labels=_labels(families, {name: filled[name] for name in shown}),
         families=families,
         family_index=np.array([known.index(f) if f != NEW_FAMILY else -1 for f in families]),
@@ -143,8 +143,10 @@ def _labels(families: Sequence[str], figures: Mapping[str, np.ndarray]) -> list[
     return labels
 
 
-def read_given(given: Mapping[str, float], request: Request, benchmarks: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the benchmarks and the scores of `given`.
+def read_given(
+    given: Mapping[str, float], query: ForecastQuery, benchmarks: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the index of the benchmarks and the scores of `given`.
 
     Raises
     ------
@@ -153,9 +155,9 @@ def read_given(given: Mapping[str, float], request: Request, benchmarks: list[st
     """
     if not isinstance(given, Mapping):
         raise ForecastError(f"given={given!r} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
-    if len(request.labels) != 1:
+    if len(query.labels) != 1:
         raise ForecastError(
-            f"given= holds the scores of one model, but {len(request.labels)} are forecast. Forecast one at a time, or "
+            f"given= holds the scores of one model, but {len(query.labels)} are forecast. Forecast one at a time, or "
             "add the known models to the data (evals.add) and fit again."
         )
     for name, score in given.items():

@@ -12,15 +12,15 @@ from bayescale.plots.efficiency_forest import plot_efficiency
 from bayescale.plots.elpd import plot_elpd
 from bayescale.plots.emergence import plot_emergence
 from bayescale.plots.evals_overview import plot_evals, plot_scores
+from bayescale.plots.explained_variance import plot_explained_variance
 from bayescale.plots.forecast_fan import plot_fan, plot_forecast
 from bayescale.plots.forecast_intervals import plot_intervals
 from bayescale.plots.forecasts_by_spec import plot_forecasts_by_spec
-from bayescale.plots.gain import plot_gain
-from bayescale.plots.information_bars import plot_information
 from bayescale.plots.loadings_heatmap import plot_loadings
 from bayescale.plots.pit import plot_pit, plot_predictive_check
 from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
 from bayescale.plots.suggestion import plot_suggestion
+from bayescale.plots.uplift import plot_uplift
 from bayescale.plots.variance_shares import plot_variance_shares
 
 __all__ = [
@@ -34,11 +34,10 @@ __all__ = [
     "plot_elpd",
     "plot_emergence",
     "plot_evals",
+    "plot_explained_variance",
     "plot_fan",
     "plot_forecast",
     "plot_forecasts_by_spec",
-    "plot_gain",
-    "plot_information",
     "plot_intervals",
     "plot_loadings",
     "plot_pit",
@@ -47,5 +46,6 @@ __all__ = [
     "plot_prior_predictive",
     "plot_scores",
     "plot_suggestion",
+    "plot_uplift",
     "plot_variance_shares",
 ]

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.analysis.compute_equivalent import ALONG, Along, compute_direction, require_compute, worth_in_decades
+from bayescale.analysis.compute_equivalent import (
+    ALONG,
+    Along,
+    compute_direction,
+    require_compute,
+    to_compute_equivalent,
+)
 from bayescale.errors import EfficiencyError
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plain
@@ -30,10 +36,10 @@ def plot_capability_over_compute(
 ) -> Axes:
     """Draw the general capability of each model over its training compute, and the lines of the families.
 
-    General capability is the projection on what compute adds, ``theta . beta / |beta|``. All families share the slope;
-    the horizontal distance of two lines is how many decades of compute the one family is ahead of the other
-    (`Efficiency`). Bands are equal-tailed intervals of a family's line, drawn over its own range of compute. Models of
-    unknown compute are open, at the posterior median of their latent compute.
+    General capability is the projection on the effect of compute, ``theta . beta / |beta|``. All families share the
+    slope; the horizontal distance of two lines is the log10 multiplier between the two families (`Efficiency`).
+    Bands are equal-tailed intervals of a family's line, drawn over its own range of compute. Models of unknown compute
+    are open, at the posterior median of their latent compute.
 
     Parameters
     ----------
@@ -68,9 +74,9 @@ def plot_capability_over_compute(
     require_compute(posterior.spec, "capability over compute", EfficiencyError)
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
-    gain = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per decade of compute
-    y = np.median(gain[:, None] * worth_in_decades(draws, draws.capability, along), axis=0)
-    offsets = worth_in_decades(draws, draws.family_offset, along)
+    rise = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per factor of ten of compute
+    y = np.median(rise[:, None] * to_compute_equivalent(draws, draws.capability, along), axis=0)
+    offsets = to_compute_equivalent(draws, draws.family_offset, along)
     centre, x = draws.data.centre[0], np.median(draws.covariate[..., 0], axis=0)
     known = models["flops"].notna().to_numpy()
     compute, family_of = 10 ** (centre + x), models["family"].to_numpy()
@@ -82,7 +88,7 @@ def plot_capability_over_compute(
     for mark in marks:
         mine, family = family_of == mark.family, draws.data.coords["family"].index(mark.family)
         grid = np.linspace(x[mine].min() - 0.15, x[mine].max() + 0.15, POINTS)
-        line = gain[:, None] * (grid + offsets[:, [family]])
+        line = rise[:, None] * (grid + offsets[:, [family]])
         low, middle, high = np.quantile(line, [lower, 0.5, upper], axis=0)
         flops = 10 ** (centre + grid)
         ax.fill_between(flops, low, high, color=mark.colour, alpha=0.12, linewidth=0, zorder=1)

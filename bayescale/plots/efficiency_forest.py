@@ -1,4 +1,4 @@
-"""Families' efficiencies as compute multipliers: a forest, the most efficient on top."""
+"""Forest plot of the compute multipliers of families, most efficient on top."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def plot_efficiency(
     families: Sequence[str] | None = None,
     prob: float = PROB,
 ) -> Axes:
-    """Draw each family's compute multiplier: median, 50% (thick) and `prob` (thin) equal-tailed interval.
+    """Plot each family's compute multiplier: median, 50% (thick) and `prob` (thin) equal-tailed interval.
 
-    The dashed line is the reference family. A filled marker is a family whose `prob` interval leaves it out, an open
-    one a family that may be as efficient.
+    The dashed line is the reference family. A filled marker is a family whose `prob` interval excludes 1, an
+    open one a family that may be as efficient.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def plot_efficiency(
         if name not in known:
             raise EfficiencyError(suggest(name, known, "family in the fitted data"))
     shown = known if families is None else list(dict.fromkeys([*families, efficiency.reference]))
-    draws = efficiency.decades_on(benchmark).sel(family=shown).drop_vars("models")
+    draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
     table, core = (summarise(draws, p).set_index("family") for p in (prob, 0.5))
     order = table["median"].sort_values(kind="stable").index
     table, core, y = table.loc[order], core.loc[order], np.arange(len(order))
@@ -95,7 +95,7 @@ def plot_efficiency(
         ax,
         "less efficient  \u2190  compute multiplier  \u2192  more efficient",
         f"median, 50% and {prob:.0%} {KIND} credible interval",
-        f"(open: the {prob:.0%} one holds x1){along}",
+        f"(open: the {prob:.0%} interval includes x1){along}",
     )
     title = f"What a FLOP is worth{where}: families (models) relative to {efficiency.reference}"
     ax.set_title(title, loc="right", fontsize=10.5, color=INK)
@@ -108,8 +108,8 @@ def _multiplier_axis(ax: Axes) -> None:
 
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    decades = np.log10(high / low)
-    fine = (1.0,) if decades > 3.5 else (1.0, 3.0) if decades > 1.5 else (1.0, 2.0, 5.0)
+    width = np.log10(high / low)
+    fine = (1.0,) if width > 3.5 else (1.0, 3.0) if width > 1.5 else (1.0, 2.0, 5.0)
     ax.xaxis.set_major_locator(LogLocator(10, subs=fine))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"x{value:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())

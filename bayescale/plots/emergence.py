@@ -1,4 +1,4 @@
-"""Emergence: a family's expected score over compute, all models' scores on it, and where it crosses a threshold."""
+"""Plot a family's expected score over compute, with observed scores of all models and the threshold."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def plot_emergence(
     prob: float = PROB,
     along: Along = ALONG,
 ) -> Axes:
-    """Draw the expected score of the family's typical model over compute, with 50% and `prob` equal-tailed bands.
+    """Plot the expected score of the family's typical model over compute, with 50% and `prob` equal-tailed bands.
 
-    Every observed score stands at the compute with which the family gets as far as its model, by the model's own
-    capability (posterior median, `Emergence.observed`): scores of all families fall near one curve. The threshold is
-    marked where the curve crosses it, with its interval.
+    Every observed score is drawn at the compute equivalent of its model's own capability (posterior median,
+    `Emergence.observed`): scores of all families fall near one curve. The threshold is marked where the curve crosses
+    it, with its interval.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What pictures of one family over compute share: bands of a curve, models' points on it, where it crosses a height."""
+"""Shared parts of plots over compute for one family: bands of a curve, points of models, a crossing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each further model tells: the share of variance left, model by model."""
+"""Plot the share of forecast variance that remains after each suggested model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NAMED = 16
 
 
 def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
-    """Draw the expected share of forecast variance that is left after each chosen model.
+    """Plot the expected share of forecast variance that remains after each chosen model.
 
-    The dashed line is what would be left if all candidates were evaluated. Names stand beside their models, from the
-    top; beyond sixteen models only numbers do.
+    The dashed line is the share that would remain if all candidates were evaluated. Models are
+    named from the top; beyond sixteen models only numbers are shown.
 
     Parameters
     ----------

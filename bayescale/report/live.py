@@ -1,7 +1,7 @@
-"""Forecasts as the page of a report computes them, in Python: a few draws, and random numbers that are fixed.
+"""Forecasts of a report's page, computed in Python: thinned draws with fixed noise.
 
-The page carries the draws and the random numbers, and repeats the equations in JavaScript. What it shows for a question
-is what `LiveForecast.summary` gives, to rounding in the last digits (tests hold both to 1e-6).
+The page carries the draws and the noise, and repeats the equations in JavaScript. It shows what `LiveForecast.summary`
+returns, up to rounding in the last digits (tests compare both to 1e-6).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pandas as pd
 
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.forecast.condition import weigh
-from bayescale.forecast.latent_model import NewModel
-from bayescale.forecast.noise import ConditionChance, ModelChance, ProposalChance
+from bayescale.forecast.latent_model import LatentModel
+from bayescale.forecast.noise import ConditionNoise, ModelNoise, ProposalNoise
 from bayescale.forecast.predict import new_model_scores
-from bayescale.forecast.query import read_given, read_request
+from bayescale.forecast.query import read_given, read_query
 from bayescale.inference.defaults import REPORT_DRAWS
 from bayescale.inference.draws import Draws
 
@@ -32,7 +32,7 @@ PRECISION = np.float32
 
 @dataclass(frozen=True)
 class Answer:
-    """Expected scores (S, benchmark) of one new model, and how many of the draws weigh in."""
+    """Expected scores (S, benchmark) of one new model, with the effective number of draws."""
 
     expected: np.ndarray
     effective_draws: float
@@ -40,19 +40,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class LiveForecast:
-    """Some draws of a posterior with the random numbers that forecast a single new model on each.
+    """Thinned draws of a posterior, with the noise that forecasts a single new model on each.
 
     Attributes
     ----------
     spec : Spec
     draws : Draws
         Thinned, as if of one chain, and rounded to 32 bits.
-    model : ModelChance
-        Standard normals of one new model, and of the testlets and bents that known scores say nothing of.
-    proposals : ProposalChance
+    model : ModelNoise
+        Standard normals of one new model, also used for testlet and family-by-benchmark effects that no known
+        score informs.
+    proposals : ProposalNoise
         For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
     start : float
-        Where resampling begins.
+        Offset of systematic resampling.
 
     Examples
     --------
@@ -63,8 +64,8 @@ class LiveForecast:
 
     spec: Spec
     draws: Draws
-    model: ModelChance
-    proposals: ProposalChance
+    model: ModelNoise
+    proposals: ProposalNoise
     start: float
 
     def summary(
@@ -77,10 +78,10 @@ class LiveForecast:
         given: Mapping[str, float] | None = None,
         prob: float = PROB,
     ) -> pd.DataFrame:
-        """Median and equal-tailed interval of the expected score of a single new model, per benchmark.
+        """Summarise the expected score of one new model per benchmark by median and equal-tailed interval.
 
-        The score is the one on endless items: what the model owes to neither family nor compute is in the interval,
-        the noise of the benchmark's own items is not.
+        The expected score is the true score on infinitely many items: the interval includes model-to-model variation
+        but not test-sampling noise.
 
         Parameters
         ----------
@@ -95,7 +96,8 @@ class LiveForecast:
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, median, lower, upper, prob, interval``; ``attrs["effective_draws"]`` is how many weigh in.
+            ``benchmark, median, lower, upper, prob, interval``; ``attrs["effective_draws"]`` is the effective number of
+            draws.
 
         Raises
         ------
@@ -113,27 +115,27 @@ class LiveForecast:
     def expected_scores(
         self, family: str, figures: Mapping[str, float | None], given: Mapping[str, float] | None = None
     ) -> Answer:
-        """Draws behind `summary`; `figures` by name, None where there is none."""
-        request = read_request(self.spec, self.draws.data, family, figures)
+        """Return the draws behind `summary`; `figures` by name, None where there is none."""
+        query = read_query(self.spec, self.draws.data, family, figures)
         if not given:
-            return Answer(new_model_scores(self.draws, request, self.model)[:, 0], float(self.draws.size))
-        index, scores = read_given(given, request, self.draws.data.coords["benchmark"])
-        latent = NewModel.of(self.draws, request.covariates[0], int(request.family_index[0]), index)
-        conditioned = weigh(self.draws, request, latent, scores, self._chance(latent))
+            return Answer(new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size))
+        index, scores = read_given(given, query, self.draws.data.coords["benchmark"])
+        latent = LatentModel.of(self.draws, query.covariates[0], int(query.family_index[0]), index)
+        conditioned = weigh(self.draws, query, latent, scores, self._noise(latent))
         return Answer(conditioned.expected[:, 0], conditioned.effective_draws)
 
-    def _chance(self, latent: NewModel) -> ConditionChance:
-        """Take the columns of the unknowns that the model has."""
+    def _noise(self, latent: LatentModel) -> ConditionNoise:
+        """Select the columns of the unknowns that the model has."""
         factors, testlets = self.draws.loading.shape[2], self.draws.testlet.shape[-1]
         columns = [*range(factors), *(factors + latent.testlets)]
         if latent.new_family:
             columns += [*(factors + testlets + latent.given)]
-        proposals = ProposalChance(self.proposals.normal[..., columns], self.proposals.chi_square)
-        return ConditionChance(proposals, self.start, self.model.bent[:, 0], self.model.testlet[:, 0])
+        proposals = ProposalNoise(self.proposals.normal[..., columns], self.proposals.chi_square)
+        return ConditionNoise(proposals, self.start, self.model.family_benchmark[:, 0], self.model.testlet[:, 0])
 
 
 def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: int = 0) -> LiveForecast:
-    """Thin a posterior to `draws` draws, and draw the random numbers for forecasts on them.
+    """Thin a posterior to `draws` draws, and draw the noise of forecasts on them.
 
     Parameters
     ----------
@@ -152,8 +154,8 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
     return LiveForecast(
         spec=posterior.spec,
         draws=thinned,
-        model=_rounded(ModelChance.drawn(thinned, 1, rng)),
-        proposals=_rounded(ProposalChance.drawn((thinned.size, unknowns), rng)),
+        model=_rounded(ModelNoise.drawn(thinned, 1, rng)),
+        proposals=_rounded(ProposalNoise.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
     )
 

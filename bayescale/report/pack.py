@@ -23,7 +23,7 @@ OF_DRAWS = (
     "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
 
-# How far a slider goes beyond what was seen, in decades of its covariate: below the smallest, above the largest.
+# Range of a slider beyond the data, in log10 of its covariate: below the smallest, above the largest.
 BELOW, ABOVE = 0.5, 3.0
 
 UNITS = {"flops": "FLOP", "params_b": "10^9 parameters", "tokens_t": "10^12 tokens"}
@@ -61,16 +61,16 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
 
 
 def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
-    """Draws and random numbers by the names that the page's equations have for them, draws along the first axis."""
-    chance = {
+    """Draws and noise by the names that the page's equations have for them, draws along the first axis."""
+    noise = {
         "residual": live.model.residual,
         "new_testlet": live.model.testlet,
         "new_offset": live.model.offset,
-        "new_bent": live.model.bent,
+        "new_family_benchmark": live.model.family_benchmark,
         "normal": live.proposals.normal,
         "chi_square": live.proposals.chi_square,
     }
-    return {name: getattr(live.draws, name) for name in OF_DRAWS} | chance
+    return {name: getattr(live.draws, name) for name in OF_DRAWS} | noise
 
 
 def encode(values: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from bayescale import _arviz
-from bayescale.forecast.latent_model import NewModel, log_evidence
+from bayescale.forecast.latent_model import LatentModel, log_evidence
 from bayescale.model.data import model_data, observed_cells
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
     """Log predictive density of each hidden model's scores, all of them together.
 
     Averaged over the draws is the likelihood of the scores under a draw, the model's own unknowns (residual
-    capability, testlet effects, and for a family of which nothing was seen its offset and bent) integrated out by
+    capability, testlet effects, and for a family of which nothing was seen its offset and effects) integrated out by
     importance sampling (`bayescale.forecast.latent_model.log_evidence`).
 
     Parameters
@@ -69,7 +69,7 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
         row = evals.model_names.index(name)
         (given,) = np.nonzero(cells["observed"][row])
         family = int(data.family_index[row])
-        model = NewModel.of(draws, draws.covariate[:, row], family if family in known else -1, given)
+        model = LatentModel.of(draws, draws.covariate[:, row], family if family in known else -1, given)
         density = log_evidence(model, cells["observed_score"][row, given], rng)
         constant = cells["log_choose"][row, given].sum()
         found[name] = float(logsumexp(density) - np.log(len(density)) + constant)

@@ -147,13 +147,14 @@ function resample(weights, size, start) {
 // The model with its conditioned unknowns; what the scores say nothing of is drawn by the numbers of the `row`.
 function knownModel(world, s, row, z, here, family, known) {
   const { benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, a = world.arrays;
-  const capability = here.map((v, k) => v + z[k]), bent = new Float64Array(B), testlet = new Float64Array(G);
+  const capability = here.map((v, k) => v + z[k]);
+  const familyBenchmark = new Float64Array(B), testlet = new Float64Array(G);
   for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[row * G + g] * a.testlet_sd[s];
   known.testlets.forEach((g, i) => (testlet[g] = z[K + i]));
   for (let b = 0; b < B; b++) {
-    bent[b] =
-      family < 0 ? a.new_bent[row * B + b] * a.family_benchmark_sd[s] : a.family_benchmark[(s * F + family) * B + b];
+    const drawn = a.new_family_benchmark[row * B + b] * a.family_benchmark_sd[s];
+    familyBenchmark[b] = family < 0 ? drawn : a.family_benchmark[(s * F + family) * B + b];
   }
-  if (family < 0) known.benchmarks.forEach((b, i) => (bent[b] = z[K + known.testlets.length + i]));
-  return { capability, bent, testlet };
+  if (family < 0) known.benchmarks.forEach((b, i) => (familyBenchmark[b] = z[K + known.testlets.length + i]));
+  return { capability, familyBenchmark, testlet };
 }

@@ -35,7 +35,7 @@ function covariates(world, figures) {
 function scoresOf(world, s, x, model, into, row) {
   const { benchmarks: B, factors: K } = world.sizes, C = x.length, a = world.arrays;
   for (let b = 0; b < B; b++) {
-    let logit = -a.difficulty[s * B + b] + model.bent[b];
+    let logit = -a.difficulty[s * B + b] + model.familyBenchmark[b];
     for (let k = 0; k < K; k++) logit += a.loading[(s * B + b) * K + k] * model.capability[k];
     for (let c = 0; c < C; c++) logit += a.benchmark_slope[(s * B + b) * C + c] * x[c];
     const group = world.testletIndex[b];
@@ -54,7 +54,7 @@ function location(world, s, x, family) {
   });
 }
 
-// From family and covariates alone: a single model's own residual is drawn, and a new family's offset and bents.
+// From family and covariates alone: a single model's own residual is drawn, and a new family's offset and effects.
 function newModelScores(world, question) {
   const { draws: S, benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, a = world.arrays;
   const x = covariates(world, question.figures), family = question.family, scores = new Float64Array(S * B);
@@ -64,13 +64,13 @@ function newModelScores(world, question) {
       capability[k] += a.residual[s * K + k];
       if (family < 0) capability[k] += a.new_offset[s * K + k] * a.family_sd[s];
     }
-    const bent = new Float64Array(B), testlet = new Float64Array(G);
+    const familyBenchmark = new Float64Array(B), testlet = new Float64Array(G);
     for (let b = 0; b < B; b++) {
-      bent[b] =
-        family < 0 ? a.new_bent[s * B + b] * a.family_benchmark_sd[s] : a.family_benchmark[(s * F + family) * B + b];
+      const drawn = a.new_family_benchmark[s * B + b] * a.family_benchmark_sd[s];
+      familyBenchmark[b] = family < 0 ? drawn : a.family_benchmark[(s * F + family) * B + b];
     }
     for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[s * G + g] * a.testlet_sd[s];
-    scoresOf(world, s, x, { capability, bent, testlet }, scores, s);
+    scoresOf(world, s, x, { capability, familyBenchmark, testlet }, scores, s);
   }
   return { scores, effective: S };
 }

@@ -1,4 +1,4 @@
-"""What scores tell of a forecast: against formulas by hand, brute force, and forecasts that are given the scores."""
+"""Explained variance of a forecast: against formulas by hand, brute force, and forecasts that are given the scores."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import xarray as xr
 from simulate import Truth, measure, new_models, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
-from bayescale.analysis.explained_variance import Information, jackknife_error, read_subject, resolved_shares
-from bayescale.errors import ForecastError, InformationError
+from bayescale.analysis.explained_variance import ExplainedVariance, explained_shares, jackknife_error, read_subject
+from bayescale.errors import ExplainedVarianceError, ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.methods import Posterior
@@ -27,11 +27,11 @@ def uncertain(world: tuple[Evals, Truth]) -> Posterior:
     return posterior_near(*world, world_spec(), spread=0.3, log_precision=5.0, seed=2)
 
 
-def by_name(information: Information, column: str) -> dict[str, float]:
-    return information.summary().set_index("benchmark")[column].to_dict()
+def by_name(explained: ExplainedVariance, column: str) -> dict[str, float]:
+    return explained.summary().set_index("benchmark")[column].to_dict()
 
 
-def explained(among: np.ndarray, across: np.ndarray) -> float:
+def linear_variance(among: np.ndarray, across: np.ndarray) -> float:
     """Variance of the best linear prediction: c' C^-1 c."""
     return float(across @ np.linalg.solve(among, across))
 
@@ -44,11 +44,13 @@ def test_shares_of_normal_variables_are_those_of_the_formula() -> None:
     drawn = rng.multivariate_normal(np.zeros(4), cov, 20_000)
     # Scores may be on any scale that keeps their order.
     scores = np.column_stack([1 / (1 + np.exp(-drawn[:, 1])), drawn[:, 2] * 7 - 3, np.tanh(drawn[:, 3] / 4)])
-    shares = resolved_shares(drawn[:, 0], scores, sets)
+    shares = explained_shares(drawn[:, 0], scores, sets)
     assert shares.shape == (21, 5)
     for place, chosen in enumerate(sets):
         at = [i + 1 for i in chosen]
-        assert shares[0, place] == pytest.approx(explained(cov[np.ix_(at, at)], cov[at, 0]) / cov[0, 0], abs=0.015)
+        assert shares[0, place] == pytest.approx(
+            linear_variance(cov[np.ix_(at, at)], cov[at, 0]) / cov[0, 0], abs=0.015
+        )
 
 
 def test_the_monte_carlo_error_is_how_far_repetitions_scatter() -> None:
@@ -57,7 +59,7 @@ def test_the_monte_carlo_error_is_how_far_repetitions_scatter() -> None:
     for _ in range(60):
         x = rng.standard_normal((1000, 1))
         y = x[:, 0] + rng.standard_normal(1000)
-        shares = resolved_shares(y, x, [[0]])
+        shares = explained_shares(y, x, [[0]])
         found.append(shares[0, 0])
         errors.append(jackknife_error(shares[1:])[0])
     assert np.mean(found) == pytest.approx(0.5, abs=0.012)
@@ -68,9 +70,9 @@ def test_scores_that_tell_nothing_resolve_nothing() -> None:
     rng = np.random.default_rng(7)
     y, noise, constant = rng.standard_normal((3, 4000))
     scores = np.column_stack([noise, np.round(constant * 0)])
-    shares = resolved_shares(y, scores, [[0], [1], [0, 1]])
+    shares = explained_shares(y, scores, [[0], [1], [0, 1]])
     np.testing.assert_allclose(shares[0], 0, atol=0.003)
-    many = resolved_shares(y, rng.standard_normal((4000, 30)), [list(range(30))])
+    many = explained_shares(y, rng.standard_normal((4000, 30)), [list(range(30))])
     assert many[0, 0] == pytest.approx(0, abs=0.012)  # adjusted for ninety terms
 
 
@@ -86,7 +88,7 @@ def test_small_effects_are_resolved_as_by_hand(family: str) -> None:
         parameters["difficulty"] = 0.0
     posterior = posterior_near(evals, truth, world_spec(2, curve="sigmoid"), spread=0.0, **parameters)
     given = ["bench-1", "bench-3", "bench-5"]
-    information = posterior.information("bench-4", given, family=family, flops=FLOPS)
+    explained = posterior.explained_variance("bench-4", given, family=family, flops=FLOPS)
     loading = 0.2 * truth.loading
     new = family == NEW_FAMILY
     cov = loading @ loading.T * (1 + 0.8**2 * new) + 0.1**2 * new * np.eye(5)
@@ -94,16 +96,16 @@ def test_small_effects_are_resolved_as_by_hand(family: str) -> None:
     # A score is worth precision + 1 items (as many as inf items can be), p (1 - p) / items on the score, p = 1/2.
     measured = cov + np.eye(5) * 4 / (np.exp(5.0) + 1)
     at = [0, 2, 4]
-    wanted = explained(measured[np.ix_(at, at)], cov[at, 3]) / cov[3, 3]
-    assert information.together == pytest.approx(wanted, abs=0.02)
-    assert information.sd == pytest.approx(np.sqrt(cov[3, 3]) / 4, rel=0.05)
-    assert information.sd_left == pytest.approx(np.sqrt(cov[3, 3] * (1 - wanted)) / 4, rel=0.05)
+    wanted = linear_variance(measured[np.ix_(at, at)], cov[at, 3]) / cov[3, 3]
+    assert explained.together == pytest.approx(wanted, abs=0.02)
+    assert explained.sd == pytest.approx(np.sqrt(cov[3, 3]) / 4, rel=0.05)
+    assert explained.sd_left == pytest.approx(np.sqrt(cov[3, 3] * (1 - wanted)) / 4, rel=0.05)
     for place, name in zip(at, given, strict=True):
         alone = cov[place, 3] ** 2 / measured[place, place] / cov[3, 3]
-        assert by_name(information, "alone")[name] == pytest.approx(alone, abs=0.02)
+        assert by_name(explained, "alone")[name] == pytest.approx(alone, abs=0.02)
         rest = [i for i in at if i != place]
-        lost = wanted - explained(measured[np.ix_(rest, rest)], cov[rest, 3]) / cov[3, 3]
-        assert by_name(information, "lost")[name] == pytest.approx(lost, abs=0.02)
+        lost = wanted - linear_variance(measured[np.ix_(rest, rest)], cov[rest, 3]) / cov[3, 3]
+        assert by_name(explained, "lost")[name] == pytest.approx(lost, abs=0.02)
 
 
 def conditional_variance(y: np.ndarray, scores: np.ndarray, bins: int) -> float:
@@ -125,22 +127,22 @@ def conditional_variance(y: np.ndarray, scores: np.ndarray, bins: int) -> float:
 def test_shares_are_those_of_brute_force(
     uncertain: Posterior, family: str, flops: float | None, target: str, given: list[str], bins: int
 ) -> None:
-    information = uncertain.information(target, given, family=family, flops=flops)
+    explained = uncertain.explained_variance(target, given, family=family, flops=flops)
     expected, precision = new_models(uncertain, None if family == NEW_FAMILY else family, flops, 40)
     items = uncertain.evals.benchmarks["items"].fillna(SHARE_STEPS).to_numpy()
     measured = measure(expected, precision, items, np.random.default_rng(1))
     names = uncertain.evals.benchmark_names
     y, scores = expected[:, names.index(target)], measured[:, [names.index(name) for name in given]]
-    assert information.sd == pytest.approx(y.std(), rel=0.03)
+    assert explained.sd == pytest.approx(y.std(), rel=0.03)
     wanted = 1 - conditional_variance(y, scores, bins) / y.var()
     assert 0.1 < wanted < 0.95
-    assert information.together == pytest.approx(wanted, abs=0.025)
+    assert explained.together == pytest.approx(wanted, abs=0.025)
 
 
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Posterior) -> None:
     given = ["bench-2", "bench-4"]
-    information = uncertain.information("bench-1", given, family=NEW_FAMILY, flops=FLOPS)
+    explained = uncertain.explained_variance("bench-1", given, family=NEW_FAMILY, flops=FLOPS)
     free = uncertain.forecast(family=NEW_FAMILY, flops=FLOPS).draws.isel(model=0)
     drawn = free["predicted_score"].sel(benchmark=given).to_numpy().reshape(-1, 2)[::100]
     left = []
@@ -150,14 +152,14 @@ def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Pos
         left.append(float(forecast.draws["expected_score"].sel(benchmark="bench-1").var()))
     before = float(free["expected_score"].sel(benchmark="bench-1").var())
     error = np.std(left) / np.sqrt(len(left)) / before
-    assert information.together == pytest.approx(1 - np.mean(left) / before, abs=3 * error)
+    assert explained.together == pytest.approx(1 - np.mean(left) / before, abs=3 * error)
     assert error < 0.03
 
 
 def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> None:
-    few = posterior.information("bench-4", ["bench-1", "bench-2"], family=NEW_FAMILY, flops=FLOPS)
-    every = posterior.information("bench-4", family=NEW_FAMILY, flops=FLOPS)
-    assert every.given == ("bench-1", "bench-2", "bench-3", "bench-5")
+    few = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family=NEW_FAMILY, flops=FLOPS)
+    every = posterior.explained_variance("bench-4", family=NEW_FAMILY, flops=FLOPS)
+    assert every.benchmarks == ("bench-1", "bench-2", "bench-3", "bench-5")
     assert few.together < every.together < 1
     table = every.summary()
     assert list(table) == ["target", "benchmark", "alone", "lost", "alone_error", "lost_error"]
@@ -171,42 +173,43 @@ def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> 
 
 
 def test_noise_and_unknown_parameters_leave_less_to_tell(world: tuple[Evals, Truth]) -> None:
-    ask: dict[str, Any] = {"given": "bench-3", "family": NEW_FAMILY, "flops": FLOPS}
+    ask: dict[str, Any] = {"benchmarks": "bench-3", "family": NEW_FAMILY, "flops": FLOPS}
     known = posterior_near(*world, world_spec(), spread=0.05)
     shares = [
-        with_values(known, log_precision=value).information("bench-1", **ask).together for value in (3.0, 5.0, 7.0)
+        with_values(known, log_precision=value).explained_variance("bench-1", **ask).together
+        for value in (3.0, 5.0, 7.0)
     ]
     assert shares[0] + 0.05 < shares[1] < shares[2]
     # Nobody knows how strongly bench-1 answers to capability: what a score says of the capability says little of it.
     loading = known.idata["posterior"]["loading"].to_numpy().copy()
     loading[:, :, 0] = np.random.default_rng(0).normal(0, 0.9, loading[:, :, 0].shape)
-    unknown = with_values(known, loading=loading, log_precision=7.0).information("bench-1", **ask)
+    unknown = with_values(known, loading=loading, log_precision=7.0).explained_variance("bench-1", **ask)
     assert unknown.together < shares[2] - 0.3
 
 
 def test_unknown_compute_is_something_to_tell(posterior: Posterior) -> None:
-    ask: dict[str, Any] = {"target": "bench-4", "given": ["bench-1"], "family": "Family-A"}
-    known, unknown = posterior.information(**ask, flops=FLOPS), posterior.information(**ask)
+    ask: dict[str, Any] = {"target": "bench-4", "benchmarks": ["bench-1"], "family": "Family-A"}
+    known, unknown = posterior.explained_variance(**ask, flops=FLOPS), posterior.explained_variance(**ask)
     assert unknown.sd > 1.3 * known.sd
     assert unknown.together > known.together + 0.05
     assert "compute unknown" in unknown.model
     assert known.model == "Family-A, 5e+23 FLOP"
-    stranger = posterior.information("bench-4", ["bench-1"])
+    stranger = posterior.explained_variance("bench-4", ["bench-1"])
     assert stranger.model == "a model of a new family, compute unknown"
 
 
 def test_a_model_of_the_data_lends_family_and_compute(posterior: Posterior) -> None:
     models = posterior.evals.models.set_index("model")
     exact = models.index[models["flops"].notna() & models["flops_log10_sd"].isna()][0]
-    ask: dict[str, Any] = {"target": "bench-4", "given": ["bench-1"]}
+    ask: dict[str, Any] = {"target": "bench-4", "benchmarks": ["bench-1"]}
     row = models.loc[exact]
-    same = posterior.information(**ask, family=row["family"], flops=float(row["flops"]))
-    like = posterior.information(**ask, model=exact)
+    same = posterior.explained_variance(**ask, family=row["family"], flops=float(row["flops"]))
+    like = posterior.explained_variance(**ask, model=exact)
     assert like.together == pytest.approx(same.together, abs=1e-9)
     assert like.model == f"a model such as {exact}"
     closed = models.index[models["flops"].isna()][0]
-    unknown = posterior.information(**ask, model=closed)
-    assert unknown.together == posterior.information(**ask, family=models.loc[closed, "family"]).together
+    unknown = posterior.explained_variance(**ask, model=closed)
+    assert unknown.together == posterior.explained_variance(**ask, family=models.loc[closed, "family"]).together
 
 
 def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Truth]) -> None:
@@ -232,45 +235,49 @@ def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Trut
 def test_other_covariates_than_compute_can_be_asked_as_well(world: tuple[Evals, Truth]) -> None:
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens", "log10_params:log10_tokens"))
     posterior = posterior_near(*world, spec)
-    known = posterior.information("bench-1", ["bench-2"], family="Family-A", params_b=70, tokens_t=2)
-    unknown = posterior.information("bench-1", ["bench-2"], family="Family-A")
+    known = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A", params_b=70, tokens_t=2)
+    unknown = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A")
     assert known.sd < unknown.sd
     assert 0 < known.together < unknown.together < 1
 
 
 def test_the_same_seed_gives_the_same_shares_in_any_order(posterior: Posterior) -> None:
     ask: dict[str, Any] = {"family": NEW_FAMILY, "flops": FLOPS}
-    one = posterior.information("bench-4", ["bench-1", "bench-3"], **ask)
-    two = posterior.information("bench-4", ["bench-3", "bench-1", "bench-3"], **ask)
+    one = posterior.explained_variance("bench-4", ["bench-1", "bench-3"], **ask)
+    two = posterior.explained_variance("bench-4", ["bench-3", "bench-1", "bench-3"], **ask)
     xr.testing.assert_allclose(one.summary().to_xarray(), two.summary().to_xarray())
-    other = posterior.information("bench-4", ["bench-1", "bench-3"], random_seed=1, **ask)
+    other = posterior.explained_variance("bench-4", ["bench-1", "bench-3"], random_seed=1, **ask)
     assert other.together != one.together
     assert other.together == pytest.approx(one.together, abs=4 * one.together_error)
 
 
 def test_the_repr_says_what_is_resolved(posterior: Posterior) -> None:
-    information = posterior.information("bench-4", ["bench-1", "bench-2"], family="Family-A", flops=FLOPS)
-    text = repr(information)
-    assert f"2 scores together resolve {information.together:.0%}" in text
-    assert "bench-4 of Family-A, 5e+23 FLOP" in text
-    for name, share in by_name(information, "alone").items():
+    explained = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family="Family-A", flops=FLOPS)
+    text = repr(explained)
+    assert f"2 scores together explain {explained.together:.0%}" in text
+    assert "bench-4 for Family-A, 5e+23 FLOP" in text
+    for name, share in by_name(explained, "alone").items():
         assert f"{name}  {share:4.0%} alone" in text
 
 
 def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
-    ask = posterior.information
+    ask = posterior.explained_variance
     name = posterior.evals.model_names[0]
     wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"target": "bench4"}, InformationError, "Did you mean 'bench-4'"),
-        ({"target": "bench-4", "given": ["bench1"]}, InformationError, "Did you mean 'bench-1'"),
-        ({"target": "bench-4", "given": ["bench-4"]}, InformationError, "bench-4 is the target and among the given"),
-        ({"target": "bench-4", "given": []}, InformationError, "No benchmark is given"),
-        ({"target": "bench-4", "model": name.lower()}, InformationError, f"Did you mean '{name}'"),
-        ({"target": "bench-4", "model": name, "family": "Family-A"}, InformationError, "not both"),
-        ({"target": "bench-4", "model": name, "flops": 1e23}, InformationError, "not both"),
-        ({"target": "bench-4", "family": "family-a"}, InformationError, "Did you mean 'Family-A'"),
+        ({"target": "bench4"}, ExplainedVarianceError, "Did you mean 'bench-4'"),
+        ({"target": "bench-4", "benchmarks": ["bench1"]}, ExplainedVarianceError, "Did you mean 'bench-1'"),
+        (
+            {"target": "bench-4", "benchmarks": ["bench-4"]},
+            ExplainedVarianceError,
+            "bench-4 is the target: leave it out",
+        ),
+        ({"target": "bench-4", "benchmarks": []}, ExplainedVarianceError, "benchmarks= is empty"),
+        ({"target": "bench-4", "model": name.lower()}, ExplainedVarianceError, f"Did you mean '{name}'"),
+        ({"target": "bench-4", "model": name, "family": "Family-A"}, ExplainedVarianceError, "not both"),
+        ({"target": "bench-4", "model": name, "flops": 1e23}, ExplainedVarianceError, "not both"),
+        ({"target": "bench-4", "family": "family-a"}, ExplainedVarianceError, "Did you mean 'Family-A'"),
         ({"target": "bench-4", "family": "family-a", "flops": 1e23}, ForecastError, "Did you mean 'Family-A'"),
-        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, InformationError, "about one model"),
+        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, ExplainedVarianceError, "about one model"),
         ({"target": "bench-4", "family": "Family-A", "flops": 23.0}, ForecastError, "far below"),
     ]
     for arguments, error, said in wrong:
@@ -278,5 +285,5 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
             ask(**arguments)
     flat = with_values(posterior, loading=0.0, benchmark_slope=0.0, difficulty=0.0, floor=0.1, curve_shape=1.0)
     flat = with_values(flat, family_benchmark=0.0, testlet_sd=0.0)
-    with pytest.raises(InformationError, match="same in all draws"):
-        flat.information("bench-4", ["bench-1"], family="Family-A")
+    with pytest.raises(ExplainedVarianceError, match="same in all draws"):
+        flat.explained_variance("bench-4", ["bench-1"], family="Family-A")

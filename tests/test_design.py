@@ -13,11 +13,11 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
 import bayescale as bs
-from bayescale.analysis.conditional_logits import Law
+from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.model_selection import Suggestion
 from bayescale.analysis.optimal_design import Design
-from bayescale.analysis.predictive_moments import Outlook, look_ahead, population
-from bayescale.errors import ChoosingError
+from bayescale.analysis.predictive_moments import PredictiveMoments, population, predict_moments
+from bayescale.errors import DesignError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.curve import effective_items, expected_score, logit_of_share
@@ -30,12 +30,12 @@ def made_up(seed: int = 0, models: int = 9, candidates: int = 6, first: int = 4,
     places = rng.standard_normal((models, 3))
     covariance = places @ places.T + 0.3 * np.eye(models) + 1.0
     noise, slope = rng.gamma(2, 0.3, (draws, models)), rng.uniform(0.02, 0.25, (draws, models))
-    return Design(Outlook(np.zeros(models), covariance, noise, slope), candidates, first)
+    return Design(PredictiveMoments(np.zeros(models), covariance, noise, slope), candidates, first)
 
 
 def by_hand(design: Design, chosen: list[int]) -> float:
     """The criterion as the doc says it, draw by draw and model by model, from the joint normal of scores and logits."""
-    ahead, left = design.outlook, []
+    ahead, left = design.moments, []
     for noise, slope in zip(ahead.noise, ahead.slope, strict=True):
         for t in range(design.first, len(ahead.covariance)):
             precision = np.linalg.inv(ahead.covariance)
@@ -111,7 +111,7 @@ def test_independent_loadings_are_drawn_from_their_prior(world: tuple[Evals, Tru
 
 def test_the_outlook_has_the_moments_of_benchmarks_drawn_by_hand(two_factors: Posterior) -> None:
     models = np.array([0, 3, 4, 7, 11])
-    ahead = look_ahead(two_factors, models, None, 0)
+    ahead = predict_moments(two_factors, models, None, 0)
     draws, rng = two_factors.draws, np.random.default_rng(1)
     mean, sd = population(draws, two_factors.spec)
     size = draws.size
@@ -141,12 +141,12 @@ def test_turning_the_factors_changes_nothing(two_factors: Posterior) -> None:
         if target is not None:
             assert one.models == other.models
             np.testing.assert_allclose(one.table["variance_left"], other.table["variance_left"], rtol=1e-9)
-        np.testing.assert_allclose(one.design.outlook.covariance, other.design.outlook.covariance, rtol=1e-9)
+        np.testing.assert_allclose(one.design.moments.covariance, other.design.moments.covariance, rtol=1e-9)
 
 
 def test_scores_of_a_known_benchmark_tell_what_their_variance_allows(posterior: Posterior) -> None:
     models, b = np.arange(12), 1  # 500 items
-    ahead, draws = look_ahead(posterior, models, b, 0), posterior.draws
+    ahead, draws = predict_moments(posterior, models, b, 0), posterior.draws
     mean = draws.fitted_scores()[0, :, b]
     effective = effective_items(500, draws.precision[0, b])
     floor, shape, step = draws.floor[0, b], draws.curve_shape[0, b], 1e-5
@@ -235,34 +235,34 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
     ],
 )
 def test_what_cannot_be_chosen_says_why(posterior: Posterior, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ChoosingError, match=said):
+    with pytest.raises(DesignError, match=said):
         posterior.suggest_models(**arguments)
 
 
 def test_mistakes_are_found_before_sampling(evals: Evals) -> None:
-    with pytest.raises(ChoosingError, match="buys no model"):
+    with pytest.raises(DesignError, match="buys no model"):
         bs.suggest_models(evals, 0.5)
 
 
 def test_other_choices_are_of_candidates(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
     suggestion = two_factors.suggest_models(2, candidates=names[:6])
-    with pytest.raises(ChoosingError, match="among the candidates"):
+    with pytest.raises(DesignError, match="among the candidates"):
         suggestion.variance_left(names[8])
     assert isinstance(suggestion, Suggestion)
 
 
-# What is foreseen from the scores
+# What is predicted from the scores
 
 
-def test_far_from_floor_and_ceiling_the_law_is_normal_regression() -> None:
+def test_far_from_floor_and_ceiling_it_is_normal_regression() -> None:
     # With noise so small and logits so near to each other that the curve is straight.
     rng = np.random.default_rng(0)
     places = 0.03 * rng.standard_normal((6, 2))
     covariance = places @ places.T + 1e-5 * np.eye(6)
-    law = Law(np.zeros(6), covariance, (0.0, 1.0, 1.0), 1e6)
+    prior_logits = ConditionalLogits(np.zeros(6), covariance, (0.0, 1.0, 1.0), 1e6)
     rows, logits = np.array([0, 2, 3]), 0.02 * rng.standard_normal(3)
-    after = law.given(rows, expected_score(logits, 0.0, 1.0))
+    after = prior_logits.given(rows, expected_score(logits, 0.0, 1.0))
     known = covariance[np.ix_(rows, rows)] + 4e-6 * np.eye(3)  # 1 / (n p (1 - p))
     weights = np.linalg.solve(known, covariance[rows]).T
     np.testing.assert_allclose(after.mean, weights @ logits, atol=2e-5)
@@ -272,40 +272,42 @@ def test_far_from_floor_and_ceiling_the_law_is_normal_regression() -> None:
 
 def test_the_mode_has_no_slope() -> None:
     design = made_up()
-    law = Law(np.linspace(-4, 2, 9), design.outlook.covariance, (0.02, 1.0, 0.25), 300.0)
+    prior_logits = ConditionalLogits(np.linspace(-4, 2, 9), design.moments.covariance, (0.02, 1.0, 0.25), 300.0)
     rows, scores = np.array([0, 3, 8]), np.array([0.0, 0.31, 0.9])
-    logit = law.given(rows, scores).mean[rows]
-    mean = expected_score(logit, *law.curve)
+    logit = prior_logits.given(rows, scores).mean[rows]
+    mean = expected_score(logit, *prior_logits.curve)
     step = 1e-5
-    slope = (expected_score(logit + step, *law.curve) - expected_score(logit - step, *law.curve)) / (2 * step)
+    slope = (expected_score(logit + step, *prior_logits.curve) - expected_score(logit - step, *prior_logits.curve)) / (
+        2 * step
+    )
     pull = 300 * slope * (scores - mean) / (mean * (1 - mean))
-    prior = np.linalg.solve(law.covariance[np.ix_(rows, rows)], logit - law.mean[rows])
-    np.testing.assert_allclose(pull, prior, rtol=1e-4, atol=1e-4)
+    shrinkage = np.linalg.solve(prior_logits.covariance[np.ix_(rows, rows)], logit - prior_logits.mean[rows])
+    np.testing.assert_allclose(pull, shrinkage, rtol=1e-4, atol=1e-4)
 
 
-def test_scores_of_a_benchmark_like_the_others_are_foreseen() -> None:
+def test_scores_of_a_benchmark_like_the_others_are_predicted() -> None:
     evals, truth = simulate(models=60, factors=2, families=6, missing=0.0, unknown_compute=0, testlet_sd=0.0)
     posterior = posterior_near(evals, truth, world_spec(2))
     names, rng = evals.model_names, np.random.default_rng(3)
     load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
     came = expected_score(truth.capability @ load - hard, 0.02, 1.0)
     suggestion = posterior.suggest_models(8, candidates=names[:30])
-    table = suggestion.foresee({m: came[names.index(m)] for m in suggestion.models})
+    table = suggestion.predict({m: came[names.index(m)] for m in suggestion.models})
     assert table["model"].tolist() == names[30:]
     assert (table["family"] == evals.models.set_index("model")["family"][names[30:]].to_numpy()).all()
     wanted = came[30:]
     assert np.sqrt(np.mean((table["mean"] - wanted) ** 2)) < 0.3 * wanted.std()
     held = np.mean((table["lower"] <= wanted) & (wanted <= table["upper"]))
     assert held >= 0.8
-    wide, narrow = (suggestion.foresee({names[0]: 0.5}, prob=p) for p in (0.9, 0.5))
+    wide, narrow = (suggestion.predict({names[0]: 0.5}, prob=p) for p in (0.9, 0.5))
     assert (wide["upper"] - wide["lower"] > narrow["upper"] - narrow["lower"]).all()
-    assert (suggestion.foresee({names[0]: 0.5}, chance=0.25)["lower"] >= 0.2).all()
+    assert (suggestion.predict({names[0]: 0.5}, chance_level=0.25)["lower"] >= 0.2).all()
 
 
-def test_a_known_benchmark_is_foreseen_on_its_own_curve(posterior: Posterior) -> None:
+def test_a_known_benchmark_is_predicted_on_its_own_curve(posterior: Posterior) -> None:
     suggestion = posterior.suggest_models(3, "bench-1")
-    table = suggestion.foresee(dict.fromkeys(suggestion.models, 0.5))
+    table = suggestion.predict(dict.fromkeys(suggestion.models, 0.5))
     assert (table["lower"] > 0.2).all()  # four answers to choose from
     for wrong, said in (({}, "no score"), ({"x": 0.5}, "no model among"), ({suggestion.models[0]: 50}, r"mean 0\.5")):
-        with pytest.raises(ChoosingError, match=said):
-            suggestion.foresee(wrong)
+        with pytest.raises(DesignError, match=said):
+            suggestion.predict(wrong)
