@@ -40,7 +40,9 @@ def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:
         "equivalent_flops()": lambda p: p.equivalent_flops(),
         "emergence(benchmark).statement(0.5)": lambda p: p.emergence(last, family).statement(0.5),
         "uplift(benchmark, baseline)": lambda p: p.uplift(last, baseline=first, family=family).summary(),
-        "explained_variance(benchmark, all others)": lambda p: p.explained_variance(last, family=family, flops=1e25).summary(),
+        "explained_variance(benchmark, all others)": lambda p: p.explained_variance(
+            last, family=family, flops=1e25
+        ).summary(),
         "suggest_models(budget=8)": lambda p: p.suggest_models(8),
     }
 
