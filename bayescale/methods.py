@@ -1,7 +1,4 @@
-"""The facade: `Posterior` with its verbs, and `fit`, which makes one.
-
-The analyses follow the findings of Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, sections 3.3 to 5).
-"""
+"""The facade: `fit`, and `Posterior` with its verbs, after Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938)."""
 
 from __future__ import annotations
 
@@ -63,8 +60,7 @@ class Posterior(PosteriorData):
 
         Examples
         --------
-        >>> import bayescale as bs
-        >>> bs.Posterior.of(posterior).identity == posterior.identity
+        >>> Posterior.of(posterior).identity == posterior.identity
         True
         """
         return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
@@ -162,10 +158,9 @@ class Posterior(PosteriorData):
     ) -> PredictiveCheck:
         """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
-        Scores of the ``same`` models helped to fit their own curves: expect PIT values too central and intervals that
-        cover too much (under the default spec on `base-llms` the 50% intervals cover 82%). ``new`` models of the same
-        families and compute have new residuals and testlet effects, and check more sharply (mixed replication: Gelman,
-        Meng & Stern 1996, Statistica Sinica 6). To check forecasts, use ``bayescale backtest``.
+        Scores of the ``same`` models helped to fit their own curves: expect PIT values too central, and 50% intervals
+        that cover 82% (default spec on `base-llms`). ``new`` models of the same families and compute check more sharply
+        (mixed replication: Gelman, Meng & Stern 1996, Statistica Sinica 6). For forecasts see ``bayescale backtest``.
 
         Parameters
         ----------
@@ -197,8 +192,8 @@ class Posterior(PosteriorData):
     ) -> str:
         """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
-        The page shows convergence, data, efficiency, capabilities and a forecast whose family, compute and known scores
-        the reader can change. It computes from thinned draws; `bayescale.report.live_forecast` gives the same numbers.
+        The reader can change family, compute and known scores of the forecast, which the page computes from thinned
+        draws as `bayescale.report.live_forecast` does. Convergence, data, efficiency and capabilities are shown too.
 
         Parameters
         ----------
@@ -253,9 +248,8 @@ class Posterior(PosteriorData):
 
         Examples
         --------
-        >>> efficiency = posterior.efficiency(reference="Llama-2")
-        >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
-        (8, 4)
+        >>> posterior.efficiency(reference="Llama-2").summary()[["family", "multiplier"]].shape
+        (8, 2)
         """
         from bayescale.analysis.efficiency import compute_efficiency
 
@@ -351,7 +345,6 @@ class Posterior(PosteriorData):
         Returns
         -------
         ExplainedVariance
-            Shares that each score explains alone, and that are lost without it.
 
         Raises
         ------
