@@ -41,7 +41,7 @@ class Posterior(PosteriorData):
         rotation of the factors: use `loadings` and `capabilities`, which are aligned.
     spec : Spec
     evals : Evals
-    verdict : Verdict
+    convergence : ConvergenceReport
     sampling : dict
         Sampler, seed, draws and seconds.
 
@@ -438,7 +438,7 @@ class Posterior(PosteriorData):
         from bayescale.analysis.model_selection import choose_models, read_problem
 
         problem = read_problem(self.evals, budget, target, candidates, families, forecast, cost)
-        self.verdict.warn_unless_converged("This choice comes")
+        self.convergence.warn_unless_converged("This choice comes")
         with working("Choosing models"):
             return choose_models(self, problem, random_seed)
 

@@ -34,8 +34,8 @@ from bayescale.inference.draws import Draws, read_draws
 
 # One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
-# A fit that did not mix is repeated, as its verdict advises. In worlds with R-hat above 1.05, 34 of 100 under the
-# default spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
+# A fit that did not mix is repeated, as its convergence report advises. In worlds with R-hat above 1.05, 34 of 100
+# under the default spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
 LONGER = SAMPLING | {"draws": 2000, "tune": 600}
 MIXED = 1.05
 # A score this near to 0 or 1 says "beyond", and a world with more than a third of them says little else: 15 of 44
@@ -88,14 +88,15 @@ def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, obje
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **SAMPLING)
-        if posterior.verdict.rhat > MIXED:
+        if posterior.convergence.rhat > MIXED:
             posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **LONGER)
     truth = quantities(read_draws({"posterior": prior.idata["prior"]}, spec, evals))
     rows = []
     for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
         ranks = (values < truth[kind]).sum(axis=0)
         rows += [{"simulation": number, "kind": kind, "quantity": i, "rank": r} for i, r in enumerate(ranks)]
-    figures = {"rhat": posterior.verdict.rhat, "divergences": posterior.verdict.divergences, "drawn_again": attempt}
+    report = posterior.convergence
+    figures = {"rhat": report.rhat, "divergences": report.divergences, "drawn_again": attempt}
     return [row | figures for row in rows]
 
 

@@ -189,7 +189,7 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
         import warnings
 
         found = Posterior.load(rough)
-        warnings.warn(ConvergenceWarning(str(found.verdict)), stacklevel=2)
+        warnings.warn(ConvergenceWarning(str(found.convergence)), stacklevel=2)
         return found
 
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
@@ -207,7 +207,7 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
 def test_check_says_yes(run: Run, saved: Path, posterior: Posterior) -> None:
     code, out, err = run("check", saved)
     assert (code, err) == (0, "")
-    assert str(posterior.verdict) in out
+    assert str(posterior.convergence) in out
 
 
 def test_check_says_no(run: Run, rough: Path) -> None:

@@ -197,7 +197,7 @@ def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> No
 
 @pytest.fixture
 def doubtful(posterior: Posterior, comparison: Comparison) -> Comparison:
-    bad = dataclasses.replace(posterior, verdict=posterior.verdict.model_copy(update={"converged": False}))
+    bad = dataclasses.replace(posterior, convergence=posterior.convergence.model_copy(update={"converged": False}))
     torn = comparison.assessments["better"]
     torn = dataclasses.replace(torn, folds=torn.folds.assign(rhat=1.79))
     return Comparison({"bad": assessment(bad), "torn": torn, "good": comparison.assessments["better"]})

@@ -16,7 +16,7 @@ from simulate import Truth, posterior_near
 from bayescale._arviz import group_names
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
 from bayescale.evals import Evals
-from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Verdict, judge
+from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, ConvergenceReport, diagnose
 from bayescale.inference.draws import read_draws
 from bayescale.methods import Posterior, fit
 from bayescale.model.build import generative_model
@@ -27,36 +27,36 @@ from bayescale.model.spec import Spec
 Change = Callable[[Any], None]
 
 
-def judged(posterior: Posterior, change: Change | None = None, **isel: Any) -> Verdict:
-    """The verdict after a change of the draws."""
+def diagnosed(posterior: Posterior, change: Change | None = None, **isel: Any) -> ConvergenceReport:
+    """Diagnose convergence after a change of the draws."""
     idata = copy.deepcopy(posterior.idata)
     if isel:
         idata = idata.isel(**isel)
     if change is not None:
         change(idata)
-    return judge(idata, read_draws(idata, posterior.spec, posterior.evals))
+    return diagnose(idata, read_draws(idata, posterior.spec, posterior.evals))
 
 
-def problems(verdict: Verdict) -> str:
-    return "\n".join(verdict.problems)
+def problems(convergence: ConvergenceReport) -> str:
+    return "\n".join(convergence.problems)
 
 
 def test_independent_draws_pass_without_a_word(posterior: Posterior) -> None:
-    verdict = judged(posterior)
-    assert verdict.converged
+    convergence = diagnosed(posterior)
+    assert convergence.converged
     assert posterior.converged
-    assert verdict.problems == ()
-    assert verdict == posterior.verdict
-    assert (verdict.chains, verdict.draws, verdict.divergences) == (4, 4000, 0)
-    assert verdict.rhat <= MAX_RHAT
-    assert verdict.ess_bulk > 2500
-    assert str(verdict).startswith("Converged. 4 chains, 4000 draws; 0 divergent")
-    assert "expected scores" in str(verdict)
+    assert convergence.problems == ()
+    assert convergence == posterior.convergence
+    assert (convergence.chains, convergence.draws, convergence.divergences) == (4, 4000, 0)
+    assert convergence.rhat <= MAX_RHAT
+    assert convergence.ess_bulk > 2500
+    assert str(convergence).startswith("Converged. 4 chains, 4000 draws; 0 divergent")
+    assert "expected scores" in str(convergence)
 
 
 def test_what_decides_are_expected_scores_and_forecasts(posterior: Posterior) -> None:
-    blocks = {b.name: b for b in posterior.verdict.blocks}
-    assert [name for name, b in blocks.items() if b.gates] == ["expected scores", "forecasts"]
+    blocks = {b.name: b for b in posterior.convergence.blocks}
+    assert [name for name, b in blocks.items() if b.required] == ["expected scores", "forecasts"]
     assert blocks["expected scores"].quantities == posterior.evals.n_scores
     assert blocks["forecasts"].quantities == len(posterior.evals.families) * len(posterior.evals.benchmark_names)
 
@@ -65,25 +65,25 @@ def test_chains_in_different_modes_do_not_pass(posterior: Posterior) -> None:
     def shift_one_chain(idata: Any) -> None:
         idata["posterior"]["difficulty"].loc[{"chain": 2, "benchmark": "bench-2"}] += 1.0
 
-    verdict = judged(posterior, shift_one_chain)
-    assert not verdict.converged
-    assert verdict.rhat > 1.1
-    assert "R-hat of expected scores is" in problems(verdict)
-    assert "on bench-2" in problems(verdict)
-    assert "chain 2 stands apart from the others" in problems(verdict)
-    assert "another random_seed" in problems(verdict)
-    assert verdict.divergences == 0, "nothing but the comparison of chains shows it"
-    assert str(verdict).startswith("NOT converged: do not report forecasts")
+    convergence = diagnosed(posterior, shift_one_chain)
+    assert not convergence.converged
+    assert convergence.rhat > 1.1
+    assert "R-hat of expected scores is" in problems(convergence)
+    assert "on bench-2" in problems(convergence)
+    assert "chain 2 is an outlier; the other chains agree" in problems(convergence)
+    assert "another random_seed" in problems(convergence)
+    assert convergence.divergences == 0, "nothing but the comparison of chains shows it"
+    assert str(convergence).startswith("NOT converged: do not report forecasts")
 
 
 def test_chains_that_disagree_two_by_two_are_not_blamed_on_one(posterior: Posterior) -> None:
     def shift_two_chains(idata: Any) -> None:
         idata["posterior"]["difficulty"].loc[{"chain": [1, 2], "benchmark": "bench-2"}] += 1.0
 
-    verdict = judged(posterior, shift_two_chains)
-    assert not verdict.converged
-    assert "stands apart" not in problems(verdict)
-    assert "Double tune and draws" in problems(verdict)
+    convergence = diagnosed(posterior, shift_two_chains)
+    assert not convergence.converged
+    assert "is an outlier" not in problems(convergence)
+    assert "Double tune and draws" in problems(convergence)
 
 
 def test_a_mode_that_only_forecasts_show_does_not_pass(posterior: Posterior) -> None:
@@ -92,12 +92,12 @@ def test_a_mode_that_only_forecasts_show_does_not_pass(posterior: Posterior) -> 
     def steeper_in_one_chain(idata: Any) -> None:
         idata["posterior"]["slope"].loc[{"chain": 0}] += 1.0
 
-    verdict = judged(posterior, steeper_in_one_chain)
-    blocks = {b.name: b for b in verdict.blocks}
+    convergence = diagnosed(posterior, steeper_in_one_chain)
+    blocks = {b.name: b for b in convergence.blocks}
     assert blocks["expected scores"].rhat < MAX_RHAT
-    assert not verdict.converged
-    assert "R-hat of forecasts is" in problems(verdict)
-    assert "a decade ahead" in problems(verdict)
+    assert not convergence.converged
+    assert "R-hat of forecasts is" in problems(convergence)
+    assert "a decade ahead" in problems(convergence)
 
 
 def test_turning_the_factors_from_draw_to_draw_changes_nothing(two_factors: Posterior) -> None:
@@ -111,33 +111,33 @@ def test_turning_the_factors_from_draw_to_draw_changes_nothing(two_factors: Post
         for name in ("loading", "slope", "capability", "family_offset"):
             data[name][:] = data[name].to_numpy() @ rotation
 
-    before, after = two_factors.verdict, judged(two_factors, turn)
+    before, after = two_factors.convergence, diagnosed(two_factors, turn)
     assert after.converged
     assert after.rhat == pytest.approx(before.rhat, abs=1e-6)
     assert after.ess_bulk == pytest.approx(before.ess_bulk, rel=1e-3)
 
 
 def test_too_few_draws_do_not_pass_and_the_remedy_is_enough(posterior: Posterior) -> None:
-    verdict = judged(posterior, draw=slice(0, 60))
-    assert not verdict.converged
-    assert "effective draws (at Family-" in problems(verdict)
-    assert f"{4 * MIN_ESS_PER_CHAIN} wanted" in problems(verdict)
-    wanted = int(problems(verdict).split("Use about ")[1].split()[0])
+    convergence = diagnosed(posterior, draw=slice(0, 60))
+    assert not convergence.converged
+    assert "effective draws (at Family-" in problems(convergence)
+    assert f"{4 * MIN_ESS_PER_CHAIN} wanted" in problems(convergence)
+    wanted = int(problems(convergence).split("Use about ")[1].split()[0])
     assert 100 <= wanted <= 400
 
 
 @pytest.mark.parametrize("draws", [2, 3, 5])
 def test_hardly_any_draws_are_judged_in_plain_words(posterior: Posterior, draws: int) -> None:
-    verdict = judged(posterior, draw=slice(0, draws))
-    assert not verdict.converged
-    assert "nan" not in problems(verdict)
+    convergence = diagnosed(posterior, draw=slice(0, draws))
+    assert not convergence.converged
+    assert "nan" not in problems(convergence)
 
 
 def test_one_chain_does_not_pass(posterior: Posterior) -> None:
-    verdict = judged(posterior, chain=slice(0, 1))
-    assert not verdict.converged
-    assert "One chain cannot show" in problems(verdict)
-    assert "nan" not in problems(verdict)
+    convergence = diagnosed(posterior, chain=slice(0, 1))
+    assert not convergence.converged
+    assert "One chain cannot show" in problems(convergence)
+    assert "nan" not in problems(convergence)
 
 
 @pytest.mark.parametrize(("count", "converged"), [(1, True), (3, True), (40, False)])
@@ -145,21 +145,21 @@ def test_many_divergences_do_not_pass_and_few_are_said(posterior: Posterior, cou
     def diverge(idata: Any) -> None:
         idata["sample_stats"]["diverging"][0, :count] = True
 
-    verdict = judged(posterior, diverge)
-    assert verdict.divergences == count
-    assert verdict.converged is converged
-    assert f"{count} of 4000 transitions diverged" in problems(verdict)
-    assert "target_accept" in problems(verdict)
+    convergence = diagnosed(posterior, diverge)
+    assert convergence.divergences == count
+    assert convergence.converged is converged
+    assert f"{count} of 4000 transitions diverged" in problems(convergence)
+    assert "target_accept" in problems(convergence)
 
 
 def test_trajectories_cut_off_are_said(posterior: Posterior) -> None:
     def cut(idata: Any) -> None:
         idata["sample_stats"]["reached_max_treedepth"][:, :100] = True
 
-    verdict = judged(posterior, cut)
-    assert verdict.converged
-    assert verdict.max_depth_hits == 400
-    assert "400 transitions reached the largest tree depth" in problems(verdict)
+    convergence = diagnosed(posterior, cut)
+    assert convergence.converged
+    assert convergence.max_depth_hits == 400
+    assert "400 transitions reached the largest tree depth" in problems(convergence)
 
 
 def test_energy_that_moves_slowly_is_said(posterior: Posterior) -> None:
@@ -167,24 +167,35 @@ def test_energy_that_moves_slowly_is_said(posterior: Posterior) -> None:
         steps = np.random.default_rng(0).standard_normal((4, 1000))
         idata["sample_stats"]["energy"][:] = np.cumsum(steps, axis=1)
 
-    verdict = judged(posterior, drift)
-    assert verdict.bfmi < 0.1
-    assert "BFMI" in problems(verdict)
+    convergence = diagnosed(posterior, drift)
+    assert convergence.bfmi < 0.1
+    assert "BFMI" in problems(convergence)
 
 
-def test_quantities_that_do_not_move_are_not_judged(posterior: Posterior) -> None:
+def test_quantities_that_do_not_vary_are_not_diagnosed(posterior: Posterior) -> None:
     def fix(idata: Any) -> None:
         idata["posterior"]["log_precision"][:] = 5.0
 
-    verdict = judged(posterior, fix)
-    assert verdict.converged
-    assert next(b for b in verdict.blocks if b.name == "precision of scores").quantities == 0
+    convergence = diagnosed(posterior, fix)
+    assert convergence.converged
+    assert next(b for b in convergence.blocks if b.name == "precision of scores").quantities == 0
 
 
-def test_a_verdict_survives_text(posterior: Posterior) -> None:
-    for verdict in (judged(posterior), judged(posterior, chain=slice(0, 1))):
-        again = Verdict.model_validate_json(verdict.model_dump_json())
-        assert str(again) == str(verdict)
+def test_a_convergence_report_survives_text(posterior: Posterior) -> None:
+    for convergence in (diagnosed(posterior), diagnosed(posterior, chain=slice(0, 1))):
+        again = ConvergenceReport.model_validate_json(convergence.model_dump_json())
+        assert str(again) == str(convergence)
+
+
+def test_field_names_of_version_0_1_0_are_read(posterior: Posterior) -> None:
+    def shift_one_chain(idata: Any) -> None:
+        idata["posterior"]["difficulty"].loc[{"chain": 2, "benchmark": "bench-2"}] += 1.0
+
+    convergence = diagnosed(posterior, shift_one_chain)
+    assert convergence.blocks[0].required
+    assert convergence.blocks[0].outlier_chain == 2
+    before = convergence.model_dump_json().replace('"required":', '"gates":').replace('"outlier_chain":', '"apart":')
+    assert ConvergenceReport.model_validate_json(before) == convergence
 
 
 # Fitting
@@ -354,5 +365,5 @@ def test_the_made_up_posteriors_can_leave_effects_out(world: tuple[Evals, Truth]
     bare = Spec(factors=1, common_loading=False, family_offsets=False, family_benchmark=False, testlets=False)
     posterior = posterior_near(*world, bare)
     assert posterior.converged
-    assert "scales" not in {b.name for b in posterior.verdict.blocks}
+    assert "scales" not in {b.name for b in posterior.convergence.blocks}
     assert (posterior.draws.family_offset == 0).all()

@@ -244,8 +244,8 @@ def test_what_has_no_efficiency_says_why(world: tuple[Evals, Truth], posterior: 
 
 
 def test_a_posterior_that_did_not_converge_is_said_at_the_callers_line(posterior: Posterior) -> None:
-    verdict = posterior.verdict.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, verdict=verdict)
+    convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
+    doubtful = dataclasses.replace(posterior, convergence=convergence)
     asked = (
         doubtful.efficiency,
         doubtful.equivalent_flops,

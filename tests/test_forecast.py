@@ -373,8 +373,8 @@ def test_given_scores_belong_to_one_model(posterior: Posterior) -> None:
 
 
 def test_a_posterior_that_did_not_converge_warns_with_each_forecast(posterior: Posterior) -> None:
-    verdict = posterior.verdict.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, verdict=verdict)
+    convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
+    doubtful = dataclasses.replace(posterior, convergence=convergence)
     for _ in range(2):
         with pytest.warns(ConvergenceWarning, match=r"did not converge\. Use more draws\.") as caught:
             doubtful.forecast(family="Family-A", flops=FLOPS)
@@ -383,7 +383,7 @@ def test_a_posterior_that_did_not_converge_warns_with_each_forecast(posterior: P
 
 def test_given_scores_that_surprise_the_posterior_warn(world: tuple[Evals, Truth]) -> None:
     few = posterior_near(*world, world_spec(), draws=300, spread=0.02, seed=1)
-    few = dataclasses.replace(few, verdict=few.verdict.model_copy(update={"converged": True}))
+    few = dataclasses.replace(few, convergence=few.convergence.model_copy(update={"converged": True}))
     odd = {"bench-1": 0.26, "bench-2": 0.95, "bench-3": 0.02}
     with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*evals\.add"):
         forecast = few.forecast(family="Family-A", flops=1e25, given=odd)

@@ -50,7 +50,7 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
         "evals": evals,
         "spec": posterior.spec,
         "posterior": posterior,
-        "verdict": posterior.verdict,
+        "convergence": posterior.convergence,
         "forecast": posterior.forecast(**one),
         "forecast given": posterior.forecast(**one, given={first: 0.6}),
         "forecasts": posterior.forecast(family=["Family-A", "Family-B"], flops=1e25),
@@ -68,7 +68,7 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
 
 
 NAMES = [
-    "evals", "spec", "posterior", "verdict", "forecast", "forecast given", "forecasts", "many forecasts", "efficiency",
+    "evals", "spec", "posterior", "convergence", "forecast", "forecast given", "forecasts", "many forecasts", "efficiency",
     "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior", "backtest",
 ]  # fmt: skip
 
@@ -87,7 +87,7 @@ def test_every_value_shows_itself(name: str, values: dict) -> None:
     # At a prompt it is a screenful of words, not of Python.
     assert len(text.splitlines()) <= 20
     assert "object at 0x" not in text
-    assert "Next: " in text or name in ("evals", "verdict")
+    assert "Next: " in text or name in ("evals", "convergence")
 
 
 def test_a_forecast_shows_its_numbers(values: dict) -> None:
@@ -106,8 +106,8 @@ def test_a_posterior_says_whether_it_may_be_believed(posterior: Posterior) -> No
     import dataclasses
 
     assert "Converged." in posterior._repr_html_()
-    doubtful = posterior.verdict.model_copy(update={"converged": False, "problems": ("Use more <draws>.",)})
-    shown = dataclasses.replace(posterior, verdict=doubtful)._repr_html_()
+    doubtful = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more <draws>.",)})
+    shown = dataclasses.replace(posterior, convergence=doubtful)._repr_html_()
     assert "NOT converged" in shown
     assert "• Use more &lt;draws&gt;." in shown
 

@@ -75,7 +75,7 @@ def test_the_posterior_is_the_same_as_nutpies(evals: Evals, tmp_path: Path) -> N
         assert done.returncode == 0, done.stderr
         posterior = Posterior.load(target)
         assert posterior.sampling["nuts_sampler"] == sampler
-        assert posterior.verdict.rhat < 1.03, sampler
+        assert posterior.convergence.rhat < 1.03, sampler
         scores = az.convert_to_dataset(posterior.expected_scores())
         means.append(scores.mean(("chain", "draw")).to_array().to_numpy())
         errors.append(az.mcse(scores).to_array().to_numpy())

@@ -158,8 +158,8 @@ def test_the_guessing_floor_is_drawn(forecast: Forecast) -> None:
 
 
 def test_a_picture_does_not_repeat_the_warning_of_its_forecast(posterior: Posterior) -> None:
-    verdict = posterior.verdict.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, verdict=verdict)
+    convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
+    doubtful = dataclasses.replace(posterior, convergence=convergence)
     with pytest.warns(ConvergenceWarning):
         forecast = doubtful.forecast(family="Family-A", flops=1e25)
     with warnings.catch_warnings():

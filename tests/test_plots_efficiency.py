@@ -155,7 +155,7 @@ def test_a_threshold_beyond_the_picture_is_still_said(posterior: Posterior) -> N
     held["loading"] = held["loading"] * 1e-6
     held["benchmark_slope"] = held["benchmark_slope"] * 0.0 - 0.1
     idata = with_groups(posterior.idata, {"posterior": held})
-    falling = Posterior(idata, posterior.spec, posterior.evals, posterior.verdict, posterior.sampling)
+    falling = Posterior(idata, posterior.spec, posterior.evals, posterior.convergence, posterior.sampling)
     ax = plot_emergence(falling.emergence("bench-1", "Family-A"), 0.7)
     assert "70% at more than 1e32 FLOP" in ax.texts[0].get_text()
     assert all(line.get_label() != "_crossing" for line in ax.lines)

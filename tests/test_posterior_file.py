@@ -52,7 +52,7 @@ def test_a_loaded_posterior_is_the_saved_one(small: Posterior, saved: Path) -> N
     assert loaded.evals.identity == small.evals.identity
     assert loaded.evals.name == small.evals.name
     assert loaded.identity == small.identity
-    assert loaded.verdict == small.verdict
+    assert loaded.convergence == small.convergence
     assert dict(loaded.sampling) == dict(small.sampling)
     assert set(group_names(loaded.idata)) == set(group_names(small.idata))
     for group in group_names(small.idata):
@@ -95,7 +95,7 @@ def test_a_posterior_of_one_chain_can_be_saved_and_loaded(world: tuple[Evals, Tr
     assert not posterior.converged
     loaded = Posterior.load(posterior.save(tmp_path / "posterior.nc"))
     assert not loaded.converged
-    assert loaded.verdict.problems == posterior.verdict.problems
+    assert loaded.convergence.problems == posterior.convergence.problems
 
 
 def test_a_posterior_with_constant_quantities_can_be_saved_and_loaded(
@@ -106,10 +106,10 @@ def test_a_posterior_with_constant_quantities_can_be_saved_and_loaded(
     fixed["posterior"]["log_precision"][:] = 5.0
     constant = Posterior.from_draws(fixed, posterior.spec, posterior.evals, {})
     loaded = Posterior.load(constant.save(tmp_path / "posterior.nc"))
-    assert loaded.verdict == constant.verdict
+    assert loaded.convergence == constant.convergence
 
 
-# Files of version 0.1.0, whose verdicts held `approximation`, and whose settings held `method`
+# Files of version 0.1.0, whose convergence reports held `approximation`, and whose settings held `method`
 
 
 def test_a_sampled_posterior_of_version_0_1_0_loads(small: Posterior, file: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_sampled_posterior_of_version_0_1_0_loads(small: Posterior, file: Path
         content.attrs["bayescale_sampling"] = json.dumps(sampling)
     loaded = Posterior.load(file)
     assert loaded.converged
-    assert loaded.verdict == small.verdict
+    assert loaded.convergence == small.convergence
     assert loaded.identity == small.identity
     assert dict(loaded.sampling) == sampling
     xr.testing.assert_identical(loaded.forecast(**ASK).draws, small.forecast(**ASK).draws)
@@ -144,13 +144,13 @@ def test_an_approximated_posterior_of_version_0_1_0_loads_and_stays_not_converge
     # Once more through a file: what is written today holds the same.
     for loaded in (first := Posterior.load(file), Posterior.load(first.save(file))):
         assert not loaded.converged
-        assert loaded.verdict.problems == (problem,)
+        assert loaded.convergence.problems == (problem,)
         assert loaded.identity == small.identity
         assert dict(loaded.sampling) == sampling
-        for text in (str(loaded.verdict), repr(loaded), loaded._repr_html_()):
+        for text in (str(loaded.convergence), repr(loaded), loaded._repr_html_()):
             assert "NOT converged" in text
             assert problem in text
-        assert loaded.verdict.table.columns.tolist() == small.verdict.table.columns.tolist()
+        assert loaded.convergence.summary().columns.tolist() == small.convergence.summary().columns.tolist()
         with pytest.warns(ConvergenceWarning, match="did not converge.*Pareto k = 5.4"):
             forecast = loaded.forecast(**ASK)
         xr.testing.assert_identical(forecast.draws, small.forecast(**ASK).draws)

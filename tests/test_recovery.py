@@ -75,8 +75,8 @@ def assert_calibrated(hits: np.ndarray, independent: int) -> None:
 
 def test_chains_agree(recovered: list[Recovered]) -> None:
     for world in recovered:
-        assert world.posterior.verdict.rhat < 1.05
-        assert world.posterior.verdict.divergences <= 8
+        assert world.posterior.convergence.rhat < 1.05
+        assert world.posterior.convergence.divergences <= 8
 
 
 def test_expected_scores_of_fitted_models_are_covered_and_close(recovered: list[Recovered]) -> None:
@@ -192,7 +192,7 @@ def test_given_scores_agree_with_a_refit_that_has_them(
     forecast = without.forecast(family=FAMILY, flops=compute, given=known)
     ours, theirs = flat(forecast.draws["expected_score"]), flat(refitted.expected_scores([MODEL]))
     # Draws that carry weight, of the draws that the chains are worth.
-    effective = forecast.effective_draws * min(1.0, without.verdict.ess_bulk / without.verdict.draws)
+    effective = forecast.effective_draws * min(1.0, without.convergence.ess_bulk / without.convergence.draws)
     assert effective > 200
     for at, least in ((0.5, 0.01), (0.05, 0.02), (0.95, 0.02)):
         below, exact, above = quantiles(ours, at - 0.025, at, at + 0.025)

@@ -165,7 +165,7 @@ def test_a_posterior_that_did_not_converge_says_so_twice(world: tuple[Evals, Tru
         text = rough.to_html(draws=60)
     assert len(caught) == 1
     assert "Not converged." in text
-    for problem in rough.verdict.problems:
+    for problem in rough.convergence.problems:
         assert problem in Document(text).text
 
 

@@ -361,7 +361,7 @@ def compute_efficiency(posterior: PosteriorData, reference: str | None = None, a
     reference = posterior.evals.largest_families[0] if reference is None else reference
     if reference not in families:
         raise EfficiencyError(suggest(str(reference), families, "family in the fitted data"))
-    posterior.verdict.warn_unless_converged("These efficiencies come")
+    posterior.convergence.warn_unless_converged("These efficiencies come")
     place = families.index(reference)
     equivalent = to_compute_equivalent(draws, draws.family_offset, along)
     slopes = compute_slopes(draws)

@@ -396,7 +396,7 @@ def compute_emergence(
         For an unknown benchmark or family, or a spec with other covariates than compute.
     """
     curve = family_curve(posterior, benchmark, family, random_seed)
-    posterior.verdict.warn_unless_converged("These thresholds come")
+    posterior.convergence.warn_unless_converged("These thresholds come")
     return curve
 
 

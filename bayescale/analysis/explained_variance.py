@@ -214,7 +214,7 @@ def explain_variance(
         raise ExplainedVarianceError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:
         raise ExplainedVarianceError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
-    posterior.verdict.warn_unless_converged("These shares come")
+    posterior.convergence.warn_unless_converged("These shares come")
     expected, measured = _simulate(posterior, subject, np.random.default_rng(random_seed))
     y = expected[:, names.index(target)]
     if np.ptp(y) == 0:

@@ -353,5 +353,5 @@ def compute_uplift(
     if benchmark == baseline:
         raise EmergenceError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
     uplift = Uplift(*(family_curve(posterior, name, family, random_seed) for name in (benchmark, baseline)))
-    posterior.verdict.warn_unless_converged("This uplift comes")
+    posterior.convergence.warn_unless_converged("This uplift comes")
     return uplift

@@ -99,10 +99,10 @@ def check(
     if json:
         sampled = {"sampling": dict(fitted.sampling)}
         predictive = {"models": models.value, "benchmarks": table.to_dict("records")}
-        print(show.as_json(show.about(fitted) | sampled | fitted.verdict.model_dump() | {"predictive": predictive}))
+        print(show.as_json(show.about(fitted) | sampled | fitted.convergence.model_dump() | {"predictive": predictive}))
     else:
         show.say(repr(fitted).split("\n", 1)[0])
-        show.report(fitted.verdict)
+        show.report(fitted.convergence)
         print()
         show.predictive_table(table, models.value)
     write_results(table, csv, output)

@@ -56,9 +56,9 @@ def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
     posterior = sample(load_spec("default"), evals, random_seed=seed, **_settings())
     posterior.save(posterior_file)
     if not json:
-        show.verdict(posterior.verdict)
+        show.convergence(posterior.convergence)
     elif not posterior.converged:
-        show.unconverged(posterior.verdict)
+        show.unconverged(posterior.convergence)
 
     forecast = posterior.forecast(family=[f for f, _ in FORECASTS], flops=[flops for _, flops in FORECASTS])
     rows = forecast.to_pandas(prob=PROB)

@@ -60,6 +60,6 @@ def _print_warnings_once() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     warnings.simplefilter("always", BayescaleWarning)
-    # Commands print the whole verdict, which holds the same text at length.
+    # Commands print the whole convergence report, which holds the same text at length.
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.showwarning = show

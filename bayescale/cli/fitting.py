@@ -97,11 +97,11 @@ def fit(
     posterior.save(output)
     if json:
         if not posterior.converged:
-            show.unconverged(posterior.verdict)
+            show.unconverged(posterior.convergence)
         sampled = {"sampling": dict(posterior.sampling), "file": str(output)}
-        print(show.as_json(show.about(posterior) | sampled | posterior.verdict.model_dump()))
+        print(show.as_json(show.about(posterior) | sampled | posterior.convergence.model_dump()))
     else:
-        show.verdict(posterior.verdict)
+        show.convergence(posterior.convergence)
     show.step(f"Wrote {output} ({output.stat().st_size / 1e6:.0f} MB).\nNext: {_next_command(posterior, output)}")
 
 

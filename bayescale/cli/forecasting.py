@@ -114,7 +114,7 @@ def forecast(
         family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
     )
     if not fitted.converged:
-        show.unconverged(fitted.verdict)
+        show.unconverged(fitted.convergence)
     for target, write in writers.items():
         write(forecast, target, prob)
     if json:

@@ -48,7 +48,7 @@ def report(
     fitted = Posterior.load(posterior)
     page = fitted.to_html(backtest, draws, prob, seed)
     if not fitted.converged:
-        show.unconverged(fitted.verdict)
+        show.unconverged(fitted.convergence)
     with atomic_write(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
     if json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.inference.diagnostics import Verdict
+    from bayescale.inference.diagnostics import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
@@ -98,7 +98,7 @@ def about(posterior: PosteriorData) -> dict[str, Any]:
     return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
 
 
-def verdict(found: Verdict) -> None:
+def convergence(found: ConvergenceReport) -> None:
     """Print the convergence diagnostics on stdout; on stderr, as a warning, if the sampler did not converge."""
     stream = sys.stdout if found.converged else sys.stderr
     _blocks(str(found), stream)
@@ -109,12 +109,12 @@ def say(text: str) -> None:
     _blocks(text, sys.stdout)
 
 
-def report(found: Verdict) -> None:
+def report(found: ConvergenceReport) -> None:
     """Print the convergence diagnostics on stdout in any case, for `check`."""
     _blocks(str(found), sys.stdout)
 
 
-def unconverged(found: Verdict) -> None:
+def unconverged(found: ConvergenceReport) -> None:
     """Warn that a posterior did not converge, with the remedies."""
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
     _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)

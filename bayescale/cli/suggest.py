@@ -58,7 +58,7 @@ def suggest(
     candidates = None if up_to is None else models["model"][models["flops"] <= up_to].tolist()
     found = fitted.suggest_models(budget, target, candidates=candidates, families=family, cost=cost)
     if not fitted.converged:
-        show.unconverged(fitted.verdict)
+        show.unconverged(fitted.convergence)
     if output:
         from bayescale.cli import pictures
 

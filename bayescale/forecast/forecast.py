@@ -275,7 +275,7 @@ def make_forecast(
     random_seed: int | None = 0,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
-    posterior.verdict.warn_unless_converged("This forecast comes")
+    posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
     figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
     query = read_query(posterior.spec, draws.data, family, figures)

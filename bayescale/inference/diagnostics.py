@@ -1,8 +1,9 @@
-"""May this posterior be believed, and if not, what to do.
+"""Convergence diagnostics of a posterior, with remedies.
 
-Judged are expected scores and forecasts, never raw loadings: under rotation-invariant priors the factors may turn from
-draw to draw while everything a user reads stays put. Thresholds are those of Vehtari et al. (2021, Bayesian Analysis
-16:667): rank-normalised split R-hat at most 1.01 and at least 100 effective draws per chain, in the bulk and the tails.
+Convergence is assessed on expected scores and forecasts, not on raw loadings: under rotation-invariant priors the
+factors may rotate from draw to draw while everything a user reads stays the same. Thresholds are those of Vehtari et
+al. (2021, Bayesian Analysis 16:667): rank-normalised split R-hat at most 1.01 and at least 100 effective draws per
+chain, in the bulk and the tails.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from bayescale import _arviz
 from bayescale._display import as_html
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 
 MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
-# From here on chains are in different places, not merely too short (Gelman & Rubin's old threshold).
+# Above this, chains are in different modes and not merely too short (Gelman & Rubin's threshold).
 MODES_RHAT = 1.1
-# One divergence in a thousand draws is where remedies start to matter; single ones are said, not punished.
+# Above one divergence in a thousand draws a posterior counts as not converged; fewer are only reported.
 MAX_DIVERGENT_SHARE = 1e-3
 MIN_BFMI = 0.3
 
 
 class Block(BaseModel):
-    """Convergence of one block of quantities: the worst R-hat and effective sample sizes in it, and where."""
+    """Convergence of one block of quantities: the worst R-hat and effective sample sizes, and the worst quantity.
+
+    Posterior files written before version 0.2.0 name `required` ``gates`` and `outlier_chain` ``apart``; both are read.
+    """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
     name: str
@@ -43,32 +47,33 @@ class Block(BaseModel):
     ess_bulk: float
     ess_tail: float
     worst: str
-    gates: bool
-    apart: int | None = None
-    """The one chain without which the others agree, if there is one: it sits in a mode of its own."""
+    required: bool = Field(validation_alias=AliasChoices("required", "gates"))
+    """Whether the posterior counts as converged only if this block does."""
+    outlier_chain: int | None = Field(default=None, validation_alias=AliasChoices("outlier_chain", "apart"))
+    """The one chain without which the others agree, if there is one: it is in a mode of its own."""
 
 
-class Verdict(BaseModel):
-    """What the diagnostics say, in numbers and in words.
+class ConvergenceReport(BaseModel):
+    """Convergence diagnostics of a posterior, with the problems found and their remedies.
 
     Attributes
     ----------
     converged : bool
         Whether forecasts from this posterior may be reported.
     blocks : tuple of Block
-        One row per block of quantities; those that `gates` decide.
+        One per block of quantities; `converged` depends on those that are `required`.
     divergences, draws, max_depth_hits : int
         Divergent transitions, draws in all chains, and transitions cut off at the largest tree depth.
     bfmi : float
         Lowest energy Bayesian fraction of missing information of a chain.
     problems : tuple of str
-        Each with what to do about it; empty when all is well.
+        Each with its remedy; empty if there is none.
 
     Examples
     --------
-    >>> posterior.verdict.converged, posterior.verdict.chains
+    >>> posterior.convergence.converged, posterior.convergence.chains
     (True, 4)
-    >>> bool(posterior.verdict.rhat < 1.01)
+    >>> bool(posterior.convergence.rhat < 1.01)
     True
     """
 
@@ -83,13 +88,13 @@ class Verdict(BaseModel):
     problems: tuple[str, ...]
 
     def warn_unless_converged(self, what: str) -> None:
-        """Issue a `ConvergenceWarning` at the line that called the method of `Posterior` which asks for this.
+        """Issue a `ConvergenceWarning`, at the line of the caller, if the sampler did not converge.
 
         `what` begins the sentence, such as ``"This forecast comes"``.
 
         Examples
         --------
-        >>> posterior.verdict.warn_unless_converged("This forecast comes")  # it did converge: nothing is said
+        >>> posterior.convergence.warn_unless_converged("This forecast comes")  # it converged: no warning
         """
         if not self.converged:
             text = f"{what} from a posterior that did not converge. {' '.join(self.problems)}"
@@ -97,13 +102,13 @@ class Verdict(BaseModel):
 
     @property
     def rhat(self) -> float:
-        """Largest R-hat of the blocks that decide; NaN without such a block."""
-        return max((b.rhat for b in self.blocks if b.gates), default=np.nan)
+        """Largest R-hat of the required blocks; NaN if there is none."""
+        return max((b.rhat for b in self.blocks if b.required), default=np.nan)
 
     @property
     def ess_bulk(self) -> float:
-        """Smallest bulk effective sample size of the blocks that decide; NaN without such a block."""
-        return min((b.ess_bulk for b in self.blocks if b.gates), default=np.nan)
+        """Smallest bulk effective sample size of the required blocks; NaN if there is none."""
+        return min((b.ess_bulk for b in self.blocks if b.required), default=np.nan)
 
     def __str__(self) -> str:
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
@@ -123,28 +128,38 @@ class Verdict(BaseModel):
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_html("\n".join([str(self).splitlines()[0], *self.remarks]), self.table)
+        return as_html("\n".join([str(self).splitlines()[0], *self.warnings]), self.summary())
 
     @property
-    def remarks(self) -> list[str]:
-        """The problems as a list of points."""
+    def warnings(self) -> list[str]:
+        """The problems as bullet points."""
         return [f"• {problem}" for problem in self.problems]
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row per block: ``block, rhat, ess_bulk, ess_tail, worst, decides``."""
+    def summary(self) -> pd.DataFrame:
+        """Return the diagnostics as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per block: ``block, rhat, ess_bulk, ess_tail, worst, required``.
+
+        Examples
+        --------
+        >>> posterior.convergence.summary()["block"].tolist()[:2]
+        ['expected scores', 'forecasts']
+        """
         import pandas as pd
 
         rows = [
             {"block": b.name, "rhat": b.rhat, "ess_bulk": b.ess_bulk, "ess_tail": b.ess_tail, "worst": b.worst,
-             "decides": "yes" if b.gates else "no"}
+             "required": "yes" if b.required else "no"}
             for b in self.blocks
         ]  # fmt: skip
-        return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "decides"])
+        return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "required"])
 
 
-def judge(idata: Any, draws: Draws) -> Verdict:
-    """Judge a sampled posterior.
+def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
+    """Diagnose the convergence of a sampled posterior.
 
     Parameters
     ----------
@@ -163,13 +178,13 @@ def judge(idata: Any, draws: Draws) -> Verdict:
     problems, fatal = [], False
     enough = MIN_ESS_PER_CHAIN * draws.chains
     for block in blocks:
-        if not block.gates:
+        if not block.required:
             continue
         effective = min(block.ess_bulk, block.ess_tail)
         if np.isnan(effective) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
             problems.append(
-                f"{block.name}: {draws.size // draws.chains} draws per chain are too few to judge. Use at least 400."
+                f"{block.name}: {draws.size // draws.chains} draws per chain are too few to diagnose. Use at least 400."
             )
             continue
         if block.rhat > MAX_RHAT:
@@ -197,7 +212,7 @@ def judge(idata: Any, draws: Draws) -> Verdict:
     if draws.chains < 2:
         problems.append("One chain cannot show that it found the whole posterior: sample at least 2, better 4.")
         fatal = True
-    return Verdict(
+    return ConvergenceReport(
         converged=not fatal,
         chains=draws.chains,
         draws=draws.size,
@@ -210,21 +225,21 @@ def judge(idata: Any, draws: Draws) -> Verdict:
 
 
 def _disagreement(block: Block) -> str:
-    found = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
-    if block.apart is not None:
+    where = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
+    if block.outlier_chain is not None:
         return (
-            f"{found}chain {block.apart} stands apart from the others, which agree with one another: it sits in a mode "
-            "of its own. Fit again with another random_seed; if it comes back, the posterior has several modes: use "
-            "fewer factors or tighter priors. Do not drop the chain."
+            f"{where}chain {block.outlier_chain} is an outlier; the other chains agree. It is in a mode of its own. "
+            "Fit again with another random_seed; if this recurs, the posterior has several modes: use fewer factors "
+            "or tighter priors. Do not drop the chain."
         )
     return (
-        f"{found}the chains do not agree. Double tune and draws; if it stays, chains sit in different modes: use fewer "
-        "factors or tighter priors."
+        f"{where}the chains do not agree. Double tune and draws; if this persists, the chains are in different modes: "
+        "use fewer factors or tighter priors."
     )
 
 
 def _blocks(idata: Any, draws: Draws) -> list[Block]:
-    """Blocks of quantities with their convergence; the first two decide."""
+    """Return the diagnostics of each block of quantities; the first two are required."""
     coords = draws.data.coords
     cells = draws.data.cells["observed"] > 0
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
@@ -233,31 +248,33 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
     future = draws.family_scores(point).reshape((draws.size, -1))
     future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in coords["benchmark"]]
-    found = [
+    blocks = [
         _block("expected scores", draws.by_chain(fitted), labels, True),
         _block("forecasts", draws.by_chain(future), future_labels, True),
     ]
     scales = [n for n in SCALES if n in idata["posterior"]]
     if scales:
         values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
-        found.append(_block("scales", values, scales, False))
+        blocks.append(_block("scales", values, scales, False))
     precision = draws.by_chain(np.log(draws.precision))
-    found.append(_block("precision of scores", precision, coords["benchmark"], False))
-    return found
+    blocks.append(_block("precision of scores", precision, coords["benchmark"], False))
+    return blocks
 
 
 def _round_up(draws: float) -> float:
     return float(np.ceil(draws / 100) * 100)
 
 
-def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Block:
-    """Worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
-    # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error to judge.
-    moving = np.ptp(values, axis=(0, 1)) > 1e-12
-    names = [label for label, keep in zip(labels, moving, strict=True) if keep]
+def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> Block:
+    """Return the worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
+    # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error.
+    varying = np.ptp(values, axis=(0, 1)) > 1e-12
+    names = [label for label, keep in zip(labels, varying, strict=True) if keep]
     if not names:
-        return Block(name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", gates=False)
-    values = values[:, :, moving]
+        return Block(
+            name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", required=False
+        )
+    values = values[:, :, varying]
     bulk, tail, rhat = _arviz.ess(values), _arviz.ess(values, method="tail"), _arviz.rhat(values)
     return Block(
         name=name,
@@ -266,17 +283,17 @@ def _block(name: str, values: np.ndarray, labels: list[str], gates: bool) -> Blo
         ess_bulk=float(np.min(bulk)),
         ess_tail=float(np.min(tail)),
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
-        gates=gates,
-        apart=_chain_apart(values, rhat),
+        required=required,
+        outlier_chain=_outlier_chain(values, rhat),
     )
 
 
-def _chain_apart(values: np.ndarray, rhat: np.ndarray) -> int | None:
-    """The one chain of `values` (chain, draw, quantity) without which the quantity of the largest R-hat agrees."""
+def _outlier_chain(values: np.ndarray, rhat: np.ndarray) -> int | None:
+    """Return the one chain of `values` (chain, draw, quantity) without which the quantity of largest R-hat agrees."""
     chains = values.shape[0]
     if chains < 3 or not np.nanmax(rhat, initial=0.0) > MODES_RHAT:
         return None
     worst = values[:, :, int(np.nanargmax(rhat))]
     without = [float(_arviz.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
-    alone = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
-    return alone[0] if len(alone) == 1 else None
+    outliers = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
+    return outliers[0] if len(outliers) == 1 else None

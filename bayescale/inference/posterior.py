@@ -20,7 +20,7 @@ from bayescale._intervals import PROB, summarise
 from bayescale.errors import EvalsError, PosteriorFileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
-from bayescale.inference.diagnostics import Verdict, judge
+from bayescale.inference.diagnostics import ConvergenceReport, diagnose
 from bayescale.inference.draws import Draws, read_draws, variables
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
@@ -43,7 +43,7 @@ class PosteriorData:
         The container of the installed ArviZ.
     spec : Spec
     evals : Evals
-    verdict : Verdict
+    convergence : ConvergenceReport
     sampling : dict
         Sampler, seed, draws and seconds.
     """
@@ -51,14 +51,14 @@ class PosteriorData:
     idata: InferenceData
     spec: Spec
     evals: Evals
-    verdict: Verdict
+    convergence: ConvergenceReport
     sampling: Mapping[str, Any]
 
     @classmethod
     def from_draws(
         cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any], data: ModelData | None = None
     ) -> Self:
-        """Judge convergence and bind draws, spec and data together.
+        """Diagnose convergence, and bind draws, spec and data together.
 
         `data` are the arrays of spec and evals, where they are at hand.
 
@@ -69,12 +69,12 @@ class PosteriorData:
         >>> same.converged
         True
         """
-        return cls(idata, spec, evals, judge(idata, read_draws(idata, spec, evals, data)), dict(sampling))
+        return cls(idata, spec, evals, diagnose(idata, read_draws(idata, spec, evals, data)), dict(sampling))
 
     @property
     def converged(self) -> bool:
-        """Whether the chains agree and hold enough effective draws; see `verdict` for the figures and remedies."""
-        return self.verdict.converged
+        """Whether the chains agree and hold enough effective draws; see `convergence` for the figures and remedies."""
+        return self.convergence.converged
 
     @property
     def identity(self) -> str:
@@ -198,7 +198,7 @@ class PosteriorData:
             "spec": self.spec.model_dump_json(),
             "evals": self.evals.to_json(),
             "evals_name": self.evals.name,
-            "verdict": self.verdict.model_dump_json(),
+            "verdict": self.convergence.model_dump_json(),
             "sampling": storage.pack(dict(self.sampling)),
             "identity": self.identity,
         }
@@ -228,7 +228,7 @@ class PosteriorData:
                 idata,
                 Spec(**json.loads(parts["spec"])),
                 Evals.from_json(parts["evals"]),
-                Verdict.model_validate_json(parts["verdict"]),
+                ConvergenceReport.model_validate_json(parts["verdict"]),
                 json.loads(parts["sampling"]),
             )
         except ValueError as error:
@@ -244,16 +244,16 @@ class PosteriorData:
         return posterior
 
     def __repr__(self) -> str:
-        verdict = self.verdict
+        report = self.convergence
         sampler, seconds = (self.sampling.get(name, "?") for name in ("nuts_sampler", "seconds"))
         return (
             f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
             f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; "
-            f"{verdict.chains} chains, {verdict.draws} draws ({sampler}, {seconds} s).\n{verdict}\n"
+            f"{report.chains} chains, {report.draws} draws ({sampler}, {seconds} s).\n{report}\n"
             "Next: posterior.forecast(family=..., flops=...)"
         )
 
     def _repr_html_(self) -> str:
         head, *_, following = repr(self).splitlines()
-        judged = str(self.verdict).splitlines()[0]
-        return as_html("\n".join([head, judged, *self.verdict.remarks, following]), self.verdict.table)
+        headline = str(self.convergence).splitlines()[0]
+        return as_html("\n".join([head, headline, *self.convergence.warnings, following]), self.convergence.summary())

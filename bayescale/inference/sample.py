@@ -77,7 +77,7 @@ def fit(
     Returns
     -------
     Posterior
-        With its verdict on convergence; a `ConvergenceWarning` with remedies is issued when it did not converge.
+        With its convergence report; a `ConvergenceWarning` with remedies is issued when it did not converge.
 
     Raises
     ------
@@ -129,11 +129,11 @@ def fit(
     seconds = time.perf_counter() - started
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
     sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
-    with working("Judging convergence", progressbar):
+    with working("Diagnosing convergence", progressbar):
         posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling, data)
     if not posterior.converged:
         # At the line that called `bayescale.fit`, which calls this.
-        warnings.warn(ConvergenceWarning(str(posterior.verdict)), stacklevel=3)
+        warnings.warn(ConvergenceWarning(str(posterior.convergence)), stacklevel=3)
     return posterior
 
 

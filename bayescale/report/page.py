@@ -45,7 +45,7 @@ def make_report(
     tails(prob)
     if draws < LEAST_DRAWS:
         raise ReportError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
-    posterior.verdict.warn_unless_converged("This report comes")
+    posterior.convergence.warn_unless_converged("This report comes")
     with warnings.catch_warnings():
         # The page says so itself, and the reader of it need not be told once a picture.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -78,7 +78,7 @@ def _fitted(posterior: Posterior, context: dict[str, Any], draws: int, prob: flo
 
 
 def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
-    """Verdict, data, efficiency and capabilities: what does not move."""
+    """Collect what does not change with the reader's input: convergence, data, efficiency and capabilities."""
     import bokeh
 
     import bayescale
@@ -89,7 +89,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     found: dict[str, Any] = {
         "evals": evals,
         "spec": spec,
-        "verdict": posterior.verdict,
+        "verdict": posterior.convergence,
         "max_rhat": MAX_RHAT,
         "kind": KIND,
         "prob": f"{100 * prob:.12g}%",

@@ -26,15 +26,15 @@ def fit(size: str, route: str, output: Path) -> dict[str, Any]:
     given = settings()
     lengths = {name: given[name] for name in ("draws", "tune", "chains", "cores", "progressbar")}
     posterior = bs.fit(spec, evals, random_seed=1, **lengths)
-    seconds, verdict, used = since_process_start(), posterior.verdict, Seconds.now().processor
+    seconds, convergence, used = since_process_start(), posterior.convergence, Seconds.now().processor
     posterior.save(output.with_suffix(".nc"))
     matrix = evals.matrix()
     masked = evals.mask(matrix.notnull() & (np.arange(matrix.size).reshape(matrix.shape) % 10 == 0))
     found = {
         "from_process_start_s": seconds,
         "cpu_s": used,
-        "rhat": verdict.rhat,
-        "ess": verdict.ess_bulk,
+        "rhat": convergence.rhat,
+        "ess": convergence.ess_bulk,
         "peak_gib": peak_gib(),
     }
     from bayescale.inference.compile import compiled_for

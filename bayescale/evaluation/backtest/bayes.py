@@ -72,7 +72,7 @@ class BayesMethod:
         noise = np.random.default_rng(random_seed)
         predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], noise)
         hidden = draws.by_chain(expected)
-        seen = posterior.verdict.blocks[0]
+        seen = posterior.convergence.blocks[0]
         return Predictive(
             cells=cells,
             mean=expected.mean(axis=0),
@@ -80,5 +80,5 @@ class BayesMethod:
             seconds=time.perf_counter() - started,
             rhat=float(max(_arviz.rhat(hidden).max(), seen.rhat)),
             ess=float(min(_arviz.ess(hidden).min(), seen.ess_bulk)),
-            divergences=posterior.verdict.divergences,
+            divergences=posterior.convergence.divergences,
         )

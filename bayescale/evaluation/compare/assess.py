@@ -87,7 +87,7 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
     rows: list[dict[str, Any]] = []
     held_out: dict[str, pd.Series[float]] = {}
     with warnings.catch_warnings(), threadpool_limits(limits=1):
-        # The verdict of every fit is in the table, the folds' own beside it.
+        # The convergence of every fit is in the table, the folds' own beside it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if posterior is None:
             posterior = fit(spec, evals, **{"random_seed": plan.random_seed, **quiet, **plan.sampling})
@@ -98,8 +98,8 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
                 seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
                 fold = fit(spec, split.evals, **{"random_seed": seed, **quiet, **plan.fold_sampling})
                 parts.append(held_out_elpd(fold, evals, split.models, seed))
-                figures = {"rhat": fold.verdict.rhat, "ess": fold.verdict.ess_bulk}
-                figures |= {"divergences": fold.verdict.divergences, "seconds": fold.sampling["seconds"]}
+                figures = {"rhat": fold.convergence.rhat, "ess": fold.convergence.ess_bulk}
+                figures |= {"divergences": fold.convergence.divergences, "seconds": fold.sampling["seconds"]}
                 rows.append({"by": by, "fold": number, "models": len(split.models), **figures})
             held_out[by] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
         cellwise = loo(posterior)

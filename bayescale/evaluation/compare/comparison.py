@@ -120,7 +120,7 @@ class Comparison:
         for name, of in self.assessments.items():
             reasons = []
             if not of.posterior.converged:
-                reasons.append(f"did not converge (R-hat {of.posterior.verdict.rhat:.3f})")
+                reasons.append(f"did not converge (R-hat {of.posterior.convergence.rhat:.3f})")
             astray = of.folds[of.folds["rhat"] > FOLD_RHAT]
             if len(astray):
                 which = ", ".join(f"{by} {fold}" for by, fold in zip(astray["by"], astray["fold"], strict=True))
@@ -155,7 +155,7 @@ class Comparison:
         if self.backtest is not None:
             scored = self.backtest.table().reindex(self.names)
             columns |= {name: scored[name] for name in ("mae", "crps", "coverage_50", "coverage_90")}
-        verdicts = {name: a.posterior.verdict for name, a in of.items()}
+        verdicts = {name: a.posterior.convergence for name, a in of.items()}
         columns["rhat"] = pd.Series({name: v.rhat for name, v in verdicts.items()})
         columns["ess"] = pd.Series({name: v.ess_bulk for name, v in verdicts.items()})
         columns["divergences"] = pd.Series({name: v.divergences for name, v in verdicts.items()})
