@@ -1,4 +1,4 @@
-"""Progress of long work, and what notebooks show of a value.
+"""Progress display of long computations, and HTML representations for notebooks.
 
 Progress is a bar or a spinner on a terminal, a line in a notebook, and nothing in a pipe or a worker process.
 """
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Report = Callable[[int, int, str], None]
-"""Called with how much is done, of how much in all, and what was finished last."""
+"""Callback that receives the number done, the total, and the name of the last finished item."""
 
-PATIENCE = 1.0
-"""Seconds before a spinner is shown: what is done by then needs none."""
+SPINNER_DELAY = 1.0
+"""Seconds before a spinner is shown."""
 
-# One display at a time: a second one would write over the first.
+# Only one display at a time: a second one would overwrite the first.
 _busy = threading.Lock()
 
 
 def on_terminal() -> bool:
-    """Whether a person sees what this process writes to standard error. Worker processes only inherit the terminal."""
+    """Test whether standard error is a terminal of this process; worker processes only inherit it."""
     return sys.stderr.isatty() and multiprocessing.parent_process() is None
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
+    """Test whether this process is a notebook kernel."""
     return "ipykernel" in sys.modules and multiprocessing.parent_process() is None
 
 
 def watched() -> bool:
-    """Whether anybody is there to see progress: a terminal or a notebook."""
+    """Test whether progress is visible to a user: on a terminal or in a notebook."""
     return on_terminal() or in_notebook()
 
 
 @contextmanager
 def working(what: str, shown: bool = True) -> Iterator[None]:
-    """Say on a terminal what is being done, with a spinner and the seconds, once it takes longer than `PATIENCE`.
+    """Show a spinner with the elapsed seconds on a terminal, for work that takes longer than `SPINNER_DELAY`.
 
     Parameters
     ----------
     what : str
         Such as ``"Compiling the model"``.
     shown : bool
-        False keeps quiet whoever watches.
+        False shows nothing.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def working(what: str, shown: bool = True) -> Iterator[None]:
             if not over:
                 bar.start()
 
-    timer = threading.Timer(PATIENCE, start)
+    timer = threading.Timer(SPINNER_DELAY, start)
     timer.daemon = True
     timer.start()
     try:
@@ -88,19 +88,19 @@ def working(what: str, shown: bool = True) -> Iterator[None]:
 
 @contextmanager
 def counting(what: str, report: Report | None = None) -> Iterator[Report]:
-    """Count what is finished: a bar on a terminal, a line that changes in a notebook.
+    """Show the number of finished items: a bar on a terminal, an updated line in a notebook.
 
     Parameters
     ----------
     what : str
-        What is counted, such as ``"fits"``.
+        The items, such as ``"fits"``.
     report : callable, optional
-        Called instead, whoever watches.
+        Called instead of a display.
 
     Yields
     ------
     callable
-        To be called with done, total and a name of what was finished last.
+        To call with the number done, the total, and the name of the last finished item.
     """
     if report is not None:
         yield report
@@ -122,7 +122,7 @@ def counting(what: str, report: Report | None = None) -> Iterator[Report]:
 
 
 def _bar(*columns: Any) -> Any:
-    """A display on standard error that leaves standard output alone, and nothing behind."""
+    """Return a transient progress display on standard error."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -134,7 +134,7 @@ def _notebook_line(what: str) -> Report:
 
     started, handle = time.monotonic(), None
 
-    def say(done: int, total: int, name: str) -> None:
+    def update(done: int, total: int, name: str) -> None:
         nonlocal handle
         text = f"{what}: {done} of {total} in {time.monotonic() - started:.0f} s"
         data = {"text/plain": f"{text}, last {name}" if name and done < total else text}
@@ -143,13 +143,13 @@ def _notebook_line(what: str) -> Report:
         else:
             handle.update(data, raw=True)
 
-    return say
+    return update
 
 
 MOST_ROWS = 24
 NEXT = "Next: "
 
-# Colours are the notebook's own, so that light and dark themes both read well, and nothing is fetched from elsewhere.
+# Colours are inherited, so that light and dark themes both work, and nothing is loaded from the network.
 _STYLE = (
     ".bayescale{color:inherit;overflow-x:auto}"
     ".bayescale p{margin:.2em 0;max-width:60em}"
@@ -163,7 +163,7 @@ _STYLE = (
 
 
 def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> str:
-    """Make HTML of what a value says of itself.
+    """Render the `repr` of a value, and a table, as HTML.
 
     Parameters
     ----------
@@ -174,12 +174,12 @@ def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> 
         Columns ``prob`` and ``interval`` that are the same in all rows go into the caption. At most `MOST_ROWS` rows
         are shown, the first and the last of them.
     caption : str
-        What the table holds.
+        Content of the table.
 
     Returns
     -------
     str
-        All text is escaped, so that no name out of the data is taken for HTML, nor for a formula.
+        All text is escaped, so that names are not interpreted as HTML or formulas.
 
     Examples
     --------
@@ -196,19 +196,19 @@ def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> 
             parts.append(f"<p>{_escaped(line.strip())}</p>")
     if table is not None:
         table, words = _without_constants(table)
-        said = "; ".join(part for part in (caption, words) if part)
-        parts += [f"<p><small>{_escaped(said)}</small></p>"] if said else []
+        heading = "; ".join(part for part in (caption, words) if part)
+        parts += [f"<p><small>{_escaped(heading)}</small></p>"] if heading else []
         parts.append(_rows(table))
-    # The class keeps MathJax away: `$` in a name begins no formula.
+    # The class disables MathJax: a `$` in a name does not start a formula.
     return f'<div class="bayescale tex2jax_ignore"><style>{_STYLE}</style>{"".join(parts + following)}</div>'
 
 
-def figure(value: float) -> str:
-    """A number in as many digits as a reader compares.
+def format_number(value: float) -> str:
+    """Format a number with three or four significant digits.
 
     Examples
     --------
-    >>> [figure(v) for v in (0.71824, 1.0, -123.4567, 4e25, float("nan"))]
+    >>> [format_number(v) for v in (0.71824, 1.0, -123.4567, 4e25, float("nan"))]
     ['0.718', '1', '-123.5', '4e+25', '–']
     """
     if value != value:
@@ -222,7 +222,7 @@ def figure(value: float) -> str:
 
 
 def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Take columns that every row repeats out of the table, and put them in words."""
+    """Move columns `prob` and `interval` from the table to a text if they are constant."""
     names = ("prob", "interval")
     if table.empty or not all(name in table and (table[name] == table[name].iloc[0]).all() for name in names):
         return table, ""
@@ -233,7 +233,7 @@ def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 def _rows(table: pd.DataFrame) -> str:
     named = table.index.name is not None
     frame = table.reset_index() if named else table
-    # Numbers stand right, words left, headings as what is below them.
+    # Numbers are right-aligned, text is left-aligned, headings as their columns.
     words = [not _is_number(column) for _, column in frame.items()]
     places = list(range(len(frame)))
     left_out = len(places) - MOST_ROWS
@@ -265,7 +265,7 @@ def _cell(value: Any) -> str:
     import pandas as pd
 
     if isinstance(value, float):
-        return figure(value)
+        return format_number(value)
     return "–" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bayescale.errors import ForecastError
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def summarise(draws: xr.DataArray, prob: float = PROB) -> pd.DataFrame:
     pandas.DataFrame
         One column per remaining dim, then ``mean, median, lower, upper, prob, interval``.
     """
+    import numpy as np
+
     lower, upper = tails(prob)
     stacked = draws.transpose("chain", "draw", ...)
     values = stacked.to_numpy().reshape((-1, *stacked.shape[2:]))

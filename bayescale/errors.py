@@ -23,15 +23,15 @@ class FitError(BayescaleError, RuntimeError):
 
 
 class ForecastError(BayescaleError, ValueError):
-    """A forecast was asked for something that the posterior does not hold."""
+    """A forecast was requested for something that the posterior does not contain."""
 
 
 class EfficiencyError(BayescaleError, ValueError):
-    """The posterior has no such efficiency: another covariate than compute, no family offsets, an unknown family."""
+    """The posterior does not define this efficiency: no compute covariate, no family offsets, or an unknown family."""
 
 
 class EmergenceError(BayescaleError, ValueError):
-    """The benchmark, the family or the spec does not have this curve, threshold or uplift."""
+    """A curve, threshold or uplift is not defined for this benchmark, family or spec."""
 
 
 class ExplainedVarianceError(BayescaleError, ValueError):
@@ -43,15 +43,15 @@ class DesignError(BayescaleError, ValueError):
 
 
 class BacktestError(BayescaleError, ValueError):
-    """A backtest was asked for tasks or methods that do not exist, or that leave nothing to do."""
+    """A backtest has unknown tasks or methods, or nothing to do."""
 
 
 class ReportError(BayescaleError, ValueError):
-    """A report was asked for that would be too large, or rest on too few draws."""
+    """A report would be too large, or based on too few draws."""
 
 
 class CompareError(BayescaleError, ValueError):
-    """Specs that cannot be compared."""
+    """Specs cannot be compared."""
 
 
 class PosteriorFileError(BayescaleError, OSError):
@@ -59,7 +59,7 @@ class PosteriorFileError(BayescaleError, OSError):
 
 
 class OutputError(BayescaleError, OSError):
-    """A file that was asked for cannot be written."""
+    """An output file cannot be written."""
 
 
 class MissingDependencyError(BayescaleError, ImportError):
@@ -75,29 +75,34 @@ class ConvergenceWarning(BayescaleWarning):
 
 
 class EvalsWarning(BayescaleWarning):
-    """The tables are usable, and hold something that the user should know of."""
+    """The tables are usable, but contain something that the user should know."""
 
 
 class BacktestWarning(BayescaleWarning):
-    """A backtest goes on without something: a fit that failed, or kept forecasts that are damaged."""
+    """A backtest continues without a failed fit or a damaged cache file."""
 
 
 class ForecastWarning(BayescaleWarning):
-    """The forecast stands on weak ground, for example on few effective draws."""
+    """The forecast is unreliable, for example because of few effective draws."""
 
 
-def suggest(name: str, known: Iterable[str], what: str) -> str:
-    """Say that `name` is unknown, with the nearest known names, or all of them when they are few.
+def suggest(name: str, options: Iterable[str], what: str) -> str:
+    """Return the message for an unknown `name`, with the closest valid names, or all of them if they are few.
+
+    `what` is the kind of name, such as ``"family"``, or kind and place, such as ``"family in the fitted data"``.
 
     Examples
     --------
     >>> suggest("Lama-3", ["Llama-3", "Qwen2"], "family")
     "There is no family 'Lama-3'. Did you mean 'Llama-3'? Known: Llama-3, Qwen2."
+    >>> suggest("Lama-3", ["Llama-3", "Qwen2"], "family in the fitted data")
+    "Family 'Lama-3' is not in the fitted data. Did you mean 'Llama-3'? Known: Llama-3, Qwen2."
     """
-    names = sorted(known)
+    names = sorted(options)
     lower = {n.lower(): n for n in names}
     near = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)]
-    message = f"There is no {what} {name!r}."
+    kind, _, place = what.partition(" in ")
+    message = f"{kind[:1].upper()}{kind[1:]} {name!r} is not in {place}." if place else f"There is no {what} {name!r}."
     if near:
         message += f" Did you mean {' or '.join(repr(n) for n in near)}?"
     if names and (len(names) <= 12 or not near):
@@ -106,7 +111,7 @@ def suggest(name: str, known: Iterable[str], what: str) -> str:
 
 
 def percentage_hint(value: float) -> str:
-    """Ask whether a score outside [0, 1] was meant as a percentage; nothing to say of others.
+    """Return a hint if a score outside [0, 1] looks like a percentage; empty otherwise.
 
     Examples
     --------

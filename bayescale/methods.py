@@ -154,7 +154,7 @@ class Posterior(PosteriorData):
         )
 
     def predictive_check(
-        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int = 0
+        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int | None = 0
     ) -> PredictiveCheck:
         """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
@@ -165,8 +165,10 @@ class Posterior(PosteriorData):
         Parameters
         ----------
         models : {"same", "new"}
-        draws, random_seed : int
-            Number of posterior draws, evenly spread, and seed of the replications and of the randomised PIT.
+        draws : int
+            Number of posterior draws, evenly spread.
+        random_seed : int, optional
+            Seed of the replications and of the randomised PIT; None draws a new one, which the result records.
 
         Returns
         -------

@@ -3,7 +3,7 @@
     python benchmarks/joint_coverage.py FOLDER [SPEC]
 
 FOLDER holds the finished fits of a backtest (`benchmarks/backtest.py SPEC FOLDER`, or `fits/` of `bayescale backtest`).
-Each joint draw of the hidden scores stands in turn for what came true; the coverage of the intervals then has the
+Each joint draw of the hidden scores stands in turn for the observed scores; the coverage of the intervals then has the
 distribution that it would have if the posterior were exactly right.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 
 from bayescale._intervals import tails
 from bayescale.evaluation.backtest import load_tasks, make_folds
-from bayescale.evaluation.backtest.journal import Journal
+from bayescale.evaluation.backtest.job import make_jobs
+from bayescale.evaluation.backtest.result_cache import ResultCache
 from bayescale.evaluation.backtest.run import resolve_methods
-from bayescale.evaluation.backtest.unit import make_units
 
 TASKS = ["emergent", "post_training", "leaderboard_v2"]
 WORLDS = 1000
@@ -26,23 +26,23 @@ WORLDS = 1000
 
 def main(folder: str, spec: str = "default") -> None:
     """Print coverage seen, and the middle 90% of what a posterior that is exactly right would show."""
-    units = make_units(resolve_methods([spec]), make_folds(load_tasks(TASKS)), random_seed=0)
-    found = [p for u in units if (p := Journal(Path(folder)).read(u)) is not None]
-    if not found:
+    jobs = make_jobs(resolve_methods([spec]), make_folds(load_tasks(TASKS)), random_seed=0)
+    forecasts = [p for job in jobs if (p := ResultCache(Path(folder)).read(job)) is not None]
+    if not forecasts:
         sys.exit(f"No finished fits of {spec!r} in {folder}, made by this code: run benchmarks/backtest.py first.")
     rng = np.random.default_rng(0)
-    cells = sum(p.draws.shape[1] for p in found)
-    print(f"{len(found)} fits, {cells} hidden scores")
+    cells = sum(p.draws.shape[1] for p in forecasts)
+    print(f"{len(forecasts)} fits, {cells} hidden scores")
     for prob in (0.5, 0.9):
         seen, expected = 0, np.zeros(WORLDS)
-        for p in found:
+        for p in forecasts:
             low, high = np.quantile(p.draws, tails(prob), axis=0)
             came, worlds = p.cells["score"].to_numpy(), p.draws[rng.integers(0, len(p.draws), WORLDS)]
             seen += ((low <= came) & (came <= high)).sum()
             expected += ((low <= worlds) & (worlds <= high)).sum(axis=1)
         least, most = np.quantile(expected / cells, [0.05, 0.95])
-        chance = f"if exactly right, {least:.3f} to {most:.3f} nine times in ten"
-        print(f"{prob:.0%} intervals hold {seen / cells:.3f}; {chance}")
+        reference = f"if exactly right, {least:.3f} to {most:.3f} nine times in ten"
+        print(f"{prob:.0%} intervals cover {seen / cells:.3f}; {reference}")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def scan(truth: int, number: int, path: Path) -> None:
     if not path.exists():
         spec = bs.load_spec("default")
         found = bs.scan_factors(spec, simulate(truth, number), FACTORS, folds=FOLDS, jobs=1, **SAMPLING)
-        found.table.reset_index().to_csv(path, index=False)
+        found.summary().reset_index().to_csv(path, index=False)
         print(found, file=sys.stderr, flush=True)
 
 

@@ -242,7 +242,7 @@ def suggestion(posterior):
     return plots.plot_suggestion(posterior.suggest_models(12))
 
 
-@picture("Forecasts of one task and what came true", chapter="Backtests")
+@picture("Forecasts of one task and observed scores", chapter="Backtests")
 def backtest_task(found):
     """Each bar is a large model whose score was hidden: on the diagonal if it scored as forecast. Crosses are the
     paper's method.

@@ -101,7 +101,7 @@ def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
     for name, fitted, shift in (("a", posterior, -1.0), ("b", two_factors, 0.0)):
         names = fitted.evals.model_names
         values = pd.Series(np.random.default_rng(1).normal(0, 1, len(names)) + shift, names)
-        folds = pd.DataFrame({"by": ["model"], "fold": [2], "rhat": [1.0]})
+        folds = pd.DataFrame({"left_out": ["model"], "fold": [2], "rhat": [1.0]})
         parts[name] = Assessment(fitted, SimpleNamespace(), {"model": values}, folds, 1.0)  # type: ignore[arg-type]
     return Comparison(parts, {"family": "Family-B", "flops": 1e25})
 

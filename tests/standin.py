@@ -96,6 +96,6 @@ def compared(posterior: Posterior) -> Comparison:
         cells = rng.normal(1, 0.2, (4, 50, len(posterior.evals)))
         likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
         loo = _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
-        folds = pd.DataFrame({"by": ["model"], "fold": [1], "rhat": [1.0]})
+        folds = pd.DataFrame({"left_out": ["model"], "fold": [1], "rhat": [1.0]})
         parts[fitted.spec.name] = Assessment(fitted, loo, {"model": by_model}, folds, 1.0)
     return Comparison(parts, {"family": "Llama-3", "flops": 4e25})

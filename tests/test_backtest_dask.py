@@ -99,7 +99,7 @@ def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task], clust
     # joblib's own backend waits for ever here.
     with pytest.warns(BacktestWarning, match="b on large/two: its worker process died"):
         found = backtest([Guess("a"), Mishap("b", task="large/two", what="die")], tasks, directory=tmp_path)
-    assert [f.unit for f in found.failures] == ["b on large/two"]
+    assert [f.job for f in found.failures] == ["b on large/two"]
     assert len(found.cells) == 2 * 44 - 6
 
 

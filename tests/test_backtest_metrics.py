@@ -11,9 +11,9 @@ from scipy.stats import beta, kstest, norm, uniform
 
 from bayescale.evaluation.backtest import Predictive, score
 from bayescale.evaluation.backtest.metrics import (
-    EVEN_SHARE,
     KERNEL_WIDTH,
     LEAST_MSE,
+    UNIFORM_WEIGHT,
     geometric_mean,
     relative_mse,
     score_cells,
@@ -59,14 +59,14 @@ def test_log_score_is_minus_the_log_density(outcome: float) -> None:
     n, sd = 20_000, 0.05
     draws = norm.ppf((np.arange(n) + 0.5) / n, 0.5, sd)
     width = 1.06 * sd * n**-0.2  # Silverman (1986), equation 3.28
-    density = (1 - EVEN_SHARE) * norm.pdf(outcome, 0.5, np.hypot(sd, width)) + EVEN_SHARE
+    density = (1 - UNIFORM_WEIGHT) * norm.pdf(outcome, 0.5, np.hypot(sd, width)) + UNIFORM_WEIGHT
     assert point(outcome, draws)["log_score"] == pytest.approx(-np.log(density), abs=1e-3)
 
 
 def test_log_score_by_hand_with_the_kernel_and_its_reflection() -> None:
     draws, outcome = np.array([0.003, 0.003, 0.003, 0.003]), 0.001
     kernels = norm.pdf(outcome, [0.003, -0.003, 2 - 0.003], KERNEL_WIDTH).sum()
-    expected = -np.log((1 - EVEN_SHARE) * kernels + EVEN_SHARE)
+    expected = -np.log((1 - UNIFORM_WEIGHT) * kernels + UNIFORM_WEIGHT)
     assert point(outcome, draws)["log_score"] == pytest.approx(expected)
 
 
@@ -123,7 +123,7 @@ def test_draws_that_are_all_alike_have_finite_scores(outcome: float, drawn: floa
     if outcome == drawn:
         assert found["log_score"] < -4
     else:
-        assert found["log_score"] == pytest.approx(-np.log(EVEN_SHARE))
+        assert found["log_score"] == pytest.approx(-np.log(UNIFORM_WEIGHT))
 
 
 def test_an_outcome_on_a_bound_is_not_punished_for_the_bound() -> None:
@@ -197,7 +197,7 @@ def test_scores_are_within_their_bounds(found: Predictive) -> None:
     table = score(found)
     assert (table["crps"] <= (found.draws - found.cells["score"].to_numpy()).__abs__().max() + 1e-12).all()
     assert (table["crps"] >= 0).all()
-    assert (table["log_score"] <= -np.log(EVEN_SHARE) + 1e-12).all()
+    assert (table["log_score"] <= -np.log(UNIFORM_WEIGHT) + 1e-12).all()
     assert (table["mae"] ** 2 <= table["mse"] + 1e-12).all()
     assert (table["coverage_50"] <= table["coverage_90"]).all()
     assert (table["width_50"] <= table["width_90"]).all()

@@ -20,9 +20,9 @@ from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 from bayescale.errors import BacktestError, BacktestWarning
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
+from bayescale.evaluation.backtest.job import make_jobs
 from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
 from bayescale.evaluation.backtest.run import resolve_methods
-from bayescale.evaluation.backtest.unit import make_units
 from bayescale.model.spec import Spec, load_spec
 
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
@@ -78,8 +78,8 @@ def test_rows_come_in_the_order_of_what_was_asked(found: Backtest, tasks: list[T
 
 def test_scores_are_those_of_the_one_score_function(found: Backtest, tasks: list[Task]) -> None:
     (fold,) = (f for f in make_folds(tasks) if f.tasks[0].name == "large/two")
-    (unit,) = make_units([Guess("a")], [fold], 0)
-    expected = score(Guess("a").predict(fold, unit.random_seed)).set_index("task")
+    (job,) = make_jobs([Guess("a")], [fold], 0)
+    expected = score(Guess("a").predict(fold, job.random_seed)).set_index("task")
     row = found.scores[(found.scores["spec_or_method"] == "a") & (found.scores["task"] == "large/two")].iloc[0]
     for name in ("n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90"):
         assert row[name] == expected.loc["large/two", name], name
@@ -110,15 +110,15 @@ def test_relative_errors(tasks: list[Task]) -> None:
     assert ratios.loc[("c", "large/two")].tolist() == [1.0, 1.0]
     # On the cells that both forecast, both forecast the same.
     assert ratios.loc[("last_sibling", "huge/four"), "to_reference"] == 1.0
-    table = found.table()
+    table = found.summary()
     assert table.loc[["pc_3", "c"], "relative_mse"].tolist() == [1.0, 1.0]
     assert table.loc["c", "n_test"] == 12
-    assert found.table("out").index.tolist() == ["pc_3", "c"]
+    assert found.summary("out").index.tolist() == ["pc_3", "c"]
     with pytest.raises(BacktestError, match="Did you mean 'out'"):
-        found.table("outt")
-    with pytest.raises(BacktestError, match="method in this backtest"):
+        found.summary("outt")
+    with pytest.raises(BacktestError, match="is not in this backtest"):
         found.relative_mse("pc_9")
-    with pytest.raises(BacktestError, match="method in this backtest"):
+    with pytest.raises(BacktestError, match="is not in this backtest"):
         found.relative_mse_intervals("pc_9")
     assert found.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
 
@@ -155,9 +155,11 @@ def test_seeds_belong_to_folds(tasks: list[Task], found: Backtest) -> None:
     for method in "abc":
         one, other = (f.cells[f.cells["method"] == method].reset_index(drop=True) for f in (found, again))
         pd.testing.assert_frame_equal(one, other, check_exact=True)
-    units = make_units(METHODS, make_folds(tasks), 0)
-    assert len({u.random_seed for u in units}) == len(units) / 3
-    assert {u.random_seed for u in units}.isdisjoint(u.random_seed for u in make_units(METHODS, make_folds(tasks), 1))
+    jobs = make_jobs(METHODS, make_folds(tasks), 0)
+    assert len({job.random_seed for job in jobs}) == len(jobs) / 3
+    assert {job.random_seed for job in jobs}.isdisjoint(
+        job.random_seed for job in make_jobs(METHODS, make_folds(tasks), 1)
+    )
 
 
 def test_another_seed_gives_other_draws(tasks: list[Task], found: Backtest) -> None:
@@ -188,7 +190,7 @@ def test_what_is_kept_is_not_done_again(tasks: list[Task], found: Backtest, tmp_
 
 def test_other_settings_seeds_and_tasks_are_other_work(tasks: list[Task], tmp_path: Path) -> None:
     def files(methods: list[Any] = METHODS[:1], tasks: list[Task] = tasks, seed: int = 0) -> set[str]:
-        return {u.key for u in make_units(methods, make_folds(tasks), seed)}
+        return {job.key for job in make_jobs(methods, make_folds(tasks), seed)}
 
     assert files() == files()
     assert files().isdisjoint(files(seed=1))
@@ -203,8 +205,8 @@ def test_cores_make_no_other_work_and_priors_do(tasks: list[Task]) -> None:
     folds = make_folds(tasks[:1])
 
     def key(spec: Spec, **settings: int) -> str:
-        (unit,) = make_units(resolve_methods([spec], **settings), folds, 0)
-        return unit.key
+        (job,) = make_jobs(resolve_methods([spec], **settings), folds, 0)
+        return job.key
 
     spec = load_spec("one_factor")
     assert key(spec, cores=1) == key(spec, cores=4)
@@ -214,14 +216,14 @@ def test_cores_make_no_other_work_and_priors_do(tasks: list[Task]) -> None:
 
 def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
     def keys() -> set[str]:
-        return {u.key for u in make_units([Guess("a"), *resolve_methods("pc_1")], make_folds(tasks), 0)}
+        return {job.key for job in make_jobs([Guess("a"), *resolve_methods("pc_1")], make_folds(tasks), 0)}
 
     before = keys()
     monkeypatch.setattr("bayescale.__version__", "99.0")
     assert before.isdisjoint(keys())
     monkeypatch.undo()
     assert before == keys()
-    monkeypatch.setattr("bayescale.evaluation.backtest.unit.FORMAT", 1000)
+    monkeypatch.setattr("bayescale.evaluation.backtest.job.FORMAT", 1000)
     assert before.isdisjoint(keys())
 
 
@@ -236,7 +238,7 @@ def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], f
     content[middle] ^= 0xFF
     new = {"cut": content[: len(content) // 2], "flipped": content, "foreign": other.read_bytes(), "empty": b""}
     victim.write_bytes(new[damage])
-    with pytest.warns(BacktestWarning, match=f"{victim.name} is damaged .*done again") as said:
+    with pytest.warns(BacktestWarning, match=f"{victim.name} is damaged .*runs again") as said:
         again = backtest(methods, tasks, directory=tmp_path / "fits")
     assert len(said) == 1
     same(again, found)
@@ -254,7 +256,7 @@ def test_a_full_disk_is_said(tasks: list[Task], tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(BacktestError, match=r"a on large/two.*No space left.*kept before|No space left"):
+    with pytest.raises(BacktestError, match=r"a on large/two.*No space left.*are kept|No space left"):
         backtest(METHODS, tasks, directory=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -348,7 +350,7 @@ def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], tmp_path: P
 def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> None:
     with pytest.warns(BacktestWarning, match="b on huge/four and 1 more: its worker process died"):
         found = backtest([Guess("a"), Mishap("b", task="huge/four", what="die"), Guess("c")], tasks, jobs=2)
-    assert [f.unit for f in found.failures] == ["b on huge/four and 1 more"]
+    assert [f.job for f in found.failures] == ["b on huge/four and 1 more"]
     rows = found.scores.set_index(["spec_or_method", "task"])["n_test"]
     assert rows["b", "large/two"] == 6
     assert ("b", "huge/four") not in rows
@@ -399,8 +401,8 @@ class Opaque:
         ([], None, "No methods"),
         (["pc_3", "pc_3"], None, "Two methods are called 'pc_3'"),
         ([Spec(name="pc_3"), "pc_3"], None, "Two methods are called 'pc_3'"),
-        ([3], None, "3 is no method"),
-        (Opaque("mine", object()), ["leaderboard_v2/gpqa"], "'mine' does not say what it is made of"),
+        ([3], None, "3 is not a method"),
+        (Opaque("mine", object()), ["leaderboard_v2/gpqa"], "'mine' cannot be identified"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(methods: Any, tasks: Any, words: str) -> None:
@@ -421,7 +423,7 @@ def test_a_method_may_state_its_identity(tasks: list[Task]) -> None:
         def predict(self, fold: Fold, random_seed: int) -> Predictive:
             return Guess("mine").predict(fold, random_seed)
 
-    assert backtest(Stated(), tasks).table().index.tolist() == ["mine"]
+    assert backtest(Stated(), tasks).summary().index.tolist() == ["mine"]
 
 
 def test_methods_by_name_path_and_value(tmp_path: Path) -> None:

@@ -208,8 +208,8 @@ BAD = [
     ({"hide": {"larger": 3}}, "larger"),
     ({"hide": None}, "hide"),
     ({"targets": {"two": "bench-22"}}, "Did you mean 'bench-2'"),
-    ({"seen": ["bench-9"]}, "benchmark in the joint data of group 'mine'"),
-    ({"suites": ["standrd"]}, "suite"),
+    ({"seen": ["bench-9"]}, "is not in the joint data of group 'mine'"),
+    ({"suites": ["standrd"]}, "Suite 'standrd' is not in"),
     ({"law_floor": "none"}, "law_floor"),
     ({"colour": "red"}, "colour"),
 ]
@@ -225,7 +225,7 @@ def test_a_bad_task_file_is_refused_in_words(
 
 @pytest.mark.parametrize("content", ["", "groups", "groups: 3", "groups: [1]", "tasks: []", "groups: [{"])
 def test_what_is_no_task_file_is_said(content: str, tmp_path: Path) -> None:
-    with pytest.raises(BacktestError, match=r"tasks\.yaml is no task file"):
+    with pytest.raises(BacktestError, match=r"tasks\.yaml is not a valid task file"):
         load(tmp_path, content)
 
 
@@ -252,13 +252,13 @@ def test_tasks_that_ask_for_nothing_are_refused(hide: dict[str, object], evals: 
     known = evals.select(models=evals.models.dropna(subset="flops")["model"])
     folder = known.to_directory(tmp_path / "known")
     tasks = load(tmp_path, document(evals, folder, hide=hide))
-    with pytest.raises(BacktestError, match="Task mine/two asks for nothing"):
+    with pytest.raises(BacktestError, match="Task mine/two has nothing to forecast"):
         make_folds(tasks)
 
 
 def test_tasks_that_leave_nothing_to_learn_from_are_refused(evals: Evals, tables: Path, tmp_path: Path) -> None:
     tasks = load(tmp_path, document(evals, tables, seen=[], hide={"flops_above": 1e15}))
-    with pytest.raises(BacktestError, match="nothing is left to learn from"):
+    with pytest.raises(BacktestError, match="there is nothing to fit"):
         make_folds(tasks)
 
 

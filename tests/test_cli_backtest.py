@@ -79,7 +79,7 @@ def test_a_mistake_is_one_message_and_code_2(command: str, words: str, run: Run,
 
 
 def test_no_scheduler_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("bayescale.cli.backtest"), "PATIENCE", 0.5)
+    monkeypatch.setattr(importlib.import_module("bayescale.cli.backtest"), "TIMEOUT", 0.5)
     code, _, err = run("pc_3", "--methods", "none", "--dask", "tcp://127.0.0.1:1", "-o", tmp_path / "new")
     assert code == 2
     assert "No Dask scheduler answers at 'tcp://127.0.0.1:1'" in err
@@ -115,7 +115,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
 
     assert "averaged: 1 task\n" in out
     assert "agent: 1 task, not averaged" in out
-    row = found.table().loc["training_flops"]
+    row = found.summary().loc["training_flops"]
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
     assert f"{row['relative_mse']:.3f}" in line
     lower, upper = found.relative_mse_intervals().loc["training_flops"]

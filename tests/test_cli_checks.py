@@ -50,7 +50,7 @@ def test_prior_prints_writes_and_draws(run: Run, spec_file: Path, tables: Path, 
 
     code, out, err = run("prior", spec_file, *wanted)
 
-    expected = prior_predictive(Spec.from_yaml(spec_file.read_text()), evals, draws=20, random_seed=3).summary(0.8)
+    expected = prior_predictive(Spec.from_yaml(spec_file.read_text()), evals, draws=20, random_seed=3).summary(prob=0.8)
     assert code == 0
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
     pd.testing.assert_frame_equal(pd.read_csv(csv), expected, check_dtype=False)

@@ -113,7 +113,7 @@ def test_tables_with_errors_are_a_document_too(run: Run, folder: Path, evals: Ev
     assert "percentage" in problem["message"]
 
 
-def test_a_comparison_says_which_figures_to_doubt(run: Run, folder: Path, tmp_path: Path, fits: Any) -> None:
+def test_a_comparison_warns_of_specs_that_did_not_converge(run: Run, folder: Path, tmp_path: Path, fits: Any) -> None:
     code, out, _ = run(
         "compare", folder / "mine.yaml", "--data", folder / "tables", "--leave-out", "none", "--jobs", 1,
         "-o", tmp_path / "new", "--json",
@@ -121,7 +121,7 @@ def test_a_comparison_says_which_figures_to_doubt(run: Run, folder: Path, tmp_pa
     (row,) = json.loads(out)["specs"]
     assert code == 0
     assert row["spec"] == "mine"
-    assert "doubt" in row
+    assert "warning" in row
     assert isinstance(row["elpd_loo"], float)
 
 

@@ -34,9 +34,9 @@ QUESTION = MappingProxyType({"family": "Family-B", "flops": 1e25})
 # Splits
 
 
-@pytest.mark.parametrize("by", ["model", "family"])
-def test_every_model_is_hidden_once_and_whole(evals: Evals, by: Any) -> None:
-    splits = make_splits(evals, by, 4)
+@pytest.mark.parametrize("left_out", ["model", "family"])
+def test_every_model_is_hidden_once_and_whole(evals: Evals, left_out: Any) -> None:
+    splits = make_splits(evals, left_out, 4)
     hidden = [m for split in splits for m in split.models]
     assert sorted(hidden) == sorted(set(evals.scores["model"]))
     for split in splits:
@@ -125,7 +125,7 @@ def assessment(posterior: Posterior, shift: float = 0.0, seed: int = 0) -> Asses
     cells = 2 + 0.3 * rng.standard_normal((4, 500, 60)) + shift
     likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
     loo = _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
-    folds = pd.DataFrame({"by": ["model"], "fold": [1], "models": [3], "rhat": [1.02], "seconds": [1.0]})
+    folds = pd.DataFrame({"left_out": ["model"], "fold": [1], "models": [3], "rhat": [1.02], "seconds": [1.0]})
     return Assessment(posterior, loo, by, folds, 12.0)
 
 
@@ -136,7 +136,7 @@ def comparison(posterior: Posterior, two_factors: Posterior) -> Comparison:
 
 
 def test_the_table_puts_the_best_first_and_counts_from_it(comparison: Comparison) -> None:
-    table = comparison.table
+    table = comparison.summary()
     assert list(table.index) == ["better", "worse"]
     parts = comparison.assessments
     by_hand = parts["worse"].held_out["model"] - parts["better"].held_out["model"]
@@ -159,24 +159,24 @@ def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> Non
 
 def test_a_single_spec_is_a_comparison_too(posterior: Posterior) -> None:
     found = Comparison({"only": assessment(posterior)})
-    assert found.table.loc["only", "weight"] == 1
-    with pytest.raises(CompareError, match="No forecast was asked for"):
+    assert found.summary().loc["only", "weight"] == 1
+    with pytest.raises(CompareError, match="There is no forecast to compare"):
         found.forecasts  # noqa: B018
 
 
 def test_figures_of_a_backtest_stand_beside(comparison: Comparison) -> None:
     class Scored:
-        def table(self) -> pd.DataFrame:
+        def summary(self) -> pd.DataFrame:
             columns = {"mae": [0.05], "crps": [0.04], "coverage_50": [0.5], "coverage_90": [0.9]}
             return pd.DataFrame(columns, index=pd.Index(["better"], name="method"))
 
-    table = Comparison(comparison.assessments, backtest=Scored()).table  # type: ignore[arg-type]
+    table = Comparison(comparison.assessments, backtest=Scored()).summary()  # type: ignore[arg-type]
     assert table.loc["better", "mae"] == 0.05
     assert np.isnan(table.loc["worse", "mae"])
 
 
 def test_every_spec_answers_the_question(comparison: Comparison, posterior: Posterior) -> None:
-    table = comparison.forecast_table(0.5)
+    table = comparison.forecast_table(prob=0.5)
     alone = posterior.forecast(**QUESTION).summary(0.5)
     pd.testing.assert_series_equal(
         table[table["spec"] == "worse"]["median"].reset_index(drop=True), alone["median"], check_names=False
@@ -191,7 +191,7 @@ def test_shares_of_variance_sum_to_one_under_each_spec(comparison: Comparison) -
 
 
 def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> None:
-    with pytest.raises(CompareError, match="'cell' was not left out; there is model, family, loo"):
+    with pytest.raises(CompareError, match="'cell' was not left out; available: model, family, loo"):
         comparison.elpd("cell")
 
 
@@ -204,10 +204,10 @@ def doubtful(posterior: Posterior, comparison: Comparison) -> Comparison:
 
 
 def test_what_may_be_off_is_named_with_the_reason(doubtful: Comparison, comparison: Comparison) -> None:
-    assert comparison.doubts == {}
-    assert list(doubtful.doubts) == ["bad", "torn"]
-    assert doubtful.doubts["bad"].startswith("did not converge (R-hat ")
-    assert doubtful.doubts["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
+    assert comparison.warnings == {}
+    assert list(doubtful.warnings) == ["bad", "torn"]
+    assert doubtful.warnings["bad"].startswith("did not converge (R-hat ")
+    assert doubtful.warnings["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
 
 
 def test_a_notebook_shows_the_table_and_what_may_be_off(doubtful: Comparison) -> None:
@@ -240,8 +240,8 @@ def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[s
     assert all(seen < len(evals) for *_, seen in fits[1:7])
     assert reports == [(0, 2, ""), (1, 2, "a"), (2, 2, "b")]
     # The same draws under both names: no difference, and no weight for the second.
-    np.testing.assert_allclose(found.table["difference_model"], 0, atol=1e-9)
-    assert found.assessments["a"].folds["by"].tolist() == ["model"] * 3 + ["family"] * 3
+    np.testing.assert_allclose(found.summary()["difference_model"], 0, atol=1e-9)
+    assert found.assessments["a"].folds["left_out"].tolist() == ["model"] * 3 + ["family"] * 3
 
 
 def test_posteriors_are_taken_as_they_are(posterior: Posterior, fits: list[tuple[str, int, int]]) -> None:
@@ -302,11 +302,11 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
     short = {name: SHORT[name] for name in ("draws", "tune", "chains")}
     found = compare(specs, evals, leave_out=["model"], folds=2, jobs=2, **short)
     assert found.names == ["custom", "sigmoid"]
-    assert len(found.table) == 2
-    assert np.isfinite(found.table["elpd_model"]).all()
+    assert len(found.summary()) == 2
+    assert np.isfinite(found.summary()["elpd_model"]).all()
     posterior = found.posteriors["custom"]
     by_arviz = az.loo(posterior.log_likelihood(), var_name="score")
-    assert found.table.loc["custom", "elpd_loo"] == pytest.approx(_arviz.elpd_summary(by_arviz)[0])
+    assert found.summary().loc["custom", "elpd_loo"] == pytest.approx(_arviz.elpd_summary(by_arviz)[0])
     # Not the same bits as a fit in this process: a program that was just compiled rounds otherwise than one that is
     # read from the disk, and chains part after some steps.
     assert [posterior.sampling[name] for name in ("random_seed", "cores")] == [0, 1]

@@ -222,8 +222,8 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
     ("arguments", "said"),
     [
         ({"budget": 3, "target": "bench4"}, r"Did you mean 'bench-4'.*leave target out"),
-        ({"budget": 3, "candidates": ["Family-A-0", "Family-Q-1"]}, "no model in the fitted data 'Family-Q-1'"),
-        ({"budget": 3, "families": "Family-Z"}, "no family in the fitted data 'Family-Z'"),
+        ({"budget": 3, "candidates": ["Family-A-0", "Family-Q-1"]}, "Model 'Family-Q-1' is not in the fitted data"),
+        ({"budget": 3, "families": "Family-Z"}, "Family 'Family-Z' is not in the fitted data"),
         ({"budget": 3, "candidates": ["Family-A-0"], "families": ["Family-B"]}, "none of the candidates belongs"),
         ({"budget": 3, "forecast": []}, "forecast is empty"),
         ({"budget": 0}, "budget=0 models buys no model"),

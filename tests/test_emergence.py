@@ -175,7 +175,7 @@ def test_hidden_scores_are_those_that_were_not_fitted(emergence: Emergence) -> N
     assert (table["score"] == 0.5).all()
     whole = Evals(evals.models, evals.benchmarks, pd.concat([evals.scores, more]))
     pd.testing.assert_frame_equal(emergence.observed(whole), table)
-    with pytest.raises(EmergenceError, match=r"no model.*'Family-Z-0'.*fit with its other scores"):
+    with pytest.raises(EmergenceError, match=r"Model 'Family-Z-0' is not in the fitted.*fit with its other scores"):
         emergence.observed(pd.DataFrame({"model": ["Family-Z-0"], "benchmark": "bench-4", "score": 0.5}))
     with pytest.raises(EmergenceError, match="lacks the columns score"):
         emergence.observed(more.drop(columns="score"))

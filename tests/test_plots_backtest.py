@@ -55,7 +55,7 @@ def test_forecasts_may_be_those_of_a_baseline_without_another(found: Backtest) -
     figure = plot_backtest_forecasts(found, "last_sibling", reference=None)
     assert len(figure.axes) == 3
     (legend,) = figure.legends
-    assert [t.get_text().split(",")[0] for t in legend.get_texts()] == ["last_sibling", "forecast = outcome"]
+    assert [t.get_text().split(",")[0] for t in legend.get_texts()] == ["last_sibling", "forecast = observed"]
 
 
 def test_calibration_is_the_share_of_outcomes_inside(found: Backtest) -> None:
@@ -93,7 +93,7 @@ def test_errors_are_those_of_the_table(found: Backtest) -> None:
     assert ax.get_xscale() == "log"
     means, intervals = (c for c in ax.collections if isinstance(c, LineCollection))
     drawn = sorted(segment[0, 0] for segment in means.get_segments())
-    np.testing.assert_allclose(drawn, sorted(found.table()["relative_mse"]))
+    np.testing.assert_allclose(drawn, sorted(found.summary()["relative_mse"]))
     ends = np.array([segment[:, 0] for segment in intervals.get_segments()])
     np.testing.assert_allclose(np.sort(ends, axis=0), np.sort(found.relative_mse_intervals(), axis=0))
     for group in ("large", "huge", "out"):

@@ -68,7 +68,7 @@ def test_observed_scores_lie_on_the_prior_for_scale(prior: PriorPredictive, eval
 def test_shares_of_curves_are_those_of_the_summary(prior: PriorPredictive) -> None:
     row = prior.summary().set_index("benchmark").loc["bench-3"]
     (text,) = (t.get_text() for t in plot_prior_curves(prior, "bench-3").texts)
-    assert text == f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the top"
+    assert text == f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the ceiling"
 
 
 def test_one_panel_a_benchmark(prior: PriorPredictive, check: PredictiveCheck) -> None:
@@ -98,7 +98,7 @@ def test_the_line_is_the_difference_from_uniform(check: PredictiveCheck) -> None
     np.testing.assert_array_equal(line.get_ydata(), ecdf_difference(pit, points))
     corners = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert np.isin(np.round([*lower, *upper], 9), np.round(corners, 9)).all()
-    assert "expect too central" in ax.get_xlabel()
+    assert "expected to be too central" in ax.get_xlabel()
 
 
 def test_what_leaves_the_band_is_marked(scattered: PredictiveCheck) -> None:

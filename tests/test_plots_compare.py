@@ -57,7 +57,7 @@ def test_axes_of_the_caller_are_drawn_on(comparison: Comparison) -> None:
 
 def test_one_model_at_a_time(comparison: Comparison) -> None:
     several = Comparison(comparison.assessments, {"family": ["Family-A", "Family-B"], "flops": 1e25})
-    with pytest.raises(CompareError, match="asks for 2"):
+    with pytest.raises(CompareError, match="the forecast has 2"):
         plot_forecasts_by_spec(several)
     with pytest.raises(CompareError, match="bench-9"):
         plot_forecasts_by_spec(comparison, benchmarks=["bench-9"])

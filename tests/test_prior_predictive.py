@@ -12,7 +12,7 @@ import bayescale
 from bayescale import Evals, Posterior, Spec
 from bayescale._arviz import group_names
 from bayescale.checks import PriorPredictive, prior_predictive
-from bayescale.checks.prior_predictive import LITTLE, compute_grid, falling
+from bayescale.checks.prior_predictive import TOLERANCE, compute_grid, falling
 from bayescale.errors import EvalsError, FitError, ForecastError, SpecError
 
 BARE = Spec(
@@ -122,15 +122,15 @@ def test_positive_slopes_and_loadings_never_fall(evals: Evals) -> None:
 
 def test_without_slopes_all_curves_are_flat(evals: Evals) -> None:
     spec = BARE.replace(priors={"slope": "Normal(0, 1e-6)"})
-    table = prior_predictive(spec, evals, draws=50, random_seed=1).summary(0.5)
+    table = prior_predictive(spec, evals, draws=50, random_seed=1).summary(prob=0.5)
     assert (table["flat"] == 1).all()
     assert (table["falling"] == 0).all()
     assert set(table["prob"]) == {0.5}
 
 
 def test_falling_looks_at_the_whole_curve() -> None:
-    up_and_down = np.array([0.1, 0.6, 0.6 - 2 * LITTLE, 0.9])
-    wobble = np.array([0.1, 0.6, 0.6 - LITTLE / 2, 0.9])
+    up_and_down = np.array([0.1, 0.6, 0.6 - 2 * TOLERANCE, 0.9])
+    wobble = np.array([0.1, 0.6, 0.6 - TOLERANCE / 2, 0.9])
     assert falling(np.column_stack([up_and_down, wobble])).tolist() == [True, False]
 
 
@@ -151,13 +151,13 @@ def test_mistakes_are_said(evals: Evals) -> None:
     with pytest.raises(SpecError, match="Did you mean 'one_factor'"):
         prior_predictive("one_facto", evals)
     alike = Evals(evals.models.assign(flops=1e23), evals.benchmarks, evals.scores)
-    with pytest.raises(EvalsError, match="no range of training compute"):
+    with pytest.raises(EvalsError, match="need at least two models with different flops"):
         prior_predictive(BARE, alike)
 
 
 def test_a_summary_takes_probabilities(prior: PriorPredictive) -> None:
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
-        prior.summary(90)
+        prior.summary(prob=90)
 
 
 def test_it_says_what_it_is_and_what_comes_next(prior: PriorPredictive) -> None:

@@ -39,7 +39,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     def begin() -> Terminal:
         stream = Terminal()
         monkeypatch.setattr(sys, "stderr", stream)
-        monkeypatch.setattr(progress, "PATIENCE", 0.0)
+        monkeypatch.setattr(progress, "SPINNER_DELAY", 0.0)
         monkeypatch.setenv("TERM", "xterm")
         return stream
 
@@ -65,7 +65,7 @@ def test_a_spinner_says_what_is_done(watch: Watch) -> None:
 
 def test_what_is_quick_shows_nothing(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = watch()
-    monkeypatch.setattr(progress, "PATIENCE", 60.0)
+    monkeypatch.setattr(progress, "SPINNER_DELAY", 60.0)
     with progress.working("Adding"):
         pass
     assert terminal.getvalue() == ""
@@ -120,7 +120,7 @@ def test_whoever_reports_is_not_shown_a_bar(watch: Watch, evals: Evals, tmp_path
 
 
 def test_a_pipe_sees_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "SPINNER_DELAY", 0.0)
     with progress.working("Working"), progress.counting("fits") as report:
         report(1, 2, "a")
         time.sleep(0.05)
@@ -146,7 +146,7 @@ def test_a_notebook_sees_one_line_that_changes(monkeypatch: pytest.MonkeyPatch) 
 DRIVER = """
 import sys
 from bayescale import _display as progress
-progress.PATIENCE = 0.0
+progress.SPINNER_DELAY = 0.0
 from bayescale.cli import main
 sys.exit(main(sys.argv[1:]))
 """

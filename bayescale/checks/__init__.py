@@ -1,4 +1,4 @@
-"""What the model says of scores: before the data (prior predictive), and of the very data (posterior predictive)."""
+"""Prior predictive and posterior predictive checks."""
 
 from bayescale.checks.posterior_predictive import PredictiveCheck, predictive_check
 from bayescale.checks.prior_predictive import PriorPredictive, prior_predictive

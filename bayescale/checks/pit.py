@@ -1,4 +1,4 @@
-"""Probability integral transforms: where an outcome lies among its predictive draws, and whether many look uniform."""
+"""Probability integral transforms (PIT): rank of outcomes among predictive draws, and tests of uniformity."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 # Scores this close are the same number of right answers: tables hold ten digits, draws are exact shares of items.
 TIE = 1e-8
 
-# Probability with which the whole curve of PIT values that are uniform stays inside `uniform_band`.
+# Probability that the ECDF of uniform PIT values is inside `uniform_band` at all points.
 BAND = 0.95
 POINTS = 100
 
 Reading = Literal["as expected", "too high", "too low", "too central", "too scattered"]
 
 
-def randomised_pit(outcome: np.ndarray, draws: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Rank of each outcome among its draws, at random among its equals, as a share of the number of ranks.
+def randomised_pit(outcome: np.ndarray, draws: np.ndarray, uniform: np.ndarray) -> np.ndarray:
+    """Compute the randomised PIT: the relative rank of each outcome among its draws, ties broken at random.
 
-    Counts of items are discrete, so that outcomes tie with draws; the random place among them makes the values uniform
-    if outcomes are like draws (randomised PIT: Czado, Gneiting & Held 2009, Biometrics 65, section 2).
+    Counts of items are discrete, so outcomes tie with draws; random ranks among ties make the values uniform if
+    outcomes and draws have the same distribution (Czado, Gneiting & Held 2009, Biometrics 65, section 2).
 
     Parameters
     ----------
     outcome : ndarray (cell,)
     draws : ndarray (cell, draw)
         Predictive draws of each outcome.
-    chance : ndarray (cell,)
-        A random number in [0, 1) for each; see `chances`.
+    uniform : ndarray (cell,)
+        A random number in [0, 1) for each outcome; see `uniform_by_name`.
 
     Returns
     -------
@@ -50,17 +50,17 @@ def randomised_pit(outcome: np.ndarray, draws: np.ndarray, chance: np.ndarray) -
     """
     below = (draws < outcome[:, None] - TIE).sum(axis=1)
     equal = (np.abs(draws - outcome[:, None]) <= TIE).sum(axis=1)
-    return (below + chance * (equal + 1)) / (draws.shape[1] + 1)
+    return (below + uniform * (equal + 1)) / (draws.shape[1] + 1)
 
 
-def chances(names: pd.DataFrame, random_seed: int = 0) -> np.ndarray:
-    """Random number of each row, in [0, 1): drawn from its names and the seed, whatever other rows there are."""
+def uniform_by_name(names: pd.DataFrame, random_seed: int = 0) -> np.ndarray:
+    """Draw a random number in [0, 1) for each row, from its names and the seed, independent of the other rows."""
     rows = ("\n".join(row) for row in names.itertuples(index=False))
     return np.array([np.random.default_rng([random_seed, zlib.crc32(row.encode())]).random() for row in rows])
 
 
 def inside(pit: np.ndarray, prob: float | np.ndarray) -> np.ndarray:
-    """Whether outcomes lie in the equal-tailed interval of this probability; broadcast together.
+    """Test whether outcomes lie in the equal-tailed interval of probability `prob`, with broadcasting.
 
     Examples
     --------
@@ -72,9 +72,9 @@ def inside(pit: np.ndarray, prob: float | np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def uniform_band(count: int, prob: float = BAND) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return a simultaneous band of the ECDF of `count` independent uniform values, less the uniform CDF.
+    """Return a simultaneous band of the ECDF of `count` independent uniform values, minus the uniform CDF.
 
-    As a whole the curve stays inside with probability `prob`: pointwise binomial intervals, whose common level is
+    The curve is inside at all points with probability `prob`: pointwise binomial intervals, whose common level is
     optimised (Säilynoja, Bürkner & Vehtari 2022, Statistics and Computing 32:32, section 2).
 
     Returns
@@ -109,20 +109,20 @@ def _probability_inside(count: int, points: np.ndarray, lower: np.ndarray, upper
     """
     step = np.diff(points, prepend=0.0) / (1 - np.r_[0.0, points[:-1]])
     below, probability = np.zeros(1, dtype=int), np.ones(1)
-    for low, high, chance in zip(lower, upper, step, strict=True):
+    for low, high, probability_below in zip(lower, upper, step, strict=True):
         following = np.arange(low, high + 1)
-        probability = probability @ binom.pmf(following - below[:, None], count - below[:, None], chance)
+        probability = probability @ binom.pmf(following - below[:, None], count - below[:, None], probability_below)
         below = following
     return float(probability.sum())
 
 
 def ecdf_difference(pit: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """ECDF of PIT values less that of the uniform distribution, at `points`; zero everywhere if they are uniform."""
+    """Return the ECDF of PIT values minus the uniform CDF, at `points`."""
     return np.searchsorted(np.sort(pit), points, side="right") / len(pit) - points
 
 
 def out_of_band(pit: np.ndarray, prob: float = BAND) -> np.ndarray:
-    """Where, among the points of `uniform_band`, the ECDF of PIT values leaves the band: ndarray (point,) of bool."""
+    """Return the points (point,) of `uniform_band` at which the ECDF of PIT values is outside the band, as bool."""
     points, lower, upper = uniform_band(len(pit), prob)
     difference = ecdf_difference(pit, points)
     # Multiples of 1 / n on both sides, in floating point.
@@ -130,11 +130,11 @@ def out_of_band(pit: np.ndarray, prob: float = BAND) -> np.ndarray:
 
 
 def read_pit(pit: np.ndarray, prob: float = BAND) -> Reading:
-    """Say in words how PIT values differ from uniform ones, if their ECDF leaves `uniform_band`.
+    """Classify how PIT values deviate from uniform, if their ECDF leaves `uniform_band`.
 
-    ``too high`` and ``too low`` speak of the outcomes: above or below the middle of their predictions too often.
-    ``too central`` means intervals wider than needed, ``too scattered`` intervals too narrow. Named is what is further
-    from uniform in standard errors: the mean of the values, or their mean distance from 1/2.
+    ``too high`` and ``too low`` describe the outcomes: too often above or below the middle of their predictions.
+    ``too central`` means that intervals are too wide, ``too scattered`` that they are too narrow. The class follows the
+    larger deviation in standard errors: of the mean of the values, or of their mean distance from 1/2.
 
     Examples
     --------

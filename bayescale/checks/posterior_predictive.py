@@ -1,4 +1,4 @@
-"""After the data: would this posterior produce scores like those that were observed?"""
+"""Posterior predictive check: observed scores compared with scores replicated from the posterior."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import as_html
-from bayescale.checks.pit import chances, inside, randomised_pit, read_pit
+from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
 from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.query import ForecastQuery
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 Models = Literal["same", "new"]
 
-# Models whose scores on all benchmarks are computed at once, to bound the memory.
+# Number of models whose scores are computed at once, which bounds the memory.
 BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PredictiveCheck:
-    """Observed scores among their replications; made by `Posterior.predictive_check`.
+    """Observed scores with their replications; made by `Posterior.predictive_check`.
 
     Attributes
     ----------
@@ -41,9 +42,11 @@ class PredictiveCheck:
         One row per observed score: ``model, benchmark, observed`` (as the model reads it: counted scores rounded to the
         nearest item), ``replicated`` (mean), ``pit`` (randomised probability integral transform, in (0, 1)).
     models : {"same", "new"}
-        Of which models the replications are.
+        Whether the same models or new ones of the same families are replicated.
     title : str
         Names of spec and evals.
+    random_seed : int
+        Seed of the replications and of the randomised PIT.
 
     Examples
     --------
@@ -56,9 +59,10 @@ class PredictiveCheck:
     cells: pd.DataFrame
     models: Models
     title: str
+    random_seed: int
 
     def summary(self) -> pd.DataFrame:
-        """Sum the check up per benchmark.
+        """Summarise the check per benchmark.
 
         Returns
         -------
@@ -67,13 +71,13 @@ class PredictiveCheck:
 
             - ``benchmark, scores`` (their number), ``observed, replicated`` (means);
             - ``coverage_50, coverage_90``: shares of observed scores inside equal-tailed intervals of the replications,
-              counted by their PIT values, so that ties do not matter;
+              computed from PIT values, which handle ties;
             - ``pit_p``: p value of the Kolmogorov-Smirnov test that the PIT values are uniform, as if they were
               independent;
             - ``sd_p``: share of draws in which the standard deviation of the replicated scores over models exceeds that
-              of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the model makes
-              models too much alike, near 1 too different. NaN for a single score;
-            - ``pit``: in words, see `bayescale.checks.pit.read_pit`.
+              of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the replicated
+              models are too similar, near 1 too different. NaN for a single score;
+            - ``pit``: a class, see `bayescale.checks.pit.read_pit`.
 
         Examples
         --------
@@ -115,11 +119,11 @@ class PredictiveCheck:
     def __repr__(self) -> str:
         table = self.summary()
         off = table[table["pit"] != "as expected"]
-        found = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
+        classes = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
         return (
             f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the {self.models} "
             f"models in {self.replicated.sizes['draw']} draws.\n"
-            f"Benchmarks whose PIT values leave the band of uniform ones: {found}.\nNext: check.summary(), check.plot()"
+            f"Benchmarks whose PIT values are not uniform: {classes}.\nNext: check.summary(), check.plot()"
         )
 
     def _repr_html_(self) -> str:
@@ -127,7 +131,7 @@ class PredictiveCheck:
 
 
 def predictive_check(
-    posterior: PosteriorData, models: Models = "same", draws: int = 1000, random_seed: int = 0
+    posterior: PosteriorData, models: Models = "same", draws: int = 1000, random_seed: int | None = 0
 ) -> PredictiveCheck:
     """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
     import xarray as xr
@@ -136,43 +140,44 @@ def predictive_check(
         raise ForecastError(f"models={models!r} is neither 'same' nor 'new'.")
     if draws < 1:
         raise ForecastError(f"draws={draws}: at least 1 is needed.")
+    random_seed = seed_or_new(random_seed)
     thinned = posterior.draws.thinned(draws)
     data = thinned.data
-    seen = data.cells["observed"] > 0
-    row, column = np.nonzero(seen)
+    observed = data.cells["observed"] > 0
+    row, column = np.nonzero(observed)
     names = posterior.evals.model_names, posterior.evals.benchmark_names
-    replicated = _replicate(thinned, seen, models, np.random.default_rng(random_seed))
+    replicated = _replicate(thinned, observed, models, np.random.default_rng(random_seed))
     cells = pd.DataFrame(
         {
             "model": np.array(names[0])[row],
             "benchmark": np.array(names[1])[column],
-            "observed": data.cells["observed_score"][seen],
+            "observed": data.cells["observed_score"][observed],
             "replicated": replicated.mean(axis=0),
         }
     )
-    chance = chances(cells[["model", "benchmark"]], random_seed)
-    cells["pit"] = randomised_pit(cells["observed"].to_numpy(), replicated.T, chance)
+    uniform = uniform_by_name(cells[["model", "benchmark"]], random_seed)
+    cells["pit"] = randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
     along = {name: ("cell", cells[name].to_numpy(str)) for name in ("model", "benchmark")}
     drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords=along, name="score")
     title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
-    # By benchmark, in the order of the tables, as everything that is printed.
+    # By benchmark, in the order of the tables, as in all output.
     order = np.argsort(column, kind="stable")
-    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title)
+    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title, random_seed)
 
 
-def _replicate(draws: Draws, seen: np.ndarray, models: Models, rng: np.random.Generator) -> np.ndarray:
-    """Scores (S, cell) with observation noise at the cells that were seen, row by row."""
+def _replicate(draws: Draws, observed: np.ndarray, models: Models, rng: np.random.Generator) -> np.ndarray:
+    """Draw scores (S, cell) with observation noise at the observed cells, row by row."""
     parts = []
-    for start in range(0, len(seen), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(seen)))
+    for start in range(0, len(observed), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(observed)))
         expected = draws.fitted_scores(rows) if models == "same" else _siblings(draws, rows, rng)
-        row, column = np.nonzero(seen[rows])
+        row, column = np.nonzero(observed[rows])
         parts.append(predict_score(expected[:, row, column], draws.precision[:, column], draws.data.items[column], rng))
     return np.concatenate(parts, axis=1)
 
 
 def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Expected scores (S, model, benchmark) of other models of the same families with the same covariates."""
+    """Return expected scores (S, model, benchmark) of new models of the same families with the same covariates."""
     family = draws.data.family_index[rows]
     names = [draws.data.coords["model"][m] for m in rows]
     families = [draws.data.coords["family"][f] for f in family]

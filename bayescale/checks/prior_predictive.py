@@ -1,4 +1,4 @@
-"""Before the data: scores, and curves of scores over compute, that the priors alone imply."""
+"""Prior predictive check: scores, and scores over compute, that the priors alone imply."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bayescale._arviz import InferenceData, inference_data
 from bayescale._display import as_html, working
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, FitError
+from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.draws import read_draws
 from bayescale.model import build_model, model_data
 from bayescale.model.data import design
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 POINTS = 41
 
-# Scores that differ by less are the same for whoever reads a curve: two points in a hundred.
-LITTLE = 0.02
+# Changes of a curve below two points in a hundred count as none.
+TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,11 +41,13 @@ class PriorPredictive:
         NaN where there is none), for ArviZ.
     curves : xarray.DataArray
         Expected scores in [0, 1] over training compute, dims ``(chain, draw, flops, benchmark)``, with ``flops`` in
-        FLOP over the range of the data: one curve a draw and benchmark, of one model whose family and residual
-        capability stay as they were drawn while its compute grows.
+        FLOP over the range of the data: one curve per draw and benchmark, of one model with fixed family and
+        residual capability and varying compute.
     spec : Spec
     evals : Evals
-        Whose models, benchmarks and covariates the draws have; the scores take no part.
+        Source of models, benchmarks and covariates; its scores are not used.
+    random_seed : int
+        Seed of the draws.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class PriorPredictive:
     curves: xr.DataArray
     spec: Spec
     evals: Evals
+    random_seed: int
 
     @property
     def scores(self) -> xr.DataArray:
@@ -67,12 +71,12 @@ class PriorPredictive:
 
     @property
     def plain_curves(self) -> np.ndarray:
-        """The curves as a plain array (point, draw, benchmark), chains laid end to end."""
+        """The curves as an array (point, draw, benchmark), with chains concatenated."""
         values = self.curves.transpose("flops", "chain", "draw", "benchmark").to_numpy()
         return values.reshape((len(values), -1, values.shape[-1]))
 
-    def summary(self, prob: float = PROB) -> pd.DataFrame:
-        """Say per benchmark which scores, and which curves over compute, the priors hold likely.
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise per benchmark the scores, and the curves over compute, that the priors imply.
 
         Parameters
         ----------
@@ -85,9 +89,9 @@ class PriorPredictive:
             One row per benchmark: ``benchmark``; ``observed`` (mean of the observed scores, for comparison); ``mean,
             median, lower, upper, prob, interval`` of the scores of all models, equal-tailed; and shares of the curves:
 
-            - ``falling``: somewhere by more than `LITTLE` below a score that was reached with less compute;
-            - ``flat``: never moving by more than `LITTLE` over all compute of the data;
-            - ``saturated``: coming within `LITTLE` of the ceiling.
+            - ``falling``: falling more than `TOLERANCE` below a score reached with less compute;
+            - ``flat``: changing by at most `TOLERANCE` over the compute of the data;
+            - ``saturated``: reaching the ceiling to within `TOLERANCE`.
 
         Raises
         ------
@@ -119,13 +123,13 @@ class PriorPredictive:
                 "prob": prob,
                 "interval": KIND,
                 "falling": falling(curves).mean(axis=0),
-                "flat": (np.ptp(curves, axis=0) < LITTLE).mean(axis=0),
-                "saturated": (curves.max(axis=0) > benchmarks["ceiling"].to_numpy(float) - LITTLE).mean(axis=0),
+                "flat": (np.ptp(curves, axis=0) < TOLERANCE).mean(axis=0),
+                "saturated": (curves.max(axis=0) > benchmarks["ceiling"].to_numpy(float) - TOLERANCE).mean(axis=0),
             }
         )
 
-    def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
-        """Draw the scores over compute that the priors imply, one panel per benchmark, with the observed ones on it.
+    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
+        """Plot the scores over compute that the priors imply, with the observed scores, one panel per benchmark.
 
         Examples
         --------
@@ -155,19 +159,19 @@ def prior_predictive(
 ) -> PriorPredictive:
     """Draw scores from the priors of `spec` alone, for the models and benchmarks of `evals`.
 
-    The observed scores are not looked at; what is taken from `evals` are the models with their families and covariates
-    and the benchmarks with items, chance levels, ceilings and testlets. Drawn is PyMC's model of `build_model` itself.
+    The observed scores are not used. `evals` supplies the models with families and covariates, and the benchmarks with
+    items, chance levels, ceilings and testlets. The draws come from the PyMC model of `build_model` itself.
     Five hundred draws for 148 models and 8 benchmarks take about two seconds.
 
     Parameters
     ----------
     spec : Spec or str
-        A spec, or the name of one that ships with the package.
+        A spec, or the name of a built-in one.
     evals : Evals
     draws : int
         Number of draws.
     random_seed : int, optional
-        The same seed gives the same numbers.
+        The same seed gives the same draws. The default draws a new seed, which the result records.
 
     Returns
     -------
@@ -178,10 +182,9 @@ def prior_predictive(
     FitError
         When `draws` is not positive.
     EvalsError
-        When fewer than two different figures of training compute go with known covariates, so that there is no range of
-        compute for curves.
+        When fewer than two models with known covariates differ in training compute.
     SpecError
-        For a spec that does not ship.
+        For an unknown spec.
 
     Examples
     --------
@@ -198,13 +201,14 @@ def prior_predictive(
     spec = load_spec(spec)
     if draws < 1:
         raise FitError(f"draws={draws}: at least 1 is needed.")
+    random_seed = seed_or_new(random_seed)
     flops, covariates = compute_grid(spec, evals)
-    # Uncompiled: compiling takes longer than all the draws that anyone asks for.
+    # Uncompiled: compiling takes longer than the draws.
     drawn = pm.sample_prior_predictive(
         draws, model=build_model(spec, evals), random_seed=random_seed, compile_kwargs={"mode": Mode("py", None)}
     )
     prior = drawn["prior"]
-    # Models are alike before the data but for their covariates, so the first one's curves are anyone's.
+    # A priori models differ in their covariates only, so the curves of the first model represent all.
     sampled = read_draws({"posterior": prior}, spec, evals)
     curves = xr.DataArray(
         sampled.by_chain(sampled.moved_scores(0, covariates)),
@@ -219,13 +223,13 @@ def prior_predictive(
             "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
         }
     )
-    return PriorPredictive(idata, curves, spec, evals)
+    return PriorPredictive(idata, curves, spec, evals, random_seed)
 
 
 def compute_grid(spec: Spec, evals: Evals) -> tuple[np.ndarray, np.ndarray]:
-    """Training compute (point,) in FLOP over the range of the data, and the covariates (point, covariate) with it.
+    """Return training compute (point,) in FLOP over the range of the data, and covariates (point, covariate) at it.
 
-    Other covariates than compute go with it as they do among the models of the data, by least squares in logarithms.
+    Covariates other than compute are predicted from it by least squares over the models, in logarithms.
 
     Raises
     ------
@@ -234,27 +238,27 @@ def compute_grid(spec: Spec, evals: Evals) -> tuple[np.ndarray, np.ndarray]:
     """
     data = model_data(spec, evals)
     flops = evals.models["flops"].to_numpy(float)
-    known = np.isfinite(flops) & np.isfinite(data.covariates).all(axis=1)
-    if len(np.unique(flops[known])) < 2:
+    complete = np.isfinite(flops) & np.isfinite(data.covariates).all(axis=1)
+    if len(np.unique(flops[complete])) < 2:
         raise EvalsError(
-            "There is no range of training compute to draw scores over: fewer than two models have different flops "
+            "Curves over training compute need at least two models with different flops "
             f"and known {', '.join(spec.base_covariates)}. Fill them in the models table."
         )
-    grid = np.geomspace(flops[known].min(), flops[known].max(), POINTS)
+    grid = np.geomspace(flops[complete].min(), flops[complete].max(), POINTS)
 
     def line(compute: np.ndarray) -> np.ndarray:
         return np.column_stack([np.ones(len(compute)), np.log10(compute)])
 
-    course = np.linalg.lstsq(line(flops[known]), data.covariates[known])[0]
-    return grid, np.stack(design(line(grid) @ course, spec.covariates), axis=1)
+    coefficients = np.linalg.lstsq(line(flops[complete]), data.covariates[complete])[0]
+    return grid, np.stack(design(line(grid) @ coefficients, spec.covariates), axis=1)
 
 
 def falling(curves: np.ndarray) -> np.ndarray:
-    """Whether curves (point, ...) fall somewhere by more than `LITTLE` below what they reached before.
+    """Test whether curves (point, ...) fall anywhere by more than `TOLERANCE` below an earlier value.
 
     Examples
     --------
     >>> falling(np.array([[0.2, 0.2], [0.5, 0.5], [0.3, 0.6]])).tolist()
     [True, False]
     """
-    return (np.maximum.accumulate(curves, axis=0) - curves).max(axis=0) > LITTLE
+    return (np.maximum.accumulate(curves, axis=0) - curves).max(axis=0) > TOLERANCE

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 EVERY, NONE = "all", "none"
 
-# Seconds to wait for the answer of a scheduler.
-PATIENCE = 15
+# Seconds to wait for a scheduler.
+TIMEOUT = 15
 
 COLUMNS = {
     "relative_mse": "MSE/\npc_3",
@@ -95,18 +95,18 @@ def backtest(
     fits = output / "fits"
     kept = 0
     try:
-        with interrupts_obeyed(), quiet_workers(), _cluster(dask), counting("fits") as line:
+        with interrupts_obeyed(), quiet_workers(), _cluster(dask), counting("fits") as update:
             make_folder(output)
             check_target(output / "scores.csv")
 
-            def note(done: int, total: int, last: str) -> None:
+            def report(done: int, total: int, last: str) -> None:
                 nonlocal kept
                 kept = done if last == KEPT else kept
-                line(done, total, last)
+                update(done, total, last)
 
-            found = run(
+            result = run(
                 _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs, random_seed=seed,
-                progress=note,
+                progress=report,
             )  # fmt: skip
     except KeyboardInterrupt:
         if files := len(list(fits.glob("*.npz"))):
@@ -115,14 +115,14 @@ def backtest(
     if kept:
         show.step(f"Reused {_count(kept, 'fit')} of an earlier run.")
     if json:
-        print(show.as_json(_document(found)))
+        print(show.as_json(_document(result)))
     else:
-        _print_tables(found)
-    _say_unconverged(found)
-    written = _write(found, output)
+        _print_tables(result)
+    _say_unconverged(result)
+    written = _write(result, output)
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
-    if found.failures:
-        count = _count(len(found.failures), "fit")
+    if result.failures:
+        count = _count(len(result.failures), "fit")
         raise BacktestError(
             f"{count} failed, see the notes above; their rows are missing. The same command tries them again."
         )
@@ -185,7 +185,7 @@ def _cluster(address: str | None) -> Iterator[None]:
     import joblib
 
     try:
-        client = distributed.Client(address, timeout=PATIENCE)
+        client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TimeoutError) as error:
         advice = "Start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1"
         raise BacktestError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
@@ -193,43 +193,43 @@ def _cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _pools(found: Backtest) -> dict[str, str]:
+def _pools(result: Backtest) -> dict[str, str]:
     """Return titles by name of the pools of tasks to print: the averaged tasks, then each other group."""
     from bayescale.evaluation.backtest.result import POOLED
 
-    pools = {POOLED: f"averaged: {_count(len(found.averaged), 'task')}"} if found.averaged else {}
+    pools = {POOLED: f"averaged: {_count(len(result.averaged), 'task')}"} if result.averaged else {}
     pools |= {
         group: f"{group}: {_count(len(names), 'task')}, not averaged"
-        for group, names in found.groups.items()
-        if not set(names) & set(found.averaged)
+        for group, names in result.groups.items()
+        if not set(names) & set(result.averaged)
     }
-    pooled = set(found.scores["task"])
+    pooled = set(result.scores["task"])
     return {pool: title for pool, title in pools.items() if pool in pooled}
 
 
-def _document(found: Backtest) -> dict[str, Any]:
+def _document(result: Backtest) -> dict[str, Any]:
     """Return the JSON document: the printed tables in full, and a row per method and task."""
-    tables = {pool: found.table(pool).reset_index().to_dict("records") for pool in _pools(found)}
+    tables = {pool: result.summary(pool).reset_index().to_dict("records") for pool in _pools(result)}
     return {
-        "methods": list(found.methods),
-        "tasks": [task.name for task in found.tasks],
-        "averaged": list(found.averaged),
+        "methods": list(result.methods),
+        "tasks": [task.name for task in result.tasks],
+        "averaged": list(result.averaged),
         "tables": tables,
-        "relative_mse_intervals": _intervals(found).reset_index().to_dict("records"),
-        "scores": found.scores.to_dict("records"),
-        "failures": [str(failure) for failure in found.failures],
+        "relative_mse_intervals": _intervals(result).reset_index().to_dict("records"),
+        "scores": result.scores.to_dict("records"),
+        "failures": [str(failure) for failure in result.failures],
     }
 
 
-def _print_tables(found: Backtest) -> None:
+def _print_tables(result: Backtest) -> None:
     from bayescale.cli import show
     from bayescale.evaluation.backtest.result import POOLED
 
-    for pool, title in _pools(found).items():
+    for pool, title in _pools(result).items():
         print(f"\n{title}")
-        show.plain_table(_rows(found.table(pool), _intervals(found) if pool == POOLED else None))
+        show.plain_table(_rows(result.summary(pool), _intervals(result) if pool == POOLED else None))
     print()
-    if found.scores.groupby("task")["n_test"].nunique().max() > 1:
+    if result.scores.groupby("task")["n_test"].nunique().max() > 1:
         show.say("Where n differs, some methods cannot forecast all models and leave some out.")
     show.say(
         "MSE/pc_3 and MSE/best: test MSE relative to the paper's method and to the best baseline of each task "
@@ -238,11 +238,11 @@ def _print_tables(found: Backtest) -> None:
     )
 
 
-def _say_unconverged(found: Backtest) -> None:
+def _say_unconverged(result: Backtest) -> None:
     from bayescale.cli import show
     from bayescale.inference.diagnostics import MAX_RHAT
 
-    worst = found.scores.groupby("spec_or_method", sort=False)["rhat"].max()
+    worst = result.scores.groupby("spec_or_method", sort=False)["rhat"].max()
     for name, rhat in worst[worst > MAX_RHAT].items():
         show.step(
             f"Warning: R-hat of {name} reaches {rhat:.2f} (it should be at most {MAX_RHAT}): not every fit converged. "
@@ -250,15 +250,15 @@ def _say_unconverged(found: Backtest) -> None:
         )
 
 
-def _intervals(found: Backtest) -> Any:
+def _intervals(result: Backtest) -> Any:
     """Return bootstrap intervals of the MSE relative to the paper's method; no rows if it did not run."""
     import pandas as pd
 
     from bayescale.evaluation.backtest.result import REFERENCE
 
-    if REFERENCE not in found.methods:
+    if REFERENCE not in result.methods:
         return pd.DataFrame(columns=["lower", "upper"]).rename_axis("method")
-    return found.relative_mse_intervals()
+    return result.relative_mse_intervals()
 
 
 def _rows(table: Any, intervals: Any = None) -> Any:
@@ -279,12 +279,12 @@ def _text(column: str, value: float) -> str:
     return f"{value:.0f}" if column in ("n", "s") else f"{value:.3f}"
 
 
-def _write(found: Backtest, folder: Path) -> list[str]:
+def _write(result: Backtest, folder: Path) -> list[str]:
     """Write tables and figures, and return the names of the files."""
     from bayescale._files import atomic_write
     from bayescale.cli import pictures
 
-    for name, table in {"scores.csv": found.scores, "predictions.csv": found.predictions}.items():
+    for name, table in {"scores.csv": result.scores, "predictions.csv": result.predictions}.items():
         with atomic_write(folder / name) as temporary:
             table.to_csv(temporary, index=False)
-    return ["scores.csv", "predictions.csv", *pictures.draw_backtest(found, folder)]
+    return ["scores.csv", "predictions.csv", *pictures.draw_backtest(result, folder)]

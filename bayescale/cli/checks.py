@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale._intervals import PROB
 from bayescale.cli.arguments import (
     AsJson,
     Csv,
@@ -30,7 +31,7 @@ def prior(
     data: DataName = "base-llms",
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Draws from the priors.")] = 500,
     seed: Seed = 0,
-    prob: Prob = 0.9,
+    prob: Prob = PROB,
     csv: Csv = None,
     json: AsJson = False,
     output: Picture = None,
@@ -52,7 +53,7 @@ def prior(
     logging.getLogger("pymc").setLevel(logging.WARNING)
     chosen, evals = load_spec(spec), evals_of(data)
     drawn = prior_predictive(chosen, evals, draws=draws, random_seed=seed)
-    table = drawn.summary(prob)
+    table = drawn.summary(prob=prob)
     if output:
         from bayescale.cli import pictures
 

@@ -119,20 +119,20 @@ def compare(
     make_folder(output)
     check_target(output / "comparison.csv")
     with interrupts_obeyed(), quiet_workers():
-        found = run(
+        comparison = run(
             chosen, evals, forecast=question, leave_out=_left_out(leave_out), folds=folds, jobs=jobs, random_seed=seed,
             draws=draws or (SCAN_DRAWS if factors or prior else DRAWS), tune=tune, chains=chains,
         )  # fmt: skip
     if json:
-        print(show.as_json(_document(found)))
+        print(show.as_json(_document(comparison)))
     else:
-        show.plain_table(_rows(found))
+        show.plain_table(_rows(comparison))
         show.say(
             "Differences are from the best spec, with one standard error. The first elpd decides ranking and weights."
         )
-    for name, doubt in found.doubts.items():
-        show.step(f"Warning: {name} {doubt}: use more --draws, or do not rely on its numbers.")
-    show.step(f"Wrote {', '.join(_write(found, output))} to {shlex.quote(str(output))}.")
+    for name, warning in comparison.warnings.items():
+        show.step(f"Warning: {name} {warning}: use more --draws, or do not rely on its numbers.")
+    show.step(f"Wrote {', '.join(_write(comparison, output))} to {shlex.quote(str(output))}.")
 
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
@@ -180,19 +180,19 @@ def _left_out(text: str) -> list[Any]:
     return [] if text == NONE else [name.strip() for name in text.split(",")]
 
 
-def _document(found: Comparison) -> dict[str, Any]:
+def _document(comparison: Comparison) -> dict[str, Any]:
     """Return the JSON document: every number of the table, and the forecasts if requested."""
-    records = found.table.reset_index().to_dict("records")
+    records = comparison.summary().reset_index().to_dict("records")
     document = {
-        "evals": next(iter(found.posteriors.values())).evals.name,
-        "left_out": list(found.left_out),
-        "specs": [{**row, "doubt": found.doubts.get(row["spec"])} for row in records],
+        "evals": next(iter(comparison.posteriors.values())).evals.name,
+        "left_out": list(comparison.left_out),
+        "specs": [{**row, "warning": comparison.warnings.get(row["spec"])} for row in records],
     }
-    return document | ({"forecasts": found.forecast_table().to_dict("records")} if found.question else {})
+    return document | ({"forecasts": comparison.forecast_table().to_dict("records")} if comparison.question else {})
 
 
-def _rows(found: Comparison) -> Any:
-    table = found.table
+def _rows(comparison: Comparison) -> Any:
+    table = comparison.summary()
     kept = table[[c for c in COLUMNS if c in table and table[c].notna().any()]].rename(columns=COLUMNS)
     return kept.apply(lambda column: column.map(lambda value: _text(column.name, value))).reset_index()
 
@@ -206,22 +206,22 @@ def _text(column: str, value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _write(found: Comparison, folder: Path) -> list[str]:
+def _write(comparison: Comparison, folder: Path) -> list[str]:
     """Write tables, figures and posteriors, and return the names of the files."""
     import re
 
     from bayescale._files import atomic_write
     from bayescale.cli import pictures
 
-    tables = {"comparison.csv": found.table.reset_index()}
-    if found.question:
-        tables["forecasts.csv"] = found.forecast_table()
+    tables = {"comparison.csv": comparison.summary().reset_index()}
+    if comparison.question:
+        tables["forecasts.csv"] = comparison.forecast_table()
     for name, table in tables.items():
         with atomic_write(folder / name) as temporary:
             table.to_csv(temporary, index=False)
-    drawn = pictures.draw_comparison(found, folder)
+    drawn = pictures.draw_comparison(comparison, folder)
     files = []
-    for name, posterior in found.posteriors.items():
+    for name, posterior in comparison.posteriors.items():
         files.append(f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', name).strip('_')}.nc")
         posterior.save(folder / files[-1])
     return [*tables, *drawn, *files]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale._files import atomic_write
+from bayescale._intervals import PROB
 from bayescale.cli import completion
 from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
 from bayescale.errors import OutputError
@@ -80,7 +81,7 @@ def forecast(
         ),
     ] = None,
     json: AsJson = False,
-    prob: Prob = 0.9,
+    prob: Prob = PROB,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the forecast.")] = 0,
 ) -> None:
     """Forecast the scores of a larger or unseen model.

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bayescale._intervals import PROB
 from bayescale.cli.arguments import OUTPUT, AsJson, PosteriorFile, Prob
 from bayescale.inference.defaults import REPORT_DRAWS
 
@@ -27,7 +28,7 @@ def report(
         Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
     ] = None,
     draws: Annotated[int, typer.Option(metavar="N", help="Largest number of draws in the report.")] = REPORT_DRAWS,
-    prob: Prob = 0.9,
+    prob: Prob = PROB,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the forecasts.")] = 0,
     json: AsJson = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""How long a fit samples unless told otherwise."""
+"""Defaults of fits: draws, chains, warm-up steps and seeds."""
 
 CHAINS = 4
 TUNE = 300
@@ -14,3 +14,16 @@ BACKTEST_DRAWS = 4000
 SCAN_DRAWS = 1300
 # Draws in the page of a report: 2 MB for 8 benchmarks and 47 families.
 REPORT_DRAWS = 400
+
+
+def seed_or_new(random_seed: int | None) -> int:
+    """Return the seed, or a new one if it is None, so that a result can record the seed it was made with.
+
+    Examples
+    --------
+    >>> seed_or_new(1)
+    1
+    """
+    import numpy as np
+
+    return int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else random_seed

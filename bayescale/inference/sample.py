@@ -7,12 +7,10 @@ import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from bayescale._arviz import dataset, inference_data
 from bayescale._display import watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
-from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
+from bayescale.inference.defaults import CHAINS, DRAWS, TUNE, seed_or_new
 from bayescale.inference.parallel import one_thread_each, processors
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
@@ -108,8 +106,7 @@ def fit(
     cores = cores or min(chains, processors())
     if progressbar is None:
         progressbar = watched()
-    if random_seed is None:
-        random_seed = int(np.random.SeedSequence().generate_state(1)[0])
+    random_seed = seed_or_new(random_seed)
 
     started = time.perf_counter()
     try:

@@ -1,4 +1,4 @@
-"""Calibration: how often intervals of each nominal probability held what came true."""
+"""Calibration plot of a backtest: observed coverage over nominal probability."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def plot_backtest_calibration(
     methods: Sequence[str] | None = None,
     tasks: Sequence[str] | None = None,
 ) -> Axes:
-    """Draw the share of outcomes inside central intervals over the intervals' nominal probability.
+    """Plot the coverage of central intervals over their nominal probability.
 
-    A line below the diagonal is overconfident: its intervals are too narrow. Baselines are drawn thin. Shares are read
-    from the PIT values of `Backtest.cells`.
+    A line below the diagonal is overconfident: its intervals are too narrow. Baselines have thin lines. Coverage is
+    computed from the PIT values of `Backtest.cells`.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def plot_backtest_calibration(
     --------
     >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_calibration
-    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
-    >>> plot_backtest_calibration(found).figure.savefig("calibration.png")
+    >>> result = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_calibration(result).figure.savefig("calibration.png")
     """
     from scipy.stats import binom
 
@@ -63,11 +63,11 @@ def plot_backtest_calibration(
     for name in methods:
         if name not in backtest.methods:
             raise BacktestError(suggest(name, backtest.methods, "method in this backtest"))
-    known = [t.name for t in backtest.tasks]
+    names = [t.name for t in backtest.tasks]
     for name in tasks or ():
-        if name not in known:
-            raise BacktestError(suggest(name, known, "task in this backtest"))
-    chosen = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or known)]
+        if name not in names:
+            raise BacktestError(suggest(name, names, "task in this backtest"))
+    chosen = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or names)]
     pit = {m: chosen["pit"][chosen["method"] == m].to_numpy() for m in methods}
     curves = {method: coverage(values) for method, values in pit.items() if len(values)}
     if not curves:
@@ -79,19 +79,19 @@ def plot_backtest_calibration(
     ax.fill_between(_LEVELS, low, high, color="#DDDDDD", linewidth=0, zorder=1)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=2)
     at = int(np.argmin(np.abs(_LEVELS - 0.9)))
-    looks = _looks([m for m in curves if m not in backtest.baselines], [m for m in curves if m in backtest.baselines])
+    styles = _styles([m for m in curves if m not in backtest.baselines], [m for m in curves if m in backtest.baselines])
     for method in sorted(curves, key=lambda m: -curves[m][at]):
-        ax.plot(_LEVELS, curves[method], label=f"{curves[method][at]:.0%}  {method}", **looks[method])
+        ax.plot(_LEVELS, curves[method], label=f"{curves[method][at]:.0%}  {method}", **styles[method])
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
         score_axis(axis)
-    band = f"{BAND:.0%} of calibrated methods lie in the band, if the {count} outcomes are independent"
+    band = f"band: {BAND:.0%} interval of a calibrated method, if its {count} outcomes are independent"
     label_below(ax, f"nominal probability of {KIND} intervals", band)
-    ax.set_ylabel("outcomes that they held")
+    ax.set_ylabel("observed coverage")
     ax.text(0.03, 0.97, "intervals too wide", transform=ax.transAxes, fontsize=9, color="#666666", va="top")
     ax.text(0.97, 0.03, "intervals too narrow", transform=ax.transAxes, fontsize=9, color="#666666", ha="right")
     legend = ax.legend(
-        title="held by 90% intervals", frameon=False, fontsize=9, title_fontsize=8.5, alignment="left",
+        title="coverage of 90% intervals", frameon=False, fontsize=9, title_fontsize=8.5, alignment="left",
         loc="upper left", bbox_to_anchor=(1, 1),
     )  # fmt: skip
     for text in legend.get_texts():
@@ -99,23 +99,23 @@ def plot_backtest_calibration(
     return ax
 
 
-def _looks(ours: list[str], baselines: list[str]) -> dict[str, dict[str, Any]]:
-    """Specs in strong lines, baselines in thin ones, no two alike."""
-    looks: dict[str, dict[str, Any]] = {}
-    for i, method in enumerate([*ours, *baselines]):
+def _styles(specs: list[str], baselines: list[str]) -> dict[str, dict[str, Any]]:
+    """Return a distinct line style per method: thick for specs, thin for baselines."""
+    styles: dict[str, dict[str, Any]] = {}
+    for i, method in enumerate([*specs, *baselines]):
         turn, shade = divmod(i, len(COLOURS))
         thin = method in baselines
-        looks[method] = {
+        styles[method] = {
             "color": COLOURS[shade],
             "linestyle": ("-", "--", ":")[turn % 3],
             "linewidth": 1.1 if thin else 2.8,
             "zorder": 3 if thin else 4,
         }
-    return looks
+    return styles
 
 
 def coverage(pit: np.ndarray) -> np.ndarray:
-    """Share of outcomes inside the central interval of each probability, 0 to 1 in steps of 0.01.
+    """Compute the coverage of the central interval of each probability, 0 to 1 in steps of 0.01.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Error by method: test MSE relative to a reference, a mark for each task."""
+"""Plot of test MSE by method relative to a reference, with a marker for each task."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from bayescale.evaluation.backtest import Backtest
 
-# Groups of tasks lie on lines of their own within a row, this far from its middle at most.
+# Largest vertical offset of a group of tasks within a row.
 SPREAD = 0.28
 
 
 def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3") -> Axes:
-    """Draw each method's test MSE relative to `reference`, and its geometric mean over tasks with a 90% interval.
+    """Plot each method's test MSE relative to `reference`, and its geometric mean over tasks with a 90% interval.
 
     Parameters
     ----------
@@ -35,20 +35,20 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     Raises
     ------
     BacktestError
-        When `reference` is none of the methods, or served no task.
+        When `reference` is none of the methods, or forecast no task.
 
     Examples
     --------
     >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_errors
-    >>> found = backtest(["training_flops", "pc_3"], tasks=["leaderboard_v2/gpqa"])
-    >>> plot_backtest_errors(found).figure.savefig("errors.png")
+    >>> result = backtest(["training_flops", "pc_3"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_errors(result).figure.savefig("errors.png")
     """
     from bayescale.evaluation.backtest.metrics import geometric_mean
 
     ratios = backtest.relative_mse(reference).dropna(subset="to_reference")
     if ratios.empty:
-        raise BacktestError(f"{reference} forecast none of these tasks, so nothing can be compared with it.")
+        raise BacktestError(f"{reference} forecast none of these tasks: choose another reference.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
     interval = backtest.relative_mse_intervals(reference).reindex(means.index)
@@ -84,7 +84,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_yticks([])
     ax.set_ylim(len(order) - 0.5, -0.5)
-    label_below(ax, f"test MSE relative to {reference}, a mark for each task; left of the line is better")
+    label_below(ax, f"test MSE relative to {reference}, a marker for each task; left of the line is better")
     spaces = {"handletextpad": 0.3, "columnspacing": 1.2}
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.17, 1), ncols=3, **spaces)
     return ax

@@ -1,4 +1,4 @@
-"""Forecast against outcome: what one method said of hidden scores, one small panel a task."""
+"""Plots of forecasts against observed scores in a backtest."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 COLUMNS = 5
 
-# Of more forecasts than these in a panel, intervals are drawn thinner.
+# Above this number of forecasts in a panel, intervals are drawn thinner.
 MANY = 40
 
 
 def plot_backtest_forecasts(
     backtest: Backtest, method: str | None = None, reference: str | None = "pc_3", tasks: Sequence[str] | None = None
 ) -> Figure:
-    """Draw `plot_backtest_task` for several tasks on a page.
+    """Plot `plot_backtest_task` for several tasks on a page.
 
     Parameters
     ----------
     backtest : Backtest
     method : str, optional
-        Whose forecasts; default the first method that is no baseline.
+        The method to plot; default the first that is not a baseline.
     reference : str, optional
-        Another method, whose point forecasts are shown as crosses; left out where it made none.
+        Another method, whose point forecasts are shown as crosses where it made any.
     tasks : sequence of str, optional
-        Default: all. Tasks that ask for several benchmarks are drawn together, one panel a benchmark.
+        Default: all. Tasks with several benchmarks are plotted together, one panel per benchmark.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def plot_backtest_forecasts(
     --------
     >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_forecasts
-    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
-    >>> plot_backtest_forecasts(found).savefig("forecasts.png")
+    >>> result = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_forecasts(result).savefig("forecasts.png")
     """
     method, reference = _methods(backtest, method, reference)
     cells = _panels(backtest, method, tasks)
@@ -68,7 +68,7 @@ def plot_backtest_forecasts(
 def plot_backtest_task(
     backtest: Backtest, task: str, ax: Axes | None = None, method: str | None = None, reference: str | None = "pc_3"
 ) -> Axes:
-    """Draw point forecasts of one task with their 50% and 90% intervals over the scores that came true.
+    """Plot point forecasts of one task, with 50% and 90% intervals, over the observed scores.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def plot_backtest_task(
     task : str
     ax : matplotlib.axes.Axes, optional
     method : str, optional
-        Whose forecasts; default the first method that is no baseline.
+        The method to plot; default the first that is not a baseline.
     reference : str, optional
-        Another method, whose point forecasts are shown as crosses; left out where it made none.
+        Another method, whose point forecasts are shown as crosses where it made any.
 
     Returns
     -------
@@ -93,11 +93,11 @@ def plot_backtest_task(
     --------
     >>> from bayescale.evaluation.backtest import backtest
     >>> from bayescale.plots import plot_backtest_task
-    >>> found = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
-    >>> plot_backtest_task(found, "leaderboard_v2/gpqa").figure.savefig("gpqa.png")
+    >>> result = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+    >>> plot_backtest_task(result, "leaderboard_v2/gpqa").figure.savefig("gpqa.png")
     """
     method, reference = _methods(backtest, method, reference)
-    _served(backtest, method, [task])
+    _forecast_tasks(backtest, method, [task])
     ax = _draw(backtest.cells[backtest.cells["task"] == task], task, new_axes(ax, (5.2, 5.4)), method, reference)
     ax.set_xlabel(_ACROSS)
     ax.set_ylabel(_UP)
@@ -105,11 +105,11 @@ def plot_backtest_task(
     return ax
 
 
-_ACROSS, _UP = "score that came true", "forecast"
+_ACROSS, _UP = "observed score", "forecast"
 
 
 def _methods(backtest: Backtest, method: str | None, reference: str | None) -> tuple[str, str | None]:
-    """The method whose forecasts are drawn, and the other one if there is such."""
+    """Return the method to plot, and the reference if it is among the others."""
     method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
     if method not in backtest.methods:
         raise BacktestError(suggest(method, backtest.methods, "method in this backtest"))
@@ -117,7 +117,7 @@ def _methods(backtest: Backtest, method: str | None, reference: str | None) -> t
 
 
 def _draw(chosen: pd.DataFrame, title: str, ax: Axes, method: str, reference: str | None) -> Axes:
-    """Draw cells of all methods: those of one with intervals, those of another as crosses."""
+    """Plot forecasts of one method with intervals, and of the reference as crosses."""
     from matplotlib.ticker import MaxNLocator
 
     plain(ax)
@@ -131,13 +131,13 @@ def _draw(chosen: pd.DataFrame, title: str, ax: Axes, method: str, reference: st
         label=f"{method}, with 50% and 90% {KIND} intervals",
     )  # fmt: skip
     if len(other):
-        point, came = other["mean"], other["score"]
-        ax.scatter(came, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=reference)
-    ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=1, label="forecast = outcome")
+        point, observed = other["mean"], other["score"]
+        ax.scatter(observed, point, s=16, color="#666666", marker="x", linewidth=1.1, zorder=5, label=reference)
+    ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle="--", zorder=1, label="forecast = observed")
     drawn = [outcome, cells["q05"], cells["q95"], other["mean"]]
     least, most = min(v.min() for v in drawn if len(v)), max(v.max() for v in drawn if len(v))
     margin = max(0.06 * (most - least), 0.01)
-    # Both axes alike, so that the diagonal is one.
+    # Equal axes, so that the diagonal marks equality.
     limits = max(least - margin, -0.02), min(most + margin, 1.02)
     ax.set(xlim=limits, ylim=limits, aspect="equal")
     for axis in (ax.xaxis, ax.yaxis):
@@ -149,26 +149,26 @@ def _draw(chosen: pd.DataFrame, title: str, ax: Axes, method: str, reference: st
 
 
 def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dict[str, pd.DataFrame]:
-    """Cells of all methods by title of the panel: a task, or a benchmark of a group whose tasks ask for several."""
-    served = _served(backtest, method, tasks)
-    found: dict[str, pd.DataFrame] = {}
-    for group in dict.fromkeys(t.group for t in served):
-        members = [t for t in served if t.group == group]
+    """Return cells of all methods by panel: a task, or a benchmark of a group whose tasks have several."""
+    with_forecasts = _forecast_tasks(backtest, method, tasks)
+    cells_of: dict[str, pd.DataFrame] = {}
+    for group in dict.fromkeys(t.group for t in with_forecasts):
+        members = [t for t in with_forecasts if t.group == group]
         here = backtest.cells[backtest.cells["task"].isin([t.name for t in members])]
         several = any(len(t.targets) > 1 for t in members)
         for benchmark in dict.fromkeys(b for t in members for b in t.targets):
             cells = here[here["benchmark"] == benchmark]
             if (cells["method"] == method).any():
-                found[f"{benchmark} ({group})" if several else benchmark] = cells
-    return found
+                cells_of[f"{benchmark} ({group})" if several else benchmark] = cells
+    return cells_of
 
 
-def _served(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> list[Task]:
-    """Those of the tasks for which there are forecasts."""
-    mine = set(backtest.cells["task"][backtest.cells["method"] == method])
+def _forecast_tasks(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> list[Task]:
+    """Return the tasks with forecasts of a method."""
+    names = set(backtest.cells["task"][backtest.cells["method"] == method])
     for name in tasks or ():
-        if name not in mine:
-            raise BacktestError(suggest(name, mine, f"task with forecasts of {method}"))
-    if not mine:
+        if name not in names:
+            raise BacktestError(suggest(name, names, f"task in the forecasts of {method}"))
+    if not names:
         raise BacktestError(f"{method} made no forecasts.")
-    return [t for t in backtest.tasks if t.name in mine and (tasks is None or t.name in tasks)]
+    return [t for t in backtest.tasks if t.name in names and (tasks is None or t.name in tasks)]

@@ -1,4 +1,4 @@
-"""How far each spec predicts worse than the best."""
+"""Plot of elpd differences between specs."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ if TYPE_CHECKING:
 _LEFT_OUT = {"model": "models never evaluated", "family": "families never evaluated", "loo": "single scores (PSIS-LOO)"}
 
 
-def plot_elpd(comparison: Comparison, ax: Axes | None = None, by: str | None = None) -> Axes:
-    """Draw the difference in expected log predictive density to the best spec, with its standard error.
+def plot_elpd(comparison: Comparison, ax: Axes | None = None, left_out: str | None = None) -> Axes:
+    """Plot the difference in expected log predictive density to the best spec, with its standard error.
 
     Parameters
     ----------
     comparison : Comparison
     ax : matplotlib.axes.Axes, optional
-    by : {"model", "family", "loo"}, optional
-        What was left out; default the comparison's headline.
+    left_out : {"model", "family", "loo"}, optional
+        Unit that was left out; default the first of the comparison.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Specs in the order given, the best one at zero; hollow where the figures may be off (`Comparison.doubts`).
+        Specs in the given order, the best at zero; hollow if `Comparison.warnings` has an entry.
 
     Raises
     ------
     CompareError
-        When that was not left out.
+        When that unit was not left out.
 
     Examples
     --------
     >>> from bayescale.plots import plot_elpd
-    >>> plot_elpd(comparison, by="loo").figure.savefig("elpd.png")
+    >>> plot_elpd(comparison, left_out="loo").figure.savefig("elpd.png")
     """
-    by = by or comparison.left_out[0]
-    found = comparison.elpd(by).loc[comparison.names]
-    ax = plain(new_axes(ax, (6.8, 1.1 + 0.36 * len(found))))
-    y = np.arange(len(found))
-    best = found["difference"].to_numpy() == 0
-    doubted = np.array([name in comparison.doubts for name in found.index])
+    left_out = left_out or comparison.left_out[0]
+    elpd = comparison.elpd(left_out).loc[comparison.names]
+    ax = plain(new_axes(ax, (6.8, 1.1 + 0.36 * len(elpd))))
+    y = np.arange(len(elpd))
+    best = elpd["difference"].to_numpy() == 0
+    warned = np.array([name in comparison.warnings for name in elpd.index])
     colours = np.where(best, COLOURS[1], COLOURS[0])
     ax.axvline(0, color=INK, linewidth=0.8)
-    for row in range(len(found)):
-        difference, error = found["difference"].iloc[row], found["dse"].iloc[row]
-        face = "white" if doubted[row] else colours[row]
+    for row in range(len(elpd)):
+        difference, error = elpd["difference"].iloc[row], elpd["dse"].iloc[row]
+        face = "white" if warned[row] else colours[row]
         ax.errorbar(difference, y[row], xerr=error, color=colours[row], marker="o", markerfacecolor=face, markersize=7)
-    if doubted.any():
+    if warned.any():
         ax.plot([], [], "o", color=OTHERS, markerfacecolor="white", label="chains disagree")
         ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1))
-    ax.set_yticks(y, found.index)
+    ax.set_yticks(y, elpd.index)
     ax.invert_yaxis()
-    ax.set_ylim(len(found) - 0.5, -0.5)
+    ax.set_ylim(len(elpd) - 0.5, -0.5)
     label_below(
         ax,
-        f"elpd of {_LEFT_OUT[by]}, nats, less that of the best spec",
+        f"elpd of {_LEFT_OUT[left_out]}, in nats, minus that of the best spec",
         "bars: one standard error of the difference",
     )
     return ax

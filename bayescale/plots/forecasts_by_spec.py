@@ -1,4 +1,4 @@
-"""One forecast under several specs: intervals side by side."""
+"""Plot of one forecast under several specs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from bayescale.evaluation.compare import Comparison
 
 SPACING = 0.78
-# In letters of its size: how wide a legend may be, and what a marker takes.
+# Width of the legend and of a marker, in characters.
 LEGEND_WIDTH, MARKER_WIDTH = 80, 6
 
 
 def plot_forecasts_by_spec(
-    comparison: Comparison, benchmarks: Sequence[str] | None = None, ax: Axes | None = None, prob: float = PROB
+    comparison: Comparison, benchmarks: Sequence[str] | None = None, ax: Axes | None = None, *, prob: float = PROB
 ) -> Axes:
-    """Draw the comparison's question as every spec answers it: median, 50% (thick) and `prob` (thin) interval.
+    """Plot the forecast of a comparison under every spec: median, 50% (thick) and `prob` (thin) interval.
 
     Parameters
     ----------
     comparison : Comparison
-        With a forecast asked.
+        With a forecast.
     benchmarks : sequence of str, optional
         Default all.
     ax : matplotlib.axes.Axes, optional
@@ -42,21 +42,21 @@ def plot_forecasts_by_spec(
     Raises
     ------
     CompareError
-        When no forecast was asked for, of several models at once, or for an unknown benchmark.
+        Without a forecast, for a forecast of several models, or for an unknown benchmark.
 
     Examples
     --------
     >>> from bayescale.plots import plot_forecasts_by_spec
     >>> plot_forecasts_by_spec(comparison, benchmarks=["MMLU", "GSM8K"]).figure.savefig("forecasts.png")
     """
-    table, inner = comparison.forecast_table(prob), comparison.forecast_table(0.5)
-    models, known = table["model"].unique(), list(dict.fromkeys(table["benchmark"]))
+    table, inner = comparison.forecast_table(prob=prob), comparison.forecast_table(prob=0.5)
+    models, benchmarks_of_forecast = table["model"].unique(), list(dict.fromkeys(table["benchmark"]))
     if len(models) > 1:
-        raise CompareError(f"The picture shows one model; the question asks for {len(models)}. Ask for one at a time.")
-    chosen = known if benchmarks is None else list(benchmarks)
+        raise CompareError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
+    chosen = benchmarks_of_forecast if benchmarks is None else list(benchmarks)
     for name in chosen:
-        if name not in known:
-            raise CompareError(suggest(name, known, "benchmark in the fitted data"))
+        if name not in benchmarks_of_forecast:
+            raise CompareError(suggest(name, benchmarks_of_forecast, "benchmark in the fitted data"))
     specs = comparison.names
     labels = [s if comparison.posteriors[s].converged else f"{s} (did not converge)" for s in specs]
     ax = plain(new_axes(ax, (7.2, 0.9 + len(chosen) * (0.22 + 0.17 * len(specs)))))
@@ -76,9 +76,9 @@ def plot_forecasts_by_spec(
     ax.set_yticks(np.arange(len(chosen)), chosen)
     ax.set_ylim(len(chosen) - 0.5, -0.5)
     score_axis(ax.xaxis)
-    said = f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score"
-    label_below(ax, f"score of {models[0]}", said)
-    # Long names side by side would leave the axes no width.
+    caption = f"median, 50% and {prob:.0%} {KIND} credible interval of the measured score"
+    label_below(ax, f"score of {models[0]}", caption)
+    # A legend row of long names would be wider than the axes.
     columns = max(1, min(len(specs), LEGEND_WIDTH // (max(map(len, labels)) + MARKER_WIDTH)))
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
     return ax

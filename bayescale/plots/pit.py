@@ -1,4 +1,4 @@
-"""Posterior predictive check: how PIT values of the observed scores differ from uniform ones, per benchmark."""
+"""Plots of a posterior predictive check: deviation of PIT values from uniformity, per benchmark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PANELS = 24
 
-# Too central is what fitted scores are, so it has another colour than what must not be.
+# Fitted scores are expected to be too central, so this class has another colour than misfits.
 _COLOURS = {"as expected": COLOURS[0], "too central": COLOURS[4]}
 _ALARM = COLOURS[1]
 _MEANING = {
@@ -33,7 +33,7 @@ _MEANING = {
 
 
 def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | None = None) -> Figure:
-    """Draw `plot_pit` for several benchmarks on a page; the first 24 unless `benchmarks` names them.
+    """Plot `plot_pit` for several benchmarks on a page; the first 24 unless `benchmarks` names them.
 
     Returns
     -------
@@ -62,16 +62,16 @@ def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | No
 
 
 _AXIS = "PIT: share of replications below the observed score"
-_HEIGHT = "ECDF of the PIT less uniform"
+_HEIGHT = "PIT ECDF minus uniform CDF"
 
 
 def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> Axes:
-    """Draw the ECDF of a benchmark's PIT values less that of the uniform distribution, with its simultaneous band.
+    """Plot the ECDF of a benchmark's PIT values minus the uniform CDF, with its simultaneous band.
 
-    Outcomes like their replications give a line that stays inside the band as a whole with probability 95% (Säilynoja,
-    Bürkner & Vehtari 2022). Below zero on the left and above on the right: the observed scores lie too near the middle
-    of the replications. The other way round: too many lie in the tails. All below: observed scores are higher than
-    replicated ones.
+    If outcomes and replications have the same distribution, the whole line is inside the band with probability 95%
+    (Säilynoja, Bürkner & Vehtari 2022). Below zero on the left and above on the right: observed scores are too near the
+    middle of the replications. Above on the left and below on the right: too many are in the tails. All below: observed
+    scores are higher than replicated ones.
 
     Parameters
     ----------
@@ -102,16 +102,16 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
 
 def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
     cells = check.cells
-    known = list(dict.fromkeys(cells["benchmark"]))
-    if benchmark not in known:
-        raise ForecastError(suggest(benchmark, known, "benchmark with observed scores"))
+    observed = list(dict.fromkeys(cells["benchmark"]))
+    if benchmark not in observed:
+        raise ForecastError(suggest(benchmark, observed, "benchmark in the observed scores"))
     plain(ax)
     pit = cells["pit"][cells["benchmark"] == benchmark].to_numpy()
     points, lower, upper = uniform_band(len(pit))
     difference = ecdf_difference(pit, points)
     reading = read_pit(pit)
     colour = _COLOURS.get(reading, _ALARM)
-    label = f"{BAND:.0%} of uniform PITs stay in the band throughout"
+    label = f"{BAND:.0%} simultaneous band of uniform PIT values"
     ax.fill_between(points, lower, upper, color="#DDDDDD", linewidth=0, zorder=1, label=label)
     ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=2)
     ax.plot(points, difference, color=colour, linewidth=1.8, zorder=3)
@@ -125,7 +125,7 @@ def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
 
 
 def caption(check: PredictiveCheck) -> str:
-    """What was replicated, and what to expect of it."""
+    """Describe the replications, and the deviation to expect."""
     if check.models == "same":
-        return "replicated: the fitted models measured again. Each score helped to fit its curve: expect too central"
-    return "replicated: other models of the same families and compute"
+        return "replications of the same models, whose scores were fitted: PIT values are expected to be too central"
+    return "replications of new models of the same families and compute"

@@ -1,4 +1,4 @@
-"""Before the data: scores over compute that the priors alone imply, one panel per benchmark."""
+"""Plots of a prior predictive check: scores over compute that the priors alone imply."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 PANELS = 12
 CORE = 0.5
 
-# Single curves in a panel: enough to see their variety, few enough to follow one.
+# Number of single curves per panel.
 CURVES = 20
 
 
 def plot_prior_predictive(
-    prior: PriorPredictive, benchmarks: Sequence[str] | None = None, prob: float = PROB
+    prior: PriorPredictive, benchmarks: Sequence[str] | None = None, *, prob: float = PROB
 ) -> Figure:
-    """Draw `plot_prior_curves` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
+    """Plot `plot_prior_curves` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
     Returns
     -------
@@ -54,16 +54,16 @@ def plot_prior_predictive(
     return panels(
         names,
         lambda name, ax: _draw(prior, rows[name], ax),
-        (f"training compute (FLOP)\nspec {prior.spec.name!r}, no score looked at{more}", "score"),
+        (f"training compute (FLOP)\nspec {prior.spec.name!r}, scores not used{more}", "score"),
         sharex=True,
     )
 
 
-def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
-    """Draw expected scores over training compute under the priors alone, with the observed scores on top for scale.
+def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Plot expected scores over training compute under the priors alone, with the observed scores for scale.
 
-    Bands are equal-tailed intervals of the expected score of a model; the lines are single curves, those that fall with
-    compute dashed.
+    Bands are equal-tailed intervals of the expected score of a model; lines are single curves, dashed if they fall with
+    compute.
 
     Parameters
     ----------
@@ -95,19 +95,19 @@ def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = 
     """
     (row,) = _rows(prior, [benchmark], prob)
     ax = _draw(prior, row, new_axes(ax, (6.4, 4.6)))
-    ax.set_xlabel(f"training compute (FLOP); spec {prior.spec.name!r}, no score looked at")
+    ax.set_xlabel(f"training compute (FLOP); spec {prior.spec.name!r}, scores not used")
     ax.set_ylabel(f"{benchmark} score")
     ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.1))
     return ax
 
 
 def _rows(prior: PriorPredictive, benchmarks: Sequence[str], prob: float) -> list[Any]:
-    """Rows of the summary, which say what is drawn and with which probability."""
-    known = prior.evals.benchmark_names
+    """Return the rows of the summary for some benchmarks."""
+    names = prior.evals.benchmark_names
     for name in benchmarks:
-        if name not in known:
-            raise EvalsError(suggest(name, known, "benchmark in the evals"))
-    table = prior.summary(prob).set_index("benchmark", drop=False)
+        if name not in names:
+            raise EvalsError(suggest(name, names, "benchmark in the evals"))
+    table = prior.summary(prob=prob).set_index("benchmark", drop=False)
     return [table.loc[name] for name in benchmarks]
 
 
@@ -122,12 +122,12 @@ def _draw(prior: PriorPredictive, row: Any, ax: Axes) -> Axes:
         low, high = np.quantile(curves, tails(content), axis=1)
         label = f"{content:.0%} {KIND} prior interval"
         ax.fill_between(flops, low, high, color=shade, linewidth=0, zorder=1, label=label)
-    down = falling(curves)
+    falls = falling(curves)
     for name, colour, style, these in (
-        ("single curves", COLOURS[0], "-", ~down),
-        ("those that fall", COLOURS[1], (0, (4, 1.5)), down),
+        ("single curves", COLOURS[0], "-", ~falls),
+        ("falling curves", COLOURS[1], (0, (4, 1.5)), falls),
     ):
-        # As many of either kind as there are among the first draws.
+        # Curves of both kinds in the proportion of the first draws.
         lines = curves[:, :CURVES][:, these[:CURVES]]
         ax.plot(flops, lines, color=colour, linestyle=style, linewidth=0.9, alpha=0.8, zorder=2)
         ax.plot([], [], color=colour, linestyle=style, linewidth=1.2, label=name)
@@ -140,7 +140,7 @@ def _draw(prior: PriorPredictive, row: Any, ax: Axes) -> Axes:
     )  # fmt: skip
     ax.set_title(benchmark, loc="left", fontsize=11, color=INK, pad=16)
     ax.text(
-        0, 1.015, f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the top",
+        0, 1.015, f"{row['falling']:.0%} fall · {row['flat']:.0%} flat · {row['saturated']:.0%} reach the ceiling",
         transform=ax.transAxes, fontsize=8.5, color="#555555", va="bottom",
     )  # fmt: skip
     flop_axis(ax)

@@ -1,4 +1,4 @@
-"""Backtests: forecasts of what is hidden, scored against what came true."""
+"""Backtests: forecasts of hidden scores, evaluated against the observed ones."""
 
 from bayescale.evaluation.backtest.fold import Fold, make_folds
 from bayescale.evaluation.backtest.metrics import score

@@ -1,4 +1,4 @@
-"""The Bayesian model as a method of the backtest: one joint fit a fold, hidden scores read from its posterior."""
+"""The Bayesian model as a method of the backtest: one joint fit per fold."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bayescale.model.spec import Spec
 
 @dataclass(frozen=True)
 class BayesMethod:
-    """Forecasts of one spec.
+    """Forecast hidden scores with one spec.
 
     A hidden score of a model in the fit is forecast by conditioning: the model's capabilities are sampled jointly with
-    all else, given whatever of its scores may be seen. Folds over the same coordinates share a compiled model (see
+    all other parameters, given its visible scores. Folds over the same coordinates share a compiled model (see
     `bayescale.inference.compile`).
 
     Parameters
@@ -43,17 +43,17 @@ class BayesMethod:
         return self.spec.name
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
-        """Fit `spec` to what `fold` shows and forecast its cells.
+        """Fit `spec` to the visible scores of `fold` and forecast its cells.
 
-        R-hat and effective draws are the worst of the expected scores, hidden and seen; a posterior that did not
-        converge is handed in with the figures that say so.
+        R-hat and effective draws are the worst of the expected scores, hidden and visible. A posterior that did not
+        converge still forecasts; its diagnostics are in the result.
         """
         from bayescale.methods import fit
         from bayescale.model.curve import predict_score
 
         started = time.perf_counter()
         with warnings.catch_warnings():
-            # The figures travel with the forecasts, where the table of scores shows them for each task.
+            # The diagnostics are part of the result, and the table of scores shows them for each task.
             warnings.simplefilter("ignore", ConvergenceWarning)
             posterior = fit(
                 self.spec,
@@ -69,16 +69,16 @@ class BayesMethod:
         row = cells["model"].map({m: i for i, m in enumerate(fold.evals.model_names)}).to_numpy(int)
         column = cells["benchmark"].map({b: i for i, b in enumerate(fold.evals.benchmark_names)}).to_numpy(int)
         expected = draws.fitted_scores()[:, row, column]
-        noise = np.random.default_rng(random_seed)
-        predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], noise)
+        rng = np.random.default_rng(random_seed)
+        predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], rng)
         hidden = draws.by_chain(expected)
-        seen = posterior.convergence.blocks[0]
+        visible = posterior.convergence.blocks[0]
         return Predictive(
             cells=cells,
             mean=expected.mean(axis=0),
             draws=predicted,
             seconds=time.perf_counter() - started,
-            rhat=float(max(_arviz.rhat(hidden).max(), seen.rhat)),
-            ess=float(min(_arviz.ess(hidden).min(), seen.ess_bulk)),
+            rhat=float(max(_arviz.rhat(hidden).max(), visible.rhat)),
+            ess=float(min(_arviz.ess(hidden).min(), visible.ess_bulk)),
             divergences=posterior.convergence.divergences,
         )

@@ -1,4 +1,4 @@
-"""Folds: what one fit may see and what it must forecast."""
+"""Folds: the scores that one fit uses, and those that it must forecast."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from bayescale.evaluation.backtest.task import Task, task_evals
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One joint fit, and the tasks that it serves.
+    """The scores of one joint fit, and the tasks that it forecasts.
 
     Attributes
     ----------
     tasks : tuple of Task
         All of them hide the same scores.
     evals : Evals
-        What may be seen. Folds over the same benchmarks share their coordinates, so that a model is compiled once;
+        The visible scores. Folds over the same benchmarks share their coordinates, so that a model is compiled once;
         models that do not take part, or whose scores are all hidden, have no score here.
     participants : tuple of str
         Models that take part, test models among them.
     test_models : tuple of str
         Models whose scores, other than on the benchmarks seen, are hidden.
     cells : pandas.DataFrame
-        What is to be forecast: ``task, model, benchmark, score``, one row a hidden score that a task asks for.
+        The scores to forecast: ``task, model, benchmark, score``, one row per task and hidden score.
     """
 
     tasks: tuple[Task, ...]
@@ -43,18 +43,18 @@ class Fold:
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the scores that are seen and those that are asked for."""
+        """SHA-256 of the visible scores and of those to forecast."""
         return identity(self.evals, self.cells.to_numpy(dtype=object).tolist())
 
     @property
     def name(self) -> str:
-        """What to call the fold in print: its task, or its group with the number of tasks."""
+        """Name for messages: its task, or its group with the number of tasks."""
         first = self.tasks[0]
         return first.name if len(self.tasks) == 1 else f"{first.group} ({len(self.tasks)} tasks)"
 
 
 def make_folds(tasks: Sequence[Task]) -> list[Fold]:
-    """Sort tasks into folds: those that hide the same scores share one.
+    """Group tasks into folds: tasks that hide the same scores share one.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
     Raises
     ------
     BacktestError
-        When a task leaves nothing to learn from or nothing to forecast.
+        When a task has no visible scores or nothing to forecast.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
 
 
 class _Hiding(NamedTuple):
-    """What tasks must have in common to share a fold."""
+    """Properties that tasks of one fold share."""
 
     pool: tuple[str, tuple[str, ...]]
     seen: tuple[str, ...]
@@ -118,21 +118,23 @@ def _fold(
     for task in tasks:
         scores = evals.scores[evals.scores["model"].isin(test) & evals.scores["benchmark"].isin(task.targets)]
         if task.hide.larger_siblings_of is not None:
-            # Forecast from compute: a sibling of unknown compute stays hidden, and is not asked for.
-            known = evals.models["model"][evals.models["flops"].notna()]
-            scores = scores[scores["model"].isin(known)]
+            # Forecast from compute: a sibling of unknown compute stays hidden, and is not forecast.
+            with_compute = evals.models["model"][evals.models["flops"].notna()]
+            scores = scores[scores["model"].isin(with_compute)]
         if scores.empty:
-            raise BacktestError(f"Task {task.name} asks for nothing: no model that it hides has a score on a target.")
+            raise BacktestError(
+                f"Task {task.name} has nothing to forecast: no model that it hides has a score on a target."
+            )
         rows.append(scores[["model", "benchmark", "score"]].assign(task=task.name))
     seen = evals.mask(hidden)
     if not len(seen):
-        raise BacktestError(f"Task {tasks[0].name} hides every score: nothing is left to learn from.")
+        raise BacktestError(f"Task {tasks[0].name} hides every score: there is nothing to fit.")
     cells = pd.concat(rows, ignore_index=True)[["task", "model", "benchmark", "score"]]
     return Fold(tuple(tasks), seen, participants, test, cells)
 
 
 def _participants(task: Task, tasks: Sequence[Task], evals: Evals) -> tuple[str, ...]:
-    """Models that pass the task's filter and have a score on a target of the tasks that go with it."""
+    """Return models that pass the task's filter and have a score on a target of it or of the tasks like it."""
     alike = {"name", "targets"}
     together = [t for t in tasks if t.model_dump(exclude=alike) == task.model_dump(exclude=alike)]
     targets = {b for t in together for b in t.targets}

@@ -1,4 +1,4 @@
-"""How good forecasts are: one score function for the model and the baselines alike."""
+"""Scoring of forecasts: error, proper scoring rules and coverage, the same for every method."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.checks.pit import TIE, chances, randomised_pit
+from bayescale.checks.pit import TIE, randomised_pit, uniform_by_name
 from bayescale.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
 
-# The log score needs a density, and draws are points: each is spread by a Gaussian kernel of Silverman's bandwidth, but
-# never by less than half a point in a hundred: draws that are all alike would have an infinite density.
+# The log score needs a density: draws are smoothed by a Gaussian kernel of Silverman's bandwidth, at least half a point
+# in a hundred, because equal draws would have an infinite density.
 KERNEL_WIDTH = 0.005
 
-# So much of each density is spread evenly over [0, 1]. It bounds the log score of an outcome beyond all draws by
-# -log(0.01) = 4.6; without it, the tail of the kernel, which nobody forecast, would decide every comparison.
-EVEN_SHARE = 0.01
+# Weight of a uniform component in each density. It bounds the log score of an outcome beyond all draws by
+# -log(0.01) = 4.6; without it, the tail of the kernel, which no method chose, would decide every comparison.
+UNIFORM_WEIGHT = 0.01
 
-# Errors below a hundredth of a point in a hundred count as that: no benchmark here resolves them, and the ratio to a
-# forecast that happens to be exact stays finite.
+# Lower bound of an MSE: a hundredth of a point in a hundred. No benchmark resolves less, and ratios to an exact
+# forecast stay finite.
 LEAST_MSE = 1e-4**2
 
-# A baseline that leaves out more than half of a task's cells is no yardstick for it.
+# A baseline that leaves out more than half of a task's cells is not compared on it.
 LEAST_COMMON = 0.5
 
 CELL = ["task", "model", "benchmark"]
@@ -36,14 +36,14 @@ _DERIVED = ["crps", "log_score", "pit"]
 
 
 def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
-    """Score each forecast by itself.
+    """Score each forecast separately.
 
     Parameters
     ----------
     predictive : Predictive
     random_seed : int
-        Seed of the randomised PIT. Each cell has a random number of its own, the same for every method and whatever
-        other cells there are.
+        Seed of the randomised PIT. Each cell has its own random number, the same for every method and independent of
+        the other cells.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
         - ``log_score``: minus the natural logarithm of the predictive density at the outcome; lower is better, and
           below zero where the density is above 1. The density is that of the draws under a Gaussian kernel, reflected
           at 0 and 1 so that no mass leaves [0, 1] (Silverman 1986, section 2.10), with `KERNEL_WIDTH` as least
-          bandwidth and `EVEN_SHARE` spread evenly;
+          bandwidth, mixed with a uniform density of weight `UNIFORM_WEIGHT`;
         - ``pit``: probability integral transform, randomised among draws that equal the outcome; uniform on (0, 1) if
           outcomes are like draws.
 
@@ -76,13 +76,15 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
     scored = cells.assign(mean=predictive.mean, **dict(zip(QUANTILES, quantiles, strict=True)))
     if not len(cells):
         return scored.assign(**dict.fromkeys(_DERIVED, np.empty(0)))
-    # By NumPy, so that the figures do not depend on what else is installed.
+    # NumPy, so that the values do not depend on other installed libraries.
     scored["crps"] = scoringrules.crps_ensemble(outcome, draws, estimator="qd", backend="numpy")
-    with np.errstate(divide="ignore"):  # an outcome far from every draw has density zero, which `EVEN_SHARE` mends
+    with np.errstate(
+        divide="ignore"
+    ):  # an outcome far from every draw has density zero; the uniform component handles it
         kernel = scoringrules.logs_ensemble(outcome, _reflected(draws), bw=_bandwidth(draws), backend="numpy")
     # The reflected sample has three parts, of which one lies in [0, 1].
-    scored["log_score"] = -np.log((1 - EVEN_SHARE) * 3 * np.exp(-kernel) + EVEN_SHARE)
-    return scored.assign(pit=randomised_pit(outcome, draws, chances(cells[CELL], random_seed)))
+    scored["log_score"] = -np.log((1 - UNIFORM_WEIGHT) * 3 * np.exp(-kernel) + UNIFORM_WEIGHT)
+    return scored.assign(pit=randomised_pit(outcome, draws, uniform_by_name(cells[CELL], random_seed)))
 
 
 def _reflected(draws: np.ndarray) -> np.ndarray:
@@ -90,32 +92,33 @@ def _reflected(draws: np.ndarray) -> np.ndarray:
 
 
 def _bandwidth(draws: np.ndarray) -> np.ndarray:
-    """Silverman's rule of thumb for each cell, and at least `KERNEL_WIDTH`."""
+    """Return Silverman's rule-of-thumb bandwidth of each cell, at least `KERNEL_WIDTH`."""
     low, high = np.quantile(draws, [0.25, 0.75], axis=1)
     spread = np.minimum(draws.std(axis=1), (high - low) / 1.34)
     return np.maximum(1.06 * spread * draws.shape[1] ** -0.2, KERNEL_WIDTH)
 
 
 def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
-    """Sum scored cells of one method up.
+    """Summarise the scored cells of one method.
 
     Parameters
     ----------
     cells : pandas.DataFrame
         From `score_cells`.
     pools : mapping of str to sequence of str, optional
-        Further rows: what to call them, and the tasks whose cells are pooled, each cell with the same weight. A pool of
-        which no cell was forecast has no row.
+        Further rows by name, with the tasks whose cells are pooled with equal weights. A pool without forecasts has no
+        row.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``task, n_test, mse, mae, crps, log_score, coverage_50, coverage_90, width_50, width_90``; one row a
         task, in the order of `cells`, then one a pool. ``mse`` and ``mae`` are those of the point forecast (``mean``),
-        because baselines give one point. Coverage and mean width are those of equal-tailed intervals, ends included.
+        because baselines give a point forecast. Coverage and mean width are those of equal-tailed intervals,
+        ends included.
     """
     score = cells["score"]
-    figures = cells[["task", "crps", "log_score"]].assign(
+    values = cells[["task", "crps", "log_score"]].assign(
         squared=(cells["mean"] - score) ** 2,
         absolute=(cells["mean"] - score).abs(),
         coverage_50=score.between(cells["q25"] - TIE, cells["q75"] + TIE),
@@ -126,12 +129,12 @@ def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = N
     groups = {task: [task] for task in dict.fromkeys(cells["task"])} | {k: list(v) for k, v in (pools or {}).items()}
     rows = []
     for name, tasks in groups.items():
-        chosen = figures[figures["task"].isin(tasks)].drop(columns="task")
+        chosen = values[values["task"].isin(tasks)].drop(columns="task")
         if len(chosen):
             rows.append({"task": name, "n_test": len(chosen), **chosen.mean()})
     names = {"squared": "mse", "absolute": "mae"}
     order = ["mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_50", "width_90"]
-    return pd.DataFrame(rows, columns=["task", "n_test", *figures.columns[1:]]).rename(columns=names)[
+    return pd.DataFrame(rows, columns=["task", "n_test", *values.columns[1:]]).rename(columns=names)[
         ["task", "n_test", *order]
     ]
 
@@ -163,9 +166,9 @@ def score(predictive: Predictive) -> pd.DataFrame:
 
 
 def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequence[str] = ()) -> pd.DataFrame:
-    """Test MSE of every method and task relative to a reference and to the best baseline.
+    """Compute the test MSE of every method and task relative to a reference and to the best baseline.
 
-    Methods are compared on the cells that both of them forecast, since some leave models out. The best baseline of a
+    Two methods are compared on the cells that both forecast, because some leave models out. The best baseline of a
     task is the one against which a method looks worst; where all forecast the same cells, that is the baseline of the
     lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`.
 
@@ -176,12 +179,12 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
     reference : str
         Name of a method.
     baselines : sequence of str
-        Methods among which the best is sought.
+        Methods from which the best is chosen.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``method, task, to_reference, to_best``; NaN where there is nothing to compare with.
+        Columns ``method, task, to_reference, to_best``; NaN without a comparison.
     """
     errors = squared_errors(cells)
     rows = []
@@ -198,7 +201,7 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
 
 
 def squared_errors(cells: pd.DataFrame) -> pd.DataFrame:
-    """Squared errors (cell, method); NaN where a method leaves a cell out."""
+    """Return squared errors (cell, method); NaN where a method leaves a cell out."""
     squared = cells.assign(squared=(cells["mean"] - cells["score"]) ** 2)
     return squared.pivot_table(index=CELL, columns="method", values="squared")
 
@@ -211,19 +214,19 @@ def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:
 
 
 def geometric_mean(ratios: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Geometric mean of relative errors over tasks.
+    """Average relative errors over tasks, as geometric means.
 
     Parameters
     ----------
     ratios : pandas.DataFrame
         From `relative_mse`.
     tasks : sequence of str
-        Those to average; tasks that a method does not serve are passed over.
+        Those to average; tasks that a method does not forecast are left out.
 
     Returns
     -------
     pandas.DataFrame
-        Index ``method``; ``to_reference``, ``to_best``, and ``tasks`` (how many of them the method was compared on).
+        Index ``method``; ``to_reference``, ``to_best``, and ``tasks``, the number of tasks compared.
     """
     chosen = ratios[ratios["task"].isin(tasks)].set_index("method")
     logs = chosen[["to_reference", "to_best"]].apply(np.log).groupby(level=0, sort=False)

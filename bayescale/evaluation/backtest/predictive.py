@@ -1,4 +1,4 @@
-"""What every method, model or baseline, hands in for scoring: draws of the hidden scores."""
+"""Forecasts of a method: predictive draws of the hidden scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Predictive:
     Attributes
     ----------
     cells : pandas.DataFrame
-        ``task, model, benchmark, score``: rows of `Fold.cells`; a method leaves out the tasks that it cannot serve.
+        ``task, model, benchmark, score``: rows of `Fold.cells`; a method leaves out cells that it cannot forecast.
     mean : ndarray (cell,)
         Point forecast of each score, in [0, 1]: the predictive mean of a model, the prediction of a regression.
     draws : ndarray (draw, cell)
@@ -45,13 +45,13 @@ class Predictive:
 
 
 class Method(Protocol):
-    """A way of forecasting hidden scores: the Bayesian model, or a baseline."""
+    """Interface of a forecasting method: the Bayesian model, or a baseline."""
 
     @property
     def name(self) -> str:
-        """What to call it in print."""
+        """Name in tables and plots."""
         ...
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
-        """Learn from what `fold` shows and forecast its cells."""
+        """Fit to the visible scores of `fold` and forecast its cells."""
         ...

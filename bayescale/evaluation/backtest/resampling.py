@@ -1,4 +1,4 @@
-"""How far a comparison of methods rests on which models happen to be in the test."""
+"""Bootstrap intervals of relative errors over the test models."""
 
 from __future__ import annotations
 
@@ -7,20 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import tails
+from bayescale._intervals import PROB, tails
 from bayescale.evaluation.backtest.metrics import LEAST_MSE, relative_mse, squared_errors
 
-WEIGHTINGS = 4000
+RESAMPLES = 4000
 
 
 def relative_mse_intervals(
-    cells: pd.DataFrame, tasks: Sequence[str], reference: str = "pc_3", prob: float = 0.9, random_seed: int = 0
+    cells: pd.DataFrame,
+    tasks: Sequence[str],
+    reference: str = "pc_3",
+    *,
+    prob: float = PROB,
+    random_seed: int | None = 0,
 ) -> pd.DataFrame:
-    """Intervals of the geometric mean over tasks of test MSE relative to a reference.
+    """Compute intervals of the geometric mean over tasks of the test MSE relative to a reference.
 
-    By the Bayesian bootstrap over models (Rubin 1981, Annals of Statistics 9:130): each model has a random weight,
-    exponential with mean one, the same for all its scores under all methods. Resampled are models, because the
-    forecasts of one model err together, and weights, not counts, because a task of few models could else lose them all.
+    Uses the Bayesian bootstrap over models (Rubin 1981, Annals of Statistics 9:130): each model has a random weight,
+    exponential with mean one, the same for all its scores under all methods. Models are resampled because the errors of
+    one model are correlated, by weights because with counts a task of few models could lose them all.
 
     Parameters
     ----------
@@ -28,13 +33,14 @@ def relative_mse_intervals(
         Scored cells of several methods, with a column ``method``; see
         `bayescale.evaluation.backtest.metrics.score_cells`.
     tasks : sequence of str
-        Those to average. Each method is compared on the tasks where
-        `bayescale.evaluation.backtest.metrics.relative_mse` does so.
+        Those to average. Each method is compared on the same tasks as in
+        `bayescale.evaluation.backtest.metrics.relative_mse`.
     reference : str
         Name of a method.
     prob : float
-        Of the equal-tailed intervals.
-    random_seed : int
+        Probability content of the equal-tailed intervals.
+    random_seed : int, optional
+        None draws a new seed.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def relative_mse_intervals(
     chosen = cells[cells["task"].isin(list(tasks))]
     errors = squared_errors(chosen)
     names = errors.index.unique("model")
-    weights = pd.DataFrame(np.random.default_rng(random_seed).exponential(size=(len(names), WEIGHTINGS)), index=names)
+    weights = pd.DataFrame(np.random.default_rng(random_seed).exponential(size=(len(names), RESAMPLES)), index=names)
     compared = relative_mse(chosen, reference).dropna(subset="to_reference")
     rows = {}
     for method, served in compared.groupby("method", sort=False)["task"]:
@@ -65,7 +71,7 @@ def relative_mse_intervals(
 
 
 def _log_ratio(errors: pd.DataFrame, method: str, reference: str, weights: pd.DataFrame) -> np.ndarray:
-    """Log ratio of the weighted errors, for each weighting."""
+    """Return the log ratio of the weighted errors for each set of weights."""
     common = errors[list(dict.fromkeys([method, reference]))].dropna()
     weight = weights.loc[common.index.get_level_values("model")].to_numpy()
     mine, other = (

@@ -1,4 +1,4 @@
-"""What a backtest found: scores, predictions, and the figures that compare methods."""
+"""`Backtest`: scores, predictions and comparisons of methods."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import as_html
+from bayescale._intervals import PROB
 from bayescale.errors import BacktestError, suggest
+from bayescale.evaluation.backtest.job import Job
 from bayescale.evaluation.backtest.metrics import QUANTILES, geometric_mean, relative_mse, score_cells, summarise
 from bayescale.evaluation.backtest.predictive import Predictive
 from bayescale.evaluation.backtest.resampling import relative_mse_intervals
 from bayescale.evaluation.backtest.task import Task
-from bayescale.evaluation.backtest.unit import Unit
 from bayescale.evaluation.backtest.workers import Failure
 
 POOLED = "all"
@@ -29,7 +30,7 @@ PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *QUANTIL
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
-    """Forecasts of several methods on several tasks, scored.
+    """Scored forecasts of several methods on several tasks.
 
     Attributes
     ----------
@@ -39,13 +40,15 @@ class Backtest:
     scores : pandas.DataFrame
         One row per method and task, with the columns of ``scores.csv``. Further rows pool the cells of the averaged
         tasks (task ``all``) and of each group (the group's name). ``rhat`` and ``ess`` are the worst of the fits
-        behind a row, ``divergences`` their sum; ``seconds`` that of the fits, each of which may serve several tasks.
+        of a row; ``divergences`` and ``seconds`` are summed over them. A fit may belong to several tasks.
     tasks : tuple of Task
     methods : tuple of str
     baselines : tuple of str
         Those of the methods that are baselines.
     failures : tuple of Failure
         Fits that gave no forecasts; their rows are missing.
+    random_seed : int
+        Seed of the run.
     """
 
     cells: pd.DataFrame
@@ -54,6 +57,7 @@ class Backtest:
     methods: tuple[str, ...]
     baselines: tuple[str, ...]
     failures: tuple[Failure, ...]
+    random_seed: int
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -71,7 +75,7 @@ class Backtest:
         return _groups(self.tasks)
 
     def relative_mse(self, reference: str = REFERENCE) -> pd.DataFrame:
-        """Test MSE of each method and task relative to `reference` and to the best baseline of the task.
+        """Compute the test MSE of each method and task relative to `reference` and to the best baseline of the task.
 
         Returns
         -------
@@ -86,10 +90,10 @@ class Backtest:
         self._check_reference(reference)
         return relative_mse(self.cells, reference, self.baselines)
 
-    def relative_mse_intervals(self, reference: str = REFERENCE, prob: float = 0.9) -> pd.DataFrame:
-        """Intervals of each method's relative MSE, the geometric mean over the averaged tasks, over models to forecast.
+    def relative_mse_intervals(self, reference: str = REFERENCE, *, prob: float = PROB) -> pd.DataFrame:
+        """Compute bootstrap intervals of each method's relative MSE, the geometric mean over the averaged tasks.
 
-        Fifteen tasks of twenty models each tell two methods apart when their errors differ by a third or so.
+        Fifteen tasks of twenty models each distinguish two methods whose errors differ by about a third.
 
         Returns
         -------
@@ -104,13 +108,13 @@ class Backtest:
         """
         self._check_reference(reference)
         tasks = self.averaged or tuple(t.name for t in self.tasks)
-        return relative_mse_intervals(self.cells, tasks, reference, prob)
+        return relative_mse_intervals(self.cells, tasks, reference, prob=prob)
 
     def _check_reference(self, reference: str) -> None:
         if reference not in self.methods:
             raise BacktestError(suggest(reference, self.methods, "method in this backtest"))
 
-    def table(self, task: str = POOLED) -> pd.DataFrame:
+    def summary(self, task: str = POOLED) -> pd.DataFrame:
         """Compare the methods on one task or pool of tasks.
 
         Parameters
@@ -122,7 +126,7 @@ class Backtest:
         -------
         pandas.DataFrame
             Index ``method``, the best first. ``relative_mse`` and ``relative_to_best`` are geometric means over the
-            tasks, relative to `pc_3` and to the best baseline of each task, where there are such; then the figures of
+            tasks, relative to `pc_3` and to the best baseline of each task, if there is one; then the columns of
             `scores`.
 
         Raises
@@ -132,71 +136,71 @@ class Backtest:
         """
         rows = self.scores[self.scores["task"] == task]
         if rows.empty:
-            raise BacktestError(suggest(task, set(self.scores["task"]), "task or pool with forecasts"))
+            raise BacktestError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
         table = rows.drop(columns="task").rename(columns={"spec_or_method": "method"}).set_index("method")
         tasks = self.averaged if task == POOLED else self.groups.get(task, [task])
         ratios = geometric_mean(relative_mse(self.cells, REFERENCE, self.baselines), tasks)
         table.insert(0, "relative_mse", ratios["to_reference"].reindex(table.index))
         table.insert(1, "relative_to_best", ratios["to_best"].reindex(table.index))
-        known = table["relative_mse"].notna().any()
-        return table.sort_values("relative_mse" if known else "mae", kind="stable")
+        compared = table["relative_mse"].notna().any()
+        return table.sort_values("relative_mse" if compared else "mae", kind="stable")
 
     def __repr__(self) -> str:
         failed = f"; {len(self.failures)} fits failed" if self.failures else ""
         return (
             f"Backtest of {len(self.methods)} methods on {len(self.tasks)} tasks: {len(self.cells)} forecasts{failed}\n"
-            "Next: .table(), .scores, .predictions, bayescale.plots.plot_backtest_errors(backtest)"
+            "Next: .summary(), .scores, .predictions, bayescale.plots.plot_backtest_errors(backtest)"
         )
 
     def _repr_html_(self) -> str:
         pool = POOLED if self.averaged else next(iter(self.groups))
-        table = self.table(pool).drop(columns=["ess", "divergences"])
+        table = self.summary(pool).drop(columns=["ess", "divergences"])
         return as_html(repr(self), table, "averaged tasks" if pool == POOLED else pool)
 
 
 def collect(
-    finished: Sequence[tuple[Unit, Predictive]],
+    finished: Sequence[tuple[Job, Predictive]],
     failures: Sequence[Failure],
     tasks: Sequence[Task],
     methods: Sequence[str],
     baselines: Sequence[str],
     random_seed: int,
 ) -> Backtest:
-    """Score what the units forecast, and put it in order: by method as given, by task as given."""
+    """Score the forecasts of the finished jobs, in the given order of methods and tasks."""
     cells, fits = [], []
-    for number, (unit, predictive) in enumerate(finished):
-        cells.append(score_cells(predictive, random_seed).assign(method=unit.method.name))
-        figures = {"rhat": predictive.rhat, "ess": predictive.ess, "divergences": predictive.divergences}
-        served = set(predictive.cells["task"])
+    for number, (job, predictive) in enumerate(finished):
+        cells.append(score_cells(predictive, random_seed).assign(method=job.method.name))
+        diagnostics = {"rhat": predictive.rhat, "ess": predictive.ess, "divergences": predictive.divergences}
+        forecast = set(predictive.cells["task"])
         fits += [
-            {"method": unit.method.name, "task": t.name, "fit": number, **figures, "seconds": predictive.seconds}
-            for t in unit.fold.tasks
-            if t.name in served
+            {"method": job.method.name, "task": t.name, "fit": number, **diagnostics, "seconds": predictive.seconds}
+            for t in job.fold.tasks
+            if t.name in forecast
         ]
     names = [t.name for t in tasks]
-    every = pd.concat(cells, ignore_index=True)
-    place = (
-        every["method"].map({m: i for i, m in enumerate(methods)}),
-        every["task"].map({t: i for i, t in enumerate(names)}),
+    scored = pd.concat(cells, ignore_index=True)
+    order = (
+        scored["method"].map({m: i for i, m in enumerate(methods)}),
+        scored["task"].map({t: i for i, t in enumerate(names)}),
     )
-    every = every.iloc[np.lexsort((place[1], place[0]))].reset_index(drop=True)
-    every = every[["method", *(c for c in every if c != "method")]]
-    scores = _scores(every, pd.DataFrame(fits), _pools(tasks))
-    return Backtest(every, scores, tuple(tasks), tuple(methods), tuple(baselines), tuple(failures))
+    scored = scored.iloc[np.lexsort((order[1], order[0]))].reset_index(drop=True)
+    scored = scored[["method", *(c for c in scored if c != "method")]]
+    scores = _scores(scored, pd.DataFrame(fits), _pools(tasks))
+    return Backtest(scored, scores, tuple(tasks), tuple(methods), tuple(baselines), tuple(failures), random_seed)
 
 
 def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
     frames = []
-    for method, mine in cells.groupby("method", sort=False):
-        table = summarise(mine, pools)
-        behind = [
+    for method, own in cells.groupby("method", sort=False):
+        table = summarise(own, pools)
+        fits_of = [
             fits[(fits["method"] == method) & fits["task"].isin(pools.get(task, [task]))].drop_duplicates("fit")
             for task in table["task"]
         ]
-        table["rhat"] = [fit["rhat"].max() for fit in behind]
-        table["ess"] = [fit["ess"].min() for fit in behind]
-        table["divergences"] = [int(fit["divergences"].sum()) for fit in behind]
-        table["seconds"] = [round(float(fit["seconds"].sum()), 2) for fit in behind]
+        table["rhat"] = [fit["rhat"].max() for fit in fits_of]
+        table["ess"] = [fit["ess"].min() for fit in fits_of]
+        table["divergences"] = [int(fit["divergences"].sum()) for fit in fits_of]
+        table["seconds"] = [round(float(fit["seconds"].sum()), 2) for fit in fits_of]
         frames.append(table.assign(spec_or_method=method))
     return pd.concat(frames, ignore_index=True)[SCORES] if frames else pd.DataFrame(columns=SCORES)
 

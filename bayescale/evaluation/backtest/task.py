@@ -1,4 +1,4 @@
-"""Tasks as data: what is to be forecast, what is hidden, and what may be seen."""
+"""Forecasting tasks as data: targets, hidden models and visible benchmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Frozen(BaseModel):
 
 
 class Hide(_Frozen):
-    """Whose scores are hidden; exactly one rule.
+    """Rule that selects the models to hide; exactly one is given.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class Hide(_Frozen):
     top_share : float, optional
         The top share of the models by the score on the target, rounded down to whole models.
     models : tuple of str, optional
-        By name; those without scores in the data are passed over.
+        By name; those without scores in the data are ignored.
     siblings_larger_than_smallest : int, optional
         One task for each family with at least so many models of known compute: all of its models but the smallest.
     larger_siblings_of : str, optional
-        All models of the family that this model belongs to, but the model itself.
+        All models of the family of this model, except the model itself.
     """
 
     flops_above: float | None = Field(default=None, ge=1e15)
@@ -46,12 +46,12 @@ class Hide(_Frozen):
     def _one_rule(self) -> Hide:
         given = self.model_dump(exclude_none=True)
         if len(given) != 1:
-            raise ValueError(f"give exactly one rule of {', '.join(type(self).model_fields)}; found {len(given)}")
+            raise ValueError(f"give exactly one rule of {', '.join(type(self).model_fields)}; got {len(given)}")
         return self
 
 
 class Participants(_Frozen):
-    """Which models take part: families by name or all but some, and not the models under `except`."""
+    """Filter of models: families by name or all but some, without the models under `except`."""
 
     families: tuple[str, ...] | None = None
     families_except: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Participants(_Frozen):
 
 
 class Task(_Frozen):
-    """One forecasting task; see the head of ``data/tasks.yaml`` for what each field says.
+    """One forecasting task; the head of ``data/tasks.yaml`` documents the fields.
 
     Attributes
     ----------
@@ -70,9 +70,9 @@ class Task(_Frozen):
     benchmarks : tuple of str
         Benchmarks of the joint data, targets among them.
     seen : tuple of str
-        Benchmarks on which the scores of hidden models may be seen.
+        Benchmarks on which the scores of hidden models are visible.
     chance : float, optional
-        Score of a guesser for the baselines; default: the floor in the table of benchmarks.
+        Chance level for the baselines; default: the floor in the table of benchmarks.
     """
 
     name: str
@@ -126,16 +126,16 @@ class _Entry(_Frozen):
         least = self.hide.siblings_larger_than_smallest
         if least is None:
             return [(key, self.hide)]
-        known = evals.models.dropna(subset="flops")
+        with_compute = evals.models.dropna(subset="flops")
         return [
             (str(family), Hide(larger_siblings_of=str(siblings["model"].iloc[int(siblings["flops"].argmin())])))
-            for family, siblings in known.groupby("family", sort=False)
+            for family, siblings in with_compute.groupby("family", sort=False)
             if len(siblings) >= least
         ]
 
 
 def task_evals(name: str) -> Evals:
-    """The scores that a task names: a set that ships, or a directory of tables."""
+    """Load the scores that a task names: a built-in set, or a directory of tables."""
     return read_evals(name) if Path(name).is_dir() else _shipped_evals(name)
 
 
@@ -145,14 +145,14 @@ def _shipped_evals(name: str) -> Evals:
 
 
 def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = None) -> list[Task]:
-    """Load tasks, the shipped ones or those of a file of your own.
+    """Load built-in tasks, or those of a task file.
 
     Parameters
     ----------
     chosen : sequence of str, optional
         Groups (``"emergent"``) or single tasks (``"emergent/persian_qa"``). Default: all.
     file : str or pathlib.Path, optional
-        A task file as ``data/tasks.yaml``, which says what each field means.
+        A task file like ``data/tasks.yaml``, which documents the fields.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
     Raises
     ------
     BacktestError
-        For a file that is no task file, or a name that is neither group nor task.
+        For an invalid task file, or a name that is neither group nor task.
 
     Examples
     --------
@@ -177,14 +177,16 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
         raise BacktestError(f"The task file {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise BacktestError(f"{path} is no task file:\n" + "\n".join(lines)) from None
+        raise BacktestError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
     except (yaml.YAMLError, TypeError, KeyError) as error:
-        raise BacktestError(f"{path} is no task file: a list `groups` of mappings is needed ({error}).") from error
+        raise BacktestError(
+            f"{path} is not a valid task file: a list `groups` of mappings is needed ({error})."
+        ) from error
     tasks = [task for entry in entries for task in entry.tasks()]
     if chosen is None:
         return tasks
-    known = {t.name for t in tasks} | {t.group for t in tasks}
+    names = {t.name for t in tasks} | {t.group for t in tasks}
     for name in chosen:
-        if name not in known:
-            raise BacktestError(suggest(name, known, "task or group of tasks"))
+        if name not in names:
+            raise BacktestError(suggest(name, names, "task or group of tasks"))
     return [t for t in tasks if t.name in chosen or t.group in chosen]

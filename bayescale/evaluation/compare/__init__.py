@@ -1,4 +1,4 @@
-"""Specs side by side: which predicts best what was left out, and what a forecast owes to priors and factors."""
+"""Model comparison: predictive density of specs, and sensitivity of forecasts to priors and factors."""
 
 from bayescale.evaluation.compare.assess import Assessment
 from bayescale.evaluation.compare.comparison import Comparison

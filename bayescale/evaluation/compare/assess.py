@@ -1,6 +1,6 @@
-"""All that a comparison needs to know of one spec: its posterior, and how well it predicts what was left out.
+"""Worker of `compare`: fit one spec and score its held-out folds.
 
-This is what one worker runs: the spec is compiled once, and its folds are fits of other scores over the same models.
+The spec is compiled once, because its folds are fits to other scores of the same models.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from bayescale.model.spec import Spec
 if TYPE_CHECKING:
     from bayescale.evals import Evals
 
-# A fold's figure is a mean over draws, which needs fewer of them than the tail of a forecast.
+# A held-out density is a mean over draws, which needs fewer of them than the tail of a forecast.
 FOLD_SAMPLING: Mapping[str, int] = {"draws": 300, "tune": 200, "chains": 2}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How each spec is assessed.
+    """Settings of the assessment of each spec.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Plan:
     cores : int or None
         Processors for the chains of one fit.
     sampling : mapping
-        As `bayescale.fit` takes it.
+        Arguments of `bayescale.fit`.
     fold_sampling : mapping
         The same for the folds.
     """
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """One spec of a comparison.
+    """Posterior and predictive density of one spec.
 
     Attributes
     ----------
@@ -62,11 +62,11 @@ class Assessment:
     loo : arviz.ELPDData
         Over single scores, by importance sampling.
     held_out : dict of str to pandas.Series
-        By what was left out (``model``, ``family``): log density of each model's scores, nats.
+        By unit left out (``model``, ``family``): log density of each model's scores, in nats.
     folds : pandas.DataFrame
-        One row a refit: ``by, fold, models, rhat, ess, divergences, seconds``.
+        One row per refit: ``left_out, fold, models, rhat, ess, divergences, seconds``.
     seconds : float
-        All together, compiling included.
+        Total time, compiling included.
     """
 
     posterior: Posterior
@@ -77,31 +77,31 @@ class Assessment:
 
 
 def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = None) -> Assessment:
-    """Fit `spec` to `evals` (unless its posterior is given), and to each fold without the scores left out."""
+    """Fit `spec` to `evals` (unless its posterior is given), and to the visible scores of each fold."""
     from threadpoolctl import threadpool_limits
 
     from bayescale.methods import fit
 
     started = time.perf_counter()
-    quiet = {"cores": plan.cores, "progressbar": False}
+    settings = {"cores": plan.cores, "progressbar": False}
     rows: list[dict[str, Any]] = []
     held_out: dict[str, pd.Series[float]] = {}
     with warnings.catch_warnings(), threadpool_limits(limits=1):
-        # The convergence of every fit is in the table, the folds' own beside it.
+        # The table of the comparison shows the convergence of every fit, that of the folds as well.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if posterior is None:
-            posterior = fit(spec, evals, **{"random_seed": plan.random_seed, **quiet, **plan.sampling})
-        for by in plan.leave_out:
+            posterior = fit(spec, evals, **{"random_seed": plan.random_seed, **settings, **plan.sampling})
+        for left_out in plan.leave_out:
             parts = []
-            for number, split in enumerate(make_splits(evals, by, plan.folds), start=1):
+            for number, split in enumerate(make_splits(evals, left_out, plan.folds), start=1):
                 # The same seed for all specs: common random numbers make differences sharper.
                 seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
-                fold = fit(spec, split.evals, **{"random_seed": seed, **quiet, **plan.fold_sampling})
+                fold = fit(spec, split.evals, **{"random_seed": seed, **settings, **plan.fold_sampling})
                 parts.append(held_out_elpd(fold, evals, split.models, seed))
-                figures = {"rhat": fold.convergence.rhat, "ess": fold.convergence.ess_bulk}
-                figures |= {"divergences": fold.convergence.divergences, "seconds": fold.sampling["seconds"]}
-                rows.append({"by": by, "fold": number, "models": len(split.models), **figures})
-            held_out[by] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
+                diagnostics = {"rhat": fold.convergence.rhat, "ess": fold.convergence.ess_bulk}
+                diagnostics |= {"divergences": fold.convergence.divergences, "seconds": fold.sampling["seconds"]}
+                rows.append({"left_out": left_out, "fold": number, "models": len(split.models), **diagnostics})
+            held_out[left_out] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
         cellwise = loo(posterior)
-    columns = ["by", "fold", "models", "rhat", "ess", "divergences", "seconds"]
+    columns = ["left_out", "fold", "models", "rhat", "ess", "divergences", "seconds"]
     return Assessment(posterior, cellwise, held_out, pd.DataFrame(rows, columns=columns), time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""`Comparison`: specs side by side."""
+"""`Comparison`: predictive density, diagnostics and forecasts of several specs."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from bayescale.forecast import Forecast
     from bayescale.methods import Posterior
 
-# Above this Pareto k, an importance sampling estimate is not to be relied on (Vehtari et al. 2024, JMLR 25:72).
+# Above this Pareto k, an importance sampling estimate is unreliable (Vehtari et al. 2024, JMLR 25:72).
 LARGEST_K = 0.7
 LOO = "loo"
-# Refits are short, and their densities means over draws: above this R-hat, chains are in different places.
+# Refits are short, and only means over draws are used: above this R-hat, their chains are in different modes.
 FOLD_RHAT = 1.1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """Specs fitted to the same evals, and how well each predicts; made by `compare` and the scans.
+    """Specs fitted to the same evals, with their predictive densities; made by `compare` and the scans.
 
     Attributes
     ----------
     assessments : dict of str to Assessment
-        By name of the spec, in the order given.
+        By name of the spec, in the given order.
     question : dict
-        The forecast that is asked of every spec, as `Posterior.forecast` takes it; empty for none.
+        Arguments of `Posterior.forecast` for the forecast to compare; empty for none.
     backtest : Backtest or None
-        Where there is one, its figures stand in the table.
+        Adds errors and coverage to the summary.
 
     Examples
     --------
     >>> comparison.names
     ['default', 'one_factor']
-    >>> comparison.table[["elpd_model", "difference_model", "dse_model", "weight"]].shape
+    >>> comparison.summary()[["elpd_model", "difference_model", "dse_model", "weight"]].shape
     (2, 4)
     """
 
@@ -57,7 +57,7 @@ class Comparison:
 
     @property
     def names(self) -> list[str]:
-        """Names of the specs, in the order given."""
+        """Names of the specs, in the given order."""
         return list(self.assessments)
 
     @property
@@ -67,16 +67,16 @@ class Comparison:
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What was left out for the estimates, the headline first."""
+        """Units left out (``model``, ``family``, ``loo``), the one for ranking first."""
         return (*next(iter(self.assessments.values())).held_out, LOO)
 
-    def elpd(self, by: str | None = None) -> pd.DataFrame:
-        """Expected log predictive density (nats, higher is better), with differences to the best and weights.
+    def elpd(self, left_out: str | None = None) -> pd.DataFrame:
+        """Compare expected log predictive densities (nats, higher is better), with differences and weights.
 
         Parameters
         ----------
-        by : {"model", "family", "loo"}, optional
-            What was left out; default the first of them that was asked for.
+        left_out : {"model", "family", "loo"}, optional
+            Unit that was left out; default the first of `left_out`.
 
         Returns
         -------
@@ -88,91 +88,92 @@ class Comparison:
         Raises
         ------
         CompareError
-            When that was not left out.
+            When that unit was not left out.
 
         Examples
         --------
         >>> comparison.elpd("loo").columns.tolist()
         ['elpd', 'se', 'p', 'difference', 'dse', 'weight']
         """
-        by = by or self.left_out[0]
-        if by not in self.left_out:
-            raise CompareError(f"{by!r} was not left out; there is {', '.join(self.left_out)}. See leave_out.")
-        if by not in self._compared_by:
-            self._compared_by[by] = self._compared(by)
-        return self._compared_by[by].copy()
+        left_out = left_out or self.left_out[0]
+        if left_out not in self.left_out:
+            raise CompareError(f"{left_out!r} was not left out; available: {', '.join(self.left_out)}. See leave_out.")
+        if left_out not in self._elpd_tables:
+            self._elpd_tables[left_out] = self._compare(left_out)
+        return self._elpd_tables[left_out].copy()
 
     @cached_property
-    def _compared_by(self) -> dict[str, pd.DataFrame]:
-        """What was compared already: stacking weights take longer than all the rest of the table."""
+    def _elpd_tables(self) -> dict[str, pd.DataFrame]:
+        """Cache of `elpd`: stacking weights take longer than the rest of the summary."""
         return {}
 
-    def _compared(self, by: str) -> pd.DataFrame:
+    def _compare(self, left_out: str) -> pd.DataFrame:
         parts = {
-            name: a.loo if by == LOO else _arviz.elpd_of_models(a.held_out[by]) for name, a in self.assessments.items()
+            name: a.loo if left_out == LOO else _arviz.elpd_of_models(a.held_out[left_out])
+            for name, a in self.assessments.items()
         }
         return _arviz.compare_elpd(parts).rename_axis("spec")
 
     @property
-    def doubts(self) -> dict[str, str]:
-        """By spec, why its figures may be off: its posterior did not converge, or a refit's chains disagree."""
-        found = {}
-        for name, of in self.assessments.items():
+    def warnings(self) -> dict[str, str]:
+        """By spec, why its values may be wrong: its posterior did not converge, or the chains of a refit disagree."""
+        warnings = {}
+        for name, assessment in self.assessments.items():
             reasons = []
-            if not of.posterior.converged:
-                reasons.append(f"did not converge (R-hat {of.posterior.convergence.rhat:.3f})")
-            astray = of.folds[of.folds["rhat"] > FOLD_RHAT]
-            if len(astray):
-                which = ", ".join(f"{by} {fold}" for by, fold in zip(astray["by"], astray["fold"], strict=True))
-                reasons.append(f"chains of a refit disagree (fold {which}: R-hat up to {astray['rhat'].max():.2f})")
+            if not assessment.posterior.converged:
+                reasons.append(f"did not converge (R-hat {assessment.posterior.convergence.rhat:.3f})")
+            bad = assessment.folds[assessment.folds["rhat"] > FOLD_RHAT]
+            if len(bad):
+                which = ", ".join(f"{unit} {fold}" for unit, fold in zip(bad["left_out"], bad["fold"], strict=True))
+                reasons.append(f"chains of a refit disagree (fold {which}: R-hat up to {bad['rhat'].max():.2f})")
             if reasons:
-                found[name] = "; ".join(reasons)
-        return found
+                warnings[name] = "; ".join(reasons)
+        return warnings
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row a spec, best headline first.
+    def summary(self) -> pd.DataFrame:
+        """Summarise the specs, the best first.
 
         Returns
         -------
         pandas.DataFrame
             Index ``spec``; for each of ``model`` and ``family`` left out, and for ``loo``: ``elpd_*``, ``difference_*``
-            to the best and its standard error ``dse_*``; ``weight`` (stacking, of the first of them); ``p_loo``, the
+            to the best and its standard error ``dse_*``; ``weight`` (stacking, for the first of these); ``p_loo``, the
             effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and ``worst_k``;
             ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if there is one; ``rhat``, ``ess``,
             ``divergences``, ``converged``; the worst R-hat of the refits, ``rhat_folds``; ``seconds``.
         """
         columns: dict[str, Any] = {}
-        for by in self.left_out:
-            found = self.elpd(by)
-            columns |= {f"elpd_{by}": found["elpd"], f"difference_{by}": found["difference"], f"dse_{by}": found["dse"]}
+        for unit in self.left_out:
+            elpd = self.elpd(unit)
+            columns |= {f"elpd_{unit}": elpd["elpd"], f"difference_{unit}": elpd["difference"]}
+            columns[f"dse_{unit}"] = elpd["dse"]
         columns["weight"] = self.elpd()["weight"]
-        of = self.assessments
-        k = {name: _arviz.pareto_k(a.loo) for name, a in of.items()}
-        columns["p_loo"] = pd.Series({name: _arviz.elpd_summary(a.loo)[2] for name, a in of.items()})
+        assessments = self.assessments
+        k = {name: _arviz.pareto_k(a.loo) for name, a in assessments.items()}
+        columns["p_loo"] = pd.Series({name: _arviz.elpd_summary(a.loo)[2] for name, a in assessments.items()})
         columns["large_k"] = pd.Series({name: (values > LARGEST_K).mean() for name, values in k.items()})
         columns["worst_k"] = pd.Series({name: values.max() for name, values in k.items()})
         if self.backtest is not None:
-            scored = self.backtest.table().reindex(self.names)
+            scored = self.backtest.summary().reindex(self.names)
             columns |= {name: scored[name] for name in ("mae", "crps", "coverage_50", "coverage_90")}
-        verdicts = {name: a.posterior.convergence for name, a in of.items()}
-        columns["rhat"] = pd.Series({name: v.rhat for name, v in verdicts.items()})
-        columns["ess"] = pd.Series({name: v.ess_bulk for name, v in verdicts.items()})
-        columns["divergences"] = pd.Series({name: v.divergences for name, v in verdicts.items()})
-        columns["converged"] = pd.Series({name: v.converged for name, v in verdicts.items()})
-        columns["rhat_folds"] = pd.Series({name: a.folds["rhat"].max() for name, a in of.items()})
-        columns["seconds"] = pd.Series({name: a.seconds for name, a in of.items()})
+        reports = {name: a.posterior.convergence for name, a in assessments.items()}
+        columns["rhat"] = pd.Series({name: r.rhat for name, r in reports.items()})
+        columns["ess"] = pd.Series({name: r.ess_bulk for name, r in reports.items()})
+        columns["divergences"] = pd.Series({name: r.divergences for name, r in reports.items()})
+        columns["converged"] = pd.Series({name: r.converged for name, r in reports.items()})
+        columns["rhat_folds"] = pd.Series({name: a.folds["rhat"].max() for name, a in assessments.items()})
+        columns["seconds"] = pd.Series({name: a.seconds for name, a in assessments.items()})
         order = self.elpd().index
         return pd.DataFrame(columns).loc[order].rename_axis("spec")
 
-    def variance_shares(self, prob: float = PROB) -> pd.DataFrame:
-        """How many dimensions carry the differences between models under each spec.
+    def variance_shares(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Decompose the variance over models into principal components, under each spec.
 
         Returns
         -------
         pandas.DataFrame
-            ``spec, component, mean, median, lower, upper, prob, interval``: shares of the variance over models of what
-            capabilities contribute to the logits, by principal component
+            ``spec, component, mean, median, lower, upper, prob, interval``: shares of the variance over models of the
+            contribution of capabilities to the logits, by principal component
             (`bayescale.analysis.variance.variance_shares`).
 
         Examples
@@ -189,24 +190,24 @@ class Comparison:
 
     @cached_property
     def forecasts(self) -> dict[str, Forecast]:
-        """Answer of each spec to the question.
+        """The forecast under each spec.
 
         Raises
         ------
         CompareError
-            When no question was asked.
+            When `compare` was not given a forecast.
         """
         if not self.question:
-            raise CompareError("No forecast was asked for: compare(..., forecast={'family': ..., 'flops': ...}).")
+            raise CompareError("There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...}).")
         return {name: p.forecast(**self.question) for name, p in self.posteriors.items()}
 
-    def forecast_table(self, prob: float = PROB) -> pd.DataFrame:
-        """Median and interval of the forecast under each spec.
+    def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise the forecast under each spec.
 
         Returns
         -------
         pandas.DataFrame
-            ``spec, model, family, benchmark, mean, median, lower, upper, prob, interval``: a row per spec, model and
+            ``spec, model, family, benchmark, mean, median, lower, upper, prob, interval``: one row per spec, model and
             benchmark.
 
         Examples
@@ -215,12 +216,12 @@ class Comparison:
         >>> table[table["benchmark"] == "MMLU"][["spec", "median", "lower", "upper"]].shape
         (2, 4)
         """
-        tables = [f.summary(prob).drop(columns="given").assign(spec=name) for name, f in self.forecasts.items()]
+        tables = [f.summary(prob=prob).drop(columns="given").assign(spec=name) for name, f in self.forecasts.items()]
         table = pd.concat(tables, ignore_index=True)
         return table[["spec", *(c for c in table.columns if c != "spec")]]
 
-    def plot(self, ax: Axes | None = None, by: str | None = None) -> Axes:
-        """Draw elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.
+    def plot(self, ax: Axes | None = None, left_out: str | None = None) -> Axes:
+        """Plot elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.
 
         Examples
         --------
@@ -228,10 +229,12 @@ class Comparison:
         """
         from bayescale.plots import plot_elpd
 
-        return plot_elpd(self, ax=ax, by=by)
+        return plot_elpd(self, ax=ax, left_out=left_out)
 
-    def plot_forecasts(self, benchmarks: list[str] | None = None, ax: Axes | None = None, prob: float = PROB) -> Axes:
-        """Draw the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`.
+    def plot_forecasts(
+        self, benchmarks: list[str] | None = None, ax: Axes | None = None, *, prob: float = PROB
+    ) -> Axes:
+        """Plot the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`.
 
         Examples
         --------
@@ -243,20 +246,20 @@ class Comparison:
 
     def __repr__(self) -> str:
         best = self.elpd()
-        by = self.left_out[0]
-        doubts = self.doubts
-        whole = f"whole {PLURAL[by]}" if by in PLURAL else "single scores"
-        head = f"Comparison of {len(self.names)} specs, elpd leaving out {whole}:"
+        unit = self.left_out[0]
+        warnings = self.warnings
+        left_out = f"whole {PLURAL[unit]}" if unit in PLURAL else "single scores"
+        head = f"Comparison of {len(self.names)} specs, elpd leaving out {left_out}:"
         lines = []
         for name, row in best.iterrows():
-            figures = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"
-            lines.append(f"  {name:24s} {figures}{'   (!)' if name in doubts else ''}")
-        lines += [f"  (!) {name} {doubt}" for name, doubt in doubts.items()]
-        asked = ", .variance_shares()" if len(self.names) > 1 else ""
-        asked += ", .plot_forecasts(), .forecast_table()" if self.question else ""
-        return "\n".join([head, *lines, f"Next: .table, .elpd('loo'), .plot(){asked}"])
+            values = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"
+            lines.append(f"  {name:24s} {values}{'   (!)' if name in warnings else ''}")
+        lines += [f"  (!) {name} {warning}" for name, warning in warnings.items()]
+        methods = ", .variance_shares()" if len(self.names) > 1 else ""
+        methods += ", .plot_forecasts(), .forecast_table()" if self.question else ""
+        return "\n".join([head, *lines, f"Next: .summary(), .elpd('loo'), .plot(){methods}"])
 
     def _repr_html_(self) -> str:
         head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
-        doubts = [f"(!) {name} {doubt}" for name, doubt in self.doubts.items()]
-        return as_html("\n".join([head, *doubts, following]), self.table)
+        warnings = [f"(!) {name} {warning}" for name, warning in self.warnings.items()]
+        return as_html("\n".join([head, *warnings, following]), self.summary())

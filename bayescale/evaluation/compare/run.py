@@ -1,4 +1,4 @@
-"""Compare specs: fit each, leave out what they must predict, and put them side by side."""
+"""`compare` and scans: fit each spec, refit without held-out models, and compare predictive densities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bayescale.errors import BayescaleError, CompareError
 from bayescale.evaluation.compare.assess import Assessment, Plan, assess
 from bayescale.evaluation.compare.comparison import Comparison
 from bayescale.evaluation.compare.splits import HeldOut, check_held_out
-from bayescale.inference.defaults import SCAN_DRAWS
+from bayescale.inference.defaults import SCAN_DRAWS, seed_or_new
 from bayescale.inference.parallel import cores_each, dask_mended, on_dask, require_libraries
 from bayescale.methods import Posterior
 from bayescale.model.priors import Priors
@@ -33,7 +33,7 @@ def compare(
     folds: int = FOLDS,
     backtest: Backtest | None = None,
     jobs: int | None = None,
-    random_seed: int = 0,
+    random_seed: int | None = 0,
     progress: Report | None = None,
     **sampling: Any,
 ) -> Comparison:
@@ -46,19 +46,19 @@ def compare(
     evals : Evals, optional
         Not needed with posteriors.
     forecast : mapping, optional
-        The question that matters, as `Posterior.forecast` takes it: ``{"family": "Llama-3", "flops": 4e25}``. Every
-        spec answers it.
+        Arguments of `Posterior.forecast` for a forecast to compare: ``{"family": "Llama-3", "flops": 4e25}``.
     leave_out : sequence of {"model", "family"}
-        What is left out, whole, in refits; the first is the headline. Empty: single scores by importance sampling
-        alone, which is fast, and unreliable for a model with latent variables.
+        Units that refits leave out; the first ranks the specs. Empty: only single scores by importance sampling, which
+        is fast, but unreliable for a model with latent variables.
     folds : int
-        Refits for each of `leave_out`.
+        Number of refits for each of `leave_out`.
     backtest : Backtest, optional
-        A backtest of specs of these names, whose errors and coverage are shown beside.
+        A backtest of specs of these names, whose errors and coverage are added.
     jobs : int, optional
         Specs at a time. Default: as many as there are processors, unless `joblib.parallel_config` says otherwise.
-    random_seed : int
-        The same seed gives the same numbers, whatever `jobs`, once the specs have been compiled (see `bayescale.fit`).
+    random_seed : int, optional
+        The same seed gives the same numbers for any `jobs`, once the specs have been compiled (see `bayescale.fit`).
+        None draws a new seed; ``sampling["random_seed"]`` of each posterior records it.
     progress : callable, optional
         Called as ``progress(done, total, name)`` when a spec is finished. Default: a bar on a terminal, a line in a
         notebook, nothing elsewhere.
@@ -79,20 +79,19 @@ def compare(
     Examples
     --------
     >>> import bayescale as bs
-    >>> found = bs.compare(
+    >>> comparison = bs.compare(
     ...     ["one_factor", "default"], bs.load_evals("base-llms"), forecast={"family": "Llama-3", "flops": 4e25}
     ... )  # doctest: +SKIP
-    >>> found.table  # doctest: +SKIP
+    >>> comparison.summary()  # doctest: +SKIP
     """
     require_libraries(LIBRARIES, "Comparing specs", "compare")
     check_held_out(leave_out, folds)
     work, evals = _work(specs, evals)
-    question = dict(forecast or {})
     jobs = _at_a_time(len(work), jobs)
-    plan = Plan(tuple(leave_out), folds, random_seed, cores_each(jobs), sampling)
+    plan = Plan(tuple(leave_out), folds, seed_or_new(random_seed), cores_each(jobs), sampling)
     with counting("specs", progress) as report:
         assessments = dict(_assessments(work, evals, plan, jobs, report))
-    return Comparison(assessments, question, backtest)
+    return Comparison(assessments, dict(forecast or {}), backtest)
 
 
 def scan_factors(
@@ -113,14 +112,16 @@ def scan_factors(
     Returns
     -------
     Comparison
-        Specs are called ``1 factor``, ``2 factors``, ... `Comparison.table` says which predicts whole models best.
+        Specs are called ``1 factor``, ``2 factors``, ... `Comparison.summary` ranks them by prediction of whole
+        models.
 
     Examples
     --------
     >>> import bayescale as bs
     >>> question = {"family": "Llama-3", "flops": 4e25}
-    >>> found = bs.scan_factors("default", bs.load_evals("base-llms"), range(1, 9), forecast=question)  # doctest: +SKIP
-    >>> found.plot()  # doctest: +SKIP
+    >>> evals = bs.load_evals("base-llms")
+    >>> comparison = bs.scan_factors("default", evals, range(1, 9), forecast=question)  # doctest: +SKIP
+    >>> comparison.plot()  # doctest: +SKIP
     """
     return compare(
         with_factors(load_spec(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings
@@ -138,7 +139,7 @@ def scan_priors(
     spec : str or Spec
     evals : Evals
     priors : mapping of str to sequence
-        By name of a prior, what to put in its place: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
+        Alternatives by name of the prior: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
     leave_out : sequence of {"model", "family"}
     **settings
         Of `compare`; `draws` are 1,000 a chain unless given.
@@ -146,7 +147,7 @@ def scan_priors(
     Returns
     -------
     Comparison
-        Specs are called after what is replaced: ``family_sd HalfNormal(sigma=1)``.
+        Specs are named after the replacement: ``family_sd HalfNormal(sigma=1)``.
 
     Raises
     ------
@@ -159,15 +160,15 @@ def scan_priors(
     --------
     >>> import bayescale as bs
     >>> priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}
-    >>> found = bs.scan_priors("default", bs.load_evals("base-llms"), priors)  # doctest: +SKIP
-    >>> found.table  # doctest: +SKIP
+    >>> comparison = bs.scan_priors("default", bs.load_evals("base-llms"), priors)  # doctest: +SKIP
+    >>> comparison.summary()  # doctest: +SKIP
     """
     specs = with_priors(load_spec(spec), priors)
     return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
-    """Variants of `base` that `scan_factors` compares.
+    """Make the variants of `base` that `scan_factors` compares.
 
     Examples
     --------
@@ -181,7 +182,7 @@ def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
 
 
 def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
-    """Variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time.
+    """Make the variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time.
 
     Examples
     --------
@@ -206,7 +207,7 @@ Work = tuple[Spec, Posterior | None]
 
 
 def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
-    """By name, what is to be fitted or is a posterior already; and the evals of all."""
+    """Return specs with their posteriors, if given, by name; and the evals of all."""
     if isinstance(specs, Mapping):
         work: dict[str, Work] = {str(name): (p.spec, p) for name, p in specs.items()}
         for name, (_, posterior) in work.items():
@@ -231,15 +232,15 @@ def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
 def _assessments(
     work: Mapping[str, Work], evals: Evals, plan: Plan, jobs: int | None, report: Report
 ) -> list[tuple[str, Assessment]]:
-    """Assess each spec on a worker; in the order given, whichever is finished first."""
+    """Assess each spec on a worker; return assessments in the given order."""
     import joblib
 
     report(0, len(work), "")
     done: dict[str, Assessment] = {}
     tasks = (joblib.delayed(_named)(name, *of, evals, plan) for name, of in work.items())
     with dask_mended():
-        for name, found in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
-            done[name] = found
+        for name, assessment in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
+            done[name] = assessment
             report(len(done), len(work), name)
     return [(name, done[name]) for name in work]
 
@@ -252,7 +253,7 @@ def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, pla
 
 
 def _at_a_time(specs: int, jobs: int | None) -> int | None:
-    """Specs at a time: compiling takes one processor, however many there are."""
+    """Return the number of specs to fit at once, by default one per processor."""
     import joblib
 
     return max(1, min(specs, joblib.cpu_count())) if jobs is None and not on_dask() else jobs

@@ -1,4 +1,4 @@
-"""Splits for cross-validation that hide whole models or whole families, as a forecast finds them."""
+"""Cross-validation splits that hide whole models or whole families."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ PLURAL: dict[str, str] = {"model": "models", "family": "families"}
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One fold: what is seen, and the models whose scores are all hidden.
+    """One fold: the visible scores, and the models whose scores are all hidden.
 
     Attributes
     ----------
-    by : {"model", "family"}
+    left_out : {"model", "family"}
     evals : Evals
-        Over the same models and benchmarks as all folds, so that one compiled model serves them all.
+        The visible scores, over the same models and benchmarks as all folds, which share one compiled model.
     models : tuple of str
     """
 
-    by: HeldOut
+    left_out: HeldOut
     evals: Evals
     models: tuple[str, ...]
 
 
-def make_splits(evals: Evals, by: HeldOut, folds: int) -> list[Split]:
-    """Cut the models of `evals` into `folds` parts of like numbers of scores; families stay whole for ``by="family"``.
+def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
+    """Split the models, or the families, of `evals` into `folds` parts of similar numbers of scores.
 
     Parameters
     ----------
     evals : Evals
-    by : {"model", "family"}
-        Siblings of a hidden model are seen, or hidden with it.
+    left_out : {"model", "family"}
+        With ``"family"``, all models of a family are in the same fold.
     folds : int
         At least 2, and at most as many as there are models, or families, with scores.
 
     Raises
     ------
     CompareError
-        When there are too few of them.
+        When there are fewer models or families than folds.
 
     Examples
     --------
@@ -57,29 +57,29 @@ def make_splits(evals: Evals, by: HeldOut, folds: int) -> list[Split]:
     """
     from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
 
-    check_held_out((by,), folds)
+    check_held_out((left_out,), folds)
     scores = evals.scores["model"]
-    groups = scores if by == "model" else scores.map(evals.models.set_index("model")["family"])
+    groups = scores if left_out == "model" else scores.map(evals.models.set_index("model")["family"])
     if groups.nunique() < folds:
         raise CompareError(
-            f"folds={folds}: only {groups.nunique()} {PLURAL[by]} have scores. Take fewer folds, at least 2, or leave "
-            f"{by!r} out of leave_out."
+            f"folds={folds}: only {groups.nunique()} {PLURAL[left_out]} have scores. Take fewer folds, at least 2, or "
+            f"leave {left_out!r} out of leave_out."
         )
     matrix = evals.matrix()
     splits = []
     for _, hidden in GroupKFold(folds).split(scores, groups=groups):
-        away = tuple(m for m in evals.model_names if m in set(scores.iloc[hidden]))
+        hidden_models = tuple(m for m in evals.model_names if m in set(scores.iloc[hidden]))
         mask = xr.zeros_like(matrix, dtype=bool)
-        mask.loc[{"model": list(away)}] = True
-        splits.append(Split(by, evals.mask(mask), away))
+        mask.loc[{"model": list(hidden_models)}] = True
+        splits.append(Split(left_out, evals.mask(mask), hidden_models))
     return splits
 
 
 def check_held_out(leave_out: Sequence[str], folds: int) -> None:
-    """Raise `CompareError` for something that cannot be left out, or less than two folds."""
-    known = get_args(HeldOut)
-    for by in leave_out:
-        if by not in known:
-            raise CompareError(f"leave_out: {by!r} is none of {', '.join(known)}.")
+    """Raise `CompareError` for an unknown unit to leave out, or fewer than two folds."""
+    units = get_args(HeldOut)
+    for unit in leave_out:
+        if unit not in units:
+            raise CompareError(f"leave_out: {unit!r} is none of {', '.join(units)}.")
     if leave_out and folds < 2:
         raise CompareError(f"folds={folds}: cross-validation needs at least 2.")

@@ -1,4 +1,4 @@
-"""Baselines: what forecasters do without this package, on the same folds and with intervals of their own."""
+"""Baselines of the backtest: regressions and rules of thumb, with prediction intervals."""
 
 from bayescale.errors import MissingDependencyError
 
@@ -12,15 +12,23 @@ except ImportError as error:
 
 from bayescale.evaluation.backtest.baselines.baseline import Baseline
 from bayescale.evaluation.backtest.baselines.family import FamilyCompute
-from bayescale.evaluation.backtest.baselines.law import ComponentLaw, CovariateLaw, Law
+from bayescale.evaluation.backtest.baselines.regression import ComponentRegression, CovariateRegression, LinearLaw
 from bayescale.evaluation.backtest.baselines.sibling import LastSibling
 
-__all__ = ["BASELINES", "Baseline", "ComponentLaw", "CovariateLaw", "FamilyCompute", "LastSibling", "Law"]
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "ComponentRegression",
+    "CovariateRegression",
+    "FamilyCompute",
+    "LastSibling",
+    "LinearLaw",
+]
 
 _ALL: tuple[Baseline, ...] = (
-    *(ComponentLaw(name=f"pc_{count}", count=count) for count in (1, 2, 3, 4)),
-    CovariateLaw(name="training_flops", covariate="flops"),
-    CovariateLaw(name="model_size", covariate="params_b"),
+    *(ComponentRegression(name=f"pc_{count}", count=count) for count in (1, 2, 3, 4)),
+    CovariateRegression(name="training_flops", covariate="flops"),
+    CovariateRegression(name="model_size", covariate="params_b"),
     FamilyCompute(name="family_compute"),
     LastSibling(name="last_sibling"),
 )

@@ -1,4 +1,4 @@
-"""What the baselines share: question by question, and cells that cannot be served left out."""
+"""Base class of the baselines: forecast each prediction problem of a fold separately."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.evaluation.backtest.baselines.question import Question, questions
+from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem, prediction_problems
 from bayescale.evaluation.backtest.fold import Fold
 from bayescale.evaluation.backtest.predictive import Predictive
 
-Answer = tuple[np.ndarray, np.ndarray]
-"""Point forecasts (asked,) and draws (draw, asked) of scores; NaN for models that cannot be served."""
+PointsAndDraws = tuple[np.ndarray, np.ndarray]
+"""Point forecasts (test model,) and draws (draw, test model) of scores; NaN for models without a forecast."""
 
 
 @dataclass(frozen=True)
 class Baseline(ABC):
-    """A method that answers each question by itself, without the other targets.
+    """A method that forecasts each target benchmark separately.
 
     Parameters
     ----------
@@ -43,20 +43,20 @@ class Baseline(ABC):
         Returns
         -------
         Predictive
-            Without the cells that cannot be served: too little to learn from, or nothing known of the model.
+            Without cells for which there are too few training models, or whose model has no covariates.
         """
         started = time.perf_counter()
         mean = np.full(len(fold.cells), np.nan)
         draws = np.full((self.draws, len(fold.cells)), np.nan)
-        for question in questions(fold):
-            label = f"{self.name}/{question.task.name}/{question.benchmark}"
+        for problem in prediction_problems(fold):
+            label = f"{self.name}/{problem.task.name}/{problem.benchmark}"
             rng = np.random.default_rng([random_seed, zlib.crc32(label.encode())])
-            if (answer := self.answer(question, rng)) is not None:
-                mean[question.positions], draws[:, question.positions] = answer
-        served = np.isfinite(mean)
-        cells = fold.cells[served].reset_index(drop=True)
-        return Predictive(cells, mean[served], draws[:, served], time.perf_counter() - started)
+            if (forecasts := self.forecast(problem, rng)) is not None:
+                mean[problem.positions], draws[:, problem.positions] = forecasts
+        forecast = np.isfinite(mean)
+        cells = fold.cells[forecast].reset_index(drop=True)
+        return Predictive(cells, mean[forecast], draws[:, forecast], time.perf_counter() - started)
 
     @abstractmethod
-    def answer(self, question: Question, rng: np.random.Generator) -> Answer | None:
-        """Answer one question; None when there is too little to learn from."""
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+        """Forecast the test models of one problem; None if there are too few training models."""

@@ -1,4 +1,4 @@
-"""Principal components of benchmark scores, missing ones imputed, as the paper takes them."""
+"""Principal components of benchmark scores with missing values imputed, as in the paper."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from sklearn.decomposition import PCA  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 _ROUNDS = 1000
-_SETTLED = 1e-9  # in standard deviations
+_TOLERANCE = 1e-9  # in standard deviations
 
 
-def principal_components(learnt_from: np.ndarray, asked: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """First principal components of scores, the directions taken from the models learnt from.
+def principal_components(training: np.ndarray, test: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first principal components of scores, fitted to the training models.
 
     As in Ruan, Maddison & Hashimoto (2024), section 3 (ryoungj/ObsScaling, utils/data.py): scores are imputed on the
     standardised scale and cut to [0, 1]; the components are then those of the raw scores, centred and not standardised.
 
     Parameters
     ----------
-    learnt_from, asked : ndarray (model, benchmark)
-        NaN where a score is missing; every benchmark has a score among `learnt_from`.
+    training, test : ndarray (model, benchmark)
+        NaN where a score is missing; every benchmark has a score among `training`.
     count : int
-        At most as many as benchmarks, and as models to learn from.
+        At most as many as benchmarks, and as training models.
 
     Returns
     -------
-    learnt_from, asked : ndarray (model, component)
+    training, test : ndarray (model, component)
     """
-    learnt_from, asked = impute(learnt_from, asked)
-    pca = PCA(n_components=count).fit(learnt_from)
-    return pca.transform(learnt_from), pca.transform(asked)
+    training, test = impute(training, test)
+    pca = PCA(n_components=count).fit(training)
+    return pca.transform(training), pca.transform(test)
 
 
-def impute(learnt_from: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fill missing scores from one principal component, fitted and filled in turns until the values settle.
+def impute(training: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Impute missing scores from one principal component, alternating fit and imputation until convergence.
 
-    The models asked for are filled from the component of the others.
+    The test models are imputed with the component of the training models.
     """
-    scaler = StandardScaler().fit(learnt_from)
-    filled, pca = _settle(scaler.transform(learnt_from), None)
-    others, _ = _settle(scaler.transform(asked), pca)
+    scaler = StandardScaler().fit(training)
+    filled, pca = _iterate(scaler.transform(training), None)
+    others, _ = _iterate(scaler.transform(test), pca)
     return np.clip(scaler.inverse_transform(filled), 0, 1), np.clip(scaler.inverse_transform(others), 0, 1)
 
 
-def _settle(scaled: np.ndarray, fitted: PCA | None) -> tuple[np.ndarray, PCA]:
+def _iterate(scaled: np.ndarray, fitted: PCA | None) -> tuple[np.ndarray, PCA]:
     missing = np.isnan(scaled)
     filled = np.where(missing, 0.0, scaled)  # the mean, on the standardised scale
     pca = fitted if fitted is not None else PCA(n_components=1).fit(filled)
@@ -52,6 +52,6 @@ def _settle(scaled: np.ndarray, fitted: PCA | None) -> tuple[np.ndarray, PCA]:
         rebuilt = pca.inverse_transform(pca.transform(filled))[missing]
         change = np.abs(rebuilt - filled[missing]).max()
         filled[missing] = rebuilt
-        if change < _SETTLED:
+        if change < _TOLERANCE:
             break
     return filled, pca

@@ -1,4 +1,4 @@
-"""Compute with an intercept per family: the plainest forecast that knows of families."""
+"""Regression on compute with an intercept per family: the simplest baseline that uses families."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from statsmodels.genmod.families import Binomial  # type: ignore[import-untyped]
 from statsmodels.genmod.generalized_linear_model import GLM  # type: ignore[import-untyped]
 from statsmodels.tools.sm_exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from bayescale.evaluation.backtest.baselines.baseline import Answer, Baseline
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, PointsAndDraws
 from bayescale.evaluation.backtest.baselines.bootstrap import bootstrap, to_logit
-from bayescale.evaluation.backtest.baselines.question import Question
+from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem
 
 _PARTS = 5  # of the cross-validation
 _UNPENALISED = 2  # constant and compute
@@ -23,17 +23,17 @@ _UNPENALISED = 2  # constant and compute
 
 @dataclass(frozen=True)
 class FamilyCompute(Baseline):
-    """A fractional logit of log compute, with an intercept per family that a ridge penalty pulls to their average.
+    """Fractional logit regression on log compute, with ridge-penalised intercepts per family.
 
     The fractional logit (Papke & Wooldridge 1996), statsmodels' binomial GLM on shares, takes scores of exactly 0 and 1
     as they are; a linear mixed model would need their logits, where scores at the floor outweigh all others. The ridge
-    penalty is the partial pooling: a family not seen gets the average. How much is pooled, cross-validation says.
-    Scores are shares of the way from chance to 1.
+    penalty pools the families partially: an unseen family gets the average. Cross-validation chooses the penalty.
+    Scores are rescaled from the chance level to 1.
 
     Parameters
     ----------
     refits : int
-        Fits to resampled scores, from which the uncertainty of the parameters comes.
+        Number of bootstrap refits, which carry the uncertainty of the parameters.
     penalties : tuple of float
         Penalties to choose from, each the precision of a normal prior on the families' intercepts.
     """
@@ -41,55 +41,55 @@ class FamilyCompute(Baseline):
     refits: int = 100
     penalties: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
 
-    def answer(self, question: Question, rng: np.random.Generator) -> Answer | None:
-        """Fit to the models of known compute; see `Baseline`."""
-        size = np.log([*question.known("flops", question.learnt_from), *question.known("flops", question.asked)])
-        family = question.families([*question.learnt_from, *question.asked])
-        known, n = np.isfinite(size), len(question.learnt_from)
-        usable, served = known[:n], known[n:]
-        if usable.sum() < 2 * _PARTS or not served.any():
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+        """Fit to the training models of known compute, and forecast; see `Baseline`."""
+        models = [*problem.training_models, *problem.test_models]
+        size, family = np.log(problem.covariate("flops", models)), problem.families(models)
+        has_compute, n = np.isfinite(size), len(problem.training_models)
+        usable, forecast = has_compute[:n], has_compute[n:]
+        if usable.sum() < 2 * _PARTS or not forecast.any():
             return None
 
-        design = _design(size[known], family[known], usable.sum())
-        x, asked = design[: usable.sum()], design[usable.sum() :]
-        low = question.chance
-        share = np.clip((question.scores[usable] - low) / (1 - low), 0, 1)
-        penalty, foreseen = self._cross_validate(x, share)
+        design = _design(size[has_compute], family[has_compute], usable.sum())
+        x, test = design[: usable.sum()], design[usable.sum() :]
+        low = problem.chance_level
+        share = np.clip((problem.training_scores[usable] - low) / (1 - low), 0, 1)
+        penalty, held_out = self._cross_validate(x, share)
         # Slow and exact: with a weak penalty the loss is flat, and the fast solver, good for refits, stops early.
         weights = _fit(x, share, penalty, solver="newton-cg")
 
         def refit(score: np.ndarray) -> np.ndarray:
-            again = np.clip((score - low) / (1 - low), 0, 1)
-            return low + (1 - low) * expit(asked @ _fit(x, again, penalty, weights))
+            resampled = np.clip((score - low) / (1 - low), 0, 1)
+            return low + (1 - low) * expit(test @ _fit(x, resampled, penalty, weights))
 
-        # In-sample residuals of a family with one model are nothing; those of the cross-validation are honest.
-        errors = to_logit(question.scores[usable]) - to_logit(low + (1 - low) * foreseen)
+        # In-sample residuals of a family with one model are zero; those of the cross-validation are not biased so.
+        errors = to_logit(problem.training_scores[usable]) - to_logit(low + (1 - low) * held_out)
         fitted = low + (1 - low) * expit(x @ weights)
-        mean = np.full(len(served), np.nan)
-        draws = np.full((self.draws, len(served)), np.nan)
-        mean[served] = low + (1 - low) * expit(asked @ weights)
-        draws[:, served] = bootstrap(refit, fitted, errors - errors.mean(), self.draws, self.refits, rng)
+        mean = np.full(len(forecast), np.nan)
+        draws = np.full((self.draws, len(forecast)), np.nan)
+        mean[forecast] = low + (1 - low) * expit(test @ weights)
+        draws[:, forecast] = bootstrap(refit, fitted, errors - errors.mean(), self.draws, self.refits, rng)
         return mean, draws
 
     def _cross_validate(self, x: np.ndarray, share: np.ndarray) -> tuple[float, np.ndarray]:
-        """Penalty with the least squared error on models left out, and their shares (model,) as it foresees them."""
-        best, least, foreseen = self.penalties[0], np.inf, share
+        """Return the penalty of least squared error on held-out models, and its held-out predictions (model,)."""
+        best, least, held_out = self.penalties[0], np.inf, share
         weights = None
         for penalty in self.penalties:
-            left_out = np.empty_like(share)
+            predicted = np.empty_like(share)
             for kept, out in KFold(_PARTS, shuffle=True, random_state=0).split(x):
                 weights = _fit(x[kept], share[kept], penalty, weights)
-                left_out[out] = expit(x[out] @ weights)
-            error = float(((left_out - share) ** 2).sum())
+                predicted[out] = expit(x[out] @ weights)
+            error = float(((predicted - share) ** 2).sum())
             if error < least:
-                best, least, foreseen = penalty, error, left_out
-        return best, foreseen
+                best, least, held_out = penalty, error, predicted
+        return best, held_out
 
 
-def _design(size: np.ndarray, family: np.ndarray, learnt_from: int) -> np.ndarray:
-    """Constant, compute in standard deviations, families; all zeros for a family not learnt from."""
-    compute = StandardScaler().fit(size[:learnt_from, None]).transform(size[:, None])
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(family[:learnt_from, None])
+def _design(size: np.ndarray, family: np.ndarray, n_training: int) -> np.ndarray:
+    """Return the design matrix: constant, standardised compute, and family indicators (zero for unseen families)."""
+    compute = StandardScaler().fit(size[:n_training, None]).transform(size[:, None])
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False).fit(family[:n_training, None])
     return np.hstack([np.ones_like(compute), compute, encoder.transform(family[:, None])])
 
 

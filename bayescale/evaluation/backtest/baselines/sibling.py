@@ -1,4 +1,4 @@
-"""The last sibling's score carried forward: what one says who looks at one family only."""
+"""Baseline that carries the score of the next smaller sibling forward."""
 
 from __future__ import annotations
 
@@ -6,46 +6,47 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.evaluation.backtest.baselines.baseline import Answer, Baseline
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, PointsAndDraws
 from bayescale.evaluation.backtest.baselines.bootstrap import scatter, to_logit
-from bayescale.evaluation.backtest.baselines.question import Question
+from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem
 
-# Fewer models, or fewer residuals of one kind, say nothing about how far such a forecast is off.
+# Below this number of models, or of residuals of one kind, the forecast error cannot be estimated.
 _FEWEST = 5
 
 
 @dataclass(frozen=True)
 class LastSibling(Baseline):
-    """The score of the nearest smaller sibling: of those with less compute, the one with the most.
+    """Score of the sibling with the most compute among those with less compute than the model.
 
     A model whose family has no smaller sibling with a score gets the mean of the models nearest to it in the logarithm
     of compute, whatever their families. Models of unknown compute are left out.
 
-    Draws scatter with the errors that the same rule makes on each of the models learnt from, on the logit scale. These
-    errors are not centred: a larger sibling is mostly better, and the draws say so, while the mean is the plain rule.
+    Draws add the errors of the same rule on the training models, on the logit scale. These errors are not centred: a
+    larger sibling is mostly better, which the draws include and the point forecast does not.
 
     Parameters
     ----------
     neighbours : int
-        How many models to average where there is no sibling.
+        Number of models to average if there is no sibling.
     """
 
     neighbours: int = 3
 
-    def answer(self, question: Question, rng: np.random.Generator) -> Answer | None:
-        """Carry forward; see `Baseline`."""
-        size = np.log(question.known("flops", question.learnt_from))
-        known = np.isfinite(size)
-        if known.sum() < _FEWEST:
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+        """Carry scores forward; see `Baseline`."""
+        size = np.log(problem.covariate("flops", problem.training_models))
+        has_compute = np.isfinite(size)
+        if has_compute.sum() < _FEWEST:
             return None
-        pool = _Pool(size[known], question.families(question.learnt_from)[known], question.scores[known])
+        family_of = problem.families(problem.training_models)
+        pool = _Pool(size[has_compute], family_of[has_compute], problem.training_scores[has_compute])
         carried, near = self._errors(pool)
         if not carried.size or not near.size:
             return None
-        mean = np.full(len(question.asked), np.nan)
+        mean = np.full(len(problem.test_models), np.nan)
         draws = np.full((self.draws, len(mean)), np.nan)
-        asked = np.log(question.known("flops", question.asked))
-        for i, (x, family) in enumerate(zip(asked, question.families(question.asked), strict=True)):
+        test_size = np.log(problem.covariate("flops", problem.test_models))
+        for i, (x, family) in enumerate(zip(test_size, problem.families(problem.test_models), strict=True)):
             if np.isnan(x):
                 continue
             sibling = pool.last_sibling(x, family)
@@ -55,7 +56,7 @@ class LastSibling(Baseline):
         return mean, draws
 
     def _errors(self, pool: _Pool) -> tuple[np.ndarray, np.ndarray]:
-        """Errors of both rules on the logit scale; the second as for a model whose whole family is unseen."""
+        """Return the errors of both rules on the logit scale; the second as for a model of an unseen family."""
         carried, near = [], []
         for x, family, score in zip(pool.size, pool.family, pool.score, strict=True):
             if (sibling := pool.last_sibling(x, family)) is not None:
@@ -70,7 +71,7 @@ class LastSibling(Baseline):
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """Models learnt from: log compute, family and score."""
+    """Training models: log compute, family and score."""
 
     size: np.ndarray
     family: np.ndarray

@@ -1,4 +1,4 @@
-"""The unit of work: one method on one fold, with its seed, and a key that says whether it has been done before."""
+"""Jobs of a backtest: one method on one fold, with its seed and a cache key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bayescale.errors import BacktestError
 from bayescale.evaluation.backtest.fold import Fold
 from bayescale.evaluation.backtest.predictive import Method
 
-# Version of the forecasts that are kept. Raise it with every change by which a method of this package forecasts other
+# Version of the cached forecasts. Raise it with every change by which a method of this package forecasts other
 # numbers from the same settings, scores and seed (the model, its sampler, a baseline), or by which the files hold
 # something else. The version of the package is in the key as well, so that only changes between releases need it.
 FORMAT = 2
@@ -26,7 +26,7 @@ _SPEED = {"cores"}
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class Job:
     """One method on one fold.
 
     Attributes
@@ -34,9 +34,9 @@ class Unit:
     method : Method
     fold : Fold
     random_seed : int
-        What the method is given; derived from the run's seed and the fold, so that order and workers do not matter.
+        Seed of the method, derived from the run's seed and the fold, so that order and workers do not matter.
     key : str
-        SHA-256 of all that goes into the forecasts.
+        SHA-256 of everything that determines the forecasts.
     """
 
     method: Method
@@ -46,57 +46,57 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """What to call it in print."""
+        """Method and tasks, for messages."""
         tasks = self.fold.tasks
         return f"{self.method.name} on {tasks[0].name}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
 
     @property
     def coordinates(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Models and benchmarks of the fold: units that share them share a compiled model."""
+        """Models and benchmarks of the fold: jobs that share them share a compiled model."""
         return tuple(self.fold.evals.model_names), tuple(self.fold.evals.benchmark_names)
 
 
-def make_units(methods: Sequence[Method], folds: Sequence[Fold], random_seed: int) -> list[Unit]:
-    """Pair every method with every fold; folds over the same coordinates follow one another.
+def make_jobs(methods: Sequence[Method], folds: Sequence[Fold], random_seed: int) -> list[Job]:
+    """Make a job of every method and fold; folds over the same coordinates are adjacent.
 
     Raises
     ------
     BacktestError
-        When a method does not say what it is made of.
+        When a method cannot be identified.
     """
     identities = [fold.identity for fold in folds]
-    # The rules of the tasks besides: a baseline reads its floor and the benchmarks it may see from them.
+    # The tasks belong to the key as well: a baseline reads its floor and the visible benchmarks from them.
     rules = [[t.model_dump(mode="json") for t in fold.tasks] for fold in folds]
     seeds = [_seed(random_seed, fold) for fold in identities]
     code = (FORMAT, bayescale.__version__)
-    units = []
+    jobs = []
     for method in methods:
-        made_of = method_identity(method)
-        mine = [
-            Unit(method, fold, seed, identity(code, made_of, data, rule, seed))
+        settings = method_identity(method)
+        own = [
+            Job(method, fold, seed, identity(code, settings, data, rule, seed))
             for fold, data, rule, seed in zip(folds, identities, rules, seeds, strict=True)
         ]
-        first = {c: i for i, c in reversed(list(enumerate(u.coordinates for u in mine)))}
-        units += sorted(mine, key=lambda u: first[u.coordinates])
-    return units
+        first = {c: i for i, c in reversed(list(enumerate(job.coordinates for job in own)))}
+        jobs += sorted(own, key=lambda job: first[job.coordinates])
+    return jobs
 
 
 def method_identity(method: Method) -> str:
-    """Hash what a method is: its ``identity`` if it has one, or the class and settings of a dataclass.
+    """Hash a method: its ``identity`` if it has one, or the class and settings of a dataclass.
 
-    A class of this package is known by its name, since the keys of units hold `FORMAT` and the version; one of
-    somebody else by its source as well.
+    A class of this package is identified by its name, since the keys of jobs hold `FORMAT` and the version; any other
+    class by its source as well.
 
     Raises
     ------
     BacktestError
-        When it has neither, so that work kept on disk could not be told from that of another method.
+        When it has neither, so that its cached forecasts could not be distinguished from those of another method.
     """
     given: Any = getattr(method, "identity", None)
     if isinstance(given, str):
         return identity(method.name, given)
     advice = (
-        f"The method {method.name!r} does not say what it is made of. Make its class a frozen dataclass whose fields "
+        f"The method {method.name!r} cannot be identified. Make its class a frozen dataclass whose fields "
         "are numbers, texts or specs, or give it an attribute `identity` (a text that changes with its settings)."
     )
     if not dataclasses.is_dataclass(method):
