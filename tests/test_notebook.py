@@ -68,8 +68,8 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
 
 
 NAMES = [
-    "evals", "spec", "posterior", "convergence", "forecast", "forecast given", "forecasts", "many forecasts", "efficiency",
-    "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior", "backtest",
+    "evals", "spec", "posterior", "convergence", "forecast", "forecast given", "forecasts", "many forecasts",
+    "efficiency", "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior", "backtest",
 ]  # fmt: skip
 
 
