@@ -37,7 +37,7 @@ class Priors(Frozen):
     common_loading_sd: Prior = _prior("HalfNormal(1)", "sd over capabilities of the common loading")
     difficulty: Prior = _prior("Normal(0, 1.5)", "logit by which a benchmark is hard for a typical model")
     benchmark_slope_sd: Prior = _prior("LogNormal(-1.5, 0.5)", "sd of a benchmark's own response to the covariates")
-    family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of a family's bent for single benchmarks")
+    family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of family-by-benchmark effects")
     testlet_sd: Prior = _prior("HalfNormal(0.5)", "sd of what variants of one benchmark share")
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
