@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # Names resolve on first use (SPEC 1), so that `import bayescale` and `bayescale --help` do not pay for PyMC.
 __getattr__, __dir__, __all__ = lazy_loader.attach(

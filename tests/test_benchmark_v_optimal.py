@@ -59,7 +59,7 @@ def test_what_the_papers_search_cannot_do_says_why() -> None:
         v_optimal_families(evals, 1, components=2)
     with pytest.raises(ValueError, match="6 components need as many"):
         v_optimal_families(evals, 8, components=6)
-    with pytest.raises(ValueError, match="no model in the data 'x'"):
+    with pytest.raises(ValueError, match="Model 'x' is not in the data"):
         v_optimal_families(evals, 8, ["x"])
     with pytest.raises(ValueError, match=r"subsets of up to 30: more than"):
         v_optimal_families(bs.load_evals("base-llms"), 8, most_families=30)

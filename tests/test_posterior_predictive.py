@@ -140,7 +140,7 @@ def test_mistakes_are_said(posterior: Posterior) -> None:
 
 
 def test_it_says_what_it_found_and_what_comes_next(right: PredictiveCheck, large: World) -> None:
-    assert "uniform ones: none." in repr(right)
+    assert "not uniform: none." in repr(right)
     assert "Next: check.summary(), check.plot()" in repr(right)
     off = check_of(large, difficulty=large[1].difficulty + 1)
     assert "bench-2 (too high)" in repr(off)

@@ -11,7 +11,9 @@ from bayescale import _arviz
 from bayescale._files import atomic_write
 from bayescale.errors import OutputError, PosteriorFileError
 
-FORMAT = 1
+# Format 1 holds `gates` and `apart` in the convergence report, where 2 has `required` and `outlier_chain`, and the
+# sampler's coordinates among the draws. Both are read.
+FORMAT = 2
 _PREFIX = "bayescale_"
 
 

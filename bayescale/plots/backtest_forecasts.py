@@ -26,7 +26,7 @@ MANY = 40
 def plot_backtest_forecasts(
     backtest: Backtest, method: str | None = None, reference: str | None = "pc_3", tasks: Sequence[str] | None = None
 ) -> Figure:
-    """Plot `plot_backtest_task` for several tasks on a page.
+    """Draw `plot_backtest_task` for several tasks on a page.
 
     Parameters
     ----------

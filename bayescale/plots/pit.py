@@ -33,7 +33,7 @@ _MEANING = {
 
 
 def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | None = None) -> Figure:
-    """Plot `plot_pit` for several benchmarks on a page; the first 24 unless `benchmarks` names them.
+    """Draw `plot_pit` for several benchmarks on a page; the first 24 unless `benchmarks` names them.
 
     Returns
     -------

@@ -28,7 +28,7 @@ CURVES = 20
 def plot_prior_predictive(
     prior: PriorPredictive, benchmarks: Sequence[str] | None = None, *, prob: float = PROB
 ) -> Figure:
-    """Plot `plot_prior_curves` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
+    """Draw `plot_prior_curves` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
     Returns
     -------

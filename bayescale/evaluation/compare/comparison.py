@@ -141,6 +141,11 @@ class Comparison:
             effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and ``worst_k``;
             ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if there is one; ``rhat``, ``ess``,
             ``divergences``, ``converged``; the worst R-hat of the refits, ``rhat_folds``; ``seconds``.
+
+        Examples
+        --------
+        >>> bool(abs(comparison.summary()["weight"].sum() - 1) < 1e-6)
+        True
         """
         columns: dict[str, Any] = {}
         for unit in self.left_out:
