@@ -71,7 +71,7 @@ class Design:
         """Add the candidate with the largest reduction per unit of `per`, as long as the budget lasts."""
         while True:
             reductions = np.where(_affordable(state, costs, budget), state.reductions() / per, -np.inf)
-            best = int(reductions.argmax())
+            best = int(np.argmax(reductions))
             if not np.isfinite(reductions[best]):
                 return state
             state.add(best)
@@ -83,7 +83,7 @@ class Design:
             for old in list(state.chosen):
                 state.remove(old)
                 reductions = np.where(_affordable(state, costs, budget), state.reductions(), -np.inf)
-                new = int(reductions.argmax())
+                new = int(np.argmax(reductions))
                 if reductions[new] <= reductions[old] * (1 + _LEAST_IMPROVEMENT):
                     new = old
                 moved |= new != old

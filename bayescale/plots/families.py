@@ -99,7 +99,7 @@ def label_paths(ax: Axes, paths: list[tuple[np.ndarray, str, str]]) -> None:
         for end, (right, up) in itertools.product((-1, 0), SIDES):
             shift = np.array([right * (size[0] / 2 + 7 * per_point), up * (size[1] / 2 + 6 * per_point)])
             box = np.array([place[end] + shift - size / 2, place[end] + shift + size / 2])
-            covered = np.sum(np.all((points > box[0]) & (points < box[1]), axis=1))
+            covered = int(np.sum(np.all((points > box[0]) & (points < box[1]), axis=1)))
             covered += 2 * sum(bool(np.all((box[0] < other[1]) & (other[0] < box[1]))) for other in boxes)
             tried.append((int(covered), end, shift / per_point, box))
         _, end, shift, box = min(tried, key=lambda t: t[0])

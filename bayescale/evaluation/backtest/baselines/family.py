@@ -50,7 +50,7 @@ class FamilyCompute(Baseline):
         if usable.sum() < 2 * _PARTS or not forecast.any():
             return None
 
-        design = _design(size[has_compute], family[has_compute], usable.sum())
+        design = _design(size[has_compute], family[has_compute], int(usable.sum()))
         x, test = design[: usable.sum()], design[usable.sum() :]
         low = problem.chance_level
         share = np.clip((problem.training_scores[usable] - low) / (1 - low), 0, 1)
