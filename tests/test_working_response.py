@@ -15,8 +15,7 @@ from bayescale.model.curve import SHARE_STEPS, Curve
 from bayescale.model.kernels.working_response import margins, observed_response, working_response
 
 ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 50.0])
-CEILING = np.array([1.0, 0.97, 1.0, 0.9])
-MOVING = ("floor", "shape", "precision")
+MOVING = ("floor", "ceiling", "shape", "precision")
 
 
 def world() -> dict[str, np.ndarray]:
@@ -27,22 +26,24 @@ def world() -> dict[str, np.ndarray]:
     observed[1] = 0
     return {
         "floor": np.array([0.25, 1e-3, 0.1, 0.02]),
+        "ceiling": np.array([1.0, 0.97, 1.0, 0.9]),
         "shape": np.array([1.0, 0.02, 0.6, 5.0]),
         "precision": np.array([400.0, 90.0, 1000.0, 30.0]),
         "score": rng.beta(0.5, 0.5, size),
+        "share": rng.uniform(1e-3, 0.99, size),
         "observed": observed,
     }
 
 
-def plain(floor: Any, shape: Any, precision: Any, score: Any, observed: Any) -> np.ndarray:
-    pair = working_response(score, Curve(floor, CEILING, shape), precision, ITEMS)
+def plain(floor: Any, ceiling: Any, shape: Any, precision: Any, score: Any, share: Any, observed: Any) -> np.ndarray:
+    pair = working_response(score, share, Curve(floor, ceiling, shape), precision, ITEMS)
     return np.array([np.where(observed > 0, value, 0.0) for value in pair])
 
 
 def symbolic(inputs: list[Any]) -> tuple[list[Any], list[Any]]:
     """Weights and logits, and the gradient of a weighted sum of both."""
-    floor, shape, precision, score, observed = inputs
-    pair = list(observed_response(score, observed, Curve(floor, CEILING, shape), precision, ITEMS))
+    floor, ceiling, shape, precision, score, share, observed = inputs
+    pair = list(observed_response(score, share, observed, Curve(floor, ceiling, shape), precision, ITEMS))
     total = sum(((1 + n) * np.arange(1, 31)[:, None] * value).sum() for n, value in enumerate(pair))
     return pair, pytensor.grad(total, inputs[: len(MOVING)])
 

@@ -32,6 +32,7 @@ class Draws:
     difficulty: np.ndarray
     floor: np.ndarray
     precision: np.ndarray
+    specific_sd: np.ndarray
     benchmark_slope: np.ndarray
     family_offset: np.ndarray
     family_sd: np.ndarray
@@ -190,6 +191,7 @@ def read_draws(idata: object, spec: Spec, evals: Evals, data: ModelData | None =
         difficulty=flat("difficulty"),
         floor=flat("floor", benchmarks),
         precision=np.exp(flat("log_precision")),
+        specific_sd=flat("specific_sd", benchmarks),
         benchmark_slope=flat("benchmark_slope", benchmarks, sizes["covariate"]),
         family_offset=flat("family_offset", families, factors),
         family_sd=flat("family_sd"),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pytensor.graph.rewriting.utils import rewrite_graph
 
 from bayescale.model.coordinates.parameterization import Coordinates, PlainCoordinates
-from bayescale.model.curve import Curve, logit_score
+from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design
 from bayescale.model.likelihood import scores
 from bayescale.model.spec import Spec
@@ -70,7 +71,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
     """State the model in the order of the equations of `build_model`, each variable in the coordinates `at`."""
     spec, data, priors = at.spec, at.data, at.spec.priors
     family, testlet = data.family_index, data.testlet_index
-    with pm.Model(coords=data.coords, check_bounds=False) as model:
+    with _Model(coords=data.coords, check_bounds=False) as model:
         cells = _containers(at.arrays)
 
         # x_m: known, or latent with the error of its measurement
@@ -85,20 +86,11 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         else:
             loading = at.loadings("loading", priors.loading, family_sd)
 
-        # x_m' beta_k + alpha_fk
-        slope = at.slopes("slope", priors.slope, family_sd)
-        mean = x @ slope
-        if spec.family_offsets:
-            mean = mean + at.zero_mean("family_offset", family_sd, ("family", "factor"))[family]
-        explained = [(mean, loading)]
-
         # d_b' x_m + u_mg + v_fb
         effects: list[Any] = []
         if spec.benchmark_slopes:
             sd = priors.benchmark_slope_sd.variable("benchmark_slope_sd")
-            benchmark_slope = at.benchmark_slopes("benchmark_slope", sd, loading @ slope.T)
-            effects.append(x @ benchmark_slope.T)
-            explained.append((x, benchmark_slope))
+            effects.append(x @ at.zero_mean("benchmark_slope", sd, ("benchmark", "covariate")).T)
         if data.coords["testlet"]:
             sd = priors.testlet_sd.variable("testlet_sd")
             effects.append(_spread(at.zero_mean("testlet_effect", sd, ("model", "testlet")), testlet))
@@ -106,25 +98,33 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
             sd = priors.family_benchmark_sd.variable("family_benchmark_sd")
             effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
-        # floor_b, ceiling_b, shape_b and phi_b
+        # floor_b, ceiling_b, shape_b, phi_b and psi_b
         curve = Curve(_floor(spec, data), data.ceiling, _shape(spec, data))
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
-
-        # difficulty_b
-        difficulty = at.difficulty("difficulty", priors.difficulty, explained, curve, precision)
+        noise = Noise(precision, _specific_sd(spec, data))
 
         # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
-        rest = logit_score(0.0, difficulty, *effects)
-        theta = at.capabilities("capability", mean, loading, rest, curve, precision)
+        level = at.levels(x, loading, effects, family_sd if spec.family_offsets else None, curve, noise)
 
         # eta_mb = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
-        eta = logit_score(theta @ loading.T, difficulty, *effects)
+        eta = logit_score(level.capability @ loading.T, level.difficulty, *effects)
 
         # mu_mb = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         # n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
         dims = ("model", "benchmark")
-        scores("score", logit=eta, curve=curve, precision=precision, items=data.items, cells=cells, dims=dims)
+        scores("score", logit=eta, curve=curve, noise=noise, items=data.items, cells=cells, dims=dims)
     return model
+
+
+class _Model(pm.Model):
+    """A model whose density names each part once, before anybody takes the gradient.
+
+    PyMC clones the graph behind every variable; a gradient through three copies of a part costs three reverse passes,
+    which no later rewrite can merge.
+    """
+
+    def logp(self, *arguments: Any, **options: Any) -> Any:
+        return rewrite_graph(super().logp(*arguments, **options), include=("merge", "canonicalize"), clone=False)
 
 
 def _containers(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -158,6 +158,13 @@ def _floor(spec: Spec, data: ModelData) -> Any:
         return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
     alpha, beta = spec.floor.shapes(data.floor)
     return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")
+
+
+def _specific_sd(spec: Spec, data: ModelData) -> Any:
+    """Make the sd of each benchmark's own noise on the logit (benchmark,); 0 without it."""
+    if spec.uniqueness:
+        return spec.priors.specific_sd.variable("specific_sd", dims="benchmark")
+    return np.zeros(len(data.items))
 
 
 def _shape(spec: Spec, data: ModelData) -> Any:

@@ -12,6 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
+class Noise(NamedTuple):
+    """Scatter of scores around their mean: precision, and sd of the benchmark's own noise on the logit."""
+
+    precision: Any
+    specific_sd: Any
+
+
 class Curve(NamedTuple):
     """Guessing floor, ceiling and shape of response curves, broadcast together; a shape of 1 is the sigmoid's."""
 
@@ -131,6 +138,23 @@ def logit_information(mean: Any, slope: Any, effective: Any) -> Any:
     The slope squared over the variance of the score; zero where the curve is flat, at floor and ceiling.
     """
     return effective * slope**2 / (mean * (1 - mean) + _TINY)
+
+
+def score_precision(precision: Any, specific_sd: Any, mean: Any, floor: Any, ceiling: Any, shape: Any = 1.0) -> Any:
+    """Return the precision of a score with noise of the benchmark's own on its logit (specific variance).
+
+    The logit scatters with sd `specific_sd`, and so the score with that times the slope of its curve. The intraclass
+    correlation ``1 / (precision + 1)`` of the items of one evaluation grows accordingly::
+
+        precision_mb = precision / (1 + (precision + 1) specific_sd^2 slope^2 / (mean (1 - mean)))
+
+    Examples
+    --------
+    >>> float(score_precision(400.0, 0.0, 0.5, 0.0, 1.0)), round(float(score_precision(400.0, 0.2, 0.5, 0.0, 1.0)), 1)
+    (400.0, 79.8)
+    """
+    information = logit_information(mean, score_slope(mean, floor, ceiling, shape), 1.0)
+    return precision / (1 + (precision + 1) * specific_sd**2 * information)
 
 
 def log_likelihood_share(score: Any, items: Any, mean: Any, precision: Any) -> Any:

@@ -9,22 +9,23 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.model.curve import Curve, expected_score, predict_score
+from bayescale.model.curve import Curve, Noise, expected_score, predict_score, score_precision
 from bayescale.model.kernels.score_density import score_density
 
 
 def scores(
-    name: str, *, logit: Any, curve: Curve, precision: Any, items: np.ndarray, cells: Mapping[str, Any], dims: Any
+    name: str, *, logit: Any, curve: Curve, noise: Noise, items: np.ndarray, cells: Mapping[str, Any], dims: Any
 ) -> Any:
     """Make observed scores ``y`` with ``n y ~ BetaBinomial(n, mean precision, (1 - mean) precision)``.
 
-    The mean is the curve's (`bayescale.model.curve.expected_score`) at the logit.
+    The mean is the curve's at the logit (`bayescale.model.curve.expected_score`), the precision that of the mean
+    (`bayescale.model.curve.score_precision`).
 
     Parameters
     ----------
     logit : tensor (model, benchmark)
     curve : Curve
-    precision : tensor (benchmark,)
+    noise : Noise of tensors (benchmark,)
     items : ndarray (benchmark,)
         `bayescale.model.curve.SHARE_STEPS` where none are counted.
     cells : mapping of str to tensor (model, benchmark)
@@ -35,13 +36,13 @@ def scores(
         name,
         logit,
         *(pt.as_tensor(part) for part in curve),
-        precision,
+        *(pt.as_tensor(part) for part in noise),
         items,
         cells["observed"],
         cells["log_choose"],
         logp=_log_density,
         random=_draw,
-        signature="(),(),(),(),(),(),(),()->()",
+        signature="(),(),(),(),(),(),(),(),()->()",
         observed=cells["observed_score"],
         dims=dims,
     )
@@ -55,9 +56,10 @@ def _log_density(value: Any, logit: Any, *parameters: Any) -> Any:
 
 
 def _draw(
-    logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any, observed: Any, log_choose: Any,
-    rng: np.random.Generator, size: Any = None,
+    logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, specific_sd: Any, items: Any, observed: Any,
+    log_choose: Any, rng: np.random.Generator, size: Any = None,
 ) -> np.ndarray:  # fmt: skip
     mean = expected_score(logit, floor, ceiling, shape)
     shares = np.broadcast_to(mean, np.shape(mean) if size is None else size)
-    return predict_score(shares, precision, items, rng)
+    phi = score_precision(precision, specific_sd, shares, floor, ceiling, shape)
+    return predict_score(shares, phi, items, rng)

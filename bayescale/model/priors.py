@@ -41,14 +41,15 @@ class Priors(Frozen):
     testlet_sd: Prior = _prior("HalfNormal(0.5)", "sd of what variants of one benchmark share")
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
+    specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "curve_shape"):
+        for name in (*SCALES, "specific_sd", "curve_shape"):
             prior: Prior = getattr(self, name)
             if not prior.positive:
-                what = "a standard deviation" if name in SCALES else "a positive number"
+                what = "a standard deviation" if name.endswith("_sd") else "a positive number"
                 raise ValueError(f"{name} is {what}; {prior} also allows values below zero")
         return self
 

@@ -86,6 +86,7 @@ class Spec(Frozen):
     family_benchmark: bool = True
     benchmark_slopes: bool = False
     testlets: bool = True
+    uniqueness: bool = False
     curve: Literal["sigmoid", "richards"] = "richards"
     floor: Floor = Floor()
     priors: Priors = Priors()
@@ -171,6 +172,7 @@ class Spec(Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
+            "specific_sd": self.uniqueness,
             "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)

@@ -7,16 +7,25 @@ distribution: `tests/test_model.py` compares the two densities.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
-from bayescale.model.coordinates.pilot import SPREAD, Pilot, fit_pilot, informative_models, pilot_slopes
+from bayescale.model.coordinates.pilot import (
+    SPREAD,
+    Pilot,
+    fit_pilot,
+    informative_models,
+    observed_share,
+    pilot_slopes,
+)
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
-from bayescale.model.coordinates.whitening import capabilities
-from bayescale.model.curve import Curve
+from bayescale.model.coordinates.whitening import whitened_normal
+from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, model_data
+from bayescale.model.coordinates.hierarchy import Hierarchy
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.prior import Prior
 from bayescale.model.spec import Spec
@@ -47,6 +56,14 @@ def is_coordinate(name: str) -> bool:
     (True, True, False)
     """
     return name.endswith((_SUFFIX, "__"))
+
+
+class Levels(NamedTuple):
+    """Slopes (covariate, factor), difficulties (benchmark,) and capabilities (model, factor)."""
+
+    slope: Any
+    difficulty: Any
+    capability: Any
 
 
 class PlainCoordinates:
@@ -90,10 +107,6 @@ class PlainCoordinates:
         """Make independent loadings ``W_bk ~ prior``."""
         return prior.variable(name, dims=("benchmark", "factor"))
 
-    def slopes(self, name: str, prior: Prior, family_sd: Any) -> Any:
-        """Make ``beta_ck ~ prior``."""
-        return prior.variable(name, dims=("covariate", "factor"))
-
     def zero_mean(self, name: str, sd: Any, dims: tuple[str, ...]) -> Any:
         """Make effects ``Normal(0, sd)`` with one pooled sd."""
         return pm.Normal(name, 0, sd, dims=dims)
@@ -105,19 +118,26 @@ class PlainCoordinates:
         """
         return pm.Normal(name, 0, sd, dims=("benchmark", "covariate"))
 
-    def difficulty(
-        self, name: str, prior: Prior, explained: list[tuple[Any, Any]], curve: Curve, precision: Any
-    ) -> Any:
-        """Make ``difficulty_b ~ prior``.
+    def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
+        """Make slopes ``beta_ck ~ prior``, difficulties ``~ prior``, offsets ``alpha_fk ~ Normal(0, family_sd)`` and
+        capabilities ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
 
-        `explained` are pairs of regressors (model, p) and coefficients (benchmark, p): their products add up to the
-        logits, less difficulty, that compute and family lead one to expect.
-        """
-        return prior.variable(name, dims="benchmark")
-
-    def capabilities(self, name: str, mean: Any, loading: Any, rest: Any, curve: Curve, precision: Any) -> Any:
-        """Make ``theta_mk ~ Normal(mean_mk, 1)``; `rest` (model, benchmark) are the logits less ``W theta``."""
-        return pm.Normal(name, mean, 1, dims=("model", "factor"))
+        Parameters
+        ----------
+        x : tensor (model, covariate)
+        loading : tensor (benchmark, factor)
+        effects : list of tensor (model, benchmark)
+            What else adds up to the logits.
+        family_sd : scalar tensor, or None without offsets
+        curve, noise
+        """  # noqa: D205
+        priors = self.spec.priors
+        slope = priors.slope.variable("slope", dims=("covariate", "factor"))
+        difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
+        mean = x @ slope
+        if family_sd is not None:
+            mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
+        return Levels(slope, difficulty, pm.Normal("capability", mean, 1, dims=("model", "factor")))
 
 
 class Coordinates(PlainCoordinates):
@@ -148,9 +168,15 @@ class Coordinates(PlainCoordinates):
         return fit_pilot(self.data, self.size[1])
 
     @cached_property
+    def expected_share(self) -> np.ndarray:
+        """Where the scores are linearised (model, benchmark): shares of the way from floor to ceiling."""
+        return observed_share(self.data)
+
+    @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
-        arrays = self.data.cells | {"informative_models": informative_models(self.data)}
+        arrays = dict(self.data.cells)
+        arrays["expected_share"] = self.expected_share
         if self.rotation_fixed:
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot.loading / SPREAD)
         return arrays
@@ -158,11 +184,9 @@ class Coordinates(PlainCoordinates):
     @cached_property
     def starting_point(self) -> dict[str, np.ndarray]:
         """Rough values of the benchmarks' coordinates and slopes, for the sampler to start at."""
-        start = {coordinate("difficulty"): np.zeros(self.size[0])}
+        start = {}
         if self.rotation_fixed:
-            rotation = representative(self.pilot.loading)  # slopes turn with the loadings
-            start[coordinate("loading")] = self.pilot.loading @ rotation / SPREAD
-            start[coordinate("slope")] = pilot_slopes(self.data, self.pilot.score) @ rotation * SPREAD
+            start[coordinate("loading")] = self.pilot.loading @ representative(self.pilot.loading) / SPREAD
         return start
 
     # Loadings and slopes are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
@@ -182,54 +206,49 @@ class Coordinates(PlainCoordinates):
             return super().loadings(name, prior, family_sd)
         return self.common_loadings(name, prior.parameters["sigma"], 0.0, family_sd)
 
-    def slopes(self, name: str, prior: Prior, family_sd: Any) -> Any:
-        """Sample slopes scaled, where the prior is a zero-mean normal."""
-        if not self.rotation_fixed:
-            return super().slopes(name, prior, family_sd)
-        unit, dims = _scatter(family_sd), ("covariate", "factor")
-        scaled = pm.Normal(coordinate(name), 0, prior.parameters["sigma"] / unit, dims=dims)
-        return pm.Deterministic(name, unit * scaled, dims=dims)
-
     def zero_mean(self, name: str, sd: Any, dims: tuple[str, ...]) -> Any:
         """Sample effects non-centred: the data say little about most of them."""
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
-    def benchmark_slopes(self, name: str, sd: Any, shared: Any) -> Any:
-        """Sample a benchmark's whole response to the covariates, which the data identify.
+    def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
+        """Sample the Gaussian levels whitened, from the top down, by what the scores tell of them (`Hierarchy`)."""
+        priors, dims = self.spec.priors, {name: len(labels) for name, labels in self.data.coords.items()}
+        weight, response = self._working_response(curve, noise)
+        sd = 0.0 if family_sd is None else family_sd
+        told = Hierarchy(
+            weight,
+            response - logit_score(0.0, 0.0, *effects),
+            loading=loading,
+            covariates=x,
+            family=self.data.family_index,
+            families=dims["family"],
+            sd=sd,
+        )
+        slope_sd, at = priors.slope.parameters["sigma"], priors.difficulty.parameters
+        size = dims["benchmark"], (dims["covariate"], dims["factor"])
+        difficulty, slope = _whitened_top(*told.top(slope_sd, (at["mu"], at["sigma"])), at=at, slope_sd=slope_sd, size=size)
+        slope = pm.Deterministic("slope", slope, dims=("covariate", "factor"))
+        difficulty = pm.Deterministic("difficulty", difficulty, dims="benchmark")
+        mean = x @ slope
+        if family_sd is not None:
+            precision, linear = told.offsets(mean, difficulty)
+            zero = pt.zeros((dims["family"], dims["factor"]))
+            scaled = whitened_normal(
+                coordinate("family_offset"), zero, precision=precision, linear=linear, dims=("family", "factor")
+            )
+            mean = mean + pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))[told.family]
+        precision, linear = told.capabilities(mean, difficulty)
+        theta = whitened_normal("capability", mean, precision=precision, linear=linear, dims=("model", "factor"))
+        return Levels(slope, difficulty, theta)
 
-        Non-centred effects are nearly collinear with the shared slopes (effective draws of their sd: 14 instead of 260
-        in 1,600).
-        """
-        dims = ("benchmark", "covariate")
-        whole = pm.Normal(coordinate(name), shared, sd, dims=dims)
-        return pm.Deterministic(name, whole - shared, dims=dims)
-
-    def difficulty(
-        self, name: str, prior: Prior, explained: list[tuple[Any, Any]], curve: Curve, precision: Any
-    ) -> Any:
-        """Sample the difficulty relative to a data-based estimate.
-
-        The offset between the two is well identified, the difficulty itself is not (it depends on loading, slope,
-        floor and shape). The prior is unchanged.
-        """
-        informative, response = _container("informative_models"), self._working_response(curve, precision)[1]
-        parts = [(coefficients * (informative @ regressors)).sum(axis=1) for regressors, coefficients in explained]
-        estimate = sum(parts) - (informative * response.T).sum(axis=1)
-        relative = prior.variable(coordinate(name), shift=-estimate, dims="benchmark")
-        return pm.Deterministic(name, relative + estimate, dims="benchmark")
-
-    def capabilities(self, name: str, mean: Any, loading: Any, rest: Any, curve: Curve, precision: Any) -> Any:
-        """Sample capabilities whitened by what a model's scores tell of them."""
-        weight, response = self._working_response(curve, precision)
-        dims = ("model", "factor")
-        return capabilities(name, mean, loading=loading, weight=weight, response=response - rest, dims=dims)
-
-    def _working_response(self, curve: Curve, precision: Any) -> tuple[Any, Any]:
+    def _working_response(self, curve: Curve, noise: Noise) -> tuple[Any, Any]:
         # One node for both of its users, so that the gradient is taken through it once.
-        if self._response is None or self._response[0] is not curve or self._response[1] is not precision:
-            score, observed = _container("observed_score"), _container("observed")
-            response = observed_response(score, observed, curve, precision, self.data.items)
-            self._response = (curve, precision, response)
+        if self._response is None or self._response[0] is not curve or self._response[1] is not noise:
+            cells = (_container(name) for name in ("observed_score", "expected_share", "observed"))
+            weight, logit = observed_response(*cells, curve, noise.precision, self.data.items)
+            if self.spec.uniqueness:
+                weight = weight / (1 + weight * noise.specific_sd**2)
+            self._response = (curve, noise, (weight, logit))
         return self._response[2]
 
 
@@ -241,3 +260,17 @@ def _scatter(family_sd: Any) -> Any:
 def _container(name: str) -> Any:
     """Return a data container of the model on top of the stack."""
     return pm.modelcontext(None)[name]
+
+
+def _whitened_top(precision: Any, linear: Any, *, at: Any, slope_sd: float, size: Any) -> tuple[Any, Any]:
+    """Make difficulties and slopes from one standard vector, with the exact log-Jacobian."""
+    benchmarks, shape = size
+    lower = pt.linalg.cholesky(precision)
+    z = pm.Flat(coordinate("top"), shape=benchmarks + shape[0] * shape[1], initval=np.zeros(benchmarks + shape[0] * shape[1]))
+    centre = pt.linalg.solve_triangular(lower, linear, lower=True)
+    values = pt.linalg.solve_triangular(lower, centre + z, lower=True, trans=1)
+    difficulty, slope = values[:benchmarks], values[benchmarks:].reshape(shape)
+    density = pm.logp(pm.Normal.dist(at["mu"], at["sigma"]), difficulty).sum()
+    density += pm.logp(pm.Normal.dist(0, slope_sd), slope).sum() - pt.log(pt.diag(lower)).sum()
+    pm.Potential("top_density", density)
+    return difficulty, slope

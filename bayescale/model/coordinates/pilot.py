@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bayescale.model.coordinates.rotation import positive_columns
-from bayescale.model.curve import Curve
+from bayescale.model.curve import Curve, effective_items
 from bayescale.model.data import ModelData, design
-from bayescale.model.kernels.working_response import working_response
+from bayescale.model.kernels.working_response import margins, working_response
 
 # Precision of scores around the curve (the default prior's median, e^6) and noise of a logit from effects other than
 # capability (about the sd of family-by-benchmark effects). Without them the benchmarks with most items would determine
@@ -32,9 +32,10 @@ def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> Pilot:
 
     Missing cells take no part (Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611, with weights).
     """
-    logit, weight = _working_cells(data)
+    share = observed_share(data)
+    logit, weight = _working_cells(data, share)
     benchmarks = logit.shape[1]
-    centre = _weighted_logits(informative_models(data), data, logit)
+    centre = _weighted_logits(informative_models(data, share), data, logit)
     filled = np.where(weight > 0, logit - centre, 0.0)
     loading = positive_columns(np.linalg.svd(filled, full_matrices=False)[2][:factors].T)
     if loading.shape[1] < factors:  # fewer models than factors: any further directions will do
@@ -62,15 +63,24 @@ def pilot_slopes(data: ModelData, score: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(rows[known], score[known], rcond=None)[0][1:]
 
 
-def informative_models(data: ModelData) -> np.ndarray:
+def informative_models(data: ModelData, share: np.ndarray) -> np.ndarray:
     """Return weights (benchmark, model) by the Fisher information of each score on its logit; rows sum to one.
 
     The logit of a benchmark, averaged over models with these weights, is well identified. The logit of an average
     model, perhaps far down on the guessing floor, is an extrapolation by loading and slope.
     """
-    weight = _working_cells(data)[1].T
+    weight = _working_cells(data, share)[1].T
     total = weight.sum(axis=1, keepdims=True)
     return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 1.0 / weight.shape[1])
+
+
+def observed_share(data: ModelData) -> np.ndarray:
+    """Return the observed scores (model, benchmark) as shares of the way from the stated floor to the ceiling.
+
+    A score nearer to either than `margins` counts as one at that distance.
+    """
+    low, high = margins(data.floor, data.ceiling, effective_items(data.items, _PRECISION))
+    return ((data.cells["observed_score"] - data.floor) / (data.ceiling - data.floor)).clip(low, 1 - high)
 
 
 def _weighted_logits(weight: np.ndarray, data: ModelData, logit: np.ndarray) -> np.ndarray:
@@ -78,8 +88,9 @@ def _weighted_logits(weight: np.ndarray, data: ModelData, logit: np.ndarray) -> 
     return np.sum(weight * np.where(data.cells["observed"] > 0, logit, 0.0).T, axis=1)
 
 
-def _working_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+def _working_cells(data: ModelData, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return working logits and their precisions (model, benchmark) along sigmoids from the stated floors."""
     sigmoid = Curve(data.floor, data.ceiling, 1.0)
-    weight, logit = working_response(data.cells["observed_score"], sigmoid, _PRECISION, data.items)
+    score = data.floor + (data.ceiling - data.floor) * share
+    weight, logit = working_response(score, share, sigmoid, _PRECISION, data.items)
     return logit, data.cells["observed"] / (1 / weight + _EXTRA_SD**2)

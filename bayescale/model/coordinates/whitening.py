@@ -1,6 +1,6 @@
-"""Whiten capabilities: a data-informed partial non-centring that leaves the posterior unchanged.
+"""Whiten normal variables: a data-informed partial non-centring that leaves the posterior unchanged.
 
-Given everything else, a model's capabilities are close to Gaussian: prior ``N(location, 1)`` and one nearly linear
+Given everything else, capabilities and family offsets are close to Gaussian: a normal prior, and one nearly linear
 observation per score. Their scale in one direction is set by thousands of items and in another by the prior alone, so
 neither the centred nor the non-centred form suits a sampler with one step size. `ConditionalWhitening` samples ``z``
 with ``theta = conditional mean + conditional square root * z`` and adds the exact log-Jacobian (Papaspiliopoulos,
@@ -20,33 +20,26 @@ from bayescale.model.kernels.whiten import whiten
 
 
 class ConditionalWhitening(Transform):
-    """Transform of a `capabilities` variable; its inputs are (location, loading, weight, response)."""
+    """Transform of a `whitened_normal` variable; its last inputs are the precision and linear term to whiten by."""
 
     name = "whitened"
     ndim_supp = 2
-
-    @staticmethod
-    def _conditional(location: Any, loading: Any, weight: Any, response: Any) -> tuple[Any, Any]:
-        k = loading.shape[1]
-        outer = (loading[:, :, None] * loading[:, None, :]).reshape((loading.shape[0], -1))
-        precision = pt.eye(k)[None] + (weight @ outer).reshape((weight.shape[0], k, k))
-        return precision, location + (weight * response) @ loading
 
     def __init__(self) -> None:
         self._last: tuple[tuple[Any, ...], list[Any]] | None = None
 
     def _whitened(self, value: Any, inputs: tuple[Any, ...]) -> list[Any]:
         # Value and Jacobian come from one node, so that the gradient is taken through it once and not twice.
-        key = (value, *inputs[-4:])
+        key = (value, *inputs[-2:])
         if self._last is None or any(a is not b for a, b in zip(self._last[0], key, strict=True)):
-            self._last = (key, whiten(value, *self._conditional(*inputs[-4:])))
+            self._last = (key, whiten(*key))
         return self._last[1]
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         return self._whitened(value, inputs)[0]
 
     def forward(self, value: Any, *inputs: Any) -> Any:
-        precision, linear = self._conditional(*inputs[-4:])
+        precision, linear = inputs[-2:]
         lower = pt.linalg.cholesky(precision)
         centre = pt.linalg.solve_triangular(lower, linear, lower=True, b_ndim=1)
         return (lower.mT @ value[..., None])[..., 0] - centre
@@ -55,46 +48,43 @@ class ConditionalWhitening(Transform):
         return self._whitened(value, inputs)[1].sum()
 
 
-def _log_prior(value: Any, location: Any, loading: Any, weight: Any, response: Any) -> Any:
+def _log_prior(value: Any, location: Any, precision: Any, linear: Any) -> Any:
     return pm.logp(pm.Normal.dist(location, 1), value).sum()
 
 
-def _draw_prior(
-    location: Any, loading: Any, weight: Any, response: Any, rng: np.random.Generator, size: Any = None
-) -> Any:
+def _draw_prior(location: Any, precision: Any, linear: Any, rng: np.random.Generator, size: Any = None) -> Any:
     return rng.normal(location, 1.0)
 
 
-def _conditional_mean(rv: Any, size: Any, location: Any, loading: Any, weight: Any, response: Any) -> Any:
-    """Return the initial value: the capabilities that the scores suggest, zero in whitened coordinates.
+def _conditional_mean(rv: Any, size: Any, location: Any, precision: Any, linear: Any) -> Any:
+    """Return the initial value: what the scores suggest, zero in whitened coordinates.
 
     The locations, PyMC's default, lie thousands of nats below the posterior, and chains that start there can end in a
     mode where one benchmark is noise (docs/model-notes.md).
     """
-    return whiten(pt.zeros_like(location), *ConditionalWhitening._conditional(location, loading, weight, response))[0]
+    return whiten(pt.zeros_like(location), precision, linear)[0]
 
 
-def capabilities(name: str, location: Any, *, loading: Any, weight: Any, response: Any, dims: Any) -> Any:
-    """Make ``theta ~ Normal(location, 1)``, sampled in conditionally whitened coordinates.
+def whitened_normal(name: str, location: Any, *, precision: Any, linear: Any, dims: Any) -> Any:
+    """Make ``Normal(location, 1)``, sampled in conditionally whitened coordinates.
 
     Parameters
     ----------
-    location : tensor (model, factor)
-    loading : tensor (benchmark, factor)
-    weight, response : tensor (model, benchmark)
-        Fisher information of each score on its logit, and the logit that the score alone suggests, less all effects
-        other than ability (`bayescale.model.kernels.working_response`). They do not enter the density.
+    location : tensor (row, factor)
+    precision : tensor (row, factor, factor)
+    linear : tensor (row, factor)
+        Precision and linear term (precision times mean) of each row given the scores, about right. They do not enter
+        the density.
     """
     return pm.CustomDist(
         name,
         location,
-        loading,
-        weight,
-        response,
+        precision,
+        linear,
         logp=_log_prior,
         random=_draw_prior,
         support_point=_conditional_mean,
-        signature="(m,k),(b,k),(m,b),(m,b)->(m,k)",
+        signature="(m,k),(m,k,k),(m,k)->(m,k)",
         transform=ConditionalWhitening(),
         dims=dims,
     )

@@ -14,7 +14,7 @@ def register() -> None:
     from pytensor.graph import FunctionGraph
     from pytensor.link.jax.dispatch import jax_funcify
 
-    from bayescale.model.curve import Curve, beta_shapes, expected_score
+    from bayescale.model.curve import Curve, beta_shapes, expected_score, score_precision
     from bayescale.model.kernels.score_density import ScoreDensity
     from bayescale.model.kernels.whiten import Whiten
     from bayescale.model.kernels.working_response import WorkingResponse, working_response
@@ -32,31 +32,34 @@ def register() -> None:
     @jax_funcify.register(WorkingResponse)
     def _(op: Any, **kwargs: Any) -> Any:
         floor, ceiling, shape, precision = (pt.vector() for _ in range(4))
-        items, score = pt.vector(), pt.matrix()
-        response = working_response(score, Curve(floor, ceiling, shape), precision, items)
-        inputs = [floor, ceiling, shape, precision, items, score]
+        items, score, share = pt.vector(), pt.matrix(), pt.matrix()
+        response = working_response(score, share, Curve(floor, ceiling, shape), precision, items)
+        inputs = [floor, ceiling, shape, precision, items, score, share]
         response_of = jax_funcify(FunctionGraph(inputs, list(response), clone=False))
 
         def run(*inputs: Any) -> Any:
             *given, observed = inputs
             weight, logit = (jnp.where(observed > 0, value, 0.0) for value in response_of(*given))
-            return weight, logit, *[jnp.full_like(weight, jnp.nan)] * 6
+            return weight, logit, *[jnp.full_like(weight, jnp.nan)] * 7
 
         return run
 
     @jax_funcify.register(ScoreDensity)
     def _(op: Any, **kwargs: Any) -> Any:
         # JAX does not trace NumPy's functions, in which the curve is written; PyTensor translates.
-        curve = [pt.matrix(), *(pt.vector() for _ in range(3))]
-        mean_of = jax_funcify(FunctionGraph(curve, [expected_score(*curve)], clone=False))
+        logit, (floor, ceiling, shape, precision, specific_sd) = pt.matrix(), (pt.vector() for _ in range(5))
+        mean = expected_score(logit, floor, ceiling, shape)
+        phi = score_precision(precision, specific_sd, mean, floor, ceiling, shape)
+        inputs = [logit, floor, ceiling, shape, precision, specific_sd]
+        mean_and_precision = jax_funcify(FunctionGraph(inputs, [mean, phi], clone=False))
 
-        def run(
-            logit: Any, floor: Any, ceiling: Any, shape: Any, precision: Any, items: Any, score: Any, observed: Any
-        ) -> Any:
-            a, b = beta_shapes(mean_of(logit, floor, ceiling, shape)[0], precision)
+        def run(*inputs: Any) -> Any:
+            *given, items, score, observed = inputs
+            mean, phi = mean_and_precision(*given)
+            a, b = beta_shapes(mean, phi)
             hits = jnp.rint(score * items)
             density = jnp.where(observed > 0, betaln(hits + a, items - hits + b) - betaln(a, b), 0.0)
             # JAX takes the derivatives itself.
-            return density, *[jnp.full_like(density, jnp.nan)] * 4
+            return density, *[jnp.full_like(density, jnp.nan)] * 6
 
         return run
