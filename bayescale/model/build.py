@@ -124,7 +124,13 @@ class _Model(pm.Model):
     """
 
     def logp(self, *arguments: Any, **options: Any) -> Any:
-        return rewrite_graph(super().logp(*arguments, **options), include=("merge", "canonicalize"), clone=False)
+        return _unified(super().logp(*arguments, **options))
+
+
+def _unified(density: Any) -> Any:
+    for _ in range(2):
+        density = rewrite_graph(density, include=("canonicalize", "merge"), clone=False)
+    return density
 
 
 def _containers(arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.compile.builders import OpFromGraph
 
 from bayescale.model.kernels.inverse import inverse
+from bayescale.model.kernels.whiten import whiten
 
 
 class Hierarchy:
@@ -117,3 +119,42 @@ class Hierarchy:
 def _times(matrix: Any, vector: Any) -> Any:
     """Multiply matrices (row, k, k) by vectors (row, k)."""
     return (matrix * vector[:, None]).sum(axis=-1)
+
+
+def whitened_levels(*inputs: Any, family: np.ndarray, slope_sd: float, difficulty: tuple[float, float]) -> Any:
+    """Map standard coordinates to the levels, as one node of the graph.
+
+    Parameters
+    ----------
+    *inputs : tensor
+        Standard coordinates of difficulties and slopes (n,), of offsets (family, factor) and of capabilities (model,
+        factor), each with a standard normal density already; then weight, residual, loading, covariates and the sd of
+        families, as `Hierarchy` takes them.
+
+    Returns
+    -------
+    difficulty, slope, offset, capability, log density
+        The last is the density of the levels, with the Jacobian of this map, less the standard normal ones.
+    """
+    inner = [v.type() for v in inputs]
+    top, scaled, residual, weight, logits, loading, x, sd = inner
+    families, factors = scaled.type.shape
+    told = Hierarchy(weight, logits, loading=loading, covariates=x, family=family, families=families, sd=sd)
+    precision, linear = told.top(slope_sd, difficulty)
+    lower = pt.linalg.cholesky(precision)
+    centre = pt.linalg.solve_triangular(lower, linear, lower=True)
+    values = pt.linalg.solve_triangular(lower, centre + top, lower=True, trans=1)
+    hard, slope = values[: told.benchmarks], values[told.benchmarks :].reshape((-1, factors))
+    mean = x @ slope
+    offset, offset_jacobian = whiten(scaled, *told.offsets(mean, hard))
+    mean = mean + (sd * offset)[family]
+    theta, jacobian = whiten(residual, *told.capabilities(mean, hard))
+    log_density = (
+        -0.5 * (((hard - difficulty[0]) / difficulty[1]) ** 2).sum() - 0.5 * ((slope / slope_sd) ** 2).sum()
+        - 0.5 * (offset**2).sum() - 0.5 * ((theta - mean) ** 2).sum()
+        + 0.5 * ((top**2).sum() + (scaled**2).sum() + (residual**2).sum())
+        - pt.log(pt.diag(lower)).sum() + offset_jacobian.sum() + jacobian.sum()
+        - told.benchmarks * np.log(difficulty[1]) - slope.size * np.log(slope_sd)
+    )  # fmt: skip
+    outputs = [hard, slope, sd * offset, theta, log_density]
+    return OpFromGraph(inner, outputs, name="levels")(*inputs)

@@ -22,10 +22,9 @@ from bayescale.model.coordinates.pilot import (
     pilot_slopes,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
-from bayescale.model.coordinates.whitening import whitened_normal
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, model_data
-from bayescale.model.coordinates.hierarchy import Hierarchy
+from bayescale.model.coordinates.hierarchy import whitened_levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.prior import Prior
 from bayescale.model.spec import Spec
@@ -214,31 +213,26 @@ class Coordinates(PlainCoordinates):
         """Sample the Gaussian levels whitened, from the top down, by what the scores tell of them (`Hierarchy`)."""
         priors, dims = self.spec.priors, {name: len(labels) for name, labels in self.data.coords.items()}
         weight, response = self._working_response(curve, noise)
-        sd = 0.0 if family_sd is None else family_sd
-        told = Hierarchy(
-            weight,
-            response - logit_score(0.0, 0.0, *effects),
-            loading=loading,
-            covariates=x,
-            family=self.data.family_index,
-            families=dims["family"],
-            sd=sd,
-        )
-        slope_sd, at = priors.slope.parameters["sigma"], priors.difficulty.parameters
-        size = dims["benchmark"], (dims["covariate"], dims["factor"])
-        difficulty, slope = _whitened_top(*told.top(slope_sd, (at["mu"], at["sigma"])), at=at, slope_sd=slope_sd, size=size)
+        residual = response - logit_score(0.0, 0.0, *effects)
+        sd = pt.as_tensor(0.0 if family_sd is None else family_sd)
+        sizes = {
+            "top": (dims["benchmark"] + dims["covariate"] * dims["factor"],),
+            "offset": (dims["family"], dims["factor"]),
+            "residual": (dims["model"], dims["factor"]),
+        }
+        z = [pm.Normal(coordinate(name), 0, 1, shape=shape, initval=np.zeros(shape)) for name, shape in sizes.items()]
+        at = priors.difficulty.parameters
+        levels = whitened_levels(
+            *z, weight, residual, loading, pt.as_tensor(x), sd, family=self.data.family_index,
+            slope_sd=priors.slope.parameters["sigma"], difficulty=(at["mu"], at["sigma"]),
+        )  # fmt: skip
+        difficulty, slope, offset, theta, log_density = levels
         slope = pm.Deterministic("slope", slope, dims=("covariate", "factor"))
         difficulty = pm.Deterministic("difficulty", difficulty, dims="benchmark")
-        mean = x @ slope
         if family_sd is not None:
-            precision, linear = told.offsets(mean, difficulty)
-            zero = pt.zeros((dims["family"], dims["factor"]))
-            scaled = whitened_normal(
-                coordinate("family_offset"), zero, precision=precision, linear=linear, dims=("family", "factor")
-            )
-            mean = mean + pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))[told.family]
-        precision, linear = told.capabilities(mean, difficulty)
-        theta = whitened_normal("capability", mean, precision=precision, linear=linear, dims=("model", "factor"))
+            pm.Deterministic("family_offset", offset, dims=("family", "factor"))
+        theta = pm.Deterministic("capability", theta, dims=("model", "factor"))
+        pm.Potential("levels", log_density)
         return Levels(slope, difficulty, theta)
 
     def _working_response(self, curve: Curve, noise: Noise) -> tuple[Any, Any]:
@@ -260,17 +254,3 @@ def _scatter(family_sd: Any) -> Any:
 def _container(name: str) -> Any:
     """Return a data container of the model on top of the stack."""
     return pm.modelcontext(None)[name]
-
-
-def _whitened_top(precision: Any, linear: Any, *, at: Any, slope_sd: float, size: Any) -> tuple[Any, Any]:
-    """Make difficulties and slopes from one standard vector, with the exact log-Jacobian."""
-    benchmarks, shape = size
-    lower = pt.linalg.cholesky(precision)
-    z = pm.Flat(coordinate("top"), shape=benchmarks + shape[0] * shape[1], initval=np.zeros(benchmarks + shape[0] * shape[1]))
-    centre = pt.linalg.solve_triangular(lower, linear, lower=True)
-    values = pt.linalg.solve_triangular(lower, centre + z, lower=True, trans=1)
-    difficulty, slope = values[:benchmarks], values[benchmarks:].reshape(shape)
-    density = pm.logp(pm.Normal.dist(at["mu"], at["sigma"]), difficulty).sum()
-    density += pm.logp(pm.Normal.dist(0, slope_sd), slope).sum() - pt.log(pt.diag(lower)).sum()
-    pm.Potential("top_density", density)
-    return difficulty, slope
