@@ -17,10 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile.builders import OpFromGraph
-
-from bayescale.model.kernels.inverse import inverse
-from bayescale.model.kernels.whiten import whiten
 
 
 class Hierarchy:
@@ -46,7 +42,7 @@ class Hierarchy:
         self.family, self.families, self.family_sd = family, families, sd
         outer = (loading[:, :, None] * loading[:, None, :]).reshape((self.benchmarks, -1))
         self.precision = pt.eye(self.factors)[None] + (weight @ outer).reshape((-1, self.factors, self.factors))
-        self.spread = inverse(self.precision)  # S_m
+        self.spread = pt.linalg.inv(self.precision)  # S_m
         self.informed = np.eye(self.factors) - self.spread  # what the scores tell of x_m beta + alpha_f, e_m integrated out
         self.weighted = weight * residual
         self.linear = self.weighted @ loading
@@ -58,17 +54,12 @@ class Hierarchy:
 
     def _offset_spread(self, informed: Any) -> Any:
         """Return ``R_f / family_sd^2`` for the sums of `informed` over families."""
-        return inverse(np.eye(self.factors) + self.family_sd**2 * informed)
+        return pt.linalg.inv(np.eye(self.factors) + self.family_sd**2 * informed)
 
-    def top(self, slope_sd: float, difficulty: tuple[float, float]) -> tuple[Any, Any]:
+    def top(self, mean: Any, prior: Any) -> tuple[Any, Any]:
         """Return precision matrix and linear term of difficulties and slopes, stacked: (n, n) and (n,).
 
-        Parameters
-        ----------
-        slope_sd : float
-            Sd of the normal prior of slopes, around 0.
-        difficulty : (float, float)
-            Mean and sd of the normal prior of difficulties.
+        `mean` and `prior` (n,) are the means and precisions of their normal priors.
         """
         k, b = self.factors, self.benchmarks
         # M_m = w - N S N' with N = w W is the precision of a model's logits around W (x_m beta + alpha_f).
@@ -101,9 +92,7 @@ class Hierarchy:
         by_family = by_family.reshape((-1, n))
         precision = precision - by_family.T @ explained
         linear = linear - explained.T @ self._by_family(self.pull).ravel()
-        mean, sd = difficulty
-        prior = np.concatenate([np.full(b, sd**-2.0), np.full(count * k, slope_sd**-2.0)])
-        return precision + np.diag(prior), linear + prior * np.concatenate([np.full(b, mean), np.zeros(count * k)])
+        return precision + pt.diag(prior), linear + prior * mean
 
     def offsets(self, mean: Any, difficulty: Any) -> tuple[Any, Any]:
         """Return precision and linear term of family offsets in units of their sd: (family, k, k) and (family, k)."""
@@ -121,40 +110,24 @@ def _times(matrix: Any, vector: Any) -> Any:
     return (matrix * vector[:, None]).sum(axis=-1)
 
 
-def whitened_levels(*inputs: Any, family: np.ndarray, slope_sd: float, difficulty: tuple[float, float]) -> Any:
-    """Map standard coordinates to the levels, as one node of the graph.
-
-    Parameters
-    ----------
-    *inputs : tensor
-        Standard coordinates of difficulties and slopes (n,), of offsets (family, factor) and of capabilities (model,
-        factor), each with a standard normal density already; then weight, residual, loading, covariates and the sd of
-        families, as `Hierarchy` takes them.
-
-    Returns
-    -------
-    difficulty, slope, offset, capability, log density
-        The last is the density of the levels, with the Jacobian of this map, less the standard normal ones.
-    """
-    inner = [v.type() for v in inputs]
-    top, scaled, residual, weight, logits, loading, x, sd = inner
-    families, factors = scaled.type.shape
+def levels(top: Any, scaled: Any, residual: Any, *inputs: Any, families: int) -> Any:
+    """Map standard coordinates to the levels: the plain form of `bayescale.model.kernels.levels.Levels`."""
+    weight, logits, loading, x, sd, family, mean, prior = inputs
     told = Hierarchy(weight, logits, loading=loading, covariates=x, family=family, families=families, sd=sd)
-    precision, linear = told.top(slope_sd, difficulty)
+    values, jacobian = _whitened(top[None], *(part[None] for part in told.top(mean, prior)))
+    values = values[0]
+    difficulty, slope = values[: told.benchmarks], values[told.benchmarks :].reshape((-1, told.factors))
+    expected = x @ slope
+    offset, offset_jacobian = _whitened(scaled, *told.offsets(expected, difficulty))
+    expected = expected + sd * offset[family]
+    theta, theta_jacobian = _whitened(residual, *told.capabilities(expected, difficulty))
+    squares = (prior * (values - mean) ** 2 - pt.log(prior)).sum() + (offset**2).sum() + ((theta - expected) ** 2).sum()
+    return values, offset, theta, jacobian + offset_jacobian + theta_jacobian - 0.5 * squares
+
+
+def _whitened(z: Any, precision: Any, linear: Any) -> tuple[Any, Any]:
+    """Return ``P^-1 h + L^-T z`` with ``P = L L'`` for each row, and the log-Jacobian of them all."""
     lower = pt.linalg.cholesky(precision)
-    centre = pt.linalg.solve_triangular(lower, linear, lower=True)
-    values = pt.linalg.solve_triangular(lower, centre + top, lower=True, trans=1)
-    hard, slope = values[: told.benchmarks], values[told.benchmarks :].reshape((-1, factors))
-    mean = x @ slope
-    offset, offset_jacobian = whiten(scaled, *told.offsets(mean, hard))
-    mean = mean + (sd * offset)[family]
-    theta, jacobian = whiten(residual, *told.capabilities(mean, hard))
-    log_density = (
-        -0.5 * (((hard - difficulty[0]) / difficulty[1]) ** 2).sum() - 0.5 * ((slope / slope_sd) ** 2).sum()
-        - 0.5 * (offset**2).sum() - 0.5 * ((theta - mean) ** 2).sum()
-        + 0.5 * ((top**2).sum() + (scaled**2).sum() + (residual**2).sum())
-        - pt.log(pt.diag(lower)).sum() + offset_jacobian.sum() + jacobian.sum()
-        - told.benchmarks * np.log(difficulty[1]) - slope.size * np.log(slope_sd)
-    )  # fmt: skip
-    outputs = [hard, slope, sd * offset, theta, log_density]
-    return OpFromGraph(inner, outputs, name="levels")(*inputs)
+    centre = pt.linalg.solve_triangular(lower, linear[..., None], lower=True)
+    values = pt.linalg.solve_triangular(lower, centre + z[..., None], lower=True, trans=1)[..., 0]
+    return values, -pt.log(pt.diagonal(lower, axis1=-2, axis2=-1)).sum()

@@ -17,14 +17,12 @@ from bayescale.model.coordinates.pilot import (
     SPREAD,
     Pilot,
     fit_pilot,
-    informative_models,
     observed_share,
-    pilot_slopes,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, model_data
-from bayescale.model.coordinates.hierarchy import whitened_levels
+from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.prior import Prior
 from bayescale.model.spec import Spec
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 _SUFFIX = "_z"
+_LEVELS = ("top", "offset", "residual")
 
 
 def coordinate(name: str) -> str:
@@ -129,7 +128,7 @@ class PlainCoordinates:
             What else adds up to the logits.
         family_sd : scalar tensor, or None without offsets
         curve, noise
-        """  # noqa: D205
+        """
         priors = self.spec.priors
         slope = priors.slope.variable("slope", dims=("covariate", "factor"))
         difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
@@ -215,24 +214,23 @@ class Coordinates(PlainCoordinates):
         weight, response = self._working_response(curve, noise)
         residual = response - logit_score(0.0, 0.0, *effects)
         sd = pt.as_tensor(0.0 if family_sd is None else family_sd)
-        sizes = {
-            "top": (dims["benchmark"] + dims["covariate"] * dims["factor"],),
-            "offset": (dims["family"], dims["factor"]),
-            "residual": (dims["model"], dims["factor"]),
-        }
-        z = [pm.Normal(coordinate(name), 0, 1, shape=shape, initval=np.zeros(shape)) for name, shape in sizes.items()]
+        benchmarks, slopes = dims["benchmark"], dims["covariate"] * dims["factor"]
+        shapes = (benchmarks + slopes,), (dims["family"], dims["factor"]), (dims["model"], dims["factor"])
+        z = [pm.Flat(coordinate(name), shape=shape) for name, shape in zip(_LEVELS, shapes, strict=True)]
         at = priors.difficulty.parameters
-        levels = whitened_levels(
-            *z, weight, residual, loading, pt.as_tensor(x), sd, family=self.data.family_index,
-            slope_sd=priors.slope.parameters["sigma"], difficulty=(at["mu"], at["sigma"]),
-        )  # fmt: skip
-        difficulty, slope, offset, theta, log_density = levels
+        mean = np.concatenate([np.full(benchmarks, at["mu"]), np.zeros(slopes)])
+        spread = np.concatenate([np.full(benchmarks, at["sigma"]), np.full(slopes, priors.slope.parameters["sigma"])])
+        top, scaled, theta, density = levels(
+            *z, weight, residual, loading, pt.as_tensor(x), sd, self.data.family_index, mean, spread**-2
+        )
+        difficulty, slope = top[:benchmarks], top[benchmarks:].reshape((dims["covariate"], dims["factor"]))
+        offset = sd * scaled
         slope = pm.Deterministic("slope", slope, dims=("covariate", "factor"))
         difficulty = pm.Deterministic("difficulty", difficulty, dims="benchmark")
         if family_sd is not None:
             pm.Deterministic("family_offset", offset, dims=("family", "factor"))
         theta = pm.Deterministic("capability", theta, dims=("model", "factor"))
-        pm.Potential("levels", log_density)
+        pm.Potential("levels", density)
         return Levels(slope, difficulty, theta)
 
     def _working_response(self, curve: Curve, noise: Noise) -> tuple[Any, Any]:
