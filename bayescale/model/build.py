@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.graph.rewriting.utils import rewrite_graph
 
-from bayescale.model.coordinates.parameterization import Coordinates, PlainCoordinates
+from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design
-from bayescale.model.likelihood import scores
 from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
@@ -64,14 +62,14 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     >>> model.named_vars_to_dims["loading"]
     ('benchmark', 'factor')
     """
-    return generative_model(Coordinates.of(spec, evals))
+    return generative_model(PlainCoordinates.of(spec, evals))
 
 
 def generative_model(at: PlainCoordinates) -> pm.Model:
     """State the model in the order of the equations of `build_model`, each variable in the coordinates `at`."""
     spec, data, priors = at.spec, at.data, at.spec.priors
     family, testlet = data.family_index, data.testlet_index
-    with _Model(coords=data.coords, check_bounds=False) as model:
+    with pm.Model(coords=data.coords, check_bounds=False) as model:
         cells = _containers(at.arrays)
 
         # x_m: known, or latent with the error of its measurement
@@ -111,26 +109,8 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
 
         # mu_mb = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         # n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
-        dims = ("model", "benchmark")
-        scores("score", logit=eta, curve=curve, noise=noise, items=data.items, cells=cells, dims=dims)
+        at.scores("score", eta, curve, noise, cells)
     return model
-
-
-class _Model(pm.Model):
-    """A model whose density names each part once, before anybody takes the gradient.
-
-    PyMC clones the graph behind every variable; a gradient through three copies of a part costs three reverse passes,
-    which no later rewrite can merge.
-    """
-
-    def logp(self, *arguments: Any, **options: Any) -> Any:
-        return _unified(super().logp(*arguments, **options))
-
-
-def _unified(density: Any) -> Any:
-    for _ in range(2):
-        density = rewrite_graph(density, include=("canonicalize", "merge"), clone=False)
-    return density
 
 
 def _containers(arrays: dict[str, np.ndarray]) -> dict[str, Any]:

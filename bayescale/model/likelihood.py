@@ -48,6 +48,12 @@ def scores(
     )
 
 
+def log_density(logit: Any, curve: Curve, noise: Noise, items: np.ndarray, cells: Mapping[str, Any]) -> Any:
+    """Return the log density (model, benchmark) of the observed scores, zero where none was observed."""
+    parts = (pt.as_tensor(part) for part in (*curve, *noise, items))
+    return score_density(logit, *parts, cells["observed_score"], cells["observed"])[0] + cells["log_choose"]
+
+
 def _log_density(value: Any, logit: Any, *parameters: Any) -> Any:
     *vectors, observed, log_choose = parameters
     # PyMC has made rows of the vectors over benchmarks.

@@ -43,7 +43,9 @@ class Hierarchy:
         outer = (loading[:, :, None] * loading[:, None, :]).reshape((self.benchmarks, -1))
         self.precision = pt.eye(self.factors)[None] + (weight @ outer).reshape((-1, self.factors, self.factors))
         self.spread = pt.linalg.inv(self.precision)  # S_m
-        self.informed = np.eye(self.factors) - self.spread  # what the scores tell of x_m beta + alpha_f, e_m integrated out
+        self.informed = (
+            np.eye(self.factors) - self.spread
+        )  # what the scores tell of x_m beta + alpha_f, e_m integrated out
         self.weighted = weight * residual
         self.linear = self.weighted @ loading
         self.pull = _times(self.spread, self.linear)
@@ -96,7 +98,9 @@ class Hierarchy:
 
     def offsets(self, mean: Any, difficulty: Any) -> tuple[Any, Any]:
         """Return precision and linear term of family offsets in units of their sd: (family, k, k) and (family, k)."""
-        pull = _times(self.spread, self.linear + (self.weight * difficulty) @ self.loading) - _times(self.informed, mean)
+        pull = _times(self.spread, self.linear + (self.weight * difficulty) @ self.loading) - _times(
+            self.informed, mean
+        )
         precision = np.eye(self.factors) + self.family_sd**2 * self._by_family(self.informed)
         return precision, self.family_sd * self._by_family(pull)
 

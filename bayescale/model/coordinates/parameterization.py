@@ -6,6 +6,7 @@ distribution: `tests/test_model.py` compares the two densities.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -24,6 +25,7 @@ from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, model_data
 from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
+from bayescale.model.likelihood import log_density, scores
 from bayescale.model.prior import Prior
 from bayescale.model.spec import Spec
 
@@ -137,6 +139,11 @@ class PlainCoordinates:
             mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
         return Levels(slope, difficulty, pm.Normal("capability", mean, 1, dims=("model", "factor")))
 
+    def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
+        """Make the observed scores, with the mean of their curve at the logit (`bayescale.model.likelihood`)."""
+        dims = ("model", "benchmark")
+        scores(name, logit=logit, curve=curve, noise=noise, items=self.data.items, cells=cells, dims=dims)
+
 
 class Coordinates(PlainCoordinates):
     """State the same distributions in coordinates that are nearly uncorrelated and of one scale.
@@ -233,6 +240,14 @@ class Coordinates(PlainCoordinates):
         pm.Potential("levels", density)
         return Levels(slope, difficulty, theta)
 
+    def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
+        """State the density of the scores as a potential, which shares its graph with that of the levels.
+
+        PyMC clones the graph behind every observed variable, and the gradient would be taken through it twice.
+        """
+        density = log_density(logit, curve, noise, self.data.items, cells)
+        pm.Potential(name, density.sum())
+
     def _working_response(self, curve: Curve, noise: Noise) -> tuple[Any, Any]:
         # One node for both of its users, so that the gradient is taken through it once.
         if self._response is None or self._response[0] is not curve or self._response[1] is not noise:
@@ -246,7 +261,7 @@ class Coordinates(PlainCoordinates):
 
 def _scatter(family_sd: Any) -> Any:
     """Return the sd of capabilities at one compute, between families and within."""
-    return (1 + family_sd**2) ** 0.5
+    return pt.sqrt(1 + family_sd**2)
 
 
 def _container(name: str) -> Any:

@@ -80,414 +80,428 @@ levels = Levels()
 levels_gradient = LevelsGradient()
 
 
-@kernel
-def _inverse(matrix, result, k):  # type: ignore[no-untyped-def]
-    """Invert a positive definite matrix by Gauss and Jordan's elimination, which then needs no pivots."""
-    for i in range(k):
-        for j in range(k):
-            result[i, j] = matrix[i, j]
-    for p in range(k):
-        scale = 1.0 / result[p, p]
-        result[p, p] = 1.0
-        for j in range(k):
-            result[p, j] *= scale
-        for i in range(k):
-            if i != p:
-                factor = result[i, p]
-                result[i, p] = 0.0
-                for j in range(k):
-                    result[i, j] -= factor * result[p, j]
+def _kernels(k: int) -> Any:
+    """Compile the map and its reverse mode for this number of factors, so that the compiler unrolls the inner loops."""
 
-
-@kernel
-def _by_model(weight, residual, loading, m, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
-    """Fill P, S = P^-1, l = N'r and U = W S of one model, with N = w W and P = I + W'N."""
-    benchmarks, k = loading.shape
-    for i in range(k):
-        linear[i] = 0.0
-        for j in range(k):
-            precision[i, j] = 1.0 if i == j else 0.0
-    for b in range(benchmarks):
-        w = weight[m, b]
-        if w > 0.0:
-            for i in range(k):
-                part = w * loading[b, i]
-                linear[i] += part * residual[m, b]
-                for j in range(k):
-                    precision[i, j] += part * loading[b, j]
-    _inverse(precision, spread, k)
-    for b in range(benchmarks):
-        if weight[m, b] > 0.0:
-            for i in range(k):
-                total = 0.0
-                for j in range(k):
-                    total += spread[i, j] * loading[b, j]
-                projected[b, i] = total
-
-
-@kernel
-def _toward(weight, m, x, spread, projected, toward):  # type: ignore[no-untyped-def]
-    """Fill W'M A (n, k) of one model: how its logits, residuals integrated out, bear on the first level."""
-    benchmarks, k = projected.shape
-    for b in range(benchmarks):
-        for i in range(k):
-            toward[b, i] = -weight[m, b] * projected[b, i] if weight[m, b] > 0.0 else 0.0
-    for c in range(x.shape[1]):
+    @kernel
+    def _inverse(matrix, result):  # type: ignore[no-untyped-def]
+        """Invert a positive definite matrix by Gauss and Jordan's elimination, which then needs no pivots."""
         for i in range(k):
             for j in range(k):
-                toward[benchmarks + c * k + i, j] = x[m, c] * ((1.0 if i == j else 0.0) - spread[i, j])
-
-
-@kernel
-def _eliminate(weight, residual, loading, x, sd, family, mean, prior, families):  # type: ignore[no-untyped-def]
-    """Integrate out capabilities and offsets; return all that the levels need of it, from the bottom up."""
-    models, benchmarks = weight.shape
-    k, n = loading.shape[1], len(mean)
-    precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
-    linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
-    informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
-    by_family, toward = np.zeros((families, n, k)), np.empty((n, k))
-    top, term = np.zeros((n, n)), prior * mean
-    for i in range(n):
-        top[i, i] = prior[i]
-    for m in range(models):
-        f = family[m]
-        _by_model(weight, residual, loading, m, precision[m], spread[m], linear[m], projected[m])
-        _toward(weight, m, x, spread[m], projected[m], toward)
-        by_family[f] += toward
-        for i in range(k):
-            pull = 0.0
+                result[i, j] = matrix[i, j]
+        for p in range(k):
+            scale = 1.0 / result[p, p]
+            result[p, p] = 1.0
             for j in range(k):
-                pull += spread[m, i, j] * linear[m, j]
-                informed[f, i, j] += (1.0 if i == j else 0.0) - spread[m, i, j]
-            pulled[f, i] += pull
-            for c in range(x.shape[1]):
-                term[benchmarks + c * k + i] += x[m, c] * pull
+                result[p, j] *= scale
+            for i in range(k):
+                if i != p:
+                    factor = result[i, p]
+                    result[i, p] = 0.0
+                    for j in range(k):
+                        result[i, j] -= factor * result[p, j]
+
+    @kernel
+    def _by_model(weight, residual, loading, m, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
+        """Fill P, S = P^-1, l = N'r and U = W S of one model, with N = w W and P = I + W'N."""
+        benchmarks = len(loading)
+        for i in range(k):
+            linear[i] = 0.0
+            for j in range(k):
+                precision[i, j] = 1.0 if i == j else 0.0
         for b in range(benchmarks):
             w = weight[m, b]
             if w > 0.0:
-                top[b, b] += w
-                inner = 0.0
                 for i in range(k):
-                    inner += projected[m, b, i] * linear[m, i]
-                term[b] -= w * (residual[m, b] - inner)
-                for a in range(b + 1):
-                    if weight[m, a] > 0.0:
-                        dot = 0.0
-                        for i in range(k):
-                            dot += loading[b, i] * projected[m, a, i]
-                        top[b, a] -= w * weight[m, a] * dot
-                for c in range(x.shape[1]):
-                    for i in range(k):
-                        top[benchmarks + c * k + i, b] += x[m, c] * toward[b, i]
+                    part = w * loading[b, i]
+                    linear[i] += part * residual[m, b]
+                    for j in range(k):
+                        precision[i, j] += part * loading[b, j]
+        _inverse(precision, spread)
+        for b in range(benchmarks):
+            if weight[m, b] > 0.0:
+                for i in range(k):
+                    total = 0.0
+                    for j in range(k):
+                        total += spread[i, j] * loading[b, j]
+                    projected[b, i] = total
+
+    @kernel
+    def _toward(weight, m, x, spread, projected, toward):  # type: ignore[no-untyped-def]
+        """Fill W'M A (n, k) of one model: how its logits, residuals integrated out, bear on the first level."""
+        benchmarks = len(projected)
+        for b in range(benchmarks):
+            for i in range(k):
+                toward[b, i] = -weight[m, b] * projected[b, i] if weight[m, b] > 0.0 else 0.0
         for c in range(x.shape[1]):
-            for d in range(c + 1):
-                for i in range(k):
-                    for j in range(k):
-                        value = (1.0 if i == j else 0.0) - spread[m, i, j]
-                        top[benchmarks + c * k + i, benchmarks + d * k + j] += x[m, c] * x[m, d] * value
-    offset = np.empty((families, k, k))  # precision of offsets in units of their sd
-    covariance = np.empty((families, k, k))
-    for f in range(families):
-        for i in range(k):
-            for j in range(k):
-                offset[f, i, j] = (1.0 if i == j else 0.0) + sd * sd * informed[f, i, j]
-        _inverse(offset[f], covariance[f], k)
-        carried = by_family[f] @ covariance[f]
-        for i in range(n):
-            for j in range(k):
-                term[i] -= sd * sd * carried[i, j] * pulled[f, j]
-            for a in range(i + 1):
-                total = 0.0
-                for j in range(k):
-                    total += carried[i, j] * by_family[f, a, j]
-                top[i, a] -= sd * sd * total
-    for i in range(n):
-        for a in range(i):
-            top[a, i] = top[i, a]
-    return precision, spread, linear, projected, informed, pulled, by_family, offset, covariance, top, term
-
-
-@kernel
-def _whitened(z, precision, linear, upper, k):  # type: ignore[no-untyped-def]
-    """Return the values, the centre in standard units and the log-Jacobian; fill the factor ``upper``."""
-    _upper_factor(precision, upper, k)
-    centre, values, jacobian = np.empty(k), np.empty(k), 0.0
-    for i in range(k):
-        centre[i] = linear[i]
-    _solve_lower(upper, centre, k)
-    for i in range(k):
-        values[i] = centre[i] + z[i]
-        jacobian -= np.log(upper[i, i])
-    _solve_upper(upper, values, k)
-    return values, centre, jacobian
-
-
-@kernel
-def _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
-    """Run the map forwards; return its outputs, then what the reverse mode reads."""
-    models, benchmarks = weight.shape
-    families, k = z_offset.shape
-    n = len(z_top)
-    parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
-    precision, spread, linear, _, _, _, _, offset, _, top_precision, term = parts
-    upper_top = np.zeros((n, n))
-    top, centre_top, density = _whitened(z_top, top_precision, term, upper_top, n)
-    for i in range(n):
-        density -= 0.5 * (prior[i] * (top[i] - mean[i]) ** 2 - np.log(prior[i]))
-    expected, shifted, pull = np.zeros((models, k)), np.empty((models, k)), np.zeros((families, k))
-    for m in range(models):
-        for i in range(k):
-            shifted[m, i] = linear[m, i]
-            for c in range(x.shape[1]):
-                expected[m, i] += x[m, c] * top[benchmarks + c * k + i]
-        for b in range(benchmarks):
-            if weight[m, b] > 0.0:
-                for i in range(k):
-                    shifted[m, i] += weight[m, b] * top[b] * loading[b, i]
-        for i in range(k):
-            total = -expected[m, i]
-            for j in range(k):
-                total += spread[m, i, j] * (shifted[m, j] + expected[m, j])
-            pull[family[m], i] += total
-    scaled, upper_offset, centre_offset = np.empty((families, k)), np.zeros((families, k, k)), np.empty((families, k))
-    for f in range(families):
-        scaled[f], centre_offset[f], jacobian = _whitened(z_offset[f], offset[f], sd * pull[f], upper_offset[f], k)
-        density += jacobian
-        for i in range(k):
-            density -= 0.5 * scaled[f, i] ** 2
-    theta, upper, centre = np.empty((models, k)), np.zeros((models, k, k)), np.empty((models, k))
-    for m in range(models):
-        at = expected[m] + sd * scaled[family[m]]
-        theta[m], centre[m], jacobian = _whitened(z_residual[m], precision[m], at + shifted[m], upper[m], k)
-        density += jacobian
-        for i in range(k):
-            density -= 0.5 * (theta[m, i] - at[i]) ** 2
-    memory = (upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre)
-    return (top, scaled, theta, density), parts, memory
-
-
-@kernel
-def _whitened_reverse(values, centre, upper, adjoint, jacobian, k):  # type: ignore[no-untyped-def]
-    """Return adjoints of z, precision and linear term, as in `WhitenGradient`."""
-    by_z = adjoint.copy()
-    _solve_lower(upper, by_z, k)
-    by_linear = by_z.copy()
-    _solve_upper(upper, by_linear, k)
-    lower = np.empty((k, k))
-    for i in range(k):
-        for j in range(k):
-            lower[i, j] = -values[i] * by_z[j] - by_linear[i] * centre[j] if j <= i else 0.0
-        lower[i, i] -= jacobian / upper[i, i]
-    phi = np.zeros((k, k))  # the lower triangle of L' times that, with half the diagonal
-    for i in range(k):
-        for l in range(i, k):  # noqa: E741
-            weight = upper[i, l]
-            for j in range(i + 1):
-                phi[i, j] += weight * lower[l, j]
-        phi[i, i] *= 0.5
-    # L^-T phi L^-1, column by column, then row by row.
-    for j in range(k):
-        column = phi[:, j].copy()
-        _solve_upper(upper, column, k)
-        for i in range(k):
-            phi[i, j] = column[i]
-    for i in range(k):
-        row = phi[i].copy()
-        _solve_upper(upper, row, k)
-        for j in range(k):
-            phi[i, j] = row[j]
-    by_precision = np.empty((k, k))
-    for i in range(k):
-        for j in range(k):
-            by_precision[i, j] = 0.5 * (phi[i, j] + phi[j, i])
-    return by_z, by_precision, by_linear
-
-
-@kernel
-def _run_reverse(  # type: ignore[no-untyped-def]
-    z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior, g_top, g_scaled, g_theta, g
-):
-    """Run the map backwards, level by level, from the capabilities up and down again through the elimination."""
-    models, benchmarks = weight.shape
-    families, k = z_offset.shape
-    n, count = len(z_top), x.shape[1]
-    (top, scaled, theta, _), parts, memory = _run(
-        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior
-    )
-    _, spread, linear, projected, informed, pulled, by_family, _, covariance, _, _ = parts
-    upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = memory
-
-    by_top, by_scaled = g_top.copy(), g_scaled.copy()
-    by_weight, by_residual = np.zeros((models, benchmarks)), np.zeros((models, benchmarks))
-    by_loading, by_x, by_sd = np.zeros((benchmarks, k)), np.zeros((models, count)), 0.0
-    by_precision, by_spread = np.zeros((models, k, k)), np.zeros((models, k, k))
-    by_linear, by_expected = np.zeros((models, k)), np.zeros((models, k))
-    by_shifted, by_z = np.zeros((models, k)), np.empty((models, k))
-
-    # Capabilities.
-    for m in range(models):
-        f = family[m]
-        away = theta[m] - expected[m] - sd * scaled[f]
-        by_z[m], by_precision[m], by = _whitened_reverse(theta[m], centre[m], upper[m], g_theta[m] - g * away, g, k)
-        for i in range(k):
-            by_shifted[m, i] += by[i]
-            at = by[i] + g * away[i]
-            by_expected[m, i] += at
-            by_scaled[f, i] += sd * at
-            by_sd += scaled[f, i] * at
-    # Offsets.
-    by_z_offset, by_informed = np.empty((families, k)), np.zeros((families, k, k))
-    by_pull = np.empty((families, k))
-    for f in range(families):
-        adjoint = by_scaled[f] - g * scaled[f]
-        by_z_offset[f], by_offset, by = _whitened_reverse(scaled[f], centre_offset[f], upper_offset[f], adjoint, g, k)
-        for i in range(k):
-            by_pull[f, i] = sd * by[i]
-            by_sd += pull[f, i] * by[i]
-            for j in range(k):
-                by_informed[f, i, j] += sd * sd * by_offset[i, j]
-                by_sd += 2 * sd * informed[f, i, j] * by_offset[i, j]
-    for m in range(models):
-        for i in range(k):
-            at = by_pull[family[m], i]
-            by_expected[m, i] -= at
-            for j in range(k):
-                both = shifted[m, j] + expected[m, j]
-                by_spread[m, i, j] += at * both
-                by_shifted[m, j] += at * spread[m, i, j]
-                by_expected[m, j] += at * spread[m, i, j]
-    # The shift by difficulties, and what covariates lead one to expect.
-    for m in range(models):
-        for b in range(benchmarks):
-            w = weight[m, b]
-            if w > 0.0:
-                dot = 0.0
-                for i in range(k):
-                    dot += by_shifted[m, i] * loading[b, i]
-                    by_loading[b, i] += w * top[b] * by_shifted[m, i]
-                by_weight[m, b] += top[b] * dot
-                by_top[b] += w * dot
-        for i in range(k):
-            by_linear[m, i] += by_shifted[m, i]
-            for c in range(count):
-                by_top[benchmarks + c * k + i] += x[m, c] * by_expected[m, i]
-                by_x[m, c] += top[benchmarks + c * k + i] * by_expected[m, i]
-    # Difficulties and slopes.
-    for i in range(n):
-        by_top[i] -= g * prior[i] * (top[i] - mean[i])
-    by_z_top, by_matrix, by_term = _whitened_reverse(top, centre_top, upper_top, by_top, g, n)
-    # The elimination of offsets: matrix - sd^2 T R T', term - sd^2 T R p.
-    by_toward, by_pulled = np.zeros((families, n, k)), np.zeros((families, k))
-    for f in range(families):
-        carried = by_family[f] @ covariance[f]
-        moved = by_matrix @ carried  # (n, k)
-        solved = np.zeros(k)  # R p
-        for i in range(k):
-            for j in range(k):
-                solved[i] += covariance[f, i, j] * pulled[f, j]
-        by_covariance = np.zeros((k, k))
-        through = by_matrix @ by_family[f]
-        for i in range(n):
-            for j in range(k):
-                by_toward[f, i, j] -= sd * sd * (2 * moved[i, j] + by_term[i] * solved[j])
-                by_pulled[f, j] -= sd * sd * carried[i, j] * by_term[i]
-                for l in range(k):  # noqa: E741
-                    value = by_family[f, i, j] * (through[i, l] + by_term[i] * pulled[f, l])
-                    by_covariance[j, l] -= sd * sd * value
-                by_sd -= 2 * sd * carried[i, j] * (through[i, j] + by_term[i] * pulled[f, j])
-        # R = (I + sd^2 informed)^-1
-        for i in range(k):
-            for j in range(k):
-                total = 0.0
-                for a in range(k):
-                    for b in range(k):
-                        total -= covariance[f, a, i] * by_covariance[a, b] * covariance[f, j, b]
-                by_informed[f, i, j] += sd * sd * total
-                by_sd += 2 * sd * informed[f, i, j] * total
-    # Models.
-    slopes = by_matrix[benchmarks:, benchmarks:]
-    row = np.empty((benchmarks, k))
-    by_projected = np.empty((benchmarks, k))
-    for m in range(models):
-        f = family[m]
-        by_q = np.zeros(k)  # of S l
-        for i in range(k):
-            by_q[i] += by_pulled[f, i]
-            for j in range(k):
-                by_spread[m, i, j] -= by_informed[f, i, j]
-        for c in range(count):
             for i in range(k):
-                place = benchmarks + c * k + i
-                by_q[i] += x[m, c] * by_term[place]
-                total = 0.0
                 for j in range(k):
-                    total += spread[m, i, j] * linear[m, j]
-                    value = (1.0 if i == j else 0.0) - spread[m, i, j]
-                    by_x[m, c] += value * by_toward[f, place, j]
-                    by_spread[m, i, j] -= x[m, c] * by_toward[f, place, j]
-                    for d in range(count):
-                        both = slopes[c * k + i, d * k + j]
-                        by_x[m, c] += 2 * x[m, d] * value * both
-                        by_spread[m, i, j] -= x[m, c] * x[m, d] * both
-                by_x[m, c] += total * by_term[place]
-        for i in range(k):
-            for j in range(k):
-                by_spread[m, i, j] += by_q[i] * linear[m, j]
-                by_linear[m, j] += by_q[i] * spread[m, i, j]
-        # Rows of benchmarks: w on the diagonal, -w w' W S W', -x w U, and their part of `toward`.
-        for b in range(benchmarks):
-            if weight[m, b] > 0.0:
-                for i in range(k):
-                    row[b, i] = 0.0
-                for a in range(benchmarks):
-                    if weight[m, a] > 0.0:
-                        scale = by_matrix[b, a] * weight[m, a]
+                    toward[benchmarks + c * k + i, j] = x[m, c] * ((1.0 if i == j else 0.0) - spread[i, j])
+
+    @kernel
+    def _eliminate(weight, residual, loading, x, sd, family, mean, prior, families):  # type: ignore[no-untyped-def]
+        """Integrate out capabilities and offsets; return all that the levels need of it, from the bottom up."""
+        models, benchmarks = weight.shape
+        n = len(mean)
+        precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
+        linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
+        informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
+        by_family, toward = np.zeros((families, n, k)), np.empty((n, k))
+        top, term = np.zeros((n, n)), prior * mean
+        for i in range(n):
+            top[i, i] = prior[i]
+        for m in range(models):
+            f = family[m]
+            _by_model(weight, residual, loading, m, precision[m], spread[m], linear[m], projected[m])
+            _toward(weight, m, x, spread[m], projected[m], toward)
+            by_family[f] += toward
+            for i in range(k):
+                pull = 0.0
+                for j in range(k):
+                    pull += spread[m, i, j] * linear[m, j]
+                    informed[f, i, j] += (1.0 if i == j else 0.0) - spread[m, i, j]
+                pulled[f, i] += pull
+                for c in range(x.shape[1]):
+                    term[benchmarks + c * k + i] += x[m, c] * pull
+            for b in range(benchmarks):
+                w = weight[m, b]
+                if w > 0.0:
+                    top[b, b] += w
+                    inner = 0.0
+                    for i in range(k):
+                        inner += projected[m, b, i] * linear[m, i]
+                    term[b] -= w * (residual[m, b] - inner)
+                    for a in range(b + 1):
+                        if weight[m, a] > 0.0:
+                            dot = 0.0
+                            for i in range(k):
+                                dot += loading[b, i] * projected[m, a, i]
+                            top[b, a] -= w * weight[m, a] * dot
+                    for c in range(x.shape[1]):
                         for i in range(k):
-                            row[b, i] += scale * loading[a, i]
-        for b in range(benchmarks):
-            w = weight[m, b]
-            if w > 0.0:
-                inner, by_w = 0.0, by_matrix[b, b]
-                for i in range(k):
-                    inner += projected[m, b, i] * linear[m, i]
-                    by_w -= 2 * projected[m, b, i] * row[b, i]
-                    part = -by_toward[f, b, i]  # adjoint of w U
-                    for c in range(count):
-                        part -= 2 * x[m, c] * by_matrix[benchmarks + c * k + i, b]
-                        by_x[m, c] -= 2 * w * projected[m, b, i] * by_matrix[benchmarks + c * k + i, b]
-                    part += by_term[b] * linear[m, i]
-                    by_linear[m, i] += by_term[b] * w * projected[m, b, i]
-                    by_projected[b, i] = w * part
-                    by_w += part * projected[m, b, i]
-                by_w -= by_term[b] * residual[m, b]
-                by_residual[m, b] -= by_term[b] * w
-                by_weight[m, b] += by_w
-                for i in range(k):
+                            top[benchmarks + c * k + i, b] += x[m, c] * toward[b, i]
+            for c in range(x.shape[1]):
+                for d in range(c + 1):
+                    for i in range(k):
+                        for j in range(k):
+                            value = (1.0 if i == j else 0.0) - spread[m, i, j]
+                            top[benchmarks + c * k + i, benchmarks + d * k + j] += x[m, c] * x[m, d] * value
+        offset = np.empty((families, k, k))  # precision of offsets in units of their sd
+        covariance = np.empty((families, k, k))
+        for f in range(families):
+            for i in range(k):
+                for j in range(k):
+                    offset[f, i, j] = (1.0 if i == j else 0.0) + sd * sd * informed[f, i, j]
+            _inverse(offset[f], covariance[f])
+            carried = by_family[f] @ covariance[f]
+            for i in range(n):
+                for j in range(k):
+                    term[i] -= sd * sd * carried[i, j] * pulled[f, j]
+                for a in range(i + 1):
+                    total = 0.0
                     for j in range(k):
-                        by_spread[m, i, j] -= w * loading[b, i] * row[b, j]
-                        by_loading[b, i] -= 2 * w * spread[m, i, j] * row[b, j]
-                        # U = W S
-                        by_spread[m, i, j] += by_projected[b, i] * loading[b, j]
-                        by_loading[b, j] += by_projected[b, i] * spread[m, i, j]
-        # S = P^-1, P = I + W'wW, l = W'wr
-        work = -(spread[m] @ by_spread[m] @ spread[m])
+                        total += carried[i, j] * by_family[f, a, j]
+                    top[i, a] -= sd * sd * total
+        for i in range(n):
+            for a in range(i):
+                top[a, i] = top[i, a]
+        return precision, spread, linear, projected, informed, pulled, by_family, offset, covariance, top, term
+
+    @kernel
+    def _whitened(z, precision, linear, upper, k):  # type: ignore[no-untyped-def]
+        """Return the values, the centre in standard units and the log-Jacobian; fill the factor ``upper``."""
+        _upper_factor(precision, upper, k)
+        centre, values, jacobian = np.empty(k), np.empty(k), 0.0
         for i in range(k):
-            for j in range(k):
-                by_precision[m, i, j] += work[i, j]
-        for b in range(benchmarks):
-            w = weight[m, b]
-            if w > 0.0:
+            centre[i] = linear[i]
+        _solve_lower(upper, centre, k)
+        for i in range(k):
+            values[i] = centre[i] + z[i]
+            jacobian -= np.log(upper[i, i])
+        _solve_upper(upper, values, k)
+        return values, centre, jacobian
+
+    @kernel
+    def _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
+        """Run the map forwards; return its outputs, then what the reverse mode reads."""
+        models, benchmarks = weight.shape
+        families, n = len(z_offset), len(z_top)
+        parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
+        precision, spread, linear, _, _, _, _, offset, _, top_precision, term = parts
+        upper_top = np.zeros((n, n))
+        top, centre_top, density = _whitened(z_top, top_precision, term, upper_top, n)
+        for i in range(n):
+            density -= 0.5 * (prior[i] * (top[i] - mean[i]) ** 2 - np.log(prior[i]))
+        expected, shifted, pull = np.zeros((models, k)), np.empty((models, k)), np.zeros((families, k))
+        for m in range(models):
+            for i in range(k):
+                shifted[m, i] = linear[m, i]
+                for c in range(x.shape[1]):
+                    expected[m, i] += x[m, c] * top[benchmarks + c * k + i]
+            for b in range(benchmarks):
+                if weight[m, b] > 0.0:
+                    for i in range(k):
+                        shifted[m, i] += weight[m, b] * top[b] * loading[b, i]
+            for i in range(k):
+                total = -expected[m, i]
+                for j in range(k):
+                    total += spread[m, i, j] * (shifted[m, j] + expected[m, j])
+                pull[family[m], i] += total
+        scaled, upper_offset, centre_offset = (
+            np.empty((families, k)),
+            np.zeros((families, k, k)),
+            np.empty((families, k)),
+        )
+        for f in range(families):
+            scaled[f], centre_offset[f], jacobian = _whitened(z_offset[f], offset[f], sd * pull[f], upper_offset[f], k)
+            density += jacobian
+            for i in range(k):
+                density -= 0.5 * scaled[f, i] ** 2
+        theta, upper, centre = np.empty((models, k)), np.zeros((models, k, k)), np.empty((models, k))
+        for m in range(models):
+            at = expected[m] + sd * scaled[family[m]]
+            theta[m], centre[m], jacobian = _whitened(z_residual[m], precision[m], at + shifted[m], upper[m], k)
+            density += jacobian
+            for i in range(k):
+                density -= 0.5 * (theta[m, i] - at[i]) ** 2
+        memory = (upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre)
+        return (top, scaled, theta, density), parts, memory
+
+    @kernel
+    def _whitened_reverse(z, centre, upper, adjoint, jacobian, inverse, by_precision, by_linear, size):  # type: ignore[no-untyped-def]
+        """Fill the adjoints of precision and linear term; return that of z (see `kernels.whiten`)."""
+        by_z = adjoint
+        _solve_lower(upper, by_z, size)
+        for i in range(size):
+            by_linear[i] = by_z[i]
+            for j in range(size):
+                inverse[i, j] = 0.0
+        _solve_upper(upper, by_linear, size)
+        full = centre
+        _solve_upper(upper, full, size)  # precision^-1 linear
+        for i in range(size):  # L^-1, row by row
+            inverse[i, i] = 1.0
+            for l in range(i):  # noqa: E741
+                weight = upper[l, i]
+                for j in range(l + 1):
+                    inverse[i, j] -= weight * inverse[l, j]
+            for j in range(i + 1):
+                inverse[i, j] /= upper[i, i]
+        for i in range(size):
+            for j in range(size):
+                by_precision[i, j] = -0.5 * (full[i] * by_linear[j] + full[j] * by_linear[i])
+        behind = np.zeros(size)
+        for i in range(size - 1, -1, -1):
+            half = 0.5 * z[i]
+            for j in range(i + 1):
+                behind[j] += half * inverse[i, j]
+            for j in range(size):
+                row = -by_z[i] * behind[j] - (0.5 * jacobian * inverse[i, j] if j <= i else 0.0)
+                for l in range(i + 1):  # noqa: E741
+                    value = 0.5 * inverse[i, l] * row
+                    by_precision[l, j] += value
+                    by_precision[j, l] += value
+            for j in range(i + 1):
+                behind[j] += half * inverse[i, j]
+        return by_z
+
+    @kernel
+    def _run_reverse(  # type: ignore[no-untyped-def]
+        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior, g_top, g_scaled, g_theta, g
+    ):
+        """Run the map backwards, level by level, from the capabilities up and down again through the elimination."""
+        models, benchmarks = weight.shape
+        families = len(z_offset)
+        n, count = len(z_top), x.shape[1]
+        (top, scaled, theta, _), parts, memory = _run(
+            z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior
+        )
+        _, spread, linear, projected, informed, pulled, by_family, _, covariance, _, _ = parts
+        upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = memory
+
+        by_top, by_scaled = g_top.copy(), g_scaled.copy()
+        by_weight, by_residual = np.zeros((models, benchmarks)), np.zeros((models, benchmarks))
+        by_loading, by_x, by_sd = np.zeros((benchmarks, k)), np.zeros((models, count)), 0.0
+        by_precision, by_spread = np.zeros((models, k, k)), np.zeros((models, k, k))
+        by_linear, by_expected = np.zeros((models, k)), np.zeros((models, k))
+        by_shifted, by_z = np.zeros((models, k)), np.empty((models, k))
+
+        work, by, by_offset = np.empty((k, k)), np.empty(k), np.empty((k, k))
+        # Capabilities.
+        for m in range(models):
+            f = family[m]
+            away = theta[m] - expected[m] - sd * scaled[f]
+            by_z[m] = _whitened_reverse(
+                z_residual[m], centre[m], upper[m], g_theta[m] - g * away, g, work, by_precision[m], by, k
+            )
+            for i in range(k):
+                by_shifted[m, i] += by[i]
+                at = by[i] + g * away[i]
+                by_expected[m, i] += at
+                by_scaled[f, i] += sd * at
+                by_sd += scaled[f, i] * at
+        # Offsets.
+        by_z_offset, by_informed = np.empty((families, k)), np.zeros((families, k, k))
+        by_pull = np.empty((families, k))
+        for f in range(families):
+            adjoint = by_scaled[f] - g * scaled[f]
+            by_z_offset[f] = _whitened_reverse(
+                z_offset[f], centre_offset[f], upper_offset[f], adjoint, g, work, by_offset, by, k
+            )
+            for i in range(k):
+                by_pull[f, i] = sd * by[i]
+                by_sd += pull[f, i] * by[i]
+                for j in range(k):
+                    by_informed[f, i, j] += sd * sd * by_offset[i, j]
+                    by_sd += 2 * sd * informed[f, i, j] * by_offset[i, j]
+        for m in range(models):
+            for i in range(k):
+                at = by_pull[family[m], i]
+                by_expected[m, i] -= at
+                for j in range(k):
+                    both = shifted[m, j] + expected[m, j]
+                    by_spread[m, i, j] += at * both
+                    by_shifted[m, j] += at * spread[m, i, j]
+                    by_expected[m, j] += at * spread[m, i, j]
+        # The shift by difficulties, and what covariates lead one to expect.
+        for m in range(models):
+            for b in range(benchmarks):
+                w = weight[m, b]
+                if w > 0.0:
+                    dot = 0.0
+                    for i in range(k):
+                        dot += by_shifted[m, i] * loading[b, i]
+                        by_loading[b, i] += w * top[b] * by_shifted[m, i]
+                    by_weight[m, b] += top[b] * dot
+                    by_top[b] += w * dot
+            for i in range(k):
+                by_linear[m, i] += by_shifted[m, i]
+                for c in range(count):
+                    by_top[benchmarks + c * k + i] += x[m, c] * by_expected[m, i]
+                    by_x[m, c] += top[benchmarks + c * k + i] * by_expected[m, i]
+        # Difficulties and slopes.
+        for i in range(n):
+            by_top[i] -= g * prior[i] * (top[i] - mean[i])
+        by_matrix, by_term = np.empty((n, n)), np.empty(n)
+        by_z_top = _whitened_reverse(z_top, centre_top, upper_top, by_top, g, np.empty((n, n)), by_matrix, by_term, n)
+        # The elimination of offsets: matrix - sd^2 T R T', term - sd^2 T R p.
+        by_toward, by_pulled = np.zeros((families, n, k)), np.zeros((families, k))
+        for f in range(families):
+            carried = by_family[f] @ covariance[f]
+            moved = by_matrix @ carried  # (n, k)
+            solved = np.zeros(k)  # R p
+            for i in range(k):
+                for j in range(k):
+                    solved[i] += covariance[f, i, j] * pulled[f, j]
+            by_covariance = np.zeros((k, k))
+            through = by_matrix @ by_family[f]
+            for i in range(n):
+                for j in range(k):
+                    by_toward[f, i, j] -= sd * sd * (2 * moved[i, j] + by_term[i] * solved[j])
+                    by_pulled[f, j] -= sd * sd * carried[i, j] * by_term[i]
+                    for l in range(k):  # noqa: E741
+                        value = by_family[f, i, j] * (through[i, l] + by_term[i] * pulled[f, l])
+                        by_covariance[j, l] -= sd * sd * value
+                    by_sd -= 2 * sd * carried[i, j] * (through[i, j] + by_term[i] * pulled[f, j])
+            # R = (I + sd^2 informed)^-1
+            for i in range(k):
+                for j in range(k):
+                    total = 0.0
+                    for a in range(k):
+                        for b in range(k):
+                            total -= covariance[f, a, i] * by_covariance[a, b] * covariance[f, j, b]
+                    by_informed[f, i, j] += sd * sd * total
+                    by_sd += 2 * sd * informed[f, i, j] * total
+        # Models.
+        slopes = by_matrix[benchmarks:, benchmarks:]
+        row = np.empty((benchmarks, k))
+        by_projected = np.empty((benchmarks, k))
+        for m in range(models):
+            f = family[m]
+            by_q = np.zeros(k)  # of S l
+            for i in range(k):
+                by_q[i] += by_pulled[f, i]
+                for j in range(k):
+                    by_spread[m, i, j] -= by_informed[f, i, j]
+            for c in range(count):
                 for i in range(k):
-                    by_weight[m, b] += by_linear[m, i] * residual[m, b] * loading[b, i]
-                    by_residual[m, b] += by_linear[m, i] * w * loading[b, i]
-                    by_loading[b, i] += by_linear[m, i] * w * residual[m, b]
+                    place = benchmarks + c * k + i
+                    by_q[i] += x[m, c] * by_term[place]
+                    total = 0.0
                     for j in range(k):
-                        both = by_precision[m, i, j]
-                        by_weight[m, b] += both * loading[b, i] * loading[b, j]
-                        by_loading[b, i] += w * both * loading[b, j]
-                        by_loading[b, j] += w * both * loading[b, i]
-    return by_z_top, by_z_offset, by_z, by_weight, by_residual, by_loading, by_x, by_sd
+                        total += spread[m, i, j] * linear[m, j]
+                        value = (1.0 if i == j else 0.0) - spread[m, i, j]
+                        by_x[m, c] += value * by_toward[f, place, j]
+                        by_spread[m, i, j] -= x[m, c] * by_toward[f, place, j]
+                        for d in range(count):
+                            both = slopes[c * k + i, d * k + j]
+                            by_x[m, c] += 2 * x[m, d] * value * both
+                            by_spread[m, i, j] -= x[m, c] * x[m, d] * both
+                    by_x[m, c] += total * by_term[place]
+            for i in range(k):
+                for j in range(k):
+                    by_spread[m, i, j] += by_q[i] * linear[m, j]
+                    by_linear[m, j] += by_q[i] * spread[m, i, j]
+            # Rows of benchmarks: w on the diagonal, -w w' W S W', -x w U, and their part of `toward`.
+            for b in range(benchmarks):
+                if weight[m, b] > 0.0:
+                    for i in range(k):
+                        row[b, i] = 0.0
+                    for a in range(benchmarks):
+                        if weight[m, a] > 0.0:
+                            scale = by_matrix[b, a] * weight[m, a]
+                            for i in range(k):
+                                row[b, i] += scale * loading[a, i]
+            for b in range(benchmarks):
+                w = weight[m, b]
+                if w > 0.0:
+                    inner, by_w = 0.0, by_matrix[b, b]
+                    for i in range(k):
+                        inner += projected[m, b, i] * linear[m, i]
+                        by_w -= 2 * projected[m, b, i] * row[b, i]
+                        part = -by_toward[f, b, i]  # adjoint of w U
+                        for c in range(count):
+                            part -= 2 * x[m, c] * by_matrix[benchmarks + c * k + i, b]
+                            by_x[m, c] -= 2 * w * projected[m, b, i] * by_matrix[benchmarks + c * k + i, b]
+                        part += by_term[b] * linear[m, i]
+                        by_linear[m, i] += by_term[b] * w * projected[m, b, i]
+                        by_projected[b, i] = w * part
+                        by_w += part * projected[m, b, i]
+                    by_w -= by_term[b] * residual[m, b]
+                    by_residual[m, b] -= by_term[b] * w
+                    by_weight[m, b] += by_w
+                    for i in range(k):
+                        for j in range(k):
+                            by_spread[m, i, j] -= w * loading[b, i] * row[b, j]
+                            by_loading[b, i] -= 2 * w * spread[m, i, j] * row[b, j]
+                            # U = W S
+                            by_spread[m, i, j] += by_projected[b, i] * loading[b, j]
+                            by_loading[b, j] += by_projected[b, i] * spread[m, i, j]
+            # S = P^-1, P = I + W'wW, l = W'wr
+            for i in range(k):
+                for j in range(k):
+                    work[i, j] = 0.0
+                    for l in range(k):  # noqa: E741
+                        work[i, j] += spread[m, i, l] * by_spread[m, l, j]
+            for i in range(k):
+                for j in range(k):
+                    for l in range(k):  # noqa: E741
+                        by_precision[m, i, j] -= work[i, l] * spread[m, l, j]
+            for b in range(benchmarks):
+                w = weight[m, b]
+                if w > 0.0:
+                    for i in range(k):
+                        by_weight[m, b] += by_linear[m, i] * residual[m, b] * loading[b, i]
+                        by_residual[m, b] += by_linear[m, i] * w * loading[b, i]
+                        by_loading[b, i] += by_linear[m, i] * w * residual[m, b]
+                        for j in range(k):
+                            both = by_precision[m, i, j]
+                            by_weight[m, b] += both * loading[b, i] * loading[b, j]
+                            by_loading[b, i] += w * both * loading[b, j]
+                            by_loading[b, j] += w * both * loading[b, i]
+        return by_z_top, by_z_offset, by_z, by_weight, by_residual, by_loading, by_x, by_sd
+
+    return _run, _run_reverse
 
 
 _compiled: dict[Any, Any] = {}
@@ -513,17 +527,23 @@ def _plain(inputs: Any, adjoints: Any) -> Any:
 
 @register_kernel(Levels, __file__, whitening.__file__)
 def _numba_levels(op: Any, node: Any) -> Any:
+    k = node.inputs[1].type.shape[1]
+    _run, _ = _kernels(k)
+
     @kernel
     def run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
         outputs, _, _ = _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior)
         top, scaled, theta, density = outputs
         return top, scaled, theta, np.asarray(density)
 
-    return run, 0
+    return run, k
 
 
 @register_kernel(LevelsGradient, __file__, whitening.__file__)
 def _numba_levels_gradient(op: Any, node: Any) -> Any:
+    k = node.inputs[1].type.shape[1]
+    _, _run_reverse = _kernels(k)
+
     @kernel
     def run(  # type: ignore[no-untyped-def]
         z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior, g_top, g_scaled, g_theta, g
@@ -534,4 +554,4 @@ def _numba_levels_gradient(op: Any, node: Any) -> Any:
         )  # fmt: skip
         return one, two, three, four, five, six, seven, np.asarray(by_sd)
 
-    return run, 0
+    return run, k
