@@ -102,41 +102,37 @@ def _kernels(k: int) -> Any:
                         result[i, j] -= factor * result[p, j]
 
     @kernel
-    def _by_model(weight, residual, loading, m, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
+    def _by_model(weight, residual, loading, seen, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
         """Fill P, S = P^-1, l = N'r and U = W S of one model, with N = w W and P = I + W'N."""
-        benchmarks = len(loading)
         for i in range(k):
             linear[i] = 0.0
             for j in range(k):
                 precision[i, j] = 1.0 if i == j else 0.0
-        for b in range(benchmarks):
-            w = weight[m, b]
-            if w > 0.0:
-                for i in range(k):
-                    part = w * loading[b, i]
-                    linear[i] += part * residual[m, b]
-                    for j in range(k):
-                        precision[i, j] += part * loading[b, j]
+        for b in seen:
+            for i in range(k):
+                part = weight[b] * loading[b, i]
+                linear[i] += part * residual[b]
+                for j in range(k):
+                    precision[i, j] += part * loading[b, j]
         _inverse(precision, spread)
-        for b in range(benchmarks):
-            if weight[m, b] > 0.0:
-                for i in range(k):
-                    total = 0.0
-                    for j in range(k):
-                        total += spread[i, j] * loading[b, j]
-                    projected[b, i] = total
+        for b in seen:
+            for i in range(k):
+                total = 0.0
+                for j in range(k):
+                    total += spread[i, j] * loading[b, j]
+                projected[b, i] = total
 
     @kernel
-    def _toward(weight, m, x, spread, projected, toward):  # type: ignore[no-untyped-def]
-        """Fill W'M A (n, k) of one model: how its logits, residuals integrated out, bear on the first level."""
-        benchmarks = len(projected)
-        for b in range(benchmarks):
-            for i in range(k):
-                toward[b, i] = -weight[m, b] * projected[b, i] if weight[m, b] > 0.0 else 0.0
-        for c in range(x.shape[1]):
-            for i in range(k):
-                for j in range(k):
-                    toward[benchmarks + c * k + i, j] = x[m, c] * ((1.0 if i == j else 0.0) - spread[i, j])
+    def _observed(weight):  # type: ignore[no-untyped-def]
+        """Return the benchmarks of each model's scores, and how many they are."""
+        models, benchmarks = weight.shape
+        seen, counts = np.empty((models, benchmarks), np.int64), np.zeros(models, np.int64)
+        for m in range(models):
+            for b in range(benchmarks):
+                if weight[m, b] > 0.0:
+                    seen[m, counts[m]] = b
+                    counts[m] += 1
+        return seen, counts
 
     @kernel
     def _eliminate(weight, residual, loading, x, sd, family, mean, prior, families):  # type: ignore[no-untyped-def]
@@ -146,15 +142,15 @@ def _kernels(k: int) -> Any:
         precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
         linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
         informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
-        by_family, toward = np.zeros((families, n, k)), np.empty((n, k))
+        by_family = np.zeros((families, n, k))  # T_f, the sums of W'M A over the models of a family
+        seen, counts = _observed(weight)
         top, term = np.zeros((n, n)), prior * mean
         for i in range(n):
             top[i, i] = prior[i]
         for m in range(models):
             f = family[m]
-            _by_model(weight, residual, loading, m, precision[m], spread[m], linear[m], projected[m])
-            _toward(weight, m, x, spread[m], projected[m], toward)
-            by_family[f] += toward
+            mine = seen[m, : counts[m]]
+            _by_model(weight[m], residual[m], loading, mine, precision[m], spread[m], linear[m], projected[m])
             for i in range(k):
                 pull = 0.0
                 for j in range(k):
@@ -163,23 +159,29 @@ def _kernels(k: int) -> Any:
                 pulled[f, i] += pull
                 for c in range(x.shape[1]):
                     term[benchmarks + c * k + i] += x[m, c] * pull
-            for b in range(benchmarks):
+            for b in mine:
                 w = weight[m, b]
-                if w > 0.0:
-                    top[b, b] += w
-                    inner = 0.0
-                    for i in range(k):
-                        inner += projected[m, b, i] * linear[m, i]
-                    term[b] -= w * (residual[m, b] - inner)
-                    for a in range(b + 1):
-                        if weight[m, a] > 0.0:
-                            dot = 0.0
-                            for i in range(k):
-                                dot += loading[b, i] * projected[m, a, i]
-                            top[b, a] -= w * weight[m, a] * dot
+                top[b, b] += w
+                inner = 0.0
+                for i in range(k):
+                    inner += projected[m, b, i] * linear[m, i]
+                    by_family[f, b, i] -= w * projected[m, b, i]
                     for c in range(x.shape[1]):
-                        for i in range(k):
-                            top[benchmarks + c * k + i, b] += x[m, c] * toward[b, i]
+                        top[benchmarks + c * k + i, b] -= x[m, c] * w * projected[m, b, i]
+                term[b] -= w * (residual[m, b] - inner)
+                for a in mine:
+                    if a > b:
+                        break
+                    dot = 0.0
+                    for i in range(k):
+                        dot += loading[b, i] * projected[m, a, i]
+                    top[b, a] -= w * weight[m, a] * dot
+            for c in range(x.shape[1]):
+                for i in range(k):
+                    for j in range(k):
+                        by_family[f, benchmarks + c * k + i, j] += x[m, c] * (
+                            (1.0 if i == j else 0.0) - spread[m, i, j]
+                        )
             for c in range(x.shape[1]):
                 for d in range(c + 1):
                     for i in range(k):
@@ -205,7 +207,8 @@ def _kernels(k: int) -> Any:
         for i in range(n):
             for a in range(i):
                 top[a, i] = top[i, a]
-        return precision, spread, linear, projected, informed, pulled, by_family, offset, covariance, top, term
+        told = precision, spread, linear, projected, informed, pulled
+        return told, by_family, offset, covariance, top, term, seen, counts
 
     @kernel
     def _whitened(z, precision, linear, upper, k):  # type: ignore[no-untyped-def]
@@ -227,7 +230,7 @@ def _kernels(k: int) -> Any:
         models, benchmarks = weight.shape
         families, n = len(z_offset), len(z_top)
         parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
-        precision, spread, linear, _, _, _, _, offset, _, top_precision, term = parts
+        (precision, spread, linear, _, _, _), _, offset, _, top_precision, term, seen, counts = parts
         upper_top = np.zeros((n, n))
         top, centre_top, density = _whitened(z_top, top_precision, term, upper_top, n)
         for i in range(n):
@@ -238,10 +241,9 @@ def _kernels(k: int) -> Any:
                 shifted[m, i] = linear[m, i]
                 for c in range(x.shape[1]):
                     expected[m, i] += x[m, c] * top[benchmarks + c * k + i]
-            for b in range(benchmarks):
-                if weight[m, b] > 0.0:
-                    for i in range(k):
-                        shifted[m, i] += weight[m, b] * top[b] * loading[b, i]
+            for b in seen[m, : counts[m]]:
+                for i in range(k):
+                    shifted[m, i] += weight[m, b] * top[b] * loading[b, i]
             for i in range(k):
                 total = -expected[m, i]
                 for j in range(k):
@@ -316,7 +318,7 @@ def _kernels(k: int) -> Any:
         (top, scaled, theta, _), parts, memory = _run(
             z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior
         )
-        _, spread, linear, projected, informed, pulled, by_family, _, covariance, _, _ = parts
+        (_, spread, linear, projected, informed, pulled), by_family, _, covariance, _, _, seen, counts = parts
         upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = memory
 
         by_top, by_scaled = g_top.copy(), g_scaled.copy()
@@ -365,7 +367,7 @@ def _kernels(k: int) -> Any:
                     by_expected[m, j] += at * spread[m, i, j]
         # The shift by difficulties, and what covariates lead one to expect.
         for m in range(models):
-            for b in range(benchmarks):
+            for b in seen[m, : counts[m]]:
                 w = weight[m, b]
                 if w > 0.0:
                     dot = 0.0
@@ -443,16 +445,16 @@ def _kernels(k: int) -> Any:
                     by_spread[m, i, j] += by_q[i] * linear[m, j]
                     by_linear[m, j] += by_q[i] * spread[m, i, j]
             # Rows of benchmarks: w on the diagonal, -w w' W S W', -x w U, and their part of `toward`.
-            for b in range(benchmarks):
+            for b in seen[m, : counts[m]]:
                 if weight[m, b] > 0.0:
                     for i in range(k):
                         row[b, i] = 0.0
-                    for a in range(benchmarks):
+                    for a in seen[m, : counts[m]]:
                         if weight[m, a] > 0.0:
                             scale = by_matrix[b, a] * weight[m, a]
                             for i in range(k):
                                 row[b, i] += scale * loading[a, i]
-            for b in range(benchmarks):
+            for b in seen[m, : counts[m]]:
                 w = weight[m, b]
                 if w > 0.0:
                     inner, by_w = 0.0, by_matrix[b, b]
@@ -487,7 +489,7 @@ def _kernels(k: int) -> Any:
                 for j in range(k):
                     for l in range(k):  # noqa: E741
                         by_precision[m, i, j] -= work[i, l] * spread[m, l, j]
-            for b in range(benchmarks):
+            for b in seen[m, : counts[m]]:
                 w = weight[m, b]
                 if w > 0.0:
                     for i in range(k):
