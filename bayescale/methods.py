@@ -12,7 +12,7 @@ from bayescale._display import working
 from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.inference import sample
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Posterior(PosteriorData):
         params_b: float | Sequence[float] | None = None,
         tokens_t: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
-        random_seed: int | None = 0,
+        random_seed: int | None = None,
     ) -> Forecast:
         """Forecast the scores of new models.
 
@@ -127,7 +127,7 @@ class Posterior(PosteriorData):
         given : mapping of str to float, optional
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
-            Seed of the residual and observation noise; ``None`` for new numbers in every call.
+            Seed of the residual and observation noise. None draws a new one; the result records it in either case.
 
         Returns
         -------
@@ -154,7 +154,7 @@ class Posterior(PosteriorData):
         )
 
     def predictive_check(
-        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int | None = 0
+        self, models: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
     ) -> PredictiveCheck:
         """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
@@ -168,7 +168,7 @@ class Posterior(PosteriorData):
         draws : int
             Number of posterior draws, evenly spread.
         random_seed : int, optional
-            Seed of the replications and of the randomised PIT; None draws a new one, which the result records.
+            Seed of the replications and of the randomised PIT, as in `forecast`.
 
         Returns
         -------
@@ -187,10 +187,15 @@ class Posterior(PosteriorData):
         from bayescale.checks import predictive_check
 
         with working("Replicating the scores"):
-            return predictive_check(self, models, draws, random_seed)
+            return predictive_check(self, models, draws, random_seed=random_seed)
 
     def to_html(
-        self, backtest: str | Path | None = None, draws: int = REPORT_DRAWS, prob: float = PROB, random_seed: int = 0
+        self,
+        backtest: str | Path | None = None,
+        draws: int = REPORT_DRAWS,
+        *,
+        prob: float = PROB,
+        random_seed: int | None = None,
     ) -> str:
         """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
@@ -227,7 +232,7 @@ class Posterior(PosteriorData):
         from bayescale.report import make_report
 
         with working("Making the page"):
-            return make_report(self, backtest, draws, prob, random_seed)
+            return make_report(self, backtest, draws, prob, seed_or_new(random_seed))
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """Compute the efficiency of families relative to one of them; see `bayescale.Efficiency`.
@@ -286,7 +291,7 @@ class Posterior(PosteriorData):
 
         return compute_efficiency(self, reference, along).equivalent_flops(of)
 
-    def emergence(self, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
+    def emergence(self, benchmark: str, family: str | None = None, *, random_seed: int | None = None) -> Emergence:
         """Compute expected scores over a family's compute, and where they cross thresholds; see `bayescale.Emergence`.
 
         Parameters
@@ -294,8 +299,8 @@ class Posterior(PosteriorData):
         benchmark : str
         family : str, optional
             A family of the data; default the one with the most models.
-        random_seed : int
-            Seed of the residual of a single model.
+        random_seed : int, optional
+            Seed of the residual of a single model, as in `forecast`: equal seeds are the same model on all benchmarks.
 
         Returns
         -------
@@ -313,7 +318,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.emergence import compute_emergence
 
-        return compute_emergence(self, benchmark, family, random_seed)
+        return compute_emergence(self, benchmark, family, random_seed=random_seed)
 
     def explained_variance(
         self,
@@ -325,7 +330,7 @@ class Posterior(PosteriorData):
         params_b: float | None = None,
         tokens_t: float | None = None,
         model: str | None = None,
-        random_seed: int = 0,
+        random_seed: int | None = None,
     ) -> ExplainedVariance:
         """Estimate the share of a forecast's variance that scores on other benchmarks would explain.
 
@@ -341,8 +346,8 @@ class Posterior(PosteriorData):
             As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
             Instead: a model of the data, for its family and compute; its scores are not used.
-        random_seed : int
-            Seed of the simulated models.
+        random_seed : int, optional
+            Seed of the simulated models, as in `forecast`.
 
         Returns
         -------
@@ -363,9 +368,12 @@ class Posterior(PosteriorData):
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
         figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-        return explain_variance(self, target, benchmarks, read_subject(self, model, family, figures), random_seed)
+        subject = read_subject(self, model, family, figures)
+        return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
-    def uplift(self, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0) -> Uplift:
+    def uplift(
+        self, benchmark: str, baseline: str, family: str | None = None, *, random_seed: int | None = None
+    ) -> Uplift:
         """Compute the uplift of a post-training technique over a family's compute; see `bayescale.Uplift`.
 
         Parameters
@@ -391,7 +399,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.uplift import compute_uplift
 
-        return compute_uplift(self, benchmark, baseline, family, random_seed)
+        return compute_uplift(self, benchmark, baseline, family, random_seed=random_seed)
 
     def suggest_models(
         self,
@@ -402,7 +410,7 @@ class Posterior(PosteriorData):
         families: Iterable[str] | None = None,
         forecast: Iterable[str] | None = None,
         cost: Cost = None,
-        random_seed: int = 0,
+        random_seed: int | None = None,
     ) -> Suggestion:
         """Choose the few models to evaluate on a new benchmark that minimise the forecast variance of others.
 
@@ -420,8 +428,8 @@ class Posterior(PosteriorData):
             Models of the data to forecast. Default: those that are not candidates, or all if all are.
         cost : str or mapping of str to float, optional
             Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
-        random_seed : int
-            Seed of the simulated benchmarks.
+        random_seed : int, optional
+            Seed of the simulated benchmarks, as in `forecast`.
 
         Returns
         -------
@@ -442,7 +450,7 @@ class Posterior(PosteriorData):
         problem = read_problem(self.evals, budget, target, candidates, families, forecast, cost)
         self.convergence.warn_unless_converged("This choice comes")
         with working("Choosing models"):
-            return choose_models(self, problem, random_seed)
+            return choose_models(self, problem, seed_or_new(random_seed))
 
 
 @wraps(sample.fit)

@@ -115,7 +115,7 @@ def main(folder: str) -> None:
     lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     done = {(r["case"], r["budget"]) for r in lines}
     for case in cases(base, scores):
-        asked = posterior.suggest_models(1, candidates=case.train, forecast=case.test)
+        asked = posterior.suggest_models(1, candidates=case.train, forecast=case.test, random_seed=0)
         for budget in case.budgets:
             if (case.name, budget) in done:
                 continue

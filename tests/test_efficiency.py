@@ -249,8 +249,8 @@ def test_a_posterior_that_did_not_converge_is_said_at_the_callers_line(posterior
     asked = (
         doubtful.efficiency,
         doubtful.equivalent_flops,
-        lambda: doubtful.emergence("bench-1"),
-        lambda: doubtful.forecast(family="Family-A", flops=1e25),
+        lambda: doubtful.emergence("bench-1", random_seed=0),
+        lambda: doubtful.forecast(family="Family-A", flops=1e25, random_seed=0),
     )
     for ask in asked:
         with pytest.warns(

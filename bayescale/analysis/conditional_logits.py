@@ -64,8 +64,8 @@ class ConditionalLogits:
             return cls(moments.mean, moments.covariance, curve, float(precision))
         alpha, beta = spec.floor.shapes(np.array(chance_level))
         floor = alpha / (alpha + beta) if spec.floor.learned else chance_level
-        shape = spec.priors.curve_shape.draw(20_000, 0).mean() if spec.curve == "richards" else 1.0
-        precision = np.exp(spec.priors.log_precision.draw(20_000, 0).mean())
+        shape = spec.priors.curve_shape.draw(20_000, random_seed=0).mean() if spec.curve == "richards" else 1.0
+        precision = np.exp(spec.priors.log_precision.draw(20_000, random_seed=0).mean())
         return cls(moments.mean, moments.covariance, (float(floor), 1.0, float(shape)), float(precision))
 
     def given(self, rows: np.ndarray, scores: np.ndarray) -> ConditionalLogits:

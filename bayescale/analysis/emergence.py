@@ -21,6 +21,7 @@ from bayescale.analysis.compute_equivalent import (
 )
 from bayescale.errors import EmergenceError, percentage_hint, suggest
 from bayescale.forecast.query import LARGEST
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import expected_score, logit_of_share
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Emergence:
     centre : float
         Log10 FLOP.
     posterior : PosteriorData
+    random_seed : int
+        Seed of the residuals.
 
     Examples
     --------
@@ -71,6 +74,7 @@ class Emergence:
     ceiling: float
     centre: float
     posterior: PosteriorData
+    random_seed: int
 
     def expected_scores(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
         """Return expected scores of models of the family at the given compute.
@@ -386,7 +390,7 @@ def say_flops(flops: float) -> str:
 
 
 def compute_emergence(
-    posterior: PosteriorData, benchmark: str, family: str | None = None, random_seed: int = 0
+    posterior: PosteriorData, benchmark: str, family: str | None = None, *, random_seed: int | None = None
 ) -> Emergence:
     """Compute the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
 
@@ -395,7 +399,7 @@ def compute_emergence(
     EmergenceError
         For an unknown benchmark or family, or a spec with other covariates than compute.
     """
-    curve = family_curve(posterior, benchmark, family, random_seed)
+    curve = family_curve(posterior, benchmark, family, seed_or_new(random_seed))
     posterior.convergence.warn_unless_converged("These thresholds come")
     return curve
 
@@ -419,11 +423,11 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
     typical = draws.family_offset[:, [f]]
-    centre = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
+    origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
     effect = draws.family_benchmark[:, [f]][..., [b]]
     shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
-    level = draws.logit(typical, centre, family_benchmark=effect, benchmarks=[b])[:, 0, 0]
-    single = draws.logit(typical + residual[:, None], centre, testlet=shared, family_benchmark=effect, benchmarks=[b])[
+    level = draws.logit(typical, origin, family_benchmark=effect, benchmarks=[b])[:, 0, 0]
+    single = draws.logit(typical + residual[:, None], origin, testlet=shared, family_benchmark=effect, benchmarks=[b])[
         :, 0, 0
     ]
     values = {
@@ -436,4 +440,5 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     sampled = posterior.idata["posterior"]
     coords = {dim: sampled[dim].to_numpy() for dim in ("chain", "draw")}
     dataset = xr.Dataset({name: (("chain", "draw"), draws.by_chain(v)) for name, v in values.items()}, coords=coords)
-    return Emergence(dataset, benchmark, family, float(data.ceiling[b]), float(data.centre[0]), posterior)
+    ceiling, centre = float(data.ceiling[b]), float(data.centre[0])
+    return Emergence(dataset, benchmark, family, ceiling, centre, posterior, random_seed)

@@ -56,6 +56,8 @@ class ExplainedVariance:
         Share of the variance that all the scores explain together, with its Monte Carlo standard error.
     table : pandas.DataFrame
         See `summary`.
+    random_seed : int
+        Seed of the simulated models.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class ExplainedVariance:
     together: float
     together_error: float
     table: pd.DataFrame
+    random_seed: int
 
     @property
     def sd_left(self) -> float:
@@ -239,7 +242,7 @@ def explain_variance(
     table = table.sort_values("alone", ascending=False, ignore_index=True)
     error = float(jackknife_error(together[1:])[0])
     sd, share = float(y.std()), float(together[0, 0])
-    return ExplainedVariance(target, tuple(chosen), subject.label, sd, share, error, table)
+    return ExplainedVariance(target, tuple(chosen), subject.label, sd, share, error, table, random_seed)
 
 
 def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

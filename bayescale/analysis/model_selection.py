@@ -16,6 +16,7 @@ from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import predict_moments
 from bayescale.errors import DesignError, percentage_hint, suggest
+from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +49,8 @@ class Suggestion:
         What `budget` counts: ``models``, a column of the table of models, or ``cost`` for costs of one's own.
     design : Design
     posterior : PosteriorData
+    random_seed : int
+        Seed of the simulated benchmarks.
 
     Examples
     --------
@@ -67,6 +70,7 @@ class Suggestion:
     cost: str
     design: Design
     posterior: PosteriorData
+    random_seed: int
 
     @property
     def models(self) -> list[str]:
@@ -239,6 +243,7 @@ def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed:
         cost=problem.cost,
         design=design,
         posterior=posterior,
+        random_seed=random_seed,
     )
 
 
@@ -252,7 +257,7 @@ def suggest_models(
     forecast: Iterable[str] | None = None,
     cost: Cost = None,
     spec: Spec | str = "default",
-    random_seed: int = 0,
+    random_seed: int | None = None,
 ) -> Suggestion:
     """Fit `spec` to `evals`, and choose the models to evaluate on a benchmark.
 
@@ -266,8 +271,8 @@ def suggest_models(
         See `Posterior.suggest_models`.
     spec : Spec or str
         A spec, or the name of one that ships.
-    random_seed : int
-        Seed of the sampler, and of the simulated benchmarks.
+    random_seed : int, optional
+        Seed of the sampler, and of the simulated benchmarks. None draws a new one; the result records it.
 
     Returns
     -------
@@ -287,6 +292,7 @@ def suggest_models(
     from bayescale.model.spec import load_spec
 
     problem = read_problem(evals, budget, target, candidates, families, forecast, cost)
+    random_seed = seed_or_new(random_seed)
     posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
     return choose_models(posterior, problem, random_seed)
 

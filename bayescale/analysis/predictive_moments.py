@@ -135,17 +135,17 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
     like = np.arange(size) % len(draws.data.items)
     chance_level = draws.data.floor[like]
     mean, sd = population(draws, spec)
-    shape = priors.curve_shape.draw(size, random_seed + 1) if spec.curve == "richards" else np.ones(size)
+    shape = priors.curve_shape.draw(size, random_seed=random_seed + 1) if spec.curve == "richards" else np.ones(size)
     return _Parameters(
         loading=mean + sd[:, None] * rng.standard_normal(mean.shape),
-        difficulty=priors.difficulty.draw(size, random_seed),
+        difficulty=priors.difficulty.draw(size, random_seed=random_seed),
         slope=draws.benchmark_slope_sd[:, None] * rng.standard_normal((size, draws.covariate.shape[2])),
         family_benchmark=draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.family_benchmark.shape[:2]),
         testlet=0.0,
         floor=rng.beta(*spec.floor.shapes(chance_level)) if spec.floor.learned else chance_level,
         ceiling=draws.data.ceiling[like],
         shape=shape,
-        precision=np.exp(priors.log_precision.draw(size, random_seed + 2)),
+        precision=np.exp(priors.log_precision.draw(size, random_seed=random_seed + 2)),
         items=draws.data.items[like],
     )
 
@@ -163,7 +163,7 @@ def population(draws: Draws, spec: Spec, without: int | None = None) -> tuple[np
         Number of a benchmark to leave out.
     """
     if not spec.common_loading:
-        prior = spec.priors.loading.draw(_MANY, 0)
+        prior = spec.priors.loading.draw(_MANY, random_seed=0)
         return np.full_like(draws.loading[:, 0], prior.mean()), np.full(draws.size, prior.std())
     kept = draws.loading if without is None else np.delete(draws.loading, without, axis=1)
     weight = 1 / draws.own_loading_sd**2
@@ -179,7 +179,7 @@ def _moments(
     family = draws.data.family_index[models]
     loading, sd = population(draws, spec, without=benchmark)
     ability = np.einsum("smk,sk->sm", capability, loading)
-    difficulty = spec.priors.difficulty.draw(_MANY, random_seed)
+    difficulty = spec.priors.difficulty.draw(_MANY, random_seed=random_seed)
     covariance = _second_moments(sd, capability) + _second_moments(draws.benchmark_slope_sd, covariate)
     covariance += np.atleast_2d(np.cov(ability, rowvar=False)) + np.var(difficulty)
     covariance += np.mean(draws.family_benchmark_sd**2) * (family[:, None] == family)

@@ -14,6 +14,7 @@ from bayescale._intervals import KIND, PROB, summarise
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
 from bayescale.errors import EmergenceError, percentage_hint
+from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -75,6 +76,11 @@ class Uplift:
     def family(self) -> str:
         """Name of the family."""
         return self.baseline_curve.family
+
+    @property
+    def random_seed(self) -> int:
+        """Seed of the residuals, the same in both curves."""
+        return self.curve.random_seed
 
     @property
     def flops_range(self) -> tuple[float, float]:
@@ -341,7 +347,12 @@ def _read(threshold: float) -> float:
 
 
 def compute_uplift(
-    posterior: PosteriorData, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0
+    posterior: PosteriorData,
+    benchmark: str,
+    baseline: str,
+    family: str | None = None,
+    *,
+    random_seed: int | None = None,
 ) -> Uplift:
     """Subtract two curves of a family; `Posterior.uplift` documents the arguments.
 
@@ -352,6 +363,7 @@ def compute_uplift(
     """
     if benchmark == baseline:
         raise EmergenceError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
-    uplift = Uplift(*(family_curve(posterior, name, family, random_seed) for name in (benchmark, baseline)))
+    seed = seed_or_new(random_seed)
+    uplift = Uplift(*(family_curve(posterior, name, family, seed) for name in (benchmark, baseline)))
     posterior.convergence.warn_unless_converged("This uplift comes")
     return uplift

@@ -53,7 +53,7 @@ def randomised_pit(outcome: np.ndarray, draws: np.ndarray, uniform: np.ndarray) 
     return (below + uniform * (equal + 1)) / (draws.shape[1] + 1)
 
 
-def uniform_by_name(names: pd.DataFrame, random_seed: int = 0) -> np.ndarray:
+def uniform_by_name(names: pd.DataFrame, random_seed: int) -> np.ndarray:
     """Draw a random number in [0, 1) for each row, from its names and the seed, independent of the other rows."""
     rows = ("\n".join(row) for row in names.itertuples(index=False))
     return np.array([np.random.default_rng([random_seed, zlib.crc32(row.encode())]).random() for row in rows])

@@ -131,7 +131,7 @@ class PredictiveCheck:
 
 
 def predictive_check(
-    posterior: PosteriorData, models: Models = "same", draws: int = 1000, random_seed: int | None = 0
+    posterior: PosteriorData, models: Models = "same", draws: int = 1000, *, random_seed: int | None = None
 ) -> PredictiveCheck:
     """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
     import xarray as xr

@@ -155,7 +155,7 @@ class PriorPredictive:
 
 @working("Drawing from the priors")
 def prior_predictive(
-    spec: Spec | str, evals: Evals, draws: int = 500, random_seed: int | None = None
+    spec: Spec | str, evals: Evals, draws: int = 500, *, random_seed: int | None = None
 ) -> PriorPredictive:
     """Draw scores from the priors of `spec` alone, for the models and benchmarks of `evals`.
 

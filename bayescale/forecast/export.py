@@ -61,6 +61,7 @@ def about(forecast: Forecast) -> dict[str, Any]:
         "converged": int(posterior.converged),
         "given": json.dumps(dict(forecast.given)),
         "effective_draws": float(forecast.effective_draws),
+        "random_seed": forecast.random_seed,
         "bayescale": version("bayescale"),
     }
 

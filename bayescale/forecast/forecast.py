@@ -18,6 +18,7 @@ from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.query import ForecastQuery, read_given, read_query
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Forecast:
         Known scores that the forecast is conditioned on.
     effective_draws : float
         Effective number of posterior draws after conditioning on `given`.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class Forecast:
     posterior: PosteriorData
     given: Mapping[str, float]
     effective_draws: float
+    random_seed: int
 
     def summary(self, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
@@ -272,13 +276,14 @@ def make_forecast(
     params_b: Any = None,
     tokens_t: Any = None,
     given: Mapping[str, float] | None = None,
-    random_seed: int | None = 0,
+    random_seed: int | None = None,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
     figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
     query = read_query(posterior.spec, draws.data, family, figures)
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
     if given:
@@ -294,7 +299,8 @@ def make_forecast(
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
         expected, predicted = forecast_scores(draws, query, rng)
-    return Forecast(_dataset(posterior, query, expected, predicted), posterior, dict(given or {}), effective)
+    dataset = _dataset(posterior, query, expected, predicted)
+    return Forecast(dataset, posterior, dict(given or {}), effective, random_seed)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:

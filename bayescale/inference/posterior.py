@@ -218,8 +218,8 @@ class PosteriorData:
         --------
         >>> import bayescale as bs
         >>> path = posterior.save("posterior.nc")
-        >>> forecast = bs.Posterior.load(path).forecast(family="Llama-3", flops=4e25)
-        >>> bool((forecast.draws == posterior.forecast(family="Llama-3", flops=4e25).draws).all().to_array().all())
+        >>> one, same = (p.forecast("Llama-3", 4e25, random_seed=1) for p in (posterior, bs.Posterior.load(path)))
+        >>> bool((one.draws == same.draws).all().to_array().all())
         True
         """
         idata, parts = storage.read(path)

@@ -51,8 +51,8 @@ def _bands(forecast: Forecast, prob: float) -> list[_Band]:
         with warnings.catch_warnings():
             # Whoever holds the forecast has been warned of its posterior; a picture need not repeat it per family.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            drawn = make_forecast(posterior, family=family, flops=grid).draws["predicted_score"]
-        scores = drawn.transpose("chain", "draw", "model", "benchmark").to_numpy()
+            again = make_forecast(posterior, family=family, flops=grid, random_seed=forecast.random_seed)
+        scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
         quantiles = np.quantile(scores.reshape((-1, *scores.shape[2:])), [lower, 0.5, upper], axis=0)
         bands.append(_Band(mark, grid, quantiles))
     return bands

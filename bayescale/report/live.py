@@ -19,7 +19,7 @@ from bayescale.forecast.latent_model import LatentModel
 from bayescale.forecast.noise import ConditionNoise, ModelNoise, ProposalNoise
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.query import read_given, read_query
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.draws import Draws
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class LiveForecast:
         For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
     start : float
         Offset of systematic resampling.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class LiveForecast:
     model: ModelNoise
     proposals: ProposalNoise
     start: float
+    random_seed: int
 
     def summary(
         self,
@@ -134,7 +137,7 @@ class LiveForecast:
         return ConditionNoise(proposals, self.start, self.model.family_benchmark[:, 0], self.model.testlet[:, 0])
 
 
-def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: int = 0) -> LiveForecast:
+def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
     """Thin a posterior to `draws` draws, and draw the noise of forecasts on them.
 
     Parameters
@@ -142,13 +145,15 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
     posterior : Posterior
     draws : int
         At most so many, evenly spread over the chains.
-    random_seed : int
+    random_seed : int, optional
+        Seed of the noise: a page states its own. None draws a new one; the result records it.
 
     Returns
     -------
     LiveForecast
     """
     thinned = _rounded(posterior.draws.thinned(draws))
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     unknowns = thinned.loading.shape[2] + thinned.testlet.shape[-1] + thinned.difficulty.shape[1]
     return LiveForecast(
@@ -157,6 +162,7 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
         model=_rounded(ModelNoise.drawn(thinned, 1, rng)),
         proposals=_rounded(ProposalNoise.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
+        random_seed=random_seed,
     )
 
 

@@ -60,7 +60,7 @@ def _fitted(posterior: Posterior, context: dict[str, Any], draws: int, prob: flo
     from bayescale.report.pack import arrays, encode
 
     for _ in range(2):
-        live = live_forecast(posterior, draws, random_seed)
+        live = live_forecast(posterior, draws, random_seed=random_seed)
         packed = json.dumps(encode(arrays(live)))
         page = _render(context | _living(posterior, live, prob) | {"arrays": _markup(packed)})
         size = len(page.encode())
@@ -147,6 +147,7 @@ def _living(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, 
         m["seen_text"] = f"{low} to {high} {m['unit']}"
     return {
         "draws": live.draws.size,
+        "random_seed": live.random_seed,
         "all_draws": posterior.draws.size,
         "families": world["families"],
         "measured": measured,

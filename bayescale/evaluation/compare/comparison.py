@@ -204,7 +204,7 @@ class Comparison:
         """
         if not self.question:
             raise CompareError("There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...}).")
-        return {name: p.forecast(**self.question) for name, p in self.posteriors.items()}
+        return {name: p.forecast(**{"random_seed": 0, **self.question}) for name, p in self.posteriors.items()}
 
     def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the forecast under each spec.

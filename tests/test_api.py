@@ -1,0 +1,62 @@
+"""The rules of the public API (CONTRIBUTING.md), held by signatures and results."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import bayescale as bs
+from bayescale import Posterior, plots
+from bayescale.report import live_forecast
+
+
+def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Public functions and methods by name."""
+    exported = {
+        **{name: getattr(bs, name) for name in bs.__all__},
+        **{name: getattr(plots, name) for name in plots.__all__},
+    }
+    for name, thing in exported.items():
+        if inspect.isfunction(thing):
+            yield name, thing
+        elif inspect.isclass(thing) and not hasattr(thing, "model_fields"):
+            for method, function in inspect.getmembers(thing, inspect.isroutine):
+                if callable(function) and not method.startswith("_"):
+                    yield f"{name}.{method}", function
+
+
+FUNCTIONS = dict(functions())
+
+
+def taking(argument: str) -> list[str]:
+    return [name for name, function in FUNCTIONS.items() if argument in inspect.signature(function).parameters]
+
+
+@pytest.mark.parametrize("name", taking("random_seed"))
+def test_a_seed_is_given_by_name_and_new_by_default(name: str) -> None:
+    parameter = inspect.signature(FUNCTIONS[name]).parameters["random_seed"]
+    assert parameter.kind is parameter.KEYWORD_ONLY
+    assert parameter.default is None or name == "compare"
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda p, **seed: p.forecast("Family-A", 1e24, **seed),
+        lambda p, **seed: p.forecast("Family-A", 1e24, given={"bench-1": 0.6}, **seed),
+        lambda p, **seed: p.emergence("bench-1", "Family-A", **seed),
+        lambda p, **seed: p.uplift("bench-1", "bench-2", **seed),
+        lambda p, **seed: p.explained_variance("bench-1", ["bench-2"], **seed),
+        lambda p, **seed: p.suggest_models(2, **seed),
+        lambda p, **seed: p.predictive_check(draws=20, **seed),
+        lambda p, **seed: live_forecast(p, 20, **seed),
+    ],
+)
+def test_results_record_their_seed(posterior: Posterior, ask: Callable[..., Any]) -> None:
+    one, two = ask(posterior), ask(posterior)
+    assert isinstance(one.random_seed, int)
+    assert one.random_seed != two.random_seed
+    assert ask(posterior, random_seed=3).random_seed == 3
