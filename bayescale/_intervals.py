@@ -33,7 +33,7 @@ def tails(prob: float) -> tuple[float, float]:
     return (1 - prob) / 2, (1 + prob) / 2
 
 
-def summarise(draws: xr.DataArray, prob: float = PROB) -> pd.DataFrame:
+def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     """Mean, median and equal-tailed interval over chains and draws, one row per remaining cell.
 
     Parameters

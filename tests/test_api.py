@@ -10,6 +10,7 @@ import pytest
 
 import bayescale as bs
 from bayescale import Posterior, plots
+from bayescale._intervals import PROB
 from bayescale.report import live_forecast
 
 
@@ -60,3 +61,10 @@ def test_results_record_their_seed(posterior: Posterior, ask: Callable[..., Any]
     assert isinstance(one.random_seed, int)
     assert one.random_seed != two.random_seed
     assert ask(posterior, random_seed=3).random_seed == 3
+
+
+@pytest.mark.parametrize("name", taking("prob"))
+def test_the_probability_of_intervals_is_given_by_name_and_the_same_by_default(name: str) -> None:
+    parameter = inspect.signature(FUNCTIONS[name]).parameters["prob"]
+    assert parameter.kind is parameter.KEYWORD_ONLY
+    assert parameter.default == PROB

@@ -266,7 +266,7 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
     assert code == 0
     found = json.loads(out)
     assert (found["prob"], found["interval"], found["given"]) == (0.5, "equal-tailed", given)
-    expected = posterior.forecast(family=family, flops=1e25, given=given, random_seed=0).summary(0.5)
+    expected = posterior.forecast(family=family, flops=1e25, given=given, random_seed=0).summary(prob=0.5)
     rows = pd.DataFrame(found["forecasts"])
     assert (rows["flops"] == 1e25).all()
     assert rows["given"].isna().any()

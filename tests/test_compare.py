@@ -177,7 +177,7 @@ def test_figures_of_a_backtest_stand_beside(comparison: Comparison) -> None:
 
 def test_every_spec_answers_the_question(comparison: Comparison, posterior: Posterior) -> None:
     table = comparison.forecast_table(prob=0.5)
-    alone = posterior.forecast(**QUESTION, random_seed=0).summary(0.5)
+    alone = posterior.forecast(**QUESTION, random_seed=0).summary(prob=0.5)
     pd.testing.assert_series_equal(
         table[table["spec"] == "worse"]["median"].reset_index(drop=True), alone["median"], check_names=False
     )

@@ -43,7 +43,7 @@ def test_the_truth_comes_back(efficiency: Efficiency, world_of_two: tuple[Evals,
     wanted = truth.efficiency - truth.efficiency[1]
     assert np.ptp(wanted) > 0.5
     np.testing.assert_allclose(efficiency.log10_multiplier.median(("chain", "draw")), wanted, atol=0.05)
-    table = efficiency.summary(0.99).set_index("family").loc[truth.families]
+    table = efficiency.summary(prob=0.99).set_index("family").loc[truth.families]
     inside = (table["log10_multiplier_lower"] <= wanted) & (wanted <= table["log10_multiplier_upper"])
     assert inside.all()
     np.testing.assert_allclose(table["multiplier"], 10 ** table["log10_multiplier"])
@@ -161,7 +161,7 @@ def test_equivalent_flops_of_typical_models(posterior: Posterior) -> None:
     # Where compute is unknown or stated with error, the posterior of the true value is what is multiplied.
     latent = 10 ** (posterior.draws.data.centre[0] + posterior.draws.by_chain(posterior.draws.covariate[..., 0]))
     np.testing.assert_allclose(flops, latent * multiplier)
-    table = efficiency.summary(0.8, by="model").set_index("model")
+    table = efficiency.summary(prob=0.8, by="model").set_index("model")
     assert table["compute"].iloc[0] == "reported with error"
     assert table["compute"].iloc[-1] == "unknown: posterior of latent compute"
     assert set(table["compute"][1:-1]) == {"reported"}
@@ -240,7 +240,7 @@ def test_what_has_no_efficiency_says_why(world: tuple[Evals, Truth], posterior: 
     with pytest.raises(EfficiencyError, match="Did you mean 'family'"):
         efficiency.summary(by="families")  # type: ignore[arg-type]
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
-        efficiency.summary(90)
+        efficiency.summary(prob=90)
 
 
 def test_a_posterior_that_did_not_converge_is_said_at_the_callers_line(posterior: Posterior) -> None:

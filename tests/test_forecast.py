@@ -287,7 +287,7 @@ def test_the_summary_has_one_row_per_model_and_benchmark(posterior: Posterior) -
 @pytest.mark.parametrize("of", ["predicted", "expected"])
 @pytest.mark.parametrize("prob", [0.5, 0.9, 0.95])
 def test_the_summary_holds_the_quantiles_of_the_draws(forecast: Forecast, of: Any, prob: float) -> None:
-    row = forecast.summary(prob, of=of).set_index("benchmark").loc["bench-2"]
+    row = forecast.summary(prob=prob, of=of).set_index("benchmark").loc["bench-2"]
     draws = forecast.draws[f"{of}_score"].sel(benchmark="bench-2").to_numpy()
     ends = np.quantile(draws, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), ends)

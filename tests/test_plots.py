@@ -40,7 +40,7 @@ def points(ax: plt.Axes) -> np.ndarray:
 
 def test_a_fan_marks_the_forecasts_with_their_summary(forecast: Forecast) -> None:
     ax = forecast.plot_fan("bench-1", prob=0.8)
-    table = forecast.summary(0.8).set_index(["family", "benchmark"])
+    table = forecast.summary(prob=0.8).set_index(["family", "benchmark"])
     assert len(ax.containers) == 2
     for container, (family, flops) in zip(ax.containers, [("Family-A", 1e25), (NEW_FAMILY, 4e25)], strict=True):
         row = table.loc[(family, "bench-1")]
@@ -113,7 +113,7 @@ def test_intervals_are_those_of_the_summary_and_known_scores_are_marked(posterio
     wide, core = (c for c in ax.collections if isinstance(c, LineCollection))
     for lines, prob in ((wide, 0.9), (core, 0.5)):
         ends = np.array([segment[:, 0] for segment in lines.get_segments()])
-        np.testing.assert_allclose(ends, forecast.summary(prob)[["lower", "upper"]])
+        np.testing.assert_allclose(ends, forecast.summary(prob=prob)[["lower", "upper"]])
     medians = next(line for line in ax.lines if line.get_label() == "Family-A, 1e+24 FLOP")
     np.testing.assert_allclose(medians.get_xdata(), forecast.summary()["median"])
     given = next(line for line in ax.lines if line.get_label() == "given")

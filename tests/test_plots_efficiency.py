@@ -43,11 +43,11 @@ def test_a_forest_shows_the_summary_most_efficient_on_top(two_factors: Posterior
     efficiency = two_factors.efficiency("Family-B")
     ax = plot_efficiency(efficiency, benchmark, prob=0.8)
     if benchmark is None:
-        table, core = efficiency.summary(0.8), efficiency.summary(0.5)
+        table, core = efficiency.summary(prob=0.8), efficiency.summary(prob=0.5)
     else:
         table, core = (
             t[t["benchmark"] == benchmark].sort_values("log10_multiplier", ascending=False)
-            for t in (efficiency.summary(p, by="benchmark") for p in (0.8, 0.5))
+            for t in (efficiency.summary(prob=p, by="benchmark") for p in (0.8, 0.5))
         )
     table, core = table[::-1].reset_index(), core[::-1].reset_index()
     assert [t.get_text() for t in ax.get_yticklabels()] == [f"{name} (3)" for name in table["family"]]

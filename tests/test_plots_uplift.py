@@ -44,7 +44,7 @@ def test_a_uplift_is_drawn_with_its_bands_its_models_and_its_start(two_factors: 
         edges = draws.quantile([(1 - prob) / 2, (1 + prob) / 2], ("chain", "draw"))
         assert heights.min() == pytest.approx(float(edges.min()))
         assert heights.max() == pytest.approx(float(edges.max()))
-    low, middle, high = flops_quantiles(uplift.log10_start(0.1), 0.8)
+    low, middle, high = flops_quantiles(uplift.log10_start(0.1), prob=0.8)
     (bar,) = [c for c in ax.collections if c.get_label() == "_threshold"]
     left, right = ax.get_xlim()
     np.testing.assert_allclose(bar.get_segments()[0], [[np.clip(x, left, right), 0.1] for x in (low, high)])

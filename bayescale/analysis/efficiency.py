@@ -108,7 +108,7 @@ class Efficiency:
             for name in table.index[low <= 0]
         }
 
-    def summary(self, prob: float = PROB, by: By = "family") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, by: By = "family") -> pd.DataFrame:
         """Summarise efficiencies by medians with equal-tailed credible intervals.
 
         Parameters
@@ -159,7 +159,7 @@ class Efficiency:
         raise EfficiencyError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
 
     def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
-        table = summarise(log10.drop_vars("models"), prob).drop(columns="mean")
+        table = summarise(log10.drop_vars("models"), prob=prob).drop(columns="mean")
         ends = {
             "log10_multiplier": table.pop("median"),
             "log10_multiplier_lower": table.pop("lower"),
@@ -276,7 +276,7 @@ class Efficiency:
             attrs={"units": "FLOP", "reference": self.reference, "of": of},
         )
 
-    def plot(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the multipliers of the families, most efficient first; see `bayescale.plots.plot_efficiency`.
 
         Examples

@@ -169,7 +169,7 @@ class Emergence:
         """
         return float(np.isposinf(self.log10_threshold(score)).mean())
 
-    def summary(self, scores: Sequence[float] = (), prob: float = PROB) -> pd.DataFrame:
+    def summary(self, scores: Sequence[float] = (), *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the compute at thresholds by medians with equal-tailed credible intervals.
 
         Parameters
@@ -201,7 +201,7 @@ class Emergence:
         rows = []
         for score in (None, *scores):
             for of in ("typical", "single"):
-                low, middle, high = self.quantiles(score, of, prob)
+                low, middle, high = self.quantiles(score, of, prob=prob)
                 rows.append(
                     {
                         "benchmark": self.benchmark,
@@ -219,7 +219,7 @@ class Emergence:
                 )
         return pd.DataFrame(rows)
 
-    def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
+    def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
         """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
 
         Examples
@@ -228,14 +228,14 @@ class Emergence:
         >>> low < middle < high
         True
         """
-        return flops_quantiles(self.log10_threshold(score, of), prob)
+        return flops_quantiles(self.log10_threshold(score, of), prob=prob)
 
     @property
     def half_way(self) -> float:
         """Score half way from floor to ceiling, median over draws."""
         return float((self.draws["floor"].median() + self.ceiling) / 2)
 
-    def statement(self, score: Score = None, prob: float = PROB) -> str:
+    def statement(self, score: Score = None, *, prob: float = PROB) -> str:
         """Describe in one sentence the compute at which models of the family pass a score.
 
         For the typical model, and for any one model with its own residual. For a model that is yet to be trained, use
@@ -253,8 +253,8 @@ class Emergence:
         """
         score = self._read(score)
         where = f"half way (above {self.half_way:.0%})" if score is None else f"{100 * score:.3g}%"
-        low, middle, high = map(say_flops, self.quantiles(score, "typical", prob))
-        single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
+        low, middle, high = map(say_flops, self.quantiles(score, "typical", prob=prob))
+        single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob=prob))
         never = self.never(score)
         doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
         return (
@@ -366,7 +366,7 @@ class Emergence:
 _FAR = 1e6
 
 
-def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[float, float, float]:
+def flops_quantiles(log10_flops: xr.DataArray, *, prob: float = PROB) -> tuple[float, float, float]:
     """Return lower end, median and upper end, in FLOP, of draws of log10 compute, some of them infinite."""
     lower, upper = tails(prob)
     # Quantiles are interpolated, and infinities would make them NaN: replace them by large finite numbers.

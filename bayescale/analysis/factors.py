@@ -128,7 +128,7 @@ class Factors:
         rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
         return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
 
-    def summary(self, prob: float = PROB) -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the factors, one row each, by share of variance.
 
         Returns
@@ -143,7 +143,7 @@ class Factors:
         ForecastError
             When `prob` is not between 0 and 1.
         """
-        table = summarise(self.shares, prob).drop(columns="mean").rename(columns={"median": "share"})
+        table = summarise(self.shares, prob=prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
         for figures in (self.congruence(), self.reliability(), self.rhat()):
             table[str(figures.name)] = table["factor"].map(figures)

@@ -102,7 +102,7 @@ class Suggestion:
         """Share of the forecast variance that would remain if all candidates were evaluated."""
         return self.variance_left(self.candidates)
 
-    def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, prob: float = PROB) -> pd.DataFrame:
+    def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, *, prob: float = PROB) -> pd.DataFrame:
         """Predict the scores of the models to forecast from measured scores, in closed form, without a fit.
 
         A quick approximation (`bayescale.analysis.conditional_logits`): floor, shape and precision of the benchmark are

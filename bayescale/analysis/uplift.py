@@ -117,7 +117,7 @@ class Uplift:
         return difference.rename("expected_uplift")
 
     def summary(
-        self, flops: Sequence[float] | np.ndarray | None = None, of: Of = "typical", prob: float = PROB
+        self, flops: Sequence[float] | np.ndarray | None = None, of: Of = "typical", *, prob: float = PROB
     ) -> pd.DataFrame:
         """Summarise uplift by medians with equal-tailed credible intervals.
 
@@ -149,14 +149,14 @@ class Uplift:
         True
         """
         draws = self.expected_uplift(self._powers_of_ten() if flops is None else flops, of)
-        table = summarise(draws, prob).assign(
+        table = summarise(draws, prob=prob).assign(
             **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
         figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
         return table[[*self._names(of), "flops", *figures]]
 
     def starts_to_pay(
-        self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", prob: float = PROB
+        self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", *, prob: float = PROB
     ) -> pd.DataFrame:
         """Return the compute from which the uplift exceeds a threshold, and the probability that it does so at all.
 
@@ -193,7 +193,7 @@ class Uplift:
         rows = []
         for amount in np.atleast_1d(np.asarray(threshold, dtype=object)):
             start = self.log10_start(amount, of)
-            ends = dict(zip(("lower", "median", "upper"), flops_quantiles(start, prob), strict=True))
+            ends = dict(zip(("lower", "median", "upper"), flops_quantiles(start, prob=prob), strict=True))
             rows.append(
                 {
                     **self._names(of),

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 FIGURES = ("flops", "params_b", "tokens_t")
 
 
-def table(forecast: Forecast, prob: float) -> pd.DataFrame:
+def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
     """Return the summary, with the figures of each model beside its family."""
-    rows = forecast.summary(prob)
+    rows = forecast.summary(prob=prob)
     place = list(rows.columns).index("family") + 1
     for name in reversed(FIGURES):
         if name in forecast.draws.coords:

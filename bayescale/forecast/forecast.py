@@ -68,7 +68,7 @@ class Forecast:
     effective_draws: float
     random_seed: int
 
-    def summary(self, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
@@ -101,12 +101,12 @@ class Forecast:
         """
         if of not in ("predicted", "expected"):
             raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{of}_score"], prob)
+        table = summarise(self.draws[f"{of}_score"], prob=prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
-    def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
+    def to_pandas(self, draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
 
         Parameters
@@ -132,7 +132,7 @@ class Forecast:
         >>> tails.size
         10
         """
-        return export.tidy_draws(self) if draws else export.table(self, prob)
+        return export.tidy_draws(self) if draws else export.table(self, prob=prob)
 
     def to_xarray(self) -> xr.Dataset:
         """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
@@ -152,7 +152,7 @@ class Forecast:
         """
         return export.dataset(self)
 
-    def to_csv(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_csv(self, path: str | Path, draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as CSV, atomically; floats round-trip exactly.
 
         Raises
@@ -167,9 +167,9 @@ class Forecast:
         >>> len(pd.read_csv(path))
         10
         """
-        return export.write_csv(self.to_pandas(draws, prob), path)
+        return export.write_csv(self.to_pandas(draws, prob=prob), path)
 
-    def to_parquet(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_parquet(self, path: str | Path, draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
 
         Raises
@@ -186,7 +186,7 @@ class Forecast:
         >>> len(pd.read_parquet(path))
         10
         """
-        return export.write_parquet(self.to_pandas(draws, prob), path)
+        return export.write_parquet(self.to_pandas(draws, prob=prob), path)
 
     def to_netcdf(self, path: str | Path) -> Path:
         """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.
@@ -206,7 +206,7 @@ class Forecast:
         """
         return export.write_netcdf(self.to_xarray(), path)
 
-    def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
+    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Draw one fan chart over compute per benchmark, with the models of the family.
 
         Examples
@@ -218,7 +218,7 @@ class Forecast:
 
         return plot_forecast(self, benchmarks=benchmarks, prob=prob)
 
-    def plot_fan(self, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_fan(self, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
 
         Examples
@@ -230,7 +230,7 @@ class Forecast:
 
         return plot_fan(self, benchmark, ax=ax, prob=prob)
 
-    def plot_intervals(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_intervals(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw one interval per benchmark and model.
 
         Examples

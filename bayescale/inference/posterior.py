@@ -126,7 +126,7 @@ class PosteriorData:
             name="expected_score",
         )
 
-    def summary(self, prob: float = PROB) -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Expected score of every fitted model on every benchmark, beside what was observed.
 
         Returns
@@ -141,7 +141,7 @@ class PosteriorData:
         >>> table[table["benchmark"] == "MMLU"][["model", "observed", "median", "lower", "upper"]].shape
         (36, 5)
         """
-        table = summarise(self.expected_scores(), prob)
+        table = summarise(self.expected_scores(), prob=prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
         figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]

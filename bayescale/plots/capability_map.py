@@ -28,6 +28,7 @@ def plot_capability_map(
     factors: tuple[int, int] = (0, 1),
     ax: Axes | None = None,
     families: Sequence[str] | None = None,
+    *,
     prob: float = PROB,
 ) -> Axes:
     """Draw the models in the plane of two aligned capabilities, the marked families joined by compute.

@@ -31,6 +31,7 @@ def plot_capability_over_compute(
     posterior: Posterior,
     ax: Axes | None = None,
     families: Sequence[str] | None = None,
+    *,
     prob: float = PROB,
     along: Along = ALONG,
 ) -> Axes:

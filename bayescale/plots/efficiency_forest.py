@@ -25,6 +25,7 @@ def plot_efficiency(
     benchmark: str | None = None,
     ax: Axes | None = None,
     families: Sequence[str] | None = None,
+    *,
     prob: float = PROB,
 ) -> Axes:
     """Plot each family's compute multiplier: median, 50% (thick) and `prob` (thin) equal-tailed interval.
@@ -64,7 +65,7 @@ def plot_efficiency(
             raise EfficiencyError(suggest(name, known, "family in the fitted data"))
     shown = known if families is None else list(dict.fromkeys([*families, efficiency.reference]))
     draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
-    table, core = (summarise(draws, p).set_index("family") for p in (prob, 0.5))
+    table, core = (summarise(draws, prob=p).set_index("family") for p in (prob, 0.5))
     order = table["median"].sort_values(kind="stable").index
     table, core, y = table.loc[order], core.loc[order], np.arange(len(order))
     counts = evals.models["family"].value_counts()

@@ -24,6 +24,7 @@ def plot_emergence(
     score: Score = None,
     hidden: Evals | pd.DataFrame | None = None,
     ax: Axes | None = None,
+    *,
     prob: float = PROB,
     along: Along = ALONG,
 ) -> Axes:
@@ -63,7 +64,7 @@ def plot_emergence(
     """
     seen = emergence.observed(along=along)
     unseen = None if hidden is None else emergence.observed(hidden, along)
-    low, middle, high = emergence.quantiles(score, "typical", prob)
+    low, middle, high = emergence.quantiles(score, "typical", prob=prob)
     height = emergence.half_way if score is None or isinstance(score, str) else float(score)
     (mark,) = mark_families(emergence.posterior.evals, [emergence.family])
 

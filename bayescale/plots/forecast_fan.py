@@ -58,7 +58,7 @@ def _bands(forecast: Forecast, prob: float) -> list[_Band]:
     return bands
 
 
-def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
+def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
     """Draw predicted scores over training compute for each family of the forecast.
 
     Bands and bars are equal-tailed intervals of the score that would be measured. With known scores (`given`) the
@@ -149,7 +149,7 @@ def caption(prob: float, forecast: Forecast) -> str:
     )
 
 
-def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
+def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
     """Draw `plot_fan` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
     Returns

@@ -20,7 +20,7 @@ SPACING = 0.7
 FILLS = ("none", "full", "left", "bottom", "right", "top")
 
 
-def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PROB) -> Axes:
+def plot_intervals(forecast: Forecast, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
     """Draw the predicted score of each benchmark as median, 50% (thick) and `prob` (thin) equal-tailed interval.
 
     Returns
@@ -33,7 +33,7 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, prob: float = PRO
     >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
     >>> plot_intervals(forecast).figure.savefig("intervals.png")
     """
-    table, inner = forecast.summary(prob), forecast.summary(0.5)
+    table, inner = forecast.summary(prob=prob), forecast.summary(prob=0.5)
     models = list(dict.fromkeys(table["model"]))
     benchmarks = list(dict.fromkeys(table["benchmark"]))
     ax = plain(new_axes(ax, (6.8, 0.6 + 0.42 * len(benchmarks) * max(1.0, 0.45 * len(models)))))

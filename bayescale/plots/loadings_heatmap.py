@@ -22,7 +22,9 @@ UNSURE = 0.3
 DARK = 0.62
 
 
-def plot_loadings(posterior: Posterior, ax: Axes | None = None, prob: float = PROB, standardised: bool = False) -> Axes:
+def plot_loadings(
+    posterior: Posterior, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False
+) -> Axes:
     """Draw the aligned loadings, benchmarks by factors: the median as colour and number, the interval below it.
 
     Cells whose interval includes zero are pale and in grey. Above each factor stand its suggested name and its share of

@@ -25,6 +25,7 @@ def plot_uplift(
     threshold: float | None = THRESHOLD,
     hidden: Evals | pd.DataFrame | None = None,
     ax: Axes | None = None,
+    *,
     prob: float = PROB,
     along: Along = ALONG,
 ) -> Axes:
@@ -75,7 +76,7 @@ def plot_uplift(
     ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=1)
     said = ""
     if threshold is not None:
-        mark_crossing(ax, flops_quantiles(uplift.log10_start(threshold), prob), float(threshold), prob)
+        mark_crossing(ax, flops_quantiles(uplift.log10_start(threshold), prob=prob), float(threshold), prob=prob)
         said = f"; bar: {prob:.0%} interval of where it first exceeds {float(threshold):.0%}"
     score_axis(ax.yaxis)
     label_below(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plot_variance_shares(
-    posterior: Posterior, ax: Axes | None = None, prob: float = PROB, scale: Scale = "logit"
+    posterior: Posterior, ax: Axes | None = None, *, prob: float = PROB, scale: Scale = "logit"
 ) -> Axes:
     """Draw the share of variance over models of each principal component, with its interval.
 
@@ -42,7 +42,7 @@ def plot_variance_shares(
     >>> from bayescale.plots import plot_variance_shares
     >>> plot_variance_shares(posterior, scale="score").figure.savefig("shares.png")
     """
-    table = summarise(variance_shares(posterior, scale), prob)
+    table = summarise(variance_shares(posterior, scale), prob=prob)
     ax = plain(new_axes(ax, (1.8 + 0.85 * len(table), 3.8)))
     ax.grid(False, axis="x")
     ax.bar(table["component"], table["median"], width=0.62, color=COLOURS[0], zorder=2)

@@ -107,11 +107,11 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     except EfficiencyError as error:
         found["no_efficiency"] = str(error)
     else:
-        rows = list(efficiency.summary(prob).itertuples())
+        rows = list(efficiency.summary(prob=prob).itertuples())
         found["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
         found["still"]["efficiency"] = efficiency_forest(efficiency, prob)
     if posterior.idata["posterior"].sizes["factor"] > 1:
-        found["factors"] = list(posterior.factors.summary(prob).itertuples())
+        found["factors"] = list(posterior.factors.summary(prob=prob).itertuples())
         found["still"]["map"] = capability_map(posterior, prob)
     else:
         found["no_map"] = "This spec has one capability: a map needs two."

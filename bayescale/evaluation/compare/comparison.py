@@ -189,7 +189,7 @@ class Comparison:
         """
         from bayescale.analysis.variance import variance_shares
 
-        tables = [summarise(variance_shares(p), prob).assign(spec=name) for name, p in self.posteriors.items()]
+        tables = [summarise(variance_shares(p), prob=prob).assign(spec=name) for name, p in self.posteriors.items()]
         table = pd.concat(tables, ignore_index=True)
         return table[["spec", *(c for c in table.columns if c != "spec")]]
 

@@ -30,8 +30,8 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
     -------
     bokeh.plotting.figure
     """
-    table = efficiency.summary(prob)[::-1].reset_index(drop=True)
-    core = efficiency.summary(0.5).set_index("family").loc[table["family"]].reset_index()
+    table = efficiency.summary(prob=prob)[::-1].reset_index(drop=True)
+    core = efficiency.summary(prob=0.5).set_index("family").loc[table["family"]].reset_index()
     marks = {mark.family: mark for mark in mark_families(efficiency.posterior.evals)}
     labels = [f"{r.family} ({r.models})" for r in table.itertuples()]
     low, high = table["multiplier_lower"], table["multiplier_upper"]
