@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import bayescale as bs
-from bayescale import Posterior, plots
+from bayescale import Posterior, PriorPredictive, plots
+from bayescale._display import Result
 from bayescale._intervals import PROB
 from bayescale.report import live_forecast
 
@@ -68,3 +73,39 @@ def test_the_probability_of_intervals_is_given_by_name_and_the_same_by_default(n
     parameter = inspect.signature(FUNCTIONS[name]).parameters["prob"]
     assert parameter.kind is parameter.KEYWORD_ONLY
     assert parameter.default == PROB
+
+
+@pytest.fixture(scope="module")
+def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
+    return {
+        "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
+        "efficiency": posterior.efficiency(),
+        "emergence": posterior.emergence("bench-1", random_seed=1),
+        "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
+        "explained": posterior.explained_variance("bench-1", ["bench-2"], random_seed=1),
+        "suggestion": posterior.suggest_models(2, random_seed=1),
+        "factors": posterior.factors,
+        "check": posterior.predictive_check(draws=20, random_seed=1),
+        "prior": prior,
+    }
+
+
+NAMES = ["forecast", "efficiency", "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[str, Any], tmp_path: Path) -> None:
+    result = results[name]
+    assert isinstance(result, Result)
+    wide, narrow = result.summary(prob=0.8), result.summary(prob=0.5)
+    assert len(wide) == len(narrow) > 0
+    if "prob" in wide:
+        assert (wide["prob"] == 0.8).all()
+    dataset = result.to_xarray()
+    assert dataset.data_vars
+    if name not in ("efficiency", "factors"):
+        assert dataset.attrs["random_seed"] == 1
+    # It can be written: its attributes are names and numbers.
+    dataset.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
+    assert isinstance(result.plot(), (Axes, Figure))
+    plt.close("all")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result, as_html
 from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
@@ -34,7 +34,7 @@ KNOWN, STATED, UNKNOWN = "reported", "reported with error", "unknown: posterior 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Efficiency:
+class Efficiency(Result):
     """Compute efficiency of each family, relative to a reference family.
 
     A family f with C FLOP reaches the capability of the reference r with ``C * multiplier_f``: above 1 it is the more

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
@@ -36,7 +36,7 @@ Score = float | Literal["half way"] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Emergence:
+class Emergence(Result):
     """Expected scores of one family on one benchmark, over training compute.
 
     Per draw the logit of the expected score is a line over log10 compute, ``level + slope * (log10 C - centre)``, and
@@ -357,9 +357,6 @@ class Emergence:
             f"Emergence of {self.benchmark} for {self.family}. {self.statement()}\n"
             "Next: emergence.threshold(score), .summary([score]), .plot()"
         )
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
 
 # Log10 FLOP beyond which compute is as good as infinite, and the limit of floating-point numbers of FLOP.

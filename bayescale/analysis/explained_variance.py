@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
+from bayescale._intervals import PROB
 from bayescale.errors import ExplainedVarianceError, suggest
 from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
@@ -26,6 +27,7 @@ from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.inference.posterior import PosteriorData
@@ -39,7 +41,7 @@ DEGREE, OUTER_DEGREE = 3, 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExplainedVariance:
+class ExplainedVariance(Result):
     """Shares of the variance of a forecast that scores of the model on other benchmarks would explain.
 
     Attributes
@@ -80,8 +82,8 @@ class ExplainedVariance:
         """Standard deviation of the forecast once all the scores are known, root mean square over their values."""
         return float(self.sd * np.sqrt(max(1 - self.together, 0.0)))
 
-    def summary(self) -> pd.DataFrame:
-        """Return the share of variance that each score explains.
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Return the share of variance that each score explains; there is no interval, so `prob` changes nothing.
 
         Returns
         -------
@@ -97,6 +99,10 @@ class ExplainedVariance:
         (2, 6)
         """
         return self.table.copy()
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the shares as a dataset, dim ``benchmark``."""
+        return super().to_xarray().merge(self.table.drop(columns="target").set_index("benchmark").to_xarray())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the shares, alone and lost; see `bayescale.plots.plot_explained_variance`.
@@ -120,9 +126,6 @@ class ExplainedVariance:
             f"{self.together:.0%} of the forecast's variance (sd {self.sd:.3f}, then {self.sd_left:.3f})."
         )
         return "\n".join([head, *lines, "Next: explained.summary(), .plot()"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayescale import _arviz
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
     from bayescale.inference.posterior import PosteriorData
 
@@ -25,7 +26,7 @@ NAMED = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Factors:
+class Factors(Result):
     """Capabilities in one orientation over all draws; made by `align`, found as `Posterior.factors`.
 
     Attributes
@@ -150,6 +151,21 @@ class Factors:
         middle = self.correlations.median(("chain", "draw"))
         return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
 
+    def to_xarray(self) -> xr.Dataset:
+        """Return all arrays as one dataset; the families of the models are its coordinate ``model_family``."""
+        return Result.to_xarray(replace(self, capabilities=self.capabilities.rename(family="model_family")))
+
+    def plot(self, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False) -> Axes:
+        """Plot the loadings; see `bayescale.plots.plot_loadings`.
+
+        Examples
+        --------
+        >>> posterior.factors.plot().figure.savefig("loadings.png")
+        """
+        from bayescale.plots import plot_loadings
+
+        return plot_loadings(self, ax=ax, prob=prob, standardised=standardised)
+
     def __repr__(self) -> str:
         table = self.summary()
         lines = [
@@ -163,10 +179,7 @@ class Factors:
             f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
             f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
         )
-        return "\n".join([head, *lines, "Next: bayescale.plots.plot_loadings(posterior), posterior.factors.summary()"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
+        return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 
 
 def _top(correlation: pd.Series) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import KIND, PROB
 from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
@@ -19,6 +19,7 @@ from bayescale.errors import DesignError, percentage_hint, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
@@ -29,7 +30,7 @@ Cost = str | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Suggestion:
+class Suggestion(Result):
     """Models to evaluate on a benchmark, chosen to minimise the forecast variance of the others.
 
     Attributes
@@ -154,6 +155,20 @@ class Suggestion:
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
         return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
 
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Return a copy of `table`, which holds no interval: `prob` changes nothing.
+
+        Examples
+        --------
+        >>> posterior.suggest_models(2).summary()["order"].tolist()
+        [1, 2]
+        """
+        return self.table.copy()
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return `table` as a dataset, dim ``model``."""
+        return super().to_xarray().merge(self.table.set_index("model").to_xarray())
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the share of variance that remains after each model; see `bayescale.plots.plot_suggestion`.
 
@@ -181,9 +196,6 @@ class Suggestion:
             f"{len(self.forecast)} models (all candidates: {self.least:.1%}):"
         )
         return "\n".join([head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.predict(scores), or refit"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.table)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
@@ -32,7 +32,7 @@ THRESHOLD = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Uplift:
+class Uplift(Result):
     """Expected score with an intervention minus the baseline, of one family, over training compute.
 
     Both are benchmarks of the data, such as GSM8K with a chain of thought and with a direct answer (Ruan, Maddison &
@@ -154,6 +154,16 @@ class Uplift:
         )
         figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
         return table[[*self._names(of), "flops", *figures]]
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the expected uplift at the powers of ten of compute, dims ``(of, chain, draw, flops)``."""
+        import xarray as xr
+
+        kinds: tuple[Of, Of] = ("typical", "single")
+        uplifts = [self.expected_uplift(self._powers_of_ten(), kind) for kind in kinds]
+        names = {**self._names("typical"), "random_seed": self.random_seed}
+        del names["of"]
+        return xr.concat(uplifts, pd.Index(kinds, name="of")).to_dataset().assign_attrs(names)
 
     def starts_to_pay(
         self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", *, prob: float = PROB
@@ -331,9 +341,6 @@ class Uplift:
             f"{say_flops(row['flops_high'])} FLOP: {row['ever']:.0%}.\n"
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"
         )
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
 
 def _read(threshold: float) -> float:

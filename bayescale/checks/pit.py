@@ -123,7 +123,7 @@ def ecdf_difference(pit: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def out_of_band(pit: np.ndarray, *, prob: float = BAND) -> np.ndarray:
     """Return the points (point,) of `uniform_band` at which the ECDF of PIT values is outside the band, as bool."""
-    points, lower, upper = uniform_band(len(pit), prob)
+    points, lower, upper = uniform_band(len(pit), prob=prob)
     difference = ecdf_difference(pit, points)
     # Multiples of 1 / n on both sides, in floating point.
     return (difference < lower - 1e-12) | (difference > upper + 1e-12)

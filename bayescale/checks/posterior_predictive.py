@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
+from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
 from bayescale.forecast.noise import ModelNoise
@@ -31,7 +32,7 @@ BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PredictiveCheck:
+class PredictiveCheck(Result):
     """Observed scores with their replications; made by `Posterior.predictive_check`.
 
     Attributes
@@ -61,8 +62,8 @@ class PredictiveCheck:
     title: str
     random_seed: int
 
-    def summary(self) -> pd.DataFrame:
-        """Summarise the check per benchmark.
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise the check per benchmark; `prob` is the probability of the wider interval, 0.9 below.
 
         Returns
         -------
@@ -86,6 +87,7 @@ class PredictiveCheck:
         """
         from scipy.stats import kstest
 
+        tails(prob)
         rows = []
         for name, part in self.cells.groupby("benchmark", sort=False):
             pit, observed = part["pit"].to_numpy(), part["observed"].to_numpy()
@@ -97,13 +99,18 @@ class PredictiveCheck:
                     "observed": observed.mean(),
                     "replicated": part["replicated"].mean(),
                     "coverage_50": inside(pit, 0.5).mean(),
-                    "coverage_90": inside(pit, 0.9).mean(),
+                    f"coverage_{100 * prob:g}": inside(pit, prob).mean(),
                     "pit_p": kstest(pit, "uniform").pvalue,
                     "sd_p": (spread > observed.std()).mean() if len(part) > 1 else np.nan,
                     "pit": read_pit(pit),
                 }
             )
         return pd.DataFrame(rows)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return replications, dims ``(draw, cell)``, observed scores and PIT values as one dataset."""
+        cells = {name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit")}
+        return super().to_xarray().assign(cells)
 
     def plot(self, benchmarks: list[str] | None = None) -> Figure:
         """Draw how PIT values differ from uniform ones, one panel per benchmark.
@@ -125,9 +132,6 @@ class PredictiveCheck:
             f"models in {self.replicated.sizes['draw']} draws.\n"
             f"Benchmarks whose PIT values are not uniform: {classes}.\nNext: check.summary(), check.plot()"
         )
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
 
 def predictive_check(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._arviz import InferenceData, inference_data
-from bayescale._display import as_html, working
+from bayescale._display import Result, as_html, working
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, FitError
 from bayescale.inference.defaults import seed_or_new
@@ -31,7 +31,7 @@ TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PriorPredictive:
+class PriorPredictive(Result):
     """Draws from the priors alone; made by `bayescale.prior_predictive`.
 
     Attributes
@@ -127,6 +127,10 @@ class PriorPredictive:
                 "saturated": (curves.max(axis=0) > benchmarks["ceiling"].to_numpy(float) - TOLERANCE).mean(axis=0),
             }
         )
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return scores, dims ``(chain, draw, model, benchmark)``, and curves as one dataset."""
+        return super().to_xarray().assign(scores=self.scores)
 
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Plot the scores over compute that the priors imply, with the observed scores, one panel per benchmark.

@@ -35,7 +35,7 @@ MOST_BESIDE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Forecast:
+class Forecast(_display.Result):
     """Draws of the scores of new models; made by `Posterior.forecast`.
 
     Attributes

@@ -13,6 +13,7 @@ from bayescale.plots.style import INK, label_below, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.factors import Factors
     from bayescale.methods import Posterior
 
 # Blue to red through white: told apart with any colour vision.
@@ -23,7 +24,7 @@ DARK = 0.62
 
 
 def plot_loadings(
-    posterior: Posterior, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False
+    posterior: Posterior | Factors, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False
 ) -> Axes:
     """Draw the aligned loadings, benchmarks by factors: the median as colour and number, the interval below it.
 
@@ -32,7 +33,7 @@ def plot_loadings(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Posterior or Factors
     ax : matplotlib.axes.Axes, optional
     prob : float
         Probability content of the equal-tailed intervals.
@@ -57,7 +58,7 @@ def plot_loadings(
     import matplotlib
     from matplotlib.colors import Normalize
 
-    factors = posterior.factors
+    factors: Any = getattr(posterior, "factors", posterior)
     draws = factors.correlations if standardised else factors.loadings
     low, high = tails(prob)
     values = draws.transpose("chain", "draw", "benchmark", "factor").to_numpy()
