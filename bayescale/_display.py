@@ -290,7 +290,9 @@ class Result(ABC):
         """Plot with Matplotlib."""
 
     def to_xarray(self) -> xr.Dataset:
-        """Return the arrays as one dataset; names, numbers and sources are its attributes.
+        """Return arrays and tables as one dataset; names, numbers and sources are its attributes.
+
+        An uplift is given at the powers of ten of compute, on typical and single models (dim ``of``).
 
         Examples
         --------

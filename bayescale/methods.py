@@ -107,8 +107,8 @@ class Posterior(PosteriorData):
         family: str | Sequence[str] | None = None,
         flops: float | Sequence[float] | np.ndarray | None = None,
         *,
-        params_b: float | Sequence[float] | None = None,
-        tokens_t: float | Sequence[float] | None = None,
+        params: float | Sequence[float] | None = None,
+        tokens: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
         random_seed: int | None = None,
     ) -> Forecast:
@@ -121,9 +121,9 @@ class Posterior(PosteriorData):
             of one call belong to one such family).
         flops : float, or sequence of float
             Training compute in FLOP, such as ``4e25``.
-        params_b, tokens_t : float, or sequence of float
-            Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
-            (compute = 6 x parameters x tokens).
+        params, tokens : float, or sequence of float
+            Parameters and training tokens, such as ``70e9`` and ``15e12``: for specs with those covariates, or instead
+            of `flops` (compute = 6 x parameters x tokens).
         given : mapping of str to float, optional
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
@@ -150,7 +150,7 @@ class Posterior(PosteriorData):
         from bayescale.forecast import make_forecast
 
         return make_forecast(
-            self, family=family, flops=flops, params_b=params_b, tokens_t=tokens_t, given=given, random_seed=random_seed
+            self, family=family, flops=flops, params=params, tokens=tokens, given=given, random_seed=random_seed
         )
 
     def predictive_check(
@@ -327,8 +327,8 @@ class Posterior(PosteriorData):
         *,
         family: str | None = None,
         flops: float | None = None,
-        params_b: float | None = None,
-        tokens_t: float | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
         model: str | None = None,
         random_seed: int | None = None,
     ) -> ExplainedVariance:
@@ -342,7 +342,7 @@ class Posterior(PosteriorData):
             The benchmark whose expected score is forecast.
         benchmarks : sequence of str, optional
             Benchmarks whose scores would be known; default all others.
-        family, flops, params_b, tokens_t : optional
+        family, flops, params, tokens : optional
             As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
             Instead: a model of the data, for its family and compute; its scores are not used.
@@ -367,8 +367,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
-        figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-        subject = read_subject(self, model, family, figures)
+        subject = read_subject(self, model, family, {"flops": flops, "params": params, "tokens": tokens})
         return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
     def uplift(

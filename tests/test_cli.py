@@ -280,7 +280,7 @@ def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Post
     assert f"Wrote {target}" in err
     assert out
     rows = pd.read_csv(target)
-    expected = posterior.forecast(family=NEW_FAMILY, params_b=400, tokens_t=15, random_seed=0).summary()
+    expected = posterior.forecast(family=NEW_FAMILY, params=400e9, tokens=15e12, random_seed=0).summary()
     np.testing.assert_allclose(rows["flops"], 3.6e25)
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
     assert list(tmp_path.iterdir()) == [target]

@@ -222,7 +222,7 @@ def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Trut
     spec = world_spec().replace(priors={"latent_covariate": "Normal(mu=0.3, sigma=0.8)"})
     posterior = posterior_near(*world, spec)
     data, rng = posterior.draws.data, np.random.default_rng(0)
-    none = {"flops": None, "params_b": None, "tokens_t": None}
+    none = {"flops": None, "params": None, "tokens": None}
     for row, name in enumerate(posterior.evals.model_names):
         drawn = read_subject(posterior, name, None, none).drawn(40_000, spec, rng).covariates
         stated, figure = data.covariate_sd[row, 0], data.covariates[row, 0]
@@ -242,7 +242,7 @@ def test_other_covariates_than_compute_can_be_asked_as_well(world: tuple[Evals, 
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens", "log10_params:log10_tokens"))
     posterior = posterior_near(*world, spec)
     known = posterior.explained_variance(
-        "bench-1", ["bench-2"], family="Family-A", params_b=70, tokens_t=2, random_seed=0
+        "bench-1", ["bench-2"], family="Family-A", params=70e9, tokens=2e12, random_seed=0
     )
     unknown = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A", random_seed=0)
     assert known.sd < unknown.sd

@@ -214,7 +214,7 @@ def test_every_model_has_a_label_of_its_own(posterior: Posterior) -> None:
 
 def test_parameters_and_tokens_are_six_n_d(posterior: Posterior) -> None:
     """6 x 405e9 x 15.6e12 = 3.79e25."""
-    by_size = posterior.forecast(family="Family-A", params_b=405, tokens_t=15.6, random_seed=0)
+    by_size = posterior.forecast(family="Family-A", params=405e9, tokens=15.6e12, random_seed=0)
     by_compute = posterior.forecast(family="Family-A", flops=6 * 405e9 * 15.6e12, random_seed=0)
     np.testing.assert_array_equal(of_scores(by_size), of_scores(by_compute))
     assert by_size.draws["flops"].item() == pytest.approx(3.79e25, rel=1e-3)
@@ -228,14 +228,14 @@ def by_size(world: tuple[Evals, Truth]) -> Posterior:
 
 
 def test_a_spec_of_parameters_and_tokens_takes_any_two_of_three(by_size: Posterior) -> None:
-    whole = by_size.forecast(family="Family-A", params_b=70, tokens_t=15, random_seed=0)
-    for figures in ({"params_b": 70, "flops": 6.3e24}, {"tokens_t": 15, "flops": 6.3e24}):
+    whole = by_size.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0)
+    for figures in ({"params": 70e9, "flops": 6.3e24}, {"tokens": 15e12, "flops": 6.3e24}):
         same = by_size.forecast(family="Family-A", **figures, random_seed=0)
         np.testing.assert_allclose(of_scores(same), of_scores(whole), atol=1e-9)
         assert same.draws["params_b"].item() == pytest.approx(70)
         assert same.draws["tokens_t"].item() == pytest.approx(15)
-    for figures in ({"flops": 6.3e24}, {"params_b": 70}, {"tokens_t": 15}):
-        with pytest.raises(ForecastError, match=r"log10_params and log10_tokens: give params_b= and tokens_t="):
+    for figures in ({"flops": 6.3e24}, {"params": 70e9}, {"tokens": 15e12}):
+        with pytest.raises(ForecastError, match=r"log10_params and log10_tokens: give params= and tokens="):
             by_size.forecast(family="Family-A", **figures)
 
 
@@ -248,7 +248,7 @@ def test_the_interaction_is_the_product_of_centred_covariates(by_size: Posterior
     location = np.einsum("c,sck->sk", x, data["slope"]) + data["family_offset"][:, 0]
     logit = np.einsum("sbk,sk->sb", data["loading"], location) - data["difficulty"]
     logit = logit + data["benchmark_slope"] @ x + data["family_benchmark"][:, 0]
-    scores = of_scores(by_size.forecast(family="Family-A", params_b=70, tokens_t=15, random_seed=0))[:, 0]
+    scores = of_scores(by_size.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0))[:, 0]
     share = (scores - data["floor"]) / (1 - data["floor"])
     residual = (np.log(share / (1 - share)) - logit)[:, 0] / data["loading"][:, 0, 0]
     assert residual.mean() == pytest.approx(0, abs=4 / np.sqrt(len(residual)))
@@ -319,9 +319,9 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         ({"family": "family-b", "flops": FLOPS}, ["Did you mean 'Family-B'"]),
         ({"family": "Mamba", "flops": FLOPS}, ["Known: Family-A, Family-B, Family-C, Family-D"]),
         ({"family": ["Family-A", "Famly-B"], "flops": FLOPS}, ["'Famly-B'", "Did you mean 'Family-B'"]),
-        ({"family": "Family-A"}, ["how much training compute", "flops=4e25", "params_b= and tokens_t="]),
-        ({"family": "Family-A", "params_b": 70}, ["how much training compute"]),
-        ({"family": "Family-A", "tokens_t": 15}, ["how much training compute"]),
+        ({"family": "Family-A"}, ["how much training compute", "flops=4e25", "params= and tokens="]),
+        ({"family": "Family-A", "params": 70e9}, ["how much training compute"]),
+        ({"family": "Family-A", "tokens": 15e12}, ["how much training compute"]),
         ({"family": "Family-A", "flops": 25}, ["flops=25 is far below", "did you mean flops=1e+25?"]),
         ({"family": "Family-A", "flops": 25.6}, ["did you mean flops=3.98e+25?"]),
         ({"family": "Family-A", "flops": 40_000}, ["did you mean flops=4e+25?"]),
@@ -334,8 +334,11 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         ({"family": "Family-A", "flops": "4e25 FLOP"}, ["is not a number"]),
         ({"family": "Family-A", "flops": []}, ["one number or a list"]),
         ({"family": "Family-A", "flops": [[1e24]]}, ["one number or a list"]),
-        ({"family": "Family-A", "params_b": 405e9, "tokens_t": 15}, ["beyond anything plausible", "10^9 parameters"]),
-        ({"family": "Family-A", "params_b": 405, "tokens_t": 15e12}, ["beyond anything plausible", "10^12 tokens"]),
+        (
+            {"family": "Family-A", "params": 405, "tokens": 15e12},
+            ["params=405 is far below", "did you mean params=4.05e+11?"],
+        ),
+        ({"family": "Family-A", "params": 4e11, "tokens": 15e24}, ["beyond anything plausible", "training tokens"]),
         ({"family": ["Family-A", "Family-B"], "flops": [1e24, 1e25, 1e26]}, ["family has 2 values where 3"]),
         ({"family": ["Family-A"] * 3, "flops": [1e24, 1e25]}, ["flops has 2 values where 3"]),
         ({"family": [], "flops": 1e24}, ["family has 0 values"]),

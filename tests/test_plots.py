@@ -134,7 +134,7 @@ def test_an_unknown_benchmark_is_answered_with_the_nearest(forecast: Forecast) -
 
 def test_a_fan_needs_training_compute_and_intervals_do_not(world: tuple[Evals, Truth]) -> None:
     posterior = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
-    forecast = posterior.forecast(family="Family-A", params_b=70, tokens_t=15, random_seed=0)
+    forecast = posterior.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0)
     with pytest.raises(ForecastError, match="draw plot_intervals instead"):
         plot_fan(forecast, "bench-1")
     assert plot_intervals(forecast).get_yticklabels()

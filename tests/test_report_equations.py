@@ -35,7 +35,7 @@ QUESTIONS: list[dict[str, float]] = [
     {"bench-5": 0.125, "bench-4": 0.355, "bench-1": 0.7},
     {f"bench-{b}": 0.1 + 0.15 * b for b in range(1, 6)},
 ]
-FIGURES = {"flops": 5e23, "params_b": 30.0, "tokens_t": 1.5}
+FIGURES = {"flops": 5e23, "params": 30e9, "tokens": 1.5e12}
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def both(
     """Interval ends and effective draws by Python, and by the page."""
     assert page.live is not None
     measured = page.compute("world.measured")
-    asked = {m["name"]: figures[m["name"]] for m in measured}
+    asked = {m["argument"]: figures[m["argument"]] for m in measured}
     table = page.live.summary(family, **asked, given=known)
     names = page.live.draws.data.coords["family"]
     index = -1 if family == NEW_FAMILY else names.index(family)
-    log10 = [float(np.log10(asked[m["name"]] * m["scale"])) for m in measured]
+    log10 = [float(np.log10(asked[m["argument"]])) for m in measured]
     ours = table[["lower", "median", "upper"]].to_numpy(), table.attrs["effective_draws"]
     return ours, page.forecast(index, log10, known)
 

@@ -101,7 +101,6 @@ class ExplainedVariance(Result):
         return self.table.copy()
 
     def to_xarray(self) -> xr.Dataset:
-        """Return the shares as a dataset, dim ``benchmark``."""
         return super().to_xarray().merge(self.table.drop(columns="target").set_index("benchmark").to_xarray())
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -154,7 +153,7 @@ class Subject:
 
 
 def read_subject(
-    posterior: PosteriorData, model: str | None, family: str | None, figures: Mapping[str, float | None]
+    posterior: PosteriorData, model: str | None, family: str | None, sizes: Mapping[str, float | None]
 ) -> Subject:
     """Parse which model is analysed; `Posterior.explained_variance` documents the arguments.
 
@@ -166,9 +165,9 @@ def read_subject(
         For an unknown family, or compute that is not plausible.
     """
     spec, data = posterior.spec, posterior.draws.data
-    any_figure = any(value is not None for value in figures.values())
+    sized = any(value is not None for value in sizes.values())
     if model is not None:
-        if family is not None or any_figure:
+        if family is not None or sized:
             raise ExplainedVarianceError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
@@ -180,8 +179,8 @@ def read_subject(
         family, label = data.coords["family"][place], f"a model such as {model}"
     else:
         family = NEW_FAMILY if family is None else family
-        if any_figure:
-            query = read_query(spec, data, family, figures)
+        if sized:
+            query = read_query(spec, data, family, sizes)
             if len(query.labels) != 1:
                 raise ExplainedVarianceError(
                     f"Explained variance is about one model, and {len(query.labels)} were given."

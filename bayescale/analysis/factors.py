@@ -152,7 +152,7 @@ class Factors(Result):
         return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
 
     def to_xarray(self) -> xr.Dataset:
-        """Return all arrays as one dataset; the families of the models are its coordinate ``model_family``."""
+        # The families of models have a name of their own: `family` is the dim of the offsets.
         return Result.to_xarray(replace(self, capabilities=self.capabilities.rename(family="model_family")))
 
     def plot(self, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False) -> Axes:

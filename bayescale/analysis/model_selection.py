@@ -166,7 +166,6 @@ class Suggestion(Result):
         return self.table.copy()
 
     def to_xarray(self) -> xr.Dataset:
-        """Return `table` as a dataset, dim ``model``."""
         return super().to_xarray().merge(self.table.set_index("model").to_xarray())
 
     def plot(self, ax: Axes | None = None) -> Axes:

@@ -156,7 +156,6 @@ class Uplift(Result):
         return table[[*self._names(of), "flops", *figures]]
 
     def to_xarray(self) -> xr.Dataset:
-        """Return the expected uplift at the powers of ten of compute, dims ``(of, chain, draw, flops)``."""
         import xarray as xr
 
         kinds: tuple[Of, Of] = ("typical", "single")

@@ -108,7 +108,6 @@ class PredictiveCheck(Result):
         return pd.DataFrame(rows)
 
     def to_xarray(self) -> xr.Dataset:
-        """Return replications, dims ``(draw, cell)``, observed scores and PIT values as one dataset."""
         cells = {name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit")}
         return super().to_xarray().assign(cells)
 

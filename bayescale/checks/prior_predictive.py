@@ -129,7 +129,6 @@ class PriorPredictive(Result):
         )
 
     def to_xarray(self) -> xr.Dataset:
-        """Return scores, dims ``(chain, draw, model, benchmark)``, and curves as one dataset."""
         return super().to_xarray().assign(scores=self.scores)
 
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:

@@ -111,9 +111,8 @@ def forecast(
     writers = {target: _writer(target, forced) for target, forced in _formats(output, csv, plot)}
 
     fitted = Posterior.load(posterior)
-    forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
-    )
+    params, tokens = ([x * unit for x in sizes or []] or None for sizes, unit in ((params_b, 1e9), (tokens_t, 1e12)))
+    forecast = fitted.forecast(family or NEW_FAMILY, flops, params=params, tokens=tokens, given=known, random_seed=seed)
     if not fitted.converged:
         show.unconverged(fitted.convergence)
     for target, write in writers.items():

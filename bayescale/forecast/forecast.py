@@ -43,7 +43,7 @@ class Forecast(_display.Result):
     draws : xarray.Dataset
         ``expected_score`` (the true score, on infinitely many items) and ``predicted_score`` (with the observation
         noise of the benchmark's own items), dims ``(chain, draw, model, benchmark)``, scores in [0, 1]; coords
-        ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
+        ``family`` and, as in the models table, ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
     posterior : PosteriorData
     given : dict
         Known scores that the forecast is conditioned on.
@@ -112,7 +112,7 @@ class Forecast(_display.Result):
         Parameters
         ----------
         draws : bool
-            False: one row per model and benchmark, the `summary` of the measured score with the figures
+            False: one row per model and benchmark, the `summary` of the measured score with the sizes
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
@@ -273,16 +273,15 @@ def make_forecast(
     *,
     family: Any,
     flops: Any = None,
-    params_b: Any = None,
-    tokens_t: Any = None,
+    params: Any = None,
+    tokens: Any = None,
     given: Mapping[str, float] | None = None,
     random_seed: int | None = None,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
-    figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-    query = read_query(posterior.spec, draws.data, family, figures)
+    query = read_query(posterior.spec, draws.data, family, {"flops": flops, "params": params, "tokens": tokens})
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
@@ -309,7 +308,7 @@ def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarra
     dims = ("chain", "draw", "model", "benchmark")
     draws = posterior.draws
     sampled = posterior.idata["posterior"]
-    figures = {name: ("model", values) for name, values in query.figures.items()}
+    sizes = {name: ("model", values) for name, values in query.sizes.items()}
     return xr.Dataset(
         {
             "expected_score": (dims, draws.by_chain(expected)),
@@ -321,6 +320,6 @@ def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarra
             "model": query.labels,
             "benchmark": draws.data.coords["benchmark"],
             "family": ("model", query.families),
-            **figures,
+            **sizes,
         },
     )

@@ -76,8 +76,8 @@ class LiveForecast:
         family: str,
         flops: float | None = None,
         *,
-        params_b: float | None = None,
-        tokens_t: float | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
         given: Mapping[str, float] | None = None,
         prob: float = PROB,
     ) -> pd.DataFrame:
@@ -90,7 +90,7 @@ class LiveForecast:
         ----------
         family : str
             Of the data, or `bayescale.NEW_FAMILY`.
-        flops, params_b, tokens_t : float, optional
+        flops, params, tokens : float, optional
             As in `Posterior.forecast`.
         given : mapping of str to float, optional
             Known scores, by benchmark.
@@ -107,7 +107,7 @@ class LiveForecast:
         ForecastError
             As `Posterior.forecast`.
         """
-        answer = self.expected_scores(family, {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}, given)
+        answer = self.expected_scores(family, {"flops": flops, "params": params, "tokens": tokens}, given)
         lower, upper = tails(prob)
         low, middle, high = np.quantile(answer.expected, [lower, 0.5, upper], axis=0)
         names = self.draws.data.coords["benchmark"]
@@ -116,10 +116,10 @@ class LiveForecast:
         return table.assign(prob=prob, interval=KIND)
 
     def expected_scores(
-        self, family: str, figures: Mapping[str, float | None], given: Mapping[str, float] | None = None
+        self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None
     ) -> Answer:
-        """Return the draws behind `summary`; `figures` by name, None where there is none."""
-        query = read_query(self.spec, self.draws.data, family, figures)
+        """Return the draws behind `summary`; `sizes` as in `read_query`."""
+        query = read_query(self.spec, self.draws.data, family, sizes)
         if not given:
             return Answer(new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size))
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])

@@ -172,16 +172,16 @@ def _first_question(posterior: Posterior, live: LiveForecast, measured: Sequence
         family, raw = posterior.evals.largest_families[0], [m["seen"][1] + step for m in measured]
     # On the steps of the sliders, so that the page starts where Python did.
     values = [round(float(np.clip(v, m["lowest"], m["highest"])), 2) for v, m in zip(raw, measured, strict=True)]
-    figures = {m["name"]: 10**v / m["scale"] for v, m in zip(values, measured, strict=True)}
-    table = live.summary(family, **figures, prob=prob)
+    sizes: dict[str, Any] = {m["argument"]: 10**v for v, m in zip(values, measured, strict=True)}
+    table = live.summary(family, **sizes, prob=prob)
     first = table.iloc[0]
-    texts = {name: f"{value:.3g}" for name, value in figures.items()}
-    size = ", ".join(f"{texts[m['name']]} {m['unit']}" for m in measured)
-    asked = ", ".join(f"{name}={value:.6g}" for name, value in figures.items())
+    texts = [f"{sizes[m['argument']] / m['scale']:.3g}" for m in measured]
+    size = ", ".join(f"{text} {m['unit']}" for text, m in zip(texts, measured, strict=True))
+    asked = ", ".join(f"{name}={value:.6g}" for name, value in sizes.items())
     return {
         "family": family,
         "at": values,
-        "texts": list(texts.values()),
+        "texts": texts,
         "rows": list(table.itertuples()),
         "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
         f"{first['upper']:.3f}.",

@@ -93,7 +93,7 @@ function start() {
 
   function inPython(given) {
     const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(world.families[family()]);
-    const sizes = world.measured.map((m, i) => `${m.name}=${Number(inUnits(i).toPrecision(6))}`);
+    const sizes = world.measured.map((m, i) => `${m.argument}=${Number((10 ** figures[i]).toPrecision(6))}`);
     const scores = given.map(([b, score]) => `${JSON.stringify(world.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
     return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${world.prob}, of="expected")`;
