@@ -154,7 +154,7 @@ class Posterior(PosteriorData):
         )
 
     def predictive_check(
-        self, models: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
+        self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
     ) -> PredictiveCheck:
         """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
@@ -164,7 +164,7 @@ class Posterior(PosteriorData):
 
         Parameters
         ----------
-        models : {"same", "new"}
+        replicate : {"same", "new"}
         draws : int
             Number of posterior draws, evenly spread.
         random_seed : int, optional
@@ -177,7 +177,7 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            When `models` is neither, or `draws` not positive.
+            When `replicate` is neither, or `draws` not positive.
 
         Examples
         --------
@@ -187,7 +187,7 @@ class Posterior(PosteriorData):
         from bayescale.checks import predictive_check
 
         with working("Replicating the scores"):
-            return predictive_check(self, models, draws, random_seed=random_seed)
+            return predictive_check(self, replicate, draws, random_seed=random_seed)
 
     def to_html(
         self,
@@ -407,7 +407,7 @@ class Posterior(PosteriorData):
         *,
         candidates: Iterable[str] | None = None,
         families: Iterable[str] | None = None,
-        forecast: Iterable[str] | None = None,
+        forecast_models: Iterable[str] | None = None,
         cost: Cost = None,
         random_seed: int | None = None,
     ) -> Suggestion:
@@ -423,7 +423,7 @@ class Posterior(PosteriorData):
             A benchmark of the data, treated as not yet evaluated. Default: a new one, drawn from the population.
         candidates, families : iterable of str, optional
             Models of the data that could be evaluated, and their families. Default: all.
-        forecast : iterable of str, optional
+        forecast_models : iterable of str, optional
             Models of the data to forecast. Default: those that are not candidates, or all if all are.
         cost : str or mapping of str to float, optional
             Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
@@ -446,7 +446,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.model_selection import choose_models, read_problem
 
-        problem = read_problem(self.evals, budget, target, candidates, families, forecast, cost)
+        problem = read_problem(self.evals, budget, target, candidates, families, forecast_models, cost)
         self.convergence.warn_unless_converged("This choice comes")
         with working("Choosing models"):
             return choose_models(self, problem, seed_or_new(random_seed))

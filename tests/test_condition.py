@@ -64,7 +64,7 @@ def flat(forecast: Forecast, kind: str = "expected") -> np.ndarray:
 
 
 def middle(forecast: Forecast) -> dict[str, float]:
-    return forecast.summary(of="expected").set_index("benchmark")["median"].to_dict()
+    return forecast.summary(kind="expected").set_index("benchmark")["median"].to_dict()
 
 
 @pytest.mark.parametrize("family", ["Family-B", NEW_FAMILY])

@@ -173,7 +173,7 @@ def test_the_table_adds_up(two_factors: Posterior) -> None:
     table = suggestion.table
     columns = "order model family params_b flops cost total_cost variance_left forecast_sd"
     assert list(table.columns) == columns.split()
-    assert suggestion.forecast == tuple(names[8:])
+    assert suggestion.forecast_models == tuple(names[8:])
     assert table["order"].tolist() == [1, 2, 3, 4]
     assert table["total_cost"].tolist() == [1, 2, 3, 4]
     for i in range(4):
@@ -191,7 +191,12 @@ def test_the_table_adds_up(two_factors: Posterior) -> None:
 def test_all_models_are_forecast_when_all_are_candidates(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
     suggestion = two_factors.suggest_models(50, random_seed=0)
-    assert sorted(suggestion.models) == sorted(suggestion.candidates) == sorted(suggestion.forecast) == sorted(names)
+    assert (
+        sorted(suggestion.models)
+        == sorted(suggestion.candidates)
+        == sorted(suggestion.forecast_models)
+        == sorted(names)
+    )
     of_two = two_factors.suggest_models(50, families=["Family-A", "Family-C"], random_seed=0)
     assert set(of_two.table["family"]) == {"Family-A", "Family-C"}
     assert "a new benchmark: evaluate 6 of 6 models" in repr(of_two)
@@ -225,7 +230,7 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
         ({"budget": 3, "candidates": ["Family-A-0", "Family-Q-1"]}, "Model 'Family-Q-1' is not in the fitted data"),
         ({"budget": 3, "families": "Family-Z"}, "Family 'Family-Z' is not in the fitted data"),
         ({"budget": 3, "candidates": ["Family-A-0"], "families": ["Family-B"]}, "none of the candidates belongs"),
-        ({"budget": 3, "forecast": []}, "forecast is empty"),
+        ({"budget": 3, "forecast_models": []}, "forecast_models is empty"),
         ({"budget": 0}, "budget=0 models buys no model"),
         ({"budget": float("nan")}, "buys no model"),
         ({"budget": "many"}, "is not a number"),

@@ -287,7 +287,7 @@ def test_the_summary_has_one_row_per_model_and_benchmark(posterior: Posterior) -
 @pytest.mark.parametrize("of", ["predicted", "expected"])
 @pytest.mark.parametrize("prob", [0.5, 0.9, 0.95])
 def test_the_summary_holds_the_quantiles_of_the_draws(forecast: Forecast, of: Any, prob: float) -> None:
-    row = forecast.summary(prob=prob, of=of).set_index("benchmark").loc["bench-2"]
+    row = forecast.summary(prob=prob, kind=of).set_index("benchmark").loc["bench-2"]
     draws = forecast.draws[f"{of}_score"].sel(benchmark="bench-2").to_numpy()
     ends = np.quantile(draws, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), ends)
@@ -299,7 +299,7 @@ def test_a_summary_of_something_else_is_refused(forecast: Forecast) -> None:
     with pytest.raises(ForecastError, match=r"prob=90 .*Did you mean 0\.9"):
         forecast.summary(prob=90)
     with pytest.raises(ForecastError, match="neither 'predicted'"):
-        forecast.summary(of="observed")  # type: ignore[arg-type]
+        forecast.summary(kind="observed")  # type: ignore[arg-type]
 
 
 def test_a_notebook_shows_the_table(forecast: Forecast) -> None:

@@ -36,7 +36,7 @@ def test_the_table_is_the_summary_with_the_figures_of_the_models(forecast: Forec
 
 
 def test_the_draws_are_tidy(forecast: Forecast) -> None:
-    draws = forecast.to_pandas(draws=True)
+    draws = forecast.to_pandas(all_draws=True)
     assert draws.columns.tolist() == [
         "chain", "draw", "model", "family", "flops", "benchmark", "expected_score", "predicted_score",
     ]  # fmt: skip
@@ -64,7 +64,7 @@ def test_xarray_gets_a_copy_that_says_what_it_rests_on(posterior: Posterior) -> 
 
 @pytest.mark.parametrize("draws", [False, True])
 def test_csv_comes_back_to_the_last_bit(forecast: Forecast, draws: bool, tmp_path: Path) -> None:
-    path = forecast.to_csv(tmp_path / "forecast.csv", draws=draws)
+    path = forecast.to_csv(tmp_path / "forecast.csv", all_draws=draws)
     back = pd.read_csv(path)
     pd.testing.assert_frame_equal(back, forecast.to_pandas(draws), check_dtype=False, rtol=1e-15, atol=0)
     assert list(tmp_path.iterdir()) == [path]
@@ -79,7 +79,7 @@ def test_csv_is_compressed_where_its_name_says_so(forecast: Forecast, tmp_path: 
 @pytest.mark.parametrize("draws", [False, True])
 def test_parquet_comes_back_with_what_it_rests_on(forecast: Forecast, draws: bool, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    path = forecast.to_parquet(tmp_path / "forecast.parquet", draws=draws)
+    path = forecast.to_parquet(tmp_path / "forecast.parquet", all_draws=draws)
     back, sent = pd.read_parquet(path), forecast.to_pandas(draws)
     pd.testing.assert_frame_equal(back, sent, check_dtype=False, check_exact=True)
     assert back.attrs == sent.attrs

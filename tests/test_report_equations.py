@@ -97,11 +97,11 @@ def test_a_forecast_on_all_draws_is_that_of_the_posterior(posterior: Posterior) 
     """Thinning aside, the reference of the page is the package's own forecast, with the same random numbers."""
     live = live_forecast(posterior, draws=posterior.draws.size, random_seed=0)
     for family in ("Family-B", NEW_FAMILY):
-        usual = posterior.forecast(family=family, flops=5e23, random_seed=0).summary(of="expected")
+        usual = posterior.forecast(family=family, flops=5e23, random_seed=0).summary(kind="expected")
         np.testing.assert_allclose(live.summary(family, 5e23)["median"], usual["median"], atol=1e-6)
         # Conditioned forecasts take other random numbers; they agree as far as so many draws do.
         known = {"bench-1": 0.62, "bench-4": 0.4}
-        usual = posterior.forecast(family=family, flops=5e23, given=known, random_seed=0).summary(of="expected")
+        usual = posterior.forecast(family=family, flops=5e23, given=known, random_seed=0).summary(kind="expected")
         table = live.summary(family, 5e23, given=known)
         np.testing.assert_allclose(table[["lower", "median", "upper"]], usual[["lower", "median", "upper"]], atol=0.02)
 

@@ -263,12 +263,12 @@ class Emergence(Result):
             f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
         )
 
-    def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed scores on the benchmark, at the compute equivalent of their models.
 
         Parameters
         ----------
-        scores : Evals or pandas.DataFrame, optional
+        hidden : Evals or pandas.DataFrame, optional
             Scores that were not fitted, with columns ``model, benchmark, score``, of models of the fitted data; fitted
             scores and scores on other benchmarks are left out. Default: the scores that were fitted.
         along : {"capabilities", "benchmarks"}
@@ -294,10 +294,10 @@ class Emergence(Result):
 
         evals, draws = self.posterior.evals, self.posterior.draws
         fitted = evals.scores[evals.scores["benchmark"] == self.benchmark]
-        if scores is None:
+        if hidden is None:
             chosen = fitted
         else:
-            table = scores.scores if isinstance(scores, Evals) else scores
+            table = hidden.scores if isinstance(hidden, Evals) else hidden
             if missing := {"model", "benchmark", "score"} - set(table.columns):
                 raise EmergenceError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
             chosen = table[(table["benchmark"] == self.benchmark) & ~table["model"].isin(fitted["model"])]

@@ -42,7 +42,7 @@ class Suggestion(Result):
         variance, in units of score).
     target : str or None
         The benchmark of the data that the choice is for, None for a new one.
-    candidates, forecast : tuple of str
+    candidates, forecast_models : tuple of str
         The models that could be chosen, and those whose scores are forecast.
     budget : float
         Number of models, or sum of costs.
@@ -66,7 +66,7 @@ class Suggestion(Result):
     table: pd.DataFrame
     target: str | None
     candidates: tuple[str, ...]
-    forecast: tuple[str, ...]
+    forecast_models: tuple[str, ...]
     budget: float
     cost: str
     design: Design
@@ -137,7 +137,7 @@ class Suggestion(Result):
         >>> table.columns.tolist()
         ['model', 'family', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
         """
-        models = list(dict.fromkeys([*self.candidates, *self.forecast]))
+        models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
             raise DesignError("There is no score to condition on: give scores={model: score, ...}.")
         for name, value in {**scores, "chance_level": chance_level}.items():
@@ -192,7 +192,7 @@ class Suggestion(Result):
         head = (
             f"Suggestion for {what}: evaluate {len(chosen)} of {len(self.candidates)} models{spent}. Evaluating these "
             f"{len(chosen)} leaves {chosen['variance_left'].iloc[-1]:.1%} of the forecast variance over all "
-            f"{len(self.forecast)} models (all candidates: {self.least:.1%}):"
+            f"{len(self.forecast_models)} models (all candidates: {self.least:.1%}):"
         )
         return "\n".join([head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.predict(scores), or refit"])
 
@@ -203,7 +203,7 @@ class DesignProblem:
 
     target: str | None
     candidates: list[str]
-    forecast: list[str]
+    forecast_models: list[str]
     budget: float
     cost: str
     costs: pd.Series
@@ -215,7 +215,7 @@ def read_problem(
     target: str | None,
     candidates: Iterable[str] | None,
     families: Iterable[str] | None,
-    forecast: Iterable[str] | None,
+    forecast_models: Iterable[str] | None,
     cost: Cost,
 ) -> DesignProblem:
     """Check the arguments of `Posterior.suggest_models`.
@@ -229,18 +229,18 @@ def read_problem(
         message = suggest(str(target), evals.benchmark_names, "benchmark in the data")
         raise DesignError(f"{message} For a new benchmark leave target out.")
     chosen_from = _candidates(evals, candidates, families)
-    wanted = _forecast(evals.model_names, chosen_from, forecast)
+    wanted = _forecast(evals.model_names, chosen_from, forecast_models)
     called, costs = _costs(evals, chosen_from, cost)
     return DesignProblem(target, chosen_from, wanted, _budget(budget, called, costs), called, costs)
 
 
 def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed: int) -> Suggestion:
     """Choose models to evaluate; `Posterior.suggest_models` documents the arguments."""
-    evals, wanted, offered = posterior.evals, set(problem.forecast), set(problem.candidates)
+    evals, wanted, offered = posterior.evals, set(problem.forecast_models), set(problem.candidates)
     # Candidates first, and those that are only to be forecast last: slices instead of copies.
     alone = [m for m in problem.candidates if m not in wanted]
     candidates = alone + [m for m in problem.candidates if m in wanted]
-    models = candidates + [m for m in problem.forecast if m not in offered]
+    models = candidates + [m for m in problem.forecast_models if m not in offered]
     rows = np.array([evals.model_names.index(m) for m in models])
     target = None if problem.target is None else evals.benchmark_names.index(problem.target)
     design = Design(predict_moments(posterior, rows, target, random_seed), len(candidates), len(alone))
@@ -249,7 +249,7 @@ def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed:
         table=_table(evals, design, [candidates[i] for i in numbers], numbers, problem.costs),
         target=problem.target,
         candidates=tuple(candidates),
-        forecast=tuple(models[len(alone) :]),
+        forecast_models=tuple(models[len(alone) :]),
         budget=problem.budget,
         cost=problem.cost,
         design=design,
@@ -262,10 +262,10 @@ def suggest_models(
     evals: Evals,
     budget: float,
     target: str | None = None,
-    families: Iterable[str] | None = None,
     *,
     candidates: Iterable[str] | None = None,
-    forecast: Iterable[str] | None = None,
+    families: Iterable[str] | None = None,
+    forecast_models: Iterable[str] | None = None,
     cost: Cost = None,
     spec: Spec | str = "default",
     random_seed: int | None = None,
@@ -278,7 +278,7 @@ def suggest_models(
     ----------
     evals : Evals
         Scores on known benchmarks.
-    budget, target, families, candidates, forecast, cost
+    budget, target, candidates, families, forecast_models, cost
         See `Posterior.suggest_models`.
     spec : Spec or str
         A spec, or the name of one that ships.
@@ -302,7 +302,7 @@ def suggest_models(
     from bayescale.inference import sample
     from bayescale.model.spec import load_spec
 
-    problem = read_problem(evals, budget, target, candidates, families, forecast, cost)
+    problem = read_problem(evals, budget, target, candidates, families, forecast_models, cost)
     random_seed = seed_or_new(random_seed)
     posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
     return choose_models(posterior, problem, random_seed)
@@ -319,11 +319,11 @@ def _candidates(evals: Evals, candidates: Iterable[str] | None, families: Iterab
     return kept
 
 
-def _forecast(names: list[str], candidates: list[str], forecast: Iterable[str] | None) -> list[str]:
+def _forecast(names: list[str], candidates: list[str], forecast_models: Iterable[str] | None) -> list[str]:
     rest = set(names) - set(candidates) or set(names)
-    wanted = rest if forecast is None else _known(forecast, names, "model")
+    wanted = rest if forecast_models is None else _known(forecast_models, names, "model")
     if not wanted:
-        raise DesignError("forecast is empty: name the models whose scores to forecast, or leave it out.")
+        raise DesignError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
     return [name for name in names if name in wanted]
 
 

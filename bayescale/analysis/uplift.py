@@ -260,12 +260,12 @@ class Uplift(Result):
         shape = excess.isel(flops=0, drop=True)
         return shape.copy(data=start.reshape(shape.shape)).rename("log10_flops")
 
-    def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed uplifts, at the compute equivalent of their models.
 
         Parameters
         ----------
-        scores : Evals or pandas.DataFrame, optional
+        hidden : Evals or pandas.DataFrame, optional
             Scores that were not fitted, as in `Emergence.observed`; the table then has the models of which one or both
             scores were not fitted. Default: models of which both scores were fitted.
         along : {"capabilities", "benchmarks"}
@@ -288,18 +288,18 @@ class Uplift(Result):
         True
         """
         fitted = self._paired(None, along)
-        if scores is None:
+        if hidden is None:
             return fitted
-        every = self._paired(scores, along)
+        every = self._paired(hidden, along)
         return every[~every["model"].isin(fitted["model"])].reset_index(drop=True)
 
-    def _paired(self, scores: Evals | pd.DataFrame | None, along: Along) -> pd.DataFrame:
-        """Compute the uplifts of models with both scores, among the fitted scores and, if given, `scores`."""
+    def _paired(self, hidden: Evals | pd.DataFrame | None, along: Along) -> pd.DataFrame:
+        """Compute the uplifts of models with both scores, among the fitted scores and, if given, `hidden`."""
         tables = []
         for curve in (self.curve, self.baseline_curve):
             parts = [curve.observed(along=along)]
-            if scores is not None:
-                parts.append(curve.observed(scores, along))
+            if hidden is not None:
+                parts.append(curve.observed(hidden, along))
             tables.append(pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True))
         with_it, without = tables
         both = with_it.merge(without[["model", "score"]], on="model", suffixes=("", "_without"))

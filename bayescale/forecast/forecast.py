@@ -68,14 +68,14 @@ class Forecast(_display.Result):
     effective_draws: float
     random_seed: int
 
-    def summary(self, *, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, kind: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
         ----------
         prob : float
             Probability content of the interval.
-        of : {"predicted", "expected"}
+        kind : {"predicted", "expected"}
             The measured score, with the sampling noise of the benchmark's items, or the expected score.
 
         Returns
@@ -87,7 +87,7 @@ class Forecast(_display.Result):
         Raises
         ------
         ForecastError
-            When `prob` is not a probability, or `of` is neither word.
+            When `prob` is not a probability, or `kind` is neither word.
 
         Examples
         --------
@@ -95,23 +95,23 @@ class Forecast(_display.Result):
         >>> table = forecast.summary(prob=0.5)
         >>> table["interval"].unique().tolist()
         ['equal-tailed']
-        >>> wide, narrow = (forecast.summary(of=kind) for kind in ("predicted", "expected"))
+        >>> wide, narrow = (forecast.summary(kind=k) for k in ("predicted", "expected"))
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        if of not in ("predicted", "expected"):
-            raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{of}_score"], prob=prob)
+        if kind not in ("predicted", "expected"):
+            raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
+        table = summarise(self.draws[f"{kind}_score"], prob=prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
-    def to_pandas(self, draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
+    def to_pandas(self, all_draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
 
         Parameters
         ----------
-        draws : bool
+        all_draws : bool
             False: one row per model and benchmark, the `summary` of the measured score with the sizes
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
@@ -128,11 +128,11 @@ class Forecast(_display.Result):
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> forecast.to_pandas().set_index("benchmark")["median"].size
         10
-        >>> tails = forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
+        >>> tails = forecast.to_pandas(all_draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
         >>> tails.size
         10
         """
-        return export.tidy_draws(self) if draws else export.table(self, prob=prob)
+        return export.tidy_draws(self) if all_draws else export.table(self, prob=prob)
 
     def to_xarray(self) -> xr.Dataset:
         """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
@@ -152,7 +152,7 @@ class Forecast(_display.Result):
         """
         return export.dataset(self)
 
-    def to_csv(self, path: str | Path, draws: bool = False, *, prob: float = PROB) -> Path:
+    def to_csv(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as CSV, atomically; floats round-trip exactly.
 
         Raises
@@ -167,9 +167,9 @@ class Forecast(_display.Result):
         >>> len(pd.read_csv(path))
         10
         """
-        return export.write_csv(self.to_pandas(draws, prob=prob), path)
+        return export.write_csv(self.to_pandas(all_draws, prob=prob), path)
 
-    def to_parquet(self, path: str | Path, draws: bool = False, *, prob: float = PROB) -> Path:
+    def to_parquet(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
 
         Raises
@@ -186,7 +186,7 @@ class Forecast(_display.Result):
         >>> len(pd.read_parquet(path))
         10
         """
-        return export.write_parquet(self.to_pandas(draws, prob=prob), path)
+        return export.write_parquet(self.to_pandas(all_draws, prob=prob), path)
 
     def to_netcdf(self, path: str | Path) -> Path:
         """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.

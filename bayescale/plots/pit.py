@@ -126,6 +126,6 @@ def _draw(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
 
 def caption(check: PredictiveCheck) -> str:
     """Describe the replications, and the deviation to expect."""
-    if check.models == "same":
+    if check.replicate == "same":
         return "replications of the same models, whose scores were fitted: PIT values are expected to be too central"
     return "replications of new models of the same families and compute"

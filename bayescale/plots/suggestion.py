@@ -61,7 +61,8 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
         ax.set_ylabel("models evaluated")
     ax.set_ylim(len(table) + 0.6, -0.6)
     what = "a new benchmark" if suggestion.target is None else suggestion.target
-    of = f"expected variance of forecasts for {len(suggestion.forecast)} models, as a share of that before (log scale)"
+    count = len(suggestion.forecast_models)
+    of = f"expected variance of forecasts for {count} models, as a share of that before (log scale)"
     label_below(ax, of)
     ax.set_title(f"Which models to evaluate on {what}", loc="left", fontsize=10.5, color=INK)
     return ax

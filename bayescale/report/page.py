@@ -185,7 +185,7 @@ def _first_question(posterior: Posterior, live: LiveForecast, measured: Sequence
         "rows": list(table.itertuples()),
         "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
         f"{first['upper']:.3f}.",
-        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, of="expected")',
+        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
     }
 
 

@@ -96,7 +96,7 @@ function start() {
     const sizes = world.measured.map((m, i) => `${m.argument}=${Number((10 ** figures[i]).toPrecision(6))}`);
     const scores = given.map(([b, score]) => `${JSON.stringify(world.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
-    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${world.prob}, of="expected")`;
+    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${world.prob}, kind="expected")`;
   }
 
   function fill(name, columns) {
