@@ -220,7 +220,7 @@ class Posterior(PosteriorData):
         ------
         MissingDependencyError
             When Bokeh or Jinja is not installed.
-        ReportError, BacktestError
+        ForecastError, EvaluationError
             For too few draws, 50 draws that exceed 5 MiB, or a `backtest` that is not a folder of a backtest.
 
         Examples
@@ -250,7 +250,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown family, or a spec without family offsets or with other covariates than compute.
 
         Examples
@@ -279,7 +279,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             As `efficiency`; or when `of` is neither.
 
         Examples
@@ -308,7 +308,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For an unknown benchmark or family, or a spec with other covariates than compute.
 
         Examples
@@ -355,7 +355,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        ExplainedVarianceError
+        ForecastError
             For an unknown benchmark or model, the target among `benchmarks`, or `model` with family or compute.
         ForecastError
             For an unknown family, or implausible compute.
@@ -388,7 +388,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
 
         Examples
@@ -436,7 +436,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        DesignError
+        ForecastError
             For unknown names, a budget that buys no model, or a candidate without a cost.
 
         Examples

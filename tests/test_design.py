@@ -17,7 +17,7 @@ from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.model_selection import Suggestion
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import PredictiveMoments, population, predict_moments
-from bayescale.errors import DesignError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.curve import effective_items, expected_score, logit_of_share
@@ -240,19 +240,19 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
     ],
 )
 def test_what_cannot_be_chosen_says_why(posterior: Posterior, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(DesignError, match=said):
+    with pytest.raises(ForecastError, match=said):
         posterior.suggest_models(**arguments)
 
 
 def test_mistakes_are_found_before_sampling(evals: Evals) -> None:
-    with pytest.raises(DesignError, match="buys no model"):
+    with pytest.raises(ForecastError, match="buys no model"):
         bs.suggest_models(evals, 0.5)
 
 
 def test_other_choices_are_of_candidates(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
     suggestion = two_factors.suggest_models(2, candidates=names[:6], random_seed=0)
-    with pytest.raises(DesignError, match="among the candidates"):
+    with pytest.raises(ForecastError, match="among the candidates"):
         suggestion.variance_left(names[8])
     assert isinstance(suggestion, Suggestion)
 
@@ -314,5 +314,5 @@ def test_a_known_benchmark_is_predicted_on_its_own_curve(posterior: Posterior) -
     table = suggestion.predict(dict.fromkeys(suggestion.models, 0.5))
     assert (table["lower"] > 0.2).all()  # four answers to choose from
     for wrong, said in (({}, "no score"), ({"x": 0.5}, "no model among"), ({suggestion.models[0]: 50}, r"mean 0\.5")):
-        with pytest.raises(DesignError, match=said):
+        with pytest.raises(ForecastError, match=said):
             suggestion.predict(wrong)

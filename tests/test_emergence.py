@@ -12,7 +12,7 @@ from simulate import Truth, posterior_near, world_spec
 from test_efficiency import with_values
 
 from bayescale.analysis.emergence import Emergence, say_flops
-from bayescale.errors import EmergenceError, ForecastError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score
@@ -134,7 +134,7 @@ def test_a_score_that_guessing_gives_in_some_draws_needs_no_compute_there(poster
     assert ((threshold == 0) == (floor >= score)).all()
     assert emergence.quantiles(score)[0] == 0
     assert "(90%: none to" in emergence.statement(score)
-    with pytest.raises(EmergenceError, match=r"not above the guessing floor of bench-1, 0\.25"):
+    with pytest.raises(ForecastError, match=r"not above the guessing floor of bench-1, 0\.25"):
         emergence.threshold(float(floor.quantile(0.4)))
 
 
@@ -181,9 +181,9 @@ def test_hidden_scores_are_those_that_were_not_fitted(emergence: Emergence) -> N
     assert (table["score"] == 0.5).all()
     whole = Evals(evals.models, evals.benchmarks, pd.concat([evals.scores, more]))
     pd.testing.assert_frame_equal(emergence.observed(whole), table)
-    with pytest.raises(EmergenceError, match=r"Model 'Family-Z-0' is not in the fitted.*fit with its other scores"):
+    with pytest.raises(ForecastError, match=r"Model 'Family-Z-0' is not in the fitted.*fit with its other scores"):
         emergence.observed(pd.DataFrame({"model": ["Family-Z-0"], "benchmark": "bench-4", "score": 0.5}))
-    with pytest.raises(EmergenceError, match="lacks the columns score"):
+    with pytest.raises(ForecastError, match="lacks the columns score"):
         emergence.observed(more.drop(columns="score"))
 
 
@@ -199,21 +199,21 @@ def test_what_has_no_threshold_says_why(emergence: Emergence, world: tuple[Evals
     posterior = emergence.posterior
     assert posterior.emergence("bench-1", random_seed=0).family == "Family-A"
     other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
-    with pytest.raises(EmergenceError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
+    with pytest.raises(ForecastError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
         other.emergence("bench-1")
-    with pytest.raises(EmergenceError, match="Did you mean 'bench-4'"):
+    with pytest.raises(ForecastError, match="Did you mean 'bench-4'"):
         posterior.emergence("bench4")
-    with pytest.raises(EmergenceError, match="Did you mean 'Family-A'"):
+    with pytest.raises(ForecastError, match="Did you mean 'Family-A'"):
         posterior.emergence("bench-4", "family-a")
     for score, said in ((50, r"did you mean 0\.5"), (1.0, "not below the ceiling"), ("half", "neither a number")):
-        with pytest.raises(EmergenceError, match=said):
+        with pytest.raises(ForecastError, match=said):
             emergence.threshold(score)  # type: ignore[arg-type]
     for wrong in (np.nan, -0.1):
-        with pytest.raises(EmergenceError, match="not between 0 and 1"):
+        with pytest.raises(ForecastError, match="not between 0 and 1"):
             emergence.threshold(wrong)
-    with pytest.raises(EmergenceError, match="Did you mean 'single'"):
+    with pytest.raises(ForecastError, match="Did you mean 'single'"):
         emergence.threshold(0.5, of="singel")  # type: ignore[arg-type]
-    with pytest.raises(EmergenceError, match="must be positive"):
+    with pytest.raises(ForecastError, match="must be positive"):
         emergence.expected_scores([0.0])
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
         emergence.statement(prob=90)

@@ -11,7 +11,7 @@ from simulate import Truth, measure, new_models, posterior_near, simulate, world
 from test_efficiency import with_values
 
 from bayescale.analysis.explained_variance import ExplainedVariance, explained_shares, jackknife_error, read_subject
-from bayescale.errors import ExplainedVarianceError, ForecastError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.methods import Posterior
@@ -274,20 +274,20 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
     ask = posterior.explained_variance
     name = posterior.evals.model_names[0]
     wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"target": "bench4"}, ExplainedVarianceError, "Did you mean 'bench-4'"),
-        ({"target": "bench-4", "benchmarks": ["bench1"]}, ExplainedVarianceError, "Did you mean 'bench-1'"),
+        ({"target": "bench4"}, ForecastError, "Did you mean 'bench-4'"),
+        ({"target": "bench-4", "benchmarks": ["bench1"]}, ForecastError, "Did you mean 'bench-1'"),
         (
             {"target": "bench-4", "benchmarks": ["bench-4"]},
-            ExplainedVarianceError,
+            ForecastError,
             "bench-4 is the target: leave it out",
         ),
-        ({"target": "bench-4", "benchmarks": []}, ExplainedVarianceError, "benchmarks= is empty"),
-        ({"target": "bench-4", "model": name.lower()}, ExplainedVarianceError, f"Did you mean '{name}'"),
-        ({"target": "bench-4", "model": name, "family": "Family-A"}, ExplainedVarianceError, "not both"),
-        ({"target": "bench-4", "model": name, "flops": 1e23}, ExplainedVarianceError, "not both"),
-        ({"target": "bench-4", "family": "family-a"}, ExplainedVarianceError, "Did you mean 'Family-A'"),
+        ({"target": "bench-4", "benchmarks": []}, ForecastError, "benchmarks= is empty"),
+        ({"target": "bench-4", "model": name.lower()}, ForecastError, f"Did you mean '{name}'"),
+        ({"target": "bench-4", "model": name, "family": "Family-A"}, ForecastError, "not both"),
+        ({"target": "bench-4", "model": name, "flops": 1e23}, ForecastError, "not both"),
+        ({"target": "bench-4", "family": "family-a"}, ForecastError, "Did you mean 'Family-A'"),
         ({"target": "bench-4", "family": "family-a", "flops": 1e23}, ForecastError, "Did you mean 'Family-A'"),
-        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, ExplainedVarianceError, "about one model"),
+        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, ForecastError, "about one model"),
         ({"target": "bench-4", "family": "Family-A", "flops": 23.0}, ForecastError, "far below"),
     ]
     for arguments, error, said in wrong:
@@ -295,5 +295,5 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
             ask(**arguments)
     flat = with_values(posterior, loading=0.0, benchmark_slope=0.0, difficulty=0.0, floor=0.1, curve_shape=1.0)
     flat = with_values(flat, family_benchmark=0.0, testlet_sd=0.0)
-    with pytest.raises(ExplainedVarianceError, match="same in all draws"):
+    with pytest.raises(ForecastError, match="same in all draws"):
         flat.explained_variance("bench-4", ["bench-1"], family="Family-A")

@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import Run
 
 from bayescale import NEW_FAMILY, Posterior
-from bayescale.errors import MissingDependencyError, OutputError
+from bayescale.errors import FileError, MissingDependencyError
 from bayescale.forecast import Forecast
 
 
@@ -116,14 +116,14 @@ def test_a_writer_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(FileError, match="No space left on device"):
         getattr(forecast, name)(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_is_not_there_is_said(forecast: Forecast, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"No such file or directory|non-existent directory"):
+    with pytest.raises(FileError, match=r"No such file or directory|non-existent directory"):
         forecast.to_csv(tmp_path / "none" / "forecast.csv")
 
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale._arviz import dataset, with_groups
-from bayescale.errors import EfficiencyError, EmergenceError, ForecastError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
@@ -74,7 +74,7 @@ def test_a_forest_of_chosen_families_keeps_the_reference(two_factors: Posterior)
     efficiency = two_factors.efficiency("Family-B")
     ax = plot_efficiency(efficiency, families=["Family-D"])
     assert {t.get_text() for t in ax.get_yticklabels()} == {"Family-B (3)", "Family-D (3)"}
-    with pytest.raises(EfficiencyError, match="Did you mean 'Family-D'"):
+    with pytest.raises(ForecastError, match="Did you mean 'Family-D'"):
         plot_efficiency(efficiency, families=["family-d"])
 
 
@@ -146,7 +146,7 @@ def test_hidden_scores_have_a_marker_of_their_own(two_factors: Posterior) -> Non
     np.testing.assert_allclose(drawn, emergence.observed(hidden)[["equivalent_flops", "score"]])
     low, high = ax.get_xlim()
     assert ((low < drawn[:, 0]) & (drawn[:, 0] < high)).all()
-    with pytest.raises(EmergenceError, match="lacks the columns"):
+    with pytest.raises(ForecastError, match="lacks the columns"):
         emergence.plot(hidden=hidden.drop(columns="model"))
 
 
@@ -202,5 +202,5 @@ def test_axes_in_are_axes_out(two_factors: Posterior, world: tuple[Evals, Truth]
         _, ax = plt.subplots()
         assert plot(ax=ax) is ax
     other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
-    with pytest.raises(EfficiencyError, match="capability over compute needs a spec"):
+    with pytest.raises(ForecastError, match="capability over compute needs a spec"):
         plot_capability_over_compute(other)

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from simulate import Truth, posterior_near, world_spec
 
 from bayescale.analysis.emergence import flops_quantiles
-from bayescale.errors import EmergenceError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.methods import Posterior
@@ -68,7 +68,7 @@ def test_hidden_uplifts_have_a_marker_of_their_own_and_nothing_need_be_marked(tw
     assert len(absent) == len(dots(ax)["not fitted"]) > 0
     assert not ax.texts
     assert "bar:" not in ax.get_xlabel()
-    with pytest.raises(EmergenceError, match="did you mean"):
+    with pytest.raises(ForecastError, match="did you mean"):
         uplift.plot(10)
 
 

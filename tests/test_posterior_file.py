@@ -19,7 +19,7 @@ from fixtures.make_posteriors import forecasts
 from simulate import Truth, posterior_near
 
 from bayescale._arviz import dataset, group_names, inference_data
-from bayescale.errors import BayescaleError, ConvergenceWarning, PosteriorFileError
+from bayescale.errors import BayescaleError, ConvergenceWarning, FileError
 from bayescale.evals import Evals
 from bayescale.inference.storage import FORMAT
 from bayescale.methods import Posterior
@@ -160,7 +160,7 @@ def test_an_approximated_posterior_of_version_0_1_0_loads_and_stays_not_converge
 
 
 def refused(path: Path, *messages: str) -> None:
-    with pytest.raises(PosteriorFileError) as caught:
+    with pytest.raises(FileError) as caught:
         Posterior.load(path)
     assert isinstance(caught.value, (BayescaleError, OSError))
     for message in (path.name, *messages):
@@ -229,7 +229,7 @@ def test_missing_draws(file: Path) -> None:
 def test_a_missing_variable_is_not_taken_for_zero(file: Path, variable: str) -> None:
     with h5py.File(file, "r+") as content:
         del content[f"posterior/{variable}"]
-    with pytest.raises(PosteriorFileError, match=variable):
+    with pytest.raises(FileError, match=variable):
         Posterior.load(file).forecast(**ASK)
 
 
@@ -265,13 +265,13 @@ def test_a_part_that_was_changed_by_hand_is_noticed(file: Path, part: str, befor
 
 
 def test_a_folder_that_does_not_exist(small: Posterior, tmp_path: Path) -> None:
-    with pytest.raises(PosteriorFileError, match=r"there is no folder .*Make it first"):
+    with pytest.raises(FileError, match=r"there is no folder .*Make it first"):
         small.save(tmp_path / "nowhere" / "posterior.nc")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_instead_of_a_file(small: Posterior, tmp_path: Path) -> None:
-    with pytest.raises(PosteriorFileError, match=r"is a folder. Give a file name such as posterior\.nc"):
+    with pytest.raises(FileError, match=r"is a folder. Give a file name such as posterior\.nc"):
         small.save(tmp_path)
 
 
@@ -286,7 +286,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
         raise error
 
     monkeypatch.setattr(type(small.idata), "to_netcdf", fail_half_way)
-    expected = PosteriorFileError if isinstance(error, OSError) else type(error)
+    expected = FileError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected) as caught:
         small.save(file)
     if isinstance(error, OSError):

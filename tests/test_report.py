@@ -17,7 +17,7 @@ from conftest import Run
 from simulate import Truth, posterior_near, simulate, world_spec
 
 import bayescale.report.page as page_room
-from bayescale.errors import BacktestError, ConvergenceWarning, ForecastError, MissingDependencyError, ReportError
+from bayescale.errors import ConvergenceWarning, EvaluationError, ForecastError, MissingDependencyError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.report import live_forecast
@@ -189,7 +189,7 @@ def test_a_file_that_would_be_too_large_holds_fewer_draws(
     assert len(thinner.encode()) <= limit
     assert 60 <= Document(thinner).held("world")["sizes"]["draws"] < 200
     monkeypatch.setattr(page_room, "MAX_BYTES", len(text.encode()) - 30_000)
-    with pytest.raises(ReportError, match="does not fit"):
+    with pytest.raises(ForecastError, match="does not fit"):
         two_factors.to_html(draws=3000)
 
 
@@ -212,12 +212,12 @@ def test_a_folder_that_is_no_backtest_is_named_with_all_that_is_wrong(posterior:
     (results / "predictions.csv").unlink()
     scores = pd.read_csv(results / "scores.csv")
     scores.drop(columns=["crps", "mae"]).to_csv(results / "scores.csv", index=False)
-    with pytest.raises(BacktestError, match=r"lacks the columns mae, crps; predictions.csv: there is no such file"):
+    with pytest.raises(EvaluationError, match=r"lacks the columns mae, crps; predictions.csv: there is no such file"):
         posterior.to_html(results, draws=60)
 
 
 def test_mistakes(posterior: Posterior) -> None:
-    with pytest.raises(ReportError, match="at least 50"):
+    with pytest.raises(ForecastError, match="at least 50"):
         posterior.to_html(draws=10)
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
         posterior.to_html(prob=90)

@@ -14,7 +14,7 @@ from simulate import Truth, posterior_near
 from test_efficiency import with_values
 
 from bayescale.analysis.uplift import Uplift
-from bayescale.errors import EmergenceError, ForecastError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
@@ -211,17 +211,17 @@ def test_what_cannot_be_asked_says_why(helped: Posterior, uplift: Uplift, world:
         (("bench-5", "bench-5"), "over itself is zero"),
         (("bench-5", "bench-4", "family-a"), "Did you mean 'Family-A'"),
     ):
-        with pytest.raises(EmergenceError, match=said):
+        with pytest.raises(ForecastError, match=said):
             helped.uplift(*arguments)
     other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
-    with pytest.raises(EmergenceError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
+    with pytest.raises(ForecastError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
         other.uplift("bench-5", "bench-4")
     for amount, said in ((5, r"did you mean 0\.05"), ("much", "not a number"), (np.nan, "not a difference of scores")):
-        with pytest.raises(EmergenceError, match=said):
+        with pytest.raises(ForecastError, match=said):
             uplift.starts_to_pay(amount)  # type: ignore[arg-type]
-    with pytest.raises(EmergenceError, match="Did you mean 'single'"):
+    with pytest.raises(ForecastError, match="Did you mean 'single'"):
         uplift.expected_uplift([1e23], of="singel")  # type: ignore[arg-type]
-    with pytest.raises(EmergenceError, match="must be positive"):
+    with pytest.raises(ForecastError, match="must be positive"):
         uplift.summary([-1.0])
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
         uplift.starts_to_pay(prob=90)

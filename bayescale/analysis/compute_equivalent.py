@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bayescale.errors import BayescaleError, EfficiencyError, suggest
+from bayescale.errors import ForecastError, suggest
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
@@ -21,10 +21,10 @@ ALONG: Along = "benchmarks"
 """Default projection of efficiency."""
 
 
-def require_compute(spec: Spec, what: str, error: type[BayescaleError]) -> None:
-    """Raise `error` for a spec that does not predict from training compute alone; `what` names the quantity."""
+def require_compute(spec: Spec, what: str) -> None:
+    """Raise `ForecastError` for a spec that does not predict from training compute alone; `what` names the quantity."""
     if not spec.compute_alone:
-        raise error(
+        raise ForecastError(
             f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: {what} needs a spec whose one "
             "covariate is log10_flops, such as 'default'."
         )
@@ -60,7 +60,7 @@ def compute_direction(draws: Draws, along: Along) -> tuple[np.ndarray, np.ndarra
     if along == "capabilities":
         return beta, beta
     if along != "benchmarks":
-        raise EfficiencyError(suggest(str(along), ("capabilities", "benchmarks"), "measure of efficiency along"))
+        raise ForecastError(suggest(str(along), ("capabilities", "benchmarks"), "measure of efficiency along"))
     logits = np.einsum("sbk,sk->sb", draws.loading, beta)
     return np.einsum("sbk,sb->sk", draws.loading, logits), logits
 
@@ -85,5 +85,5 @@ def equivalent_log10_flops(draws: Draws, reference: int, of: Of, along: Along) -
     elif of == "typical":
         own = draws.covariate[..., 0] + families[:, draws.data.family_index]
     else:
-        raise EfficiencyError(suggest(str(of), ("typical", "single"), "equivalent FLOPs of"))
+        raise ForecastError(suggest(str(of), ("typical", "single"), "equivalent FLOPs of"))
     return draws.data.centre[0] + own - families[:, [reference]]

@@ -20,7 +20,7 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import EfficiencyError, suggest
+from bayescale.errors import ForecastError, suggest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,7 +131,7 @@ class Efficiency(Result):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             When `by` is none of the words.
         ForecastError
             When `prob` is not between 0 and 1.
@@ -156,7 +156,7 @@ class Efficiency(Result):
             return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
         if by == "model":
             return self._model_table(prob)
-        raise EfficiencyError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
+        raise ForecastError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
 
     def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
         table = summarise(log10.drop_vars("models"), prob=prob).drop(columns="mean")
@@ -185,7 +185,7 @@ class Efficiency(Result):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown family or benchmark, or a benchmark in `no_slope`.
 
         Examples
@@ -196,7 +196,7 @@ class Efficiency(Result):
         """
         for name in (a, b):
             if name not in self.families:
-                raise EfficiencyError(suggest(name, self.families, "family in the fitted data"))
+                raise ForecastError(suggest(name, self.families, "family in the fitted data"))
         log10 = self.log10_multiplier_on(benchmark)
         return float(_share_above(log10.sel(family=a, drop=True), log10.sel(family=b, drop=True)))
 
@@ -207,7 +207,7 @@ class Efficiency(Result):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown benchmark, or one in `no_slope`.
 
         Examples
@@ -247,7 +247,7 @@ class Efficiency(Result):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             When `of` is neither word.
 
         Examples
@@ -292,7 +292,7 @@ class Efficiency(Result):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown benchmark, or one in `no_slope`.
 
         Examples
@@ -304,9 +304,9 @@ class Efficiency(Result):
             return self.log10_multiplier
         known = self.benchmark_log10_multiplier["benchmark"].to_numpy().tolist()
         if benchmark not in known:
-            raise EfficiencyError(suggest(benchmark, known, "benchmark in the fitted data"))
+            raise ForecastError(suggest(benchmark, known, "benchmark in the fitted data"))
         if benchmark in self.no_slope:
-            raise EfficiencyError(
+            raise ForecastError(
                 f"{benchmark} has no efficiency of its own: {self.no_slope[benchmark]}. Use the overall efficiency."
             )
         return self.benchmark_log10_multiplier.sel(benchmark=benchmark, drop=True)
@@ -345,22 +345,22 @@ def compute_efficiency(posterior: PosteriorData, reference: str | None = None, a
 
     Raises
     ------
-    EfficiencyError
+    ForecastError
         For a spec that does not predict from compute alone or has no family offsets, or an unknown family.
     """
     import xarray as xr
 
     spec, draws = posterior.spec, posterior.draws
-    require_compute(spec, "efficiency, a multiple of training compute,", EfficiencyError)
+    require_compute(spec, "efficiency, a multiple of training compute,")
     if not spec.family_offsets:
-        raise EfficiencyError(
+        raise ForecastError(
             f"The spec {spec.name!r} has no family offsets: under it all families are equally efficient. Fit one with "
             "family_offsets: true, such as 'default'."
         )
     families = draws.data.coords["family"]
     reference = posterior.evals.largest_families[0] if reference is None else reference
     if reference not in families:
-        raise EfficiencyError(suggest(str(reference), families, "family in the fitted data"))
+        raise ForecastError(suggest(str(reference), families, "family in the fitted data"))
     posterior.convergence.warn_unless_converged("These efficiencies come")
     place = families.index(reference)
     equivalent = to_compute_equivalent(draws, draws.family_offset, along)

@@ -19,7 +19,7 @@ from bayescale.analysis.compute_equivalent import (
     equivalent_log10_flops,
     require_compute,
 )
-from bayescale.errors import EmergenceError, percentage_hint, suggest
+from bayescale.errors import ForecastError, percentage_hint, suggest
 from bayescale.forecast.query import LARGEST
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import expected_score, logit_of_share
@@ -93,7 +93,7 @@ class Emergence(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For compute that is not positive, or when `of` is neither word.
 
         Examples
@@ -105,7 +105,7 @@ class Emergence(Result):
 
         figures = np.atleast_1d(np.asarray(flops, dtype=float))
         if not (figures > 0).all():
-            raise EmergenceError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
+            raise ForecastError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
         log10_flops = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
         logit = self._level(of) + self.draws["slope"] * log10_flops
         scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
@@ -130,7 +130,7 @@ class Emergence(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For a score outside [0, 1], at or above the ceiling, or at or below the floor in half of the draws.
 
         Examples
@@ -188,7 +188,7 @@ class Emergence(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For a score that is no threshold, see `threshold`.
         ForecastError
             When `prob` is not between 0 and 1.
@@ -243,7 +243,7 @@ class Emergence(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For a score that is no threshold, see `threshold`.
 
         Examples
@@ -282,7 +282,7 @@ class Emergence(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For scores of models that are not in the fitted data, or a missing column.
 
         Examples
@@ -299,10 +299,10 @@ class Emergence(Result):
         else:
             table = hidden.scores if isinstance(hidden, Evals) else hidden
             if missing := {"model", "benchmark", "score"} - set(table.columns):
-                raise EmergenceError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
+                raise ForecastError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
             chosen = table[(table["benchmark"] == self.benchmark) & ~table["model"].isin(fitted["model"])]
             if unknown := sorted(set(chosen["model"]) - set(evals.model_names)):
-                raise EmergenceError(
+                raise ForecastError(
                     f"{suggest(unknown[0], evals.model_names, 'model in the fitted data')} Its capability is not "
                     "known: fit with its other scores, or leave it out."
                 )
@@ -328,7 +328,7 @@ class Emergence(Result):
             return self.draws["level"]
         if of == "single":
             return self.draws["level"] + self.draws["residual"]
-        raise EmergenceError(suggest(str(of), ("typical", "single"), "kind of model"))
+        raise ForecastError(suggest(str(of), ("typical", "single"), "kind of model"))
 
     def _read(self, score: Score) -> float | None:
         """Check a threshold; None for half way."""
@@ -337,16 +337,16 @@ class Emergence(Result):
         try:
             value = float(score)
         except (TypeError, ValueError):
-            raise EmergenceError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
+            raise ForecastError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
         if not 0 <= value <= 1:
-            raise EmergenceError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
+            raise ForecastError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
         if value >= self.ceiling:
-            raise EmergenceError(
+            raise ForecastError(
                 f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
                 "scores approach and never reach. Ask for a lower score."
             )
         if value <= float(self.draws["floor"].median()):
-            raise EmergenceError(
+            raise ForecastError(
                 f"score={value:g} is not above the guessing floor of {self.benchmark}, "
                 f"{float(self.draws['floor'].median()):.3g}: every model is above it. Ask for a higher score."
             )
@@ -393,7 +393,7 @@ def compute_emergence(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For an unknown benchmark or family, or a spec with other covariates than compute.
     """
     curve = family_curve(posterior, benchmark, family, seed_or_new(random_seed))
@@ -409,13 +409,13 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     import xarray as xr
 
     draws, data = posterior.draws, posterior.draws.data
-    require_compute(posterior.spec, "a curve over training compute", EmergenceError)
+    require_compute(posterior.spec, "a curve over training compute")
     benchmarks, families = data.coords["benchmark"], data.coords["family"]
     if benchmark not in benchmarks:
-        raise EmergenceError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
+        raise ForecastError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
     family = posterior.evals.largest_families[0] if family is None else family
     if family not in families:
-        raise EmergenceError(suggest(str(family), families, "family in the fitted data"))
+        raise ForecastError(suggest(str(family), families, "family in the fitted data"))
     b, f = benchmarks.index(benchmark), families.index(family)
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])

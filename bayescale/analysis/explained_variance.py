@@ -19,7 +19,7 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import PROB
-from bayescale.errors import ExplainedVarianceError, suggest
+from bayescale.errors import ForecastError, suggest
 from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
@@ -159,7 +159,7 @@ def read_subject(
 
     Raises
     ------
-    ExplainedVarianceError
+    ForecastError
         For an unknown model, several, or a model beside family or compute.
     ForecastError
         For an unknown family, or compute that is not plausible.
@@ -168,11 +168,11 @@ def read_subject(
     sized = any(value is not None for value in sizes.values())
     if model is not None:
         if family is not None or sized:
-            raise ExplainedVarianceError(
+            raise ForecastError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
         if model not in data.coords["model"]:
-            raise ExplainedVarianceError(suggest(str(model), data.coords["model"], "model in the fitted data"))
+            raise ForecastError(suggest(str(model), data.coords["model"], "model in the fitted data"))
         row = data.coords["model"].index(model)
         mean, sd = (part[row] for part in covariate_prior(spec, data))
         place = int(data.family_index[row])
@@ -182,14 +182,12 @@ def read_subject(
         if sized:
             query = read_query(spec, data, family, sizes)
             if len(query.labels) != 1:
-                raise ExplainedVarianceError(
-                    f"Explained variance is about one model, and {len(query.labels)} were given."
-                )
+                raise ForecastError(f"Explained variance is about one model, and {len(query.labels)} were given.")
             known = np.zeros(len(data.centre))
             return Subject(query.labels[0], query, known, known)
         families = data.coords["family"]
         if family != NEW_FAMILY and family not in families:
-            raise ExplainedVarianceError(suggest(str(family), families, "family in the fitted data"))
+            raise ForecastError(suggest(str(family), families, "family in the fitted data"))
         place = families.index(family) if family in families else -1
         prior = spec.priors.latent_covariate.parameters
         mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
@@ -205,7 +203,7 @@ def explain_variance(
 
     Raises
     ------
-    ExplainedVarianceError
+    ForecastError
         For an unknown benchmark, no benchmark, or the target among the benchmarks.
     """
     names = posterior.draws.data.coords["benchmark"]
@@ -214,18 +212,16 @@ def explain_variance(
     chosen = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
     for name in (target, *chosen):
         if name not in names:
-            raise ExplainedVarianceError(suggest(str(name), names, "benchmark in the fitted data"))
+            raise ForecastError(suggest(str(name), names, "benchmark in the fitted data"))
     if target in chosen:
-        raise ExplainedVarianceError(f"{target} is the target: leave it out of benchmarks=.")
+        raise ForecastError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:
-        raise ExplainedVarianceError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
+        raise ForecastError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
     posterior.convergence.warn_unless_converged("These shares come")
     expected, measured = _simulate(posterior, subject, np.random.default_rng(random_seed))
     y = expected[:, names.index(target)]
     if np.ptp(y) == 0:
-        raise ExplainedVarianceError(
-            f"The forecast of {target} is the same in all draws: there is no variance to explain."
-        )
+        raise ForecastError(f"The forecast of {target} is the same in all draws: there is no variance to explain.")
     every = list(range(len(chosen)))
     each, rest = [[i] for i in every], [[j for j in every if j != i] for i in every]
     shares = explained_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, every])

@@ -15,7 +15,7 @@ from bayescale._intervals import KIND, PROB
 from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import predict_moments
-from bayescale.errors import DesignError, percentage_hint, suggest
+from bayescale.errors import ForecastError, percentage_hint, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Suggestion(Result):
 
         Raises
         ------
-        DesignError
+        ForecastError
             For a model that is no candidate.
 
         Examples
@@ -95,7 +95,7 @@ class Suggestion(Result):
         names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
         for name in names:
             if name not in self.candidates:
-                raise DesignError(suggest(str(name), self.candidates, "model among the candidates"))
+                raise ForecastError(suggest(str(name), self.candidates, "model among the candidates"))
         return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
 
     @cached_property
@@ -127,7 +127,7 @@ class Suggestion(Result):
 
         Raises
         ------
-        DesignError
+        ForecastError
             For an unknown model, a score or chance level outside [0, 1], or no scores.
 
         Examples
@@ -139,12 +139,12 @@ class Suggestion(Result):
         """
         models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
-            raise DesignError("There is no score to condition on: give scores={model: score, ...}.")
+            raise ForecastError("There is no score to condition on: give scores={model: score, ...}.")
         for name, value in {**scores, "chance_level": chance_level}.items():
             if name != "chance_level" and name not in models:
-                raise DesignError(suggest(str(name), models, "model among the candidates and those to forecast"))
+                raise ForecastError(suggest(str(name), models, "model among the candidates and those to forecast"))
             if not 0 <= value <= 1:
-                raise DesignError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
+                raise ForecastError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
         benchmark = None if self.target is None else self.posterior.evals.benchmark_names.index(self.target)
         rows = np.array([models.index(name) for name in scores])
         logits = ConditionalLogits.prior(self.design.moments, self.posterior, benchmark, chance_level)
@@ -222,12 +222,12 @@ def read_problem(
 
     Raises
     ------
-    DesignError
+    ForecastError
         For unknown names, a budget that buys no model, or a candidate without a cost.
     """
     if target is not None and target not in evals.benchmark_names:
         message = suggest(str(target), evals.benchmark_names, "benchmark in the data")
-        raise DesignError(f"{message} For a new benchmark leave target out.")
+        raise ForecastError(f"{message} For a new benchmark leave target out.")
     chosen_from = _candidates(evals, candidates, families)
     wanted = _forecast(evals.model_names, chosen_from, forecast_models)
     called, costs = _costs(evals, chosen_from, cost)
@@ -291,7 +291,7 @@ def suggest_models(
 
     Raises
     ------
-    DesignError
+    ForecastError
         As `Posterior.suggest_models`.
 
     Examples
@@ -315,7 +315,7 @@ def _candidates(evals: Evals, candidates: Iterable[str] | None, families: Iterab
     models = evals.models
     kept = models["model"][models["model"].isin(chosen) & models["family"].isin(wanted)].tolist()
     if not kept:
-        raise DesignError("No model is left to choose from: none of the candidates belongs to the given families.")
+        raise ForecastError("No model is left to choose from: none of the candidates belongs to the given families.")
     return kept
 
 
@@ -323,7 +323,7 @@ def _forecast(names: list[str], candidates: list[str], forecast_models: Iterable
     rest = set(names) - set(candidates) or set(names)
     wanted = rest if forecast_models is None else _known(forecast_models, names, "model")
     if not wanted:
-        raise DesignError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
+        raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
     return [name for name in names if name in wanted]
 
 
@@ -332,7 +332,7 @@ def _known(given: Iterable[str], known: list[str], what: str) -> set[str]:
     if unknown := sorted(str(name) for name in chosen - set(known)):
         messages = [suggest(name, known, f"{what} in the fitted data") for name in unknown[:5]]
         more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
-        raise DesignError("\n".join([*messages, *more]))
+        raise ForecastError("\n".join([*messages, *more]))
     return chosen
 
 
@@ -344,14 +344,14 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
     if isinstance(cost, str):
         numeric = models.select_dtypes("number").columns
         if cost not in numeric:
-            raise DesignError(suggest(cost, numeric, "column of numbers in the table of models"))
+            raise ForecastError(suggest(cost, numeric, "column of numbers in the table of models"))
         called, values = cost, models[cost].astype(float)
     else:
         called, values = "cost", pd.Series({m: cost.get(m, np.nan) for m in candidates}, dtype=float)
     wrong = [f"{m} ({values[m]:g})" for m in candidates if not (np.isfinite(values[m]) and values[m] > 0)]
     if wrong:
         shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-        raise DesignError(
+        raise ForecastError(
             f"A cost is needed for each candidate, above zero; {len(wrong)} have none: {shown}. Leave them out of "
             "candidates, or give cost={model: number, ...}."
         )
@@ -362,10 +362,10 @@ def _budget(budget: float, called: str, costs: pd.Series) -> float:
     try:
         value = float(budget)
     except (TypeError, ValueError):
-        raise DesignError(f"budget={budget!r} is not a number.") from None
+        raise ForecastError(f"budget={budget!r} is not a number.") from None
     if not value >= costs.min():
         unit = "models" if called == "models" else f"of {called}"
-        raise DesignError(
+        raise ForecastError(
             f"budget={value:g} {unit} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
         )
     return value

@@ -13,7 +13,7 @@ from bayescale._display import Result
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
-from bayescale.errors import EmergenceError, percentage_hint
+from bayescale.errors import ForecastError, percentage_hint
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Uplift(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For compute that is not positive, or when `of` is neither word.
 
         Examples
@@ -137,7 +137,7 @@ class Uplift(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             As `expected_uplift`.
         ForecastError
             When `prob` is not between 0 and 1.
@@ -188,7 +188,7 @@ class Uplift(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For a threshold that is no difference of scores, or when `of` is neither word.
         ForecastError
             When `prob` is not between 0 and 1.
@@ -234,7 +234,7 @@ class Uplift(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             As `starts_to_pay`.
 
         Examples
@@ -279,7 +279,7 @@ class Uplift(Result):
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             As `Emergence.observed`.
 
         Examples
@@ -346,9 +346,9 @@ def _read(threshold: float) -> float:
     try:
         value = float(threshold)
     except (TypeError, ValueError):
-        raise EmergenceError(f"threshold={threshold!r} is not a number.") from None
+        raise ForecastError(f"threshold={threshold!r} is not a number.") from None
     if not -1 < value < 1:
-        raise EmergenceError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
+        raise ForecastError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
     return value
 
 
@@ -364,11 +364,11 @@ def compute_uplift(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
     """
     if benchmark == baseline:
-        raise EmergenceError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
+        raise ForecastError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
     seed = seed_or_new(random_seed)
     uplift = Uplift(*(family_curve(posterior, name, family, seed) for name in (benchmark, baseline)))
     posterior.convergence.warn_unless_converged("This uplift comes")

@@ -12,7 +12,7 @@ from bayescale._files import atomic_write
 from bayescale._intervals import PROB
 from bayescale.cli import completion
 from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
-from bayescale.errors import OutputError
+from bayescale.errors import FileError
 
 if TYPE_CHECKING:
     from bayescale.forecast import Forecast
@@ -136,7 +136,7 @@ def _writer(path: Path, form: str) -> Writer:
 
     Raises
     ------
-    OutputError
+    FileError
         The ending is not a known format.
     MissingDependencyError
         Parquet needs PyArrow.
@@ -150,7 +150,7 @@ def _writer(path: Path, form: str) -> Writer:
     from bayescale.cli import pictures
 
     if form != PICTURE and not pictures.is_picture(path):
-        raise OutputError(
+        raise FileError(
             f"Cannot write {path.name!r}: its ending is not a known format. Use .csv, .parquet or .json for the table, "
             ".nc for the draws, .png, .pdf or .svg for the figure."
         )

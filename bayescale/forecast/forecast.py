@@ -157,7 +157,7 @@ class Forecast(_display.Result):
 
         Raises
         ------
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -176,7 +176,7 @@ class Forecast(_display.Result):
         ------
         MissingDependencyError
             Without PyArrow (``pip install 'bayescale[parquet]'``).
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -193,7 +193,7 @@ class Forecast(_display.Result):
 
         Raises
         ------
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples

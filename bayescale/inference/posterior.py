@@ -17,7 +17,7 @@ from bayescale._arviz import InferenceData
 from bayescale._display import as_html, working
 from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise
-from bayescale.errors import EvalsError, PosteriorFileError, suggest
+from bayescale.errors import EvalsError, FileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
 from bayescale.inference.diagnostics import ConvergenceReport, diagnose
@@ -184,7 +184,7 @@ class PosteriorData:
 
         Raises
         ------
-        PosteriorFileError
+        FileError
             When it cannot be written.
 
         Examples
@@ -211,7 +211,7 @@ class PosteriorData:
 
         Raises
         ------
-        PosteriorFileError
+        FileError
             For a missing, damaged or foreign file, or one of a newer format.
 
         Examples
@@ -232,15 +232,13 @@ class PosteriorData:
                 json.loads(parts["sampling"]),
             )
         except ValueError as error:
-            raise PosteriorFileError(f"{str(path)!r} cannot be understood: {error}") from error
+            raise FileError(f"{str(path)!r} cannot be understood: {error}") from error
         needed = variables(posterior.spec, model_data(posterior.spec, posterior.evals))
         missing = [name for name in needed if name not in idata["posterior"]]
         if missing:
-            raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
+            raise FileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
         if posterior.identity != parts["identity"]:
-            raise PosteriorFileError(
-                f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again."
-            )
+            raise FileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
         return posterior
 
     def __repr__(self) -> str:

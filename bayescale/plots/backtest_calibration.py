@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale._intervals import KIND
 from bayescale.checks.pit import inside
-from bayescale.errors import BacktestError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.plots.style import COLOURS, INK, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plot_backtest_calibration(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -62,16 +62,16 @@ def plot_backtest_calibration(
     methods = list(methods or backtest.methods)
     for name in methods:
         if name not in backtest.methods:
-            raise BacktestError(suggest(name, backtest.methods, "method in this backtest"))
+            raise EvaluationError(suggest(name, backtest.methods, "method in this backtest"))
     names = [t.name for t in backtest.tasks]
     for name in tasks or ():
         if name not in names:
-            raise BacktestError(suggest(name, names, "task in this backtest"))
+            raise EvaluationError(suggest(name, names, "task in this backtest"))
     chosen = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or names)]
     pit = {m: chosen["pit"][chosen["method"] == m].to_numpy() for m in methods}
     curves = {method: coverage(values) for method, values in pit.items() if len(values)}
     if not curves:
-        raise BacktestError("These methods made no forecasts for these tasks.")
+        raise EvaluationError("These methods made no forecasts for these tasks.")
 
     ax = plain(new_axes(ax, (7.4, 5.4)))
     count = max(map(len, pit.values()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.plots.style import COLOURS, INK, MARKERS, label_below, new_axes, plain
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When `reference` is none of the methods, or forecast no task.
 
     Examples
@@ -48,7 +48,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
 
     ratios = backtest.relative_mse(reference).dropna(subset="to_reference")
     if ratios.empty:
-        raise BacktestError(f"{reference} forecast none of these tasks: choose another reference.")
+        raise EvaluationError(f"{reference} forecast none of these tasks: choose another reference.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
     interval = backtest.relative_mse_intervals(reference).reindex(means.index)

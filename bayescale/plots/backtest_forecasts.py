@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bayescale._intervals import KIND
-from bayescale.errors import BacktestError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.plots.panels import panels
 from bayescale.plots.style import COLOURS, INK, OTHERS, new_axes, plain, score_axis
 
@@ -44,7 +44,7 @@ def plot_backtest_forecasts(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -86,7 +86,7 @@ def plot_backtest_task(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -112,7 +112,7 @@ def _methods(backtest: Backtest, method: str | None, reference: str | None) -> t
     """Return the method to plot, and the reference if it is among the others."""
     method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
     if method not in backtest.methods:
-        raise BacktestError(suggest(method, backtest.methods, "method in this backtest"))
+        raise EvaluationError(suggest(method, backtest.methods, "method in this backtest"))
     return method, reference if reference in backtest.methods and reference != method else None
 
 
@@ -168,7 +168,7 @@ def _forecast_tasks(backtest: Backtest, method: str, tasks: Sequence[str] | None
     names = set(backtest.cells["task"][backtest.cells["method"] == method])
     for name in tasks or ():
         if name not in names:
-            raise BacktestError(suggest(name, names, f"task in the forecasts of {method}"))
+            raise EvaluationError(suggest(name, names, f"task in the forecasts of {method}"))
     if not names:
-        raise BacktestError(f"{method} made no forecasts.")
+        raise EvaluationError(f"{method} made no forecasts.")
     return [t for t in backtest.tasks if t.name in names and (tasks is None or t.name in tasks)]

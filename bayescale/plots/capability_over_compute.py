@@ -15,7 +15,6 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import EfficiencyError
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import OTHERS, flop_axis, label_below, new_axes, plain
 
@@ -60,7 +59,7 @@ def plot_capability_over_compute(
 
     Raises
     ------
-    EfficiencyError
+    ForecastError
         For a spec with other covariates than compute.
     ForecastError
         For an unknown family, or `prob` not between 0 and 1.
@@ -72,7 +71,7 @@ def plot_capability_over_compute(
     'log'
     """
     draws, models = posterior.draws, posterior.evals.models
-    require_compute(posterior.spec, "capability over compute", EfficiencyError)
+    require_compute(posterior.spec, "capability over compute")
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
     rise = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per factor of ten of compute

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB, summarise
-from bayescale.errors import EfficiencyError, suggest
+from bayescale.errors import ForecastError, suggest
 from bayescale.plots.families import MARKED, mark_families
 from bayescale.plots.style import INK, label_below, new_axes, plain
 
@@ -51,7 +51,7 @@ def plot_efficiency(
 
     Raises
     ------
-    EfficiencyError
+    ForecastError
         For an unknown family or benchmark, or a benchmark that has no efficiency of its own.
 
     Examples
@@ -62,7 +62,7 @@ def plot_efficiency(
     known, evals = efficiency.families, efficiency.posterior.evals
     for name in families or ():
         if name not in known:
-            raise EfficiencyError(suggest(name, known, "family in the fitted data"))
+            raise ForecastError(suggest(name, known, "family in the fitted data"))
     shown = known if families is None else list(dict.fromkeys([*families, efficiency.reference]))
     draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
     table, core = (summarise(draws, prob=p).set_index("family") for p in (prob, 0.5))

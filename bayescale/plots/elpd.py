@@ -33,7 +33,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, left_out: str | No
 
     Raises
     ------
-    CompareError
+    EvaluationError
         When that unit was not left out.
 
     Examples

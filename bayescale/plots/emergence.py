@@ -53,7 +53,7 @@ def plot_emergence(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For a score that is no threshold, or hidden scores of models that are not in the fitted data.
 
     Examples

@@ -37,7 +37,7 @@ class _Band:
 
 def _bands(forecast: Forecast, prob: float) -> list[_Band]:
     posterior, draws = forecast.posterior, forecast.draws
-    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)", ForecastError)
+    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)")
     lower, upper = tails(prob)
     models = posterior.evals.models
     compute, family_of = models["flops"].to_numpy(float), models["family"].to_numpy()

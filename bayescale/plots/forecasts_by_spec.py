@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB
-from bayescale.errors import CompareError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.plots.style import COLOURS, MARKERS, label_below, new_axes, plain, score_axis
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plot_forecasts_by_spec(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         Without a forecast, for a forecast of several models, or for an unknown benchmark.
 
     Examples
@@ -52,11 +52,11 @@ def plot_forecasts_by_spec(
     table, inner = comparison.forecast_table(prob=prob), comparison.forecast_table(prob=0.5)
     models, benchmarks_of_forecast = table["model"].unique(), list(dict.fromkeys(table["benchmark"]))
     if len(models) > 1:
-        raise CompareError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
+        raise EvaluationError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
     chosen = benchmarks_of_forecast if benchmarks is None else list(benchmarks)
     for name in chosen:
         if name not in benchmarks_of_forecast:
-            raise CompareError(suggest(name, benchmarks_of_forecast, "benchmark in the fitted data"))
+            raise EvaluationError(suggest(name, benchmarks_of_forecast, "benchmark in the fitted data"))
     specs = comparison.names
     labels = [s if comparison.posteriors[s].converged else f"{s} (did not converge)" for s in specs]
     ax = plain(new_axes(ax, (7.2, 0.9 + len(chosen) * (0.22 + 0.17 * len(specs)))))

@@ -54,7 +54,7 @@ def plot_uplift(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For a threshold that is no difference of scores, or hidden scores of models that are not in the fitted data.
 
     Examples

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, tails
-from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
+from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependencyError
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def make_report(
             raise MissingDependencyError(f"A report needs {name}: pip install 'bayescale[report]'")
     tails(prob)
     if draws < LEAST_DRAWS:
-        raise ReportError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
+        raise ForecastError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
     posterior.convergence.warn_unless_converged("This report comes")
     with warnings.catch_warnings():
         # The page says so itself, and the reader of it need not be told once a picture.
@@ -71,7 +71,7 @@ def _fitted(posterior: Posterior, context: dict[str, Any], draws: int, prob: flo
         draws = int(room / len(packed) * live.draws.size)
         if draws < LEAST_DRAWS:
             break
-    raise ReportError(
+    raise ForecastError(
         f"A report on {len(posterior.evals.benchmark_names)} benchmarks and {len(posterior.evals.families)} families "
         f"does not fit into {MAX_BYTES / 2**20:.0f} MiB with {LEAST_DRAWS} draws. Fit fewer benchmarks (evals.select)."
     )
@@ -104,7 +104,7 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     }
     try:
         efficiency = posterior.efficiency()
-    except EfficiencyError as error:
+    except ForecastError as error:
         found["no_efficiency"] = str(error)
     else:
         rows = list(efficiency.summary(prob=prob).itertuples())
