@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class BayescaleError(Exception):
@@ -83,6 +83,12 @@ def suggest(name: str, options: Iterable[str], what: str) -> str:
     if names and (len(names) <= 12 or not near):
         message += f" Known: {', '.join(names)}."
     return message
+
+
+def require_name(name: object, options: Sequence[str], what: str) -> None:
+    """Raise `ForecastError` with the message of `suggest` unless `name` is one of `options`."""
+    if name not in options:
+        raise ForecastError(suggest(str(name), options, what))
 
 
 def percentage_hint(value: float) -> str:

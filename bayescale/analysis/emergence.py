@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from bayescale.analysis.compute_equivalent import (
     Of,
     compute_slopes,
     equivalent_log10_flops,
+    family_number,
     require_compute,
 )
-from bayescale.errors import ForecastError, percentage_hint, suggest
+from bayescale.errors import ForecastError, percentage_hint, require_name, suggest
 from bayescale.forecast.query import LARGEST
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import expected_score, logit_of_share
@@ -103,10 +104,10 @@ class Emergence(Result):
         """
         import xarray as xr
 
-        figures = np.atleast_1d(np.asarray(flops, dtype=float))
-        if not (figures > 0).all():
+        compute = np.atleast_1d(np.asarray(flops, dtype=float))
+        if not (compute > 0).all():
             raise ForecastError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
-        log10_flops = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
+        log10_flops = xr.DataArray(np.log10(compute) - self.centre, dims="flops", coords={"flops": compute})
         logit = self._level(of) + self.draws["slope"] * log10_flops
         scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
         return scores.transpose("chain", "draw", "flops").rename("expected_score")
@@ -150,8 +151,7 @@ class Emergence(Result):
         >>> posterior.emergence("GSM8K", "Llama-2").log10_threshold(0.5).dims
         ('chain', 'draw')
         """
-        floor, slope = self.draws["floor"], self.draws["slope"]
-        score = self._read(score)
+        score, floor, slope = self._read(score), self.draws["floor"], self.draws["slope"]
         share = floor * 0 + 0.5 if score is None else (score - floor) / (self.ceiling - floor)
         above_floor, rising = share > 0, slope > 0
         logit = logit_of_share(share.where(above_floor, 0.5), self.draws["shape"])
@@ -189,9 +189,7 @@ class Emergence(Result):
         Raises
         ------
         ForecastError
-            For a score that is no threshold, see `threshold`.
-        ForecastError
-            When `prob` is not between 0 and 1.
+            For a score that is no threshold (see `threshold`), or when `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -200,23 +198,16 @@ class Emergence(Result):
         """
         rows = []
         for score in (None, *scores):
+            about = {
+                "benchmark": self.benchmark,
+                "family": self.family,
+                "score": self.half_way if score is None else score,
+                "threshold": HALF_WAY if score is None else "score",
+            }
             for of in ("typical", "single"):
                 low, middle, high = self.quantiles(score, of, prob=prob)
-                rows.append(
-                    {
-                        "benchmark": self.benchmark,
-                        "family": self.family,
-                        "score": self.half_way if score is None else score,
-                        "threshold": HALF_WAY if score is None else "score",
-                        "of": of,
-                        "median": middle,
-                        "lower": low,
-                        "upper": high,
-                        "never": self.never(score),
-                        "prob": prob,
-                        "interval": KIND,
-                    }
-                )
+                ends = {"median": middle, "lower": low, "upper": high, "never": self.never(score)}
+                rows.append({**about, "of": of, **ends, "prob": prob, "interval": KIND})
         return pd.DataFrame(rows)
 
     def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
@@ -240,11 +231,6 @@ class Emergence(Result):
 
         For the typical model, and for any one model with its own residual. For a model that is yet to be trained, use
         the second.
-
-        Raises
-        ------
-        ForecastError
-            For a score that is no threshold, see `threshold`.
 
         Examples
         --------
@@ -311,7 +297,14 @@ class Emergence(Result):
         models = evals.models.assign(equivalent_flops=10**worth)[["model", "family", "equivalent_flops"]]
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
 
-    def plot(self, score: Score = None, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+    def plot(
+        self,
+        score: Score = None,
+        hidden: Evals | pd.DataFrame | None = None,
+        ax: Axes | None = None,
+        *,
+        prob: float = PROB,
+    ) -> Axes:
         """Plot the curve over compute with its bands, the observed scores and the threshold; see `plot_emergence`.
 
         Examples
@@ -321,14 +314,11 @@ class Emergence(Result):
         """
         from bayescale.plots import plot_emergence
 
-        return plot_emergence(self, score=score, hidden=hidden, ax=ax)
+        return plot_emergence(self, score=score, hidden=hidden, ax=ax, prob=prob)
 
     def _level(self, of: Of) -> xr.DataArray:
-        if of == "typical":
-            return self.draws["level"]
-        if of == "single":
-            return self.draws["level"] + self.draws["residual"]
-        raise ForecastError(suggest(str(of), ("typical", "single"), "kind of model"))
+        require_name(of, ("typical", "single"), "kind of model")
+        return self.draws["level"] + (self.draws["residual"] if of == "single" else 0.0)
 
     def _read(self, score: Score) -> float | None:
         """Check a threshold; None for half way."""
@@ -345,10 +335,10 @@ class Emergence(Result):
                 f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
                 "scores approach and never reach. Ask for a lower score."
             )
-        if value <= float(self.draws["floor"].median()):
+        if value <= (floor := float(self.draws["floor"].median())):
             raise ForecastError(
-                f"score={value:g} is not above the guessing floor of {self.benchmark}, "
-                f"{float(self.draws['floor'].median()):.3g}: every model is above it. Ask for a higher score."
+                f"score={value:g} is not above the guessing floor of {self.benchmark}, {floor:.3g}: every model is "
+                "above it. Ask for a higher score."
             )
         return value
 
@@ -389,13 +379,7 @@ def say_flops(flops: float) -> str:
 def compute_emergence(
     posterior: PosteriorData, benchmark: str, family: str | None = None, *, random_seed: int | None = None
 ) -> Emergence:
-    """Compute the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
-
-    Raises
-    ------
-    ForecastError
-        For an unknown benchmark or family, or a spec with other covariates than compute.
-    """
+    """Compute the curve of a family on a benchmark; `Posterior.emergence` documents arguments and errors."""
     curve = family_curve(posterior, benchmark, family, seed_or_new(random_seed))
     posterior.convergence.warn_unless_converged("These thresholds come")
     return curve
@@ -410,23 +394,17 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
 
     draws, data = posterior.draws, posterior.draws.data
     require_compute(posterior.spec, "a curve over training compute")
-    benchmarks, families = data.coords["benchmark"], data.coords["family"]
-    if benchmark not in benchmarks:
-        raise ForecastError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
-    family = posterior.evals.largest_families[0] if family is None else family
-    if family not in families:
-        raise ForecastError(suggest(str(family), families, "family in the fitted data"))
-    b, f = benchmarks.index(benchmark), families.index(family)
+    benchmarks = data.coords["benchmark"]
+    require_name(benchmark, benchmarks, "benchmark in the fitted data")
+    b, f = benchmarks.index(benchmark), family_number(posterior, family)
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
     typical = draws.family_offset[:, [f]]
     origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
-    effect = draws.family_benchmark[:, [f]][..., [b]]
+    own: dict[str, Any] = {"family_benchmark": draws.family_benchmark[:, [f]][..., [b]], "benchmarks": [b]}
     shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
-    level = draws.logit(typical, origin, family_benchmark=effect, benchmarks=[b])[:, 0, 0]
-    single = draws.logit(typical + residual[:, None], origin, testlet=shared, family_benchmark=effect, benchmarks=[b])[
-        :, 0, 0
-    ]
+    level = draws.logit(typical, origin, **own)[:, 0, 0]
+    single = draws.logit(typical + residual[:, None], origin, testlet=shared, **own)[:, 0, 0]
     values = {
         "level": level,
         "slope": compute_slopes(draws)[:, b],
@@ -434,8 +412,6 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
         "floor": draws.floor[:, b],
         "shape": draws.curve_shape[:, b],
     }
-    sampled = posterior.idata["posterior"]
-    coords = {dim: sampled[dim].to_numpy() for dim in ("chain", "draw")}
-    dataset = xr.Dataset({name: (("chain", "draw"), draws.by_chain(v)) for name, v in values.items()}, coords=coords)
+    dataset = xr.Dataset({name: posterior.labelled(name, v) for name, v in values.items()})
     ceiling, centre = float(data.ceiling[b]), float(data.centre[0])
-    return Emergence(dataset, benchmark, family, ceiling, centre, posterior, random_seed)
+    return Emergence(dataset, benchmark, data.coords["family"][f], ceiling, centre, posterior, random_seed)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import PROB
-from bayescale.errors import ForecastError, suggest
+from bayescale.errors import ForecastError, require_name
 from bayescale.forecast.noise import ModelNoise
 from bayescale.forecast.predict import new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
@@ -129,15 +129,7 @@ class ExplainedVariance(Result):
 
 @dataclass(frozen=True)
 class Subject:
-    """The model whose forecast is analysed.
-
-    Attributes
-    ----------
-    label : str
-    query : ForecastQuery
-    mean, sd : ndarray (base covariate,)
-        Of its covariates before any score; sd zero where they are known.
-    """
+    """The model whose forecast is analysed: `mean` and `sd` (base covariate,) of its covariates before any score."""
 
     label: str
     query: ForecastQuery
@@ -155,64 +147,47 @@ class Subject:
 def read_subject(
     posterior: PosteriorData, model: str | None, family: str | None, sizes: Mapping[str, float | None]
 ) -> Subject:
-    """Parse which model is analysed; `Posterior.explained_variance` documents the arguments.
-
-    Raises
-    ------
-    ForecastError
-        For an unknown model, several, or a model beside family or compute.
-    ForecastError
-        For an unknown family, or compute that is not plausible.
-    """
+    """Check which model is analysed; `Posterior.explained_variance` documents arguments and errors."""
     spec, data = posterior.spec, posterior.draws.data
+    models, families = data.coords["model"], data.coords["family"]
     sized = any(value is not None for value in sizes.values())
+    if model is None and sized:
+        query = read_query(spec, data, family or NEW_FAMILY, sizes)
+        if len(query.labels) != 1:
+            raise ForecastError(f"Explained variance is about one model, and {len(query.labels)} were given.")
+        known = np.zeros(len(data.centre))
+        return Subject(query.labels[0], query, known, known)
     if model is not None:
         if family is not None or sized:
             raise ForecastError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
-        if model not in data.coords["model"]:
-            raise ForecastError(suggest(str(model), data.coords["model"], "model in the fitted data"))
-        row = data.coords["model"].index(model)
+        require_name(model, models, "model in the fitted data")
+        row = models.index(model)
         mean, sd = (part[row] for part in covariate_prior(spec, data))
-        place = int(data.family_index[row])
-        family, label = data.coords["family"][place], f"a model such as {model}"
+        place, label = int(data.family_index[row]), f"a model such as {model}"
     else:
-        family = NEW_FAMILY if family is None else family
-        if sized:
-            query = read_query(spec, data, family, sizes)
-            if len(query.labels) != 1:
-                raise ForecastError(f"Explained variance is about one model, and {len(query.labels)} were given.")
-            known = np.zeros(len(data.centre))
-            return Subject(query.labels[0], query, known, known)
-        families = data.coords["family"]
-        if family != NEW_FAMILY and family not in families:
-            raise ForecastError(suggest(str(family), families, "family in the fitted data"))
+        family = family or NEW_FAMILY
+        require_name(family, [*families, NEW_FAMILY], "family in the fitted data")
         place = families.index(family) if family in families else -1
         prior = spec.priors.latent_covariate.parameters
         mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
-        label = f"a model of {'a ' if family == NEW_FAMILY else ''}{family}, compute unknown"
+        label = f"a model of {'a ' if place < 0 else ''}{family}, compute unknown"
     exact = np.stack(design(mean[None], spec.covariates), axis=-1)
-    return Subject(label, ForecastQuery([label], [family], np.array([place]), exact, {}), mean, sd)
+    name = families[place] if place >= 0 else NEW_FAMILY
+    return Subject(label, ForecastQuery([label], [name], np.array([place]), exact, {}), mean, sd)
 
 
 def explain_variance(
     posterior: PosteriorData, target: str, benchmarks: Sequence[str] | None, subject: Subject, random_seed: int
 ) -> ExplainedVariance:
-    """Simulate models and compute shares of variance; `Posterior.explained_variance` documents the arguments.
-
-    Raises
-    ------
-    ForecastError
-        For an unknown benchmark, no benchmark, or the target among the benchmarks.
-    """
+    """Simulate models and compute shares of variance; `Posterior.explained_variance` documents arguments and errors."""
     names = posterior.draws.data.coords["benchmark"]
     if benchmarks is None:
         benchmarks = [name for name in names if name != target]
     chosen = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
     for name in (target, *chosen):
-        if name not in names:
-            raise ForecastError(suggest(str(name), names, "benchmark in the fitted data"))
+        require_name(name, names, "benchmark in the fitted data")
     if target in chosen:
         raise ForecastError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:
@@ -227,16 +202,8 @@ def explain_variance(
     shares = explained_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, every])
     alone, without, together = np.split(shares, [len(each), 2 * len(each)], axis=1)
     lost = together - without
-    table = pd.DataFrame(
-        {
-            "target": target,
-            "benchmark": chosen,
-            "alone": alone[0],
-            "lost": lost[0],
-            "alone_error": jackknife_error(alone[1:]),
-            "lost_error": jackknife_error(lost[1:]),
-        }
-    )
+    errors = {"alone_error": jackknife_error(alone[1:]), "lost_error": jackknife_error(lost[1:])}
+    table = pd.DataFrame({"target": target, "benchmark": chosen, "alone": alone[0], "lost": lost[0], **errors})
     table = table.sort_values("alone", ascending=False, ignore_index=True)
     error = float(jackknife_error(together[1:])[0])
     sd, share = float(y.std()), float(together[0, 0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -211,46 +211,31 @@ def align(posterior: PosteriorData) -> Factors:
     >>> align(posterior).labels
     ['F1', 'F2', 'F3', 'F4', 'F5', 'F6', 'F7', 'F8']
     """
-    import xarray as xr
-
     draws, evals, spec = posterior.draws, posterior.evals, posterior.spec
     scaled = scaled_loadings(draws.loading, draws.capability)
     turns = rotations(scaled, spec.rotation_invariant)
     scaled = scaled @ turns
     correlation = correlations(scaled)
 
-    held = posterior.idata["posterior"]
-    labels = [f"F{k + 1}" for k in range(scaled.shape[2])]
-    coords: dict[str, object] = {
-        "chain": held["chain"].to_numpy(),
-        "draw": held["draw"].to_numpy(),
-        "factor": labels,
-        "suggested": ("factor", list(suggest_names(correlation, evals.benchmark_names))),
-        "benchmark": evals.benchmark_names,
-        "model": evals.model_names,
-        "family": ("model", evals.models["family"].tolist()),
-        "covariate": list(spec.covariates),
-        "sampled_factor": held["factor"].to_numpy(),
-    }
+    factor = [f"F{k + 1}" for k in range(scaled.shape[2])]
+    suggested = ("factor", list(suggest_names(correlation, evals.benchmark_names)))
+    benchmark, covariate, family = evals.benchmark_names, list(spec.covariates), draws.data.coords["family"]
 
-    def labelled(name: str, values: np.ndarray, *over: str, **other: list[str]) -> xr.DataArray:
-        dims = ("chain", "draw", *over, "factor")
-        here = {k: v for k, v in coords.items() if (v[0] if isinstance(v, tuple) else k) in dims} | other
-        return xr.DataArray(draws.by_chain(values), dims=dims, coords=here, name=name)
+    def labelled(name: str, values: np.ndarray, **along: Any) -> xr.DataArray:
+        return posterior.labelled(name, values, **along, factor=factor).assign_coords(suggested=suggested)
 
-    offsets = None
-    if spec.family_offsets:
-        names = draws.data.coords["family"]
-        offsets = labelled("family_offset", draws.family_offset @ turns, "family", family=list(names))
+    capabilities = labelled("capability", draws.capability @ turns, model=evals.model_names)
+    offsets = labelled("family_offset", draws.family_offset @ turns, family=family) if spec.family_offsets else None
+    sampled = posterior.idata["posterior"]["factor"].to_numpy()
     return Factors(
-        loadings=labelled("loading", draws.loading @ turns, "benchmark"),
-        capabilities=labelled("capability", draws.capability @ turns, "model"),
-        slopes=labelled("slope", draws.slope @ turns, "covariate"),
+        loadings=labelled("loading", draws.loading @ turns, benchmark=benchmark),
+        capabilities=capabilities.assign_coords(family=("model", evals.models["family"].tolist())),
+        slopes=labelled("slope", draws.slope @ turns, covariate=covariate),
         family_offsets=offsets,
-        correlations=labelled("correlation", correlation, "benchmark"),
-        scaled_loadings=labelled("scaled_loading", scaled, "benchmark"),
+        correlations=labelled("correlation", correlation, benchmark=benchmark),
+        scaled_loadings=labelled("scaled_loading", scaled, benchmark=benchmark),
         shares=labelled("share", column_shares(scaled)),
-        rotation=labelled("rotation", turns, "sampled_factor"),
+        rotation=labelled("rotation", turns, sampled_factor=sampled),
         free=spec.rotation_invariant,
     )
 

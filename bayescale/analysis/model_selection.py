@@ -15,7 +15,7 @@ from bayescale._intervals import KIND, PROB
 from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import predict_moments
-from bayescale.errors import ForecastError, percentage_hint, suggest
+from bayescale.errors import ForecastError, percentage_hint, require_name, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ class Suggestion(Result):
         """
         names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
         for name in names:
-            if name not in self.candidates:
-                raise ForecastError(suggest(str(name), self.candidates, "model among the candidates"))
+            require_name(name, self.candidates, "model among the candidates")
         return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
 
     @cached_property
@@ -140,9 +139,9 @@ class Suggestion(Result):
         models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
             raise ForecastError("There is no score to condition on: give scores={model: score, ...}.")
+        for name in scores:
+            require_name(name, models, "model among the candidates and those to forecast")
         for name, value in {**scores, "chance_level": chance_level}.items():
-            if name != "chance_level" and name not in models:
-                raise ForecastError(suggest(str(name), models, "model among the candidates and those to forecast"))
             if not 0 <= value <= 1:
                 raise ForecastError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
         benchmark = None if self.target is None else self.posterior.evals.benchmark_names.index(self.target)
@@ -199,7 +198,7 @@ class Suggestion(Result):
 
 @dataclass(frozen=True)
 class DesignProblem:
-    """Checked arguments of a choice: candidates, models to forecast, benchmark, costs and budget."""
+    """Checked arguments of a choice: benchmark, candidates, models to forecast, costs and budget."""
 
     target: str | None
     candidates: list[str]
@@ -218,20 +217,24 @@ def read_problem(
     forecast_models: Iterable[str] | None,
     cost: Cost,
 ) -> DesignProblem:
-    """Check the arguments of `Posterior.suggest_models`.
-
-    Raises
-    ------
-    ForecastError
-        For unknown names, a budget that buys no model, or a candidate without a cost.
-    """
+    """Check the arguments of `Posterior.suggest_models`, which documents the errors."""
     if target is not None and target not in evals.benchmark_names:
         message = suggest(str(target), evals.benchmark_names, "benchmark in the data")
         raise ForecastError(f"{message} For a new benchmark leave target out.")
-    chosen_from = _candidates(evals, candidates, families)
-    wanted = _forecast(evals.model_names, chosen_from, forecast_models)
-    called, costs = _costs(evals, chosen_from, cost)
-    return DesignProblem(target, chosen_from, wanted, _budget(budget, called, costs), called, costs)
+    names, table = evals.model_names, evals.models
+    chosen = _named(candidates, names, "model") & set(
+        table["model"][table["family"].isin(_named(families, evals.families, "family"))]
+    )
+    if not chosen:
+        raise ForecastError("No model is left to choose from: none of the candidates belongs to the given families.")
+    wanted = (set(names) - chosen or set(names)) if forecast_models is None else _named(forecast_models, names, "model")
+    if not wanted:
+        raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
+    offered = [name for name in names if name in chosen]
+    unit, costs = _costs(evals, offered, cost)
+    return DesignProblem(
+        target, offered, [name for name in names if name in wanted], _budget(budget, unit, costs), unit, costs
+    )
 
 
 def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed: int) -> Suggestion:
@@ -289,11 +292,6 @@ def suggest_models(
     -------
     Suggestion
 
-    Raises
-    ------
-    ForecastError
-        As `Posterior.suggest_models`.
-
     Examples
     --------
     >>> import bayescale as bs
@@ -308,29 +306,11 @@ def suggest_models(
     return choose_models(posterior, problem, random_seed)
 
 
-def _candidates(evals: Evals, candidates: Iterable[str] | None, families: Iterable[str] | None) -> list[str]:
-    names = evals.model_names
-    chosen = set(names) if candidates is None else _known(candidates, names, "model")
-    wanted = set(evals.families) if families is None else _known(families, evals.families, "family")
-    models = evals.models
-    kept = models["model"][models["model"].isin(chosen) & models["family"].isin(wanted)].tolist()
-    if not kept:
-        raise ForecastError("No model is left to choose from: none of the candidates belongs to the given families.")
-    return kept
-
-
-def _forecast(names: list[str], candidates: list[str], forecast_models: Iterable[str] | None) -> list[str]:
-    rest = set(names) - set(candidates) or set(names)
-    wanted = rest if forecast_models is None else _known(forecast_models, names, "model")
-    if not wanted:
-        raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
-    return [name for name in names if name in wanted]
-
-
-def _known(given: Iterable[str], known: list[str], what: str) -> set[str]:
-    chosen = {given} if isinstance(given, str) else set(given)
-    if unknown := sorted(str(name) for name in chosen - set(known)):
-        messages = [suggest(name, known, f"{what} in the fitted data") for name in unknown[:5]]
+def _named(given: Iterable[str] | None, names: list[str], what: str) -> set[str]:
+    """Check names, all at once; None for all of them."""
+    chosen = set(names) if given is None else {given} if isinstance(given, str) else set(given)
+    if unknown := sorted(str(name) for name in chosen - set(names)):
+        messages = [suggest(name, names, f"{what} in the fitted data") for name in unknown[:5]]
         more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
         raise ForecastError("\n".join([*messages, *more]))
     return chosen
@@ -372,19 +352,10 @@ def _budget(budget: float, called: str, costs: pd.Series) -> float:
 
 
 def _table(evals: Evals, design: Design, names: list[str], numbers: list[int], costs: pd.Series) -> pd.DataFrame:
-    models = evals.models.set_index("model").loc[names]
     left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
+    about = evals.models.set_index("model").loc[names, ["family", "params_b", "flops"]].reset_index()
     paid = costs[names].to_numpy(float)
-    return pd.DataFrame(
-        {
-            "order": np.arange(1, len(names) + 1),
-            "model": names,
-            "family": models["family"].to_numpy(),
-            "params_b": models["params_b"].to_numpy(float),
-            "flops": models["flops"].to_numpy(float),
-            "cost": paid,
-            "total_cost": np.cumsum(paid),
-            "variance_left": left / design.variance([]),
-            "forecast_sd": np.sqrt(left),
-        }
-    )
+    spent = {"cost": paid, "total_cost": np.cumsum(paid)}
+    table = about.assign(**spent, variance_left=left / design.variance([]), forecast_sd=np.sqrt(left))
+    table.insert(0, "order", np.arange(1, len(names) + 1))
+    return table

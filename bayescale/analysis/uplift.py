@@ -138,9 +138,7 @@ class Uplift(Result):
         Raises
         ------
         ForecastError
-            As `expected_uplift`.
-        ForecastError
-            When `prob` is not between 0 and 1.
+            As `expected_uplift`; or when `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -189,33 +187,22 @@ class Uplift(Result):
         Raises
         ------
         ForecastError
-            For a threshold that is no difference of scores, or when `of` is neither word.
-        ForecastError
-            When `prob` is not between 0 and 1.
+            For a threshold that is no difference of scores, or a `prob` or `of` that is not defined.
 
         Examples
         --------
         >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").starts_to_pay([0.05, 0.1])["threshold"].tolist()
         [0.05, 0.1]
         """
-        low, high = self.flops_range
+        reach = dict(zip(("flops_low", "flops_high"), self.flops_range, strict=True))
         rows = []
         for amount in np.atleast_1d(np.asarray(threshold, dtype=object)):
             start = self.log10_start(amount, of)
-            ends = dict(zip(("lower", "median", "upper"), flops_quantiles(start, prob=prob), strict=True))
-            rows.append(
-                {
-                    **self._names(of),
-                    "threshold": float(amount),
-                    **{name: ends[name] for name in ("median", "lower", "upper")},
-                    "ever": float((start < np.inf).mean()),
-                    "from_start": float((start == -np.inf).mean()),
-                    "flops_low": low,
-                    "flops_high": high,
-                    "prob": prob,
-                    "interval": KIND,
-                }
-            )
+            low, middle, high = flops_quantiles(start, prob=prob)
+            ends = {"threshold": float(amount), "median": middle, "lower": low, "upper": high}
+            ever, from_start = (float(share.mean()) for share in (start < np.inf, start == -np.inf))
+            shares = {"ever": ever, "from_start": from_start}
+            rows.append({**self._names(of), **ends, **shares, **reach, "prob": prob, "interval": KIND})
         return pd.DataFrame(rows)
 
     def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
@@ -307,7 +294,12 @@ class Uplift(Result):
         return both.assign(uplift=uplift)[["model", "family", "uplift", "equivalent_flops"]]
 
     def plot(
-        self, threshold: float | None = THRESHOLD, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
+        self,
+        threshold: float | None = THRESHOLD,
+        hidden: Evals | pd.DataFrame | None = None,
+        ax: Axes | None = None,
+        *,
+        prob: float = PROB,
     ) -> Axes:
         """Plot the uplift over compute with its bands and observed uplifts; see `bayescale.plots.plot_uplift`.
 
@@ -318,7 +310,7 @@ class Uplift(Result):
         """
         from bayescale.plots import plot_uplift
 
-        return plot_uplift(self, threshold, hidden, ax)
+        return plot_uplift(self, threshold, hidden, ax, prob=prob)
 
     def _grid(self) -> np.ndarray:
         low, high = np.log10(self.flops_range)
@@ -360,13 +352,7 @@ def compute_uplift(
     *,
     random_seed: int | None = None,
 ) -> Uplift:
-    """Subtract two curves of a family; `Posterior.uplift` documents the arguments.
-
-    Raises
-    ------
-    ForecastError
-        For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
-    """
+    """Subtract two curves of a family; `Posterior.uplift` documents arguments and errors."""
     if benchmark == baseline:
         raise ForecastError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
     seed = seed_or_new(random_seed)

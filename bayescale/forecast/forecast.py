@@ -305,21 +305,7 @@ def make_forecast(
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
     import xarray as xr
 
-    dims = ("chain", "draw", "model", "benchmark")
-    draws = posterior.draws
-    sampled = posterior.idata["posterior"]
-    sizes = {name: ("model", values) for name, values in query.sizes.items()}
-    return xr.Dataset(
-        {
-            "expected_score": (dims, draws.by_chain(expected)),
-            "predicted_score": (dims, draws.by_chain(predicted)),
-        },
-        coords={
-            "chain": sampled["chain"].to_numpy(),
-            "draw": sampled["draw"].to_numpy(),
-            "model": query.labels,
-            "benchmark": draws.data.coords["benchmark"],
-            "family": ("model", query.families),
-            **sizes,
-        },
-    )
+    along = {"model": query.labels, "benchmark": posterior.evals.benchmark_names}
+    named = {"expected_score": expected, "predicted_score": predicted}
+    scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
+    return scores.assign_coords({n: ("model", v) for n, v in {"family": query.families, **query.sizes}.items()})

@@ -109,22 +109,28 @@ class PosteriorData:
         >>> posterior.expected_scores(["meta-llama/Llama-2-7b-hf"]).sel(benchmark="MMLU").dims
         ('chain', 'draw', 'model')
         """
-        import xarray as xr
-
         names = self.evals.model_names
         chosen = names if models is None else [models] if isinstance(models, str) else list(models)
         for name in chosen:
             if name not in names:
                 raise EvalsError(suggest(name, names, "model in the fitted data"))
         rows = np.array([names.index(n) for n in chosen], dtype=int)
-        values = self.draws.by_chain(self.draws.fitted_scores(rows))
-        chain, draw = self.idata["posterior"]["chain"], self.idata["posterior"]["draw"]
-        return xr.DataArray(
-            values,
-            dims=("chain", "draw", "model", "benchmark"),
-            coords={"chain": chain, "draw": draw, "model": chosen, "benchmark": self.evals.benchmark_names},
-            name="expected_score",
-        )
+        scores = self.draws.fitted_scores(rows)
+        return self.labelled("expected_score", scores, model=chosen, benchmark=self.evals.benchmark_names)
+
+    def labelled(self, name: str, values: np.ndarray, **along: Sequence[Any] | np.ndarray) -> xr.DataArray:
+        """Label values (draw, ...), chains end to end: dims ``(chain, draw, *along)``, with the coordinates `along`.
+
+        Examples
+        --------
+        >>> posterior.labelled("common", posterior.draws.floor, benchmark=posterior.evals.benchmark_names).dims
+        ('chain', 'draw', 'benchmark')
+        """
+        import xarray as xr
+
+        sampled = self.idata["posterior"]
+        coords = {"chain": sampled["chain"].to_numpy(), "draw": sampled["draw"].to_numpy(), **along}
+        return xr.DataArray(self.draws.by_chain(values), dims=list(coords), coords=coords, name=name)
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Expected score of every fitted model on every benchmark, beside what was observed.
