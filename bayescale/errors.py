@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class BayescaleError(Exception):
@@ -89,6 +90,14 @@ def require_name(name: object, options: Sequence[str], what: str) -> None:
     """Raise `ForecastError` with the message of `suggest` unless `name` is one of `options`."""
     if name not in options:
         raise ForecastError(suggest(str(name), options, what))
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return the value of an argument as a float, or raise `ForecastError`."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ForecastError(f"{name}={value!r} is not a number.") from None
 
 
 def percentage_hint(value: float) -> str:

@@ -12,7 +12,7 @@ from simulate import Truth, new_models, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.forecast.latent_model import LatentModel, log_evidence
+from bayescale.forecast.condition import LatentModel, log_evidence
 from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 

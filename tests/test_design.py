@@ -13,10 +13,9 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
 import bayescale as bs
-from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.model_selection import Suggestion
 from bayescale.analysis.optimal_design import Design
-from bayescale.analysis.predictive_moments import PredictiveMoments, population, predict_moments
+from bayescale.analysis.predictive_moments import ConditionalLogits, PredictiveMoments, population, predict_moments
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior

@@ -12,7 +12,7 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.patches import Rectangle
 from simulate import Truth, posterior_near, world_spec
 
-from bayescale.analysis.emergence import flops_quantiles
+from bayescale._intervals import flops_quantiles
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY

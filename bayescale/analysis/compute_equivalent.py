@@ -49,15 +49,10 @@ def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = AL
     draws : Draws
         Of a spec whose one covariate is compute.
     positions : ndarray (S, ..., factor)
-        Capabilities of models, or offsets of families.
+        Capabilities of models, or offsets of families; the result is (S, ...).
     along : {"capabilities", "benchmarks"}
         Project in the space of capabilities, whose unit is the sd of models of one family and compute, or in that of
         the benchmarks' logits, ``(W p . W beta) / (W beta . W beta)``.
-
-    Returns
-    -------
-    ndarray (S, ...)
-        Log10 FLOP.
     """
     weights, effect = compute_direction(draws, along)
     return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))

@@ -115,7 +115,6 @@ class Efficiency(Result):
         Parameters
         ----------
         prob : float
-            Probability content of the intervals.
         by : {"family", "benchmark", "model"}
             Overall, or for each benchmark, or as equivalent FLOPs of each model (`equivalent_flops`).
 
@@ -129,11 +128,6 @@ class Efficiency(Result):
             are NaN, empty where they are not.
             ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
             upper, prob, interval``.
-
-        Raises
-        ------
-        ForecastError
-            When `by` is none of the words, or `prob` not between 0 and 1.
 
         Examples
         --------
@@ -193,12 +187,8 @@ class Efficiency(Result):
     def probabilities(self, benchmark: str | None = None) -> pd.DataFrame:
         """Return the posterior probability that the row's family is more efficient than the column's, for all pairs.
 
-        Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5.
-
-        Raises
-        ------
-        ForecastError
-            For an unknown benchmark, or one in `no_slope`.
+        Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5. Errors as in
+        `probability`.
 
         Examples
         --------
@@ -235,11 +225,6 @@ class Efficiency(Result):
             ``compute``, how it is known: ``reported``, ``reported with error`` (then the posterior of the true value is
             used) or ``unknown: posterior of latent compute``.
 
-        Raises
-        ------
-        ForecastError
-            When `of` is neither word.
-
         Examples
         --------
         >>> draws = posterior.efficiency(reference="Llama-2").equivalent_flops(of="single")
@@ -269,10 +254,7 @@ class Efficiency(Result):
     def log10_multiplier_on(self, benchmark: str | None = None) -> xr.DataArray:
         """Return the log10 multipliers on one benchmark, or overall, dims ``(chain, draw, family)``.
 
-        Raises
-        ------
-        ForecastError
-            For an unknown benchmark, or one in `no_slope`.
+        Errors as in `probability`.
 
         Examples
         --------

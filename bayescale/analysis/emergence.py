@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import KIND, PROB, flops_quantiles
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
+
+    Hidden = Evals | pd.DataFrame | None
 
 HALF_WAY = "half way"
 Score = float | Literal["half way"] | None
@@ -177,7 +179,6 @@ class Emergence(Result):
         scores : sequence of float
             Scores, in addition to half way.
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -185,11 +186,6 @@ class Emergence(Result):
             ``benchmark, family, score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of``
             (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
             interval``; one row per threshold and kind of model.
-
-        Raises
-        ------
-        ForecastError
-            For a score that is no threshold (see `threshold`), or when `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -249,7 +245,7 @@ class Emergence(Result):
             f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
         )
 
-    def observed(self, hidden: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed scores on the benchmark, at the compute equivalent of their models.
 
         Parameters
@@ -297,14 +293,7 @@ class Emergence(Result):
         models = evals.models.assign(equivalent_flops=10**worth)[["model", "family", "equivalent_flops"]]
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
 
-    def plot(
-        self,
-        score: Score = None,
-        hidden: Evals | pd.DataFrame | None = None,
-        ax: Axes | None = None,
-        *,
-        prob: float = PROB,
-    ) -> Axes:
+    def plot(self, score: Score = None, hidden: Hidden = None, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the curve over compute with its bands, the observed scores and the threshold; see `plot_emergence`.
 
         Examples
@@ -349,28 +338,8 @@ class Emergence(Result):
         )
 
 
-# Log10 FLOP beyond which compute is as good as infinite, and the limit of floating-point numbers of FLOP.
-_FAR = 1e6
-
-
-def flops_quantiles(log10_flops: xr.DataArray, *, prob: float = PROB) -> tuple[float, float, float]:
-    """Return lower end, median and upper end, in FLOP, of draws of log10 compute, some of them infinite."""
-    lower, upper = tails(prob)
-    # Quantiles are interpolated, and infinities would make them NaN: replace them by large finite numbers.
-    finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
-    with np.errstate(over="ignore"):
-        low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
-    return float(low), float(middle), float(high)
-
-
 def say_flops(flops: float) -> str:
-    """Format compute with two digits, or as more than anything plausible.
-
-    Examples
-    --------
-    >>> say_flops(3.21e23), say_flops(float("inf"))
-    ('3.2e23', 'more than 1e32')
-    """
+    """Format compute with two digits, such as 3.2e23, or as more than anything plausible."""
     if flops > LARGEST["flops"]:
         return f"more than {LARGEST['flops']:.0e}".replace("e+", "e")
     return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"

@@ -20,8 +20,7 @@ import pandas as pd
 from bayescale._display import Result
 from bayescale._intervals import PROB
 from bayescale.errors import ForecastError, require_name
-from bayescale.forecast.noise import ModelNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
 from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
@@ -233,17 +232,8 @@ def explained_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[
     ``E(y | s)`` is a polynomial of a sum of polynomials, one per score: scores add up on the scale of capability, which
     maps to y along a curve. Shares are adjusted for the number of terms.
 
-    Parameters
-    ----------
-    y : ndarray (simulation,)
-    scores : ndarray (simulation, score)
-    sets : sequence of sequence of int
-        Columns of `scores`.
-
-    Returns
-    -------
-    ndarray (1 + BLOCKS, set)
-        Of all simulations, then with each block of neighbouring ones left out (`jackknife_error`).
+    `y` is (simulation,), `scores` (simulation, score), and `sets` name columns of `scores`. Return shares (1 + BLOCKS,
+    set): of all simulations, then with each block of neighbouring ones left out (`jackknife_error`).
     """
     y = (y - y.mean()) / y.std()
     terms = _powers(scores, DEGREE)  # (simulation, score, power)

@@ -93,10 +93,6 @@ class Factors(Result):
         called equal, 0.85 to 0.94 fairly similar (Lorenzo-Seva & ten Berge 2006, Methodology 2:57). Alignment itself
         raises it where factors are nearly as many as benchmarks: read it together with `reliability`.
 
-        Returns
-        -------
-        pandas.Series
-            By factor.
         """
         draws = self.scaled_loadings.to_numpy()
         phi = congruence(draws.reshape((-1, *draws.shape[2:])))
@@ -109,21 +105,14 @@ class Factors(Result):
         (Green et al. 1984, Journal of Educational Measurement 21:347). If the data do not
         inform a factor, its models are in another order in every draw, and its reliability is about 0.
 
-        Returns
-        -------
-        pandas.Series
-            By factor.
         """
         known = self.capabilities.mean(("chain", "draw")).var("model")
         return (known / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
 
     def rhat(self) -> pd.Series:
-        """Return the largest rank-normalised split R-hat of each factor's scaled loadings; 1.01 or less is required.
+        """Return the largest rank-normalised split R-hat of each factor's scaled loadings, NaN from too few draws.
 
-        Returns
-        -------
-        pandas.Series
-            By factor; NaN from too few draws.
+        1.01 or less is required.
         """
         loading = self.scaled_loadings.transpose("chain", "draw", "factor", "benchmark")
         rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
@@ -138,11 +127,6 @@ class Factors(Result):
             ``factor, suggested``; median ``share`` of variance with ``lower, upper, prob, interval`` (equal-tailed);
             ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
             that correlate most with the factor, with the median correlation.
-
-        Raises
-        ------
-        ForecastError
-            When `prob` is not between 0 and 1.
         """
         table = summarise(self.shares, prob=prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
@@ -197,14 +181,7 @@ def align(posterior: PosteriorData) -> Factors:
     on which the draws agree. Where the priors distinguish factors, R is a signed permutation. Factors are ordered by
     share of variance, largest first; their correlations with benchmarks sum to a positive number.
 
-    Parameters
-    ----------
-    posterior : PosteriorData
-
-    Returns
-    -------
-    Factors
-        `Posterior.factors` holds it, computed once.
+    `Posterior.factors` holds the result, computed once.
 
     Examples
     --------
@@ -252,11 +229,6 @@ def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, 
         Draws of aligned correlations, see `bayescale.analysis.factor_rotation.correlations`.
     benchmarks : list of str
 
-    Returns
-    -------
-    tuple of str
-        One per factor, such as ``"HumanEval + GSM8K"``.
-
     Examples
     --------
     >>> draws = np.array([[[0.9, 0.1], [0.8, -0.6]]] * 3)
@@ -268,22 +240,18 @@ def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, 
     middle = np.median(correlation, axis=0)
     names: list[str] = []
     for k in range(middle.shape[1]):
+        sure = bool(clear[:, k].any())
         # Benchmarks whose sign is known come first: a name claims nothing that is uncertain.
         ranked = sorted(range(len(benchmarks)), key=lambda b: (not clear[b, k], -abs(middle[b, k])))
         near = [b for b in ranked[:NAMED] if abs(middle[b, k]) >= NEARLY * abs(middle[ranked[0], k])]
-        if clear[:, k].any():
-            near = [b for b in near if clear[b, k]]
-        names.append(_unique(near, ranked, middle[:, k], benchmarks, bool(clear[:, k].any()), names))
+        near = [b for b in near if clear[b, k] or not sure]
+        ranked = near + [b for b in ranked if b not in near]
+        for count in range(len(near), len(ranked) + 1):
+            joined = " + ".join(("-" if middle[b, k] < 0 else "") + benchmarks[b] for b in ranked[:count])
+            name = joined if sure else f"unclear ({joined})"
+            if name not in names:
+                break
+        else:
+            name = f"{name}, {len(names) + 1}"
+        names.append(name)
     return tuple(names)
-
-
-def _unique(
-    near: list[int], ranked: list[int], middle: np.ndarray, benchmarks: list[str], clear: bool, taken: list[str]
-) -> str:
-    rest = [b for b in ranked if b not in near]
-    for count in range(len(rest) + 1):
-        named = [("-" if middle[b] < 0 else "") + benchmarks[b] for b in near + rest[:count]]
-        name = " + ".join(named) if clear else f"unclear ({' + '.join(named)})"
-        if name not in taken:
-            return name
-    return f"{name}, {len(taken) + 1}"

@@ -12,10 +12,9 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import KIND, PROB
-from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
-from bayescale.analysis.predictive_moments import predict_moments
-from bayescale.errors import ForecastError, percentage_hint, require_name, suggest
+from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from bayescale.model.spec import Spec
 
 Cost = str | Mapping[str, float] | None
+Names = Iterable[str] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,7 +105,7 @@ class Suggestion(Result):
     def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, *, prob: float = PROB) -> pd.DataFrame:
         """Predict the scores of the models to forecast from measured scores, in closed form, without a fit.
 
-        A quick approximation (`bayescale.analysis.conditional_logits`): floor, shape and precision of the benchmark are
+        A quick approximation (`bayescale.analysis.predictive_moments`): floor, shape and precision of the benchmark are
         fixed, at its own posterior means if it is in the data, else at prior means. For intervals to report, add the
         scores to the data and refit.
 
@@ -116,7 +116,6 @@ class Suggestion(Result):
         chance_level : float
             Expected score of guessing on it, for a new benchmark.
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -209,32 +208,24 @@ class DesignProblem:
 
 
 def read_problem(
-    evals: Evals,
-    budget: float,
-    target: str | None,
-    candidates: Iterable[str] | None,
-    families: Iterable[str] | None,
-    forecast_models: Iterable[str] | None,
-    cost: Cost,
+    evals: Evals, budget: float, target: str | None, candidates: Names, families: Names, forecast: Names, cost: Cost
 ) -> DesignProblem:
     """Check the arguments of `Posterior.suggest_models`, which documents the errors."""
     if target is not None and target not in evals.benchmark_names:
         message = suggest(str(target), evals.benchmark_names, "benchmark in the data")
         raise ForecastError(f"{message} For a new benchmark leave target out.")
     names, table = evals.model_names, evals.models
-    chosen = _named(candidates, names, "model") & set(
-        table["model"][table["family"].isin(_named(families, evals.families, "family"))]
-    )
+    of_families = table["family"].isin(_named(families, evals.families, "family"))
+    chosen = _named(candidates, names, "model") & set(table["model"][of_families])
     if not chosen:
         raise ForecastError("No model is left to choose from: none of the candidates belongs to the given families.")
-    wanted = (set(names) - chosen or set(names)) if forecast_models is None else _named(forecast_models, names, "model")
+    wanted = (set(names) - chosen or set(names)) if forecast is None else _named(forecast, names, "model")
     if not wanted:
         raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
     offered = [name for name in names if name in chosen]
     unit, costs = _costs(evals, offered, cost)
-    return DesignProblem(
-        target, offered, [name for name in names if name in wanted], _budget(budget, unit, costs), unit, costs
-    )
+    to_forecast = [name for name in names if name in wanted]
+    return DesignProblem(target, offered, to_forecast, _budget(budget, unit, costs), unit, costs)
 
 
 def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed: int) -> Suggestion:
@@ -266,9 +257,9 @@ def suggest_models(
     budget: float,
     target: str | None = None,
     *,
-    candidates: Iterable[str] | None = None,
-    families: Iterable[str] | None = None,
-    forecast_models: Iterable[str] | None = None,
+    candidates: Names = None,
+    families: Names = None,
+    forecast_models: Names = None,
     cost: Cost = None,
     spec: Spec | str = "default",
     random_seed: int | None = None,
@@ -280,7 +271,6 @@ def suggest_models(
     Parameters
     ----------
     evals : Evals
-        Scores on known benchmarks.
     budget, target, candidates, families, forecast_models, cost
         See `Posterior.suggest_models`.
     spec : Spec or str
@@ -298,15 +288,14 @@ def suggest_models(
     >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
     """
     from bayescale.inference import sample
-    from bayescale.model.spec import load_spec
 
     problem = read_problem(evals, budget, target, candidates, families, forecast_models, cost)
     random_seed = seed_or_new(random_seed)
-    posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
+    posterior = sample.fit(spec, evals, random_seed=random_seed)
     return choose_models(posterior, problem, random_seed)
 
 
-def _named(given: Iterable[str] | None, names: list[str], what: str) -> set[str]:
+def _named(given: Names, names: list[str], what: str) -> set[str]:
     """Check names, all at once; None for all of them."""
     chosen = set(names) if given is None else {given} if isinstance(given, str) else set(given)
     if unknown := sorted(str(name) for name in chosen - set(names)):
@@ -323,8 +312,7 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
         return "models", pd.Series(1.0, index=candidates)
     if isinstance(cost, str):
         numeric = models.select_dtypes("number").columns
-        if cost not in numeric:
-            raise ForecastError(suggest(cost, numeric, "column of numbers in the table of models"))
+        require_name(cost, list(numeric), "column of numbers in the table of models")
         called, values = cost, models[cost].astype(float)
     else:
         called, values = "cost", pd.Series({m: cost.get(m, np.nan) for m in candidates}, dtype=float)
@@ -339,10 +327,7 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
 
 
 def _budget(budget: float, called: str, costs: pd.Series) -> float:
-    try:
-        value = float(budget)
-    except (TypeError, ValueError):
-        raise ForecastError(f"budget={budget!r} is not a number.") from None
+    value = as_number("budget", budget)
     if not value >= costs.min():
         unit = "models" if called == "models" else f"of {called}"
         raise ForecastError(

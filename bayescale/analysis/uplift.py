@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, summarise
+from bayescale._intervals import KIND, PROB, flops_quantiles, summarise
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
-from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
-from bayescale.errors import ForecastError, percentage_hint
+from bayescale.analysis.emergence import Emergence, family_curve, say_flops
+from bayescale.errors import ForecastError, as_number, percentage_hint
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-    from bayescale.evals import Evals
+    from bayescale.analysis.emergence import Hidden
     from bayescale.inference.posterior import PosteriorData
 
 # Search range beyond the compute of the data, in log10 FLOP: below it curves lie on their floors, above it nobody has
@@ -50,13 +50,9 @@ class Uplift(Result):
     >>> uplift.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
     (3, 5)
 
-    Many at once are one table:
+    Many at once are one table, with `pandas.concat`:
 
-    >>> import pandas as pd
-    >>> pair = ("GSM8K CoT + SC", "GSM8K direct")
-    >>> tables = [posterior.uplift(*pair, family=name).summary([1e24]) for name in ("Llama-2", "Qwen1.5")]
-    >>> pd.concat(tables)["family"].tolist()
-    ['Llama-2', 'Qwen1.5']
+    >>> tables = [posterior.uplift("GSM8K CoT + SC", "GSM8K direct", f).summary() for f in ("Llama-2", "Qwen1.5")]
     """
 
     curve: Emergence
@@ -127,18 +123,12 @@ class Uplift(Result):
             Training compute, FLOP; default the powers of ten over the compute of the data.
         of : {"typical", "single"}
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
         pandas.DataFrame
             ``benchmark, baseline, family, of, flops, mean, median, lower, upper, positive`` (probability that the
             uplift is positive), ``prob, interval``; one row per compute.
-
-        Raises
-        ------
-        ForecastError
-            As `expected_uplift`; or when `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -150,17 +140,17 @@ class Uplift(Result):
         table = summarise(draws, prob=prob).assign(
             **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
-        figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
-        return table[[*self._names(of), "flops", *figures]]
+        columns = ["flops", "mean", "median", "lower", "upper", "positive", "prob", "interval"]
+        return table[[*self._names(of), *columns]]
 
     def to_xarray(self) -> xr.Dataset:
         import xarray as xr
 
         kinds: tuple[Of, Of] = ("typical", "single")
         uplifts = [self.expected_uplift(self._powers_of_ten(), kind) for kind in kinds]
-        names = {**self._names("typical"), "random_seed": self.random_seed}
-        del names["of"]
-        return xr.concat(uplifts, pd.Index(kinds, name="of")).to_dataset().assign_attrs(names)
+        dataset = xr.concat(uplifts, pd.Index(kinds, name="of")).to_dataset()
+        names = {"benchmark": self.benchmark, "baseline": self.baseline, "family": self.family}
+        return dataset.assign_attrs(names, random_seed=self.random_seed)
 
     def starts_to_pay(
         self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", *, prob: float = PROB
@@ -174,7 +164,6 @@ class Uplift(Result):
             the two may hardly differ.
         of : {"typical", "single"}
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -208,10 +197,7 @@ class Uplift(Result):
     def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
         """Return the start of the range of compute in which the uplift exceeds a threshold, around its maximum.
 
-        Parameters
-        ----------
-        threshold : float
-        of : {"typical", "single"}
+        Arguments and errors as in `starts_to_pay`.
 
         Returns
         -------
@@ -219,18 +205,14 @@ class Uplift(Result):
             Dims ``(chain, draw)``, log10 FLOP: ``-inf`` in draws where the range begins below `flops_range`, ``inf``
             where the uplift exceeds the threshold nowhere in it.
 
-        Raises
-        ------
-        ForecastError
-            As `starts_to_pay`.
-
         Examples
         --------
         >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").log10_start(0.05).dims
         ('chain', 'draw')
         """
         amount = _read(threshold)
-        grid = self._grid()
+        low, high = np.log10(self.flops_range)
+        grid = np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
         excess = self.expected_uplift(10**grid, of) - amount
         values = excess.to_numpy().reshape(-1, len(grid))
         rows, peak = np.arange(len(values)), values.argmax(axis=1)
@@ -247,7 +229,7 @@ class Uplift(Result):
         shape = excess.isel(flops=0, drop=True)
         return shape.copy(data=start.reshape(shape.shape)).rename("log10_flops")
 
-    def observed(self, hidden: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed uplifts, at the compute equivalent of their models.
 
         Parameters
@@ -264,11 +246,6 @@ class Uplift(Result):
             ``model, family, uplift, equivalent_flops``. Models of unknown compute are included: the compute equivalent
             depends on their capability alone.
 
-        Raises
-        ------
-        ForecastError
-            As `Emergence.observed`.
-
         Examples
         --------
         >>> "model" in posterior.uplift("GSM8K CoT + SC", "GSM8K direct").observed()
@@ -280,13 +257,11 @@ class Uplift(Result):
         every = self._paired(hidden, along)
         return every[~every["model"].isin(fitted["model"])].reset_index(drop=True)
 
-    def _paired(self, hidden: Evals | pd.DataFrame | None, along: Along) -> pd.DataFrame:
+    def _paired(self, hidden: Hidden, along: Along) -> pd.DataFrame:
         """Compute the uplifts of models with both scores, among the fitted scores and, if given, `hidden`."""
         tables = []
         for curve in (self.curve, self.baseline_curve):
-            parts = [curve.observed(along=along)]
-            if hidden is not None:
-                parts.append(curve.observed(hidden, along))
+            parts = [curve.observed(along=along), *([] if hidden is None else [curve.observed(hidden, along)])]
             tables.append(pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True))
         with_it, without = tables
         both = with_it.merge(without[["model", "score"]], on="model", suffixes=("", "_without"))
@@ -294,12 +269,7 @@ class Uplift(Result):
         return both.assign(uplift=uplift)[["model", "family", "uplift", "equivalent_flops"]]
 
     def plot(
-        self,
-        threshold: float | None = THRESHOLD,
-        hidden: Evals | pd.DataFrame | None = None,
-        ax: Axes | None = None,
-        *,
-        prob: float = PROB,
+        self, threshold: float | None = THRESHOLD, hidden: Hidden = None, ax: Axes | None = None, *, prob: float = PROB
     ) -> Axes:
         """Plot the uplift over compute with its bands and observed uplifts; see `bayescale.plots.plot_uplift`.
 
@@ -311,10 +281,6 @@ class Uplift(Result):
         from bayescale.plots import plot_uplift
 
         return plot_uplift(self, threshold, hidden, ax, prob=prob)
-
-    def _grid(self) -> np.ndarray:
-        low, high = np.log10(self.flops_range)
-        return np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
 
     def _powers_of_ten(self) -> np.ndarray:
         flops = self.baseline_curve.posterior.evals.models["flops"]
@@ -335,10 +301,7 @@ class Uplift(Result):
 
 
 def _read(threshold: float) -> float:
-    try:
-        value = float(threshold)
-    except (TypeError, ValueError):
-        raise ForecastError(f"threshold={threshold!r} is not a number.") from None
+    value = as_number("threshold", threshold)
     if not -1 < value < 1:
         raise ForecastError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
     return value

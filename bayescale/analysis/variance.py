@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bayescale.analysis.factor_rotation import scaled_loadings
-from bayescale.errors import ForecastError, suggest
+from bayescale.errors import require_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,13 +53,12 @@ def variance_shares(posterior: PosteriorData, scale: Scale = "logit") -> xr.Data
     (3,)
     """
     draws = posterior.draws
+    require_name(scale, ("logit", "score"), "scale of variance shares")
     if scale == "logit":
         variance = np.linalg.svd(scaled_loadings(draws.loading, draws.capability), compute_uv=False) ** 2
-    elif scale == "score":
+    else:
         scores = draws.fitted_scores()
         scores = scores - scores.mean(axis=1, keepdims=True)
         variance = np.maximum(np.linalg.eigvalsh(np.swapaxes(scores, 1, 2) @ scores)[:, ::-1], 0.0)
-    else:
-        raise ForecastError(suggest(str(scale), ("logit", "score"), "scale of variance shares"))
     names = [f"PC-{j + 1}" for j in range(variance.shape[1])]
     return posterior.labelled("variance_share", variance / variance.sum(axis=1, keepdims=True), component=names)

@@ -12,8 +12,7 @@ from bayescale._display import Result
 from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
-from bayescale.forecast.noise import ModelNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import ForecastQuery
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bayescale._intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB, flops_quantiles
 from bayescale.analysis.compute_equivalent import ALONG, Along
-from bayescale.analysis.emergence import flops_quantiles
 from bayescale.analysis.uplift import THRESHOLD
 from bayescale.plots.families import mark_families
 from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing

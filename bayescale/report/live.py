@@ -14,10 +14,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.forecast.condition import weigh
-from bayescale.forecast.latent_model import LatentModel
-from bayescale.forecast.noise import ConditionNoise, ModelNoise, ProposalNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.condition import ConditionNoise, LatentModel, ProposalNoise, weigh
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_given, read_query
 from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.draws import Draws

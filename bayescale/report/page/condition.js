@@ -1,4 +1,4 @@
-// A new model of which some scores are known (bayescale/forecast/latent_model.py and condition.py): on each draw the mode
+// A new model of which some scores are known (bayescale/forecast/condition.py): on each draw the mode
 // of its unknowns, proposals around it, their weights, and resampling of draws by weight. Python drew the random numbers.
 
 const STEPS = 12; // of Fisher scoring
