@@ -75,10 +75,7 @@ class Posterior(PosteriorData):
     def capabilities(self) -> xr.DataArray:
         """Return capabilities of the fitted models, aligned over draws.
 
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
+        Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
 
         Examples
         --------
@@ -90,10 +87,7 @@ class Posterior(PosteriorData):
     def loadings(self) -> xr.DataArray:
         """Return loadings of the benchmarks, aligned over draws.
 
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+        Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
 
         Examples
         --------
@@ -149,9 +143,8 @@ class Posterior(PosteriorData):
         """
         from bayescale.forecast import make_forecast
 
-        return make_forecast(
-            self, family=family, flops=flops, params=params, tokens=tokens, given=given, random_seed=random_seed
-        )
+        sizes = {"flops": flops, "params": params, "tokens": tokens}
+        return make_forecast(self, family, given=given, random_seed=random_seed, **sizes)
 
     def predictive_check(
         self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
@@ -356,9 +349,8 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown benchmark or model, the target among `benchmarks`, or `model` with family or compute.
-        ForecastError
-            For an unknown family, or implausible compute.
+            For an unknown benchmark, model or family, the target among `benchmarks`, implausible compute, or `model`
+            beside family or compute.
 
         Examples
         --------

@@ -29,18 +29,8 @@ def randomised_pit(outcome: np.ndarray, draws: np.ndarray, uniform: np.ndarray) 
     Counts of items are discrete, so outcomes tie with draws; random ranks among ties make the values uniform if
     outcomes and draws have the same distribution (Czado, Gneiting & Held 2009, Biometrics 65, section 2).
 
-    Parameters
-    ----------
-    outcome : ndarray (cell,)
-    draws : ndarray (cell, draw)
-        Predictive draws of each outcome.
-    uniform : ndarray (cell,)
-        A random number in [0, 1) for each outcome; see `uniform_by_name`.
-
-    Returns
-    -------
-    ndarray (cell,)
-        In (0, 1).
+    Of outcomes (cell,), their predictive draws (cell, draw), and a number in [0, 1) for each (`uniform_by_name`); the
+    result lies in (0, 1).
 
     Examples
     --------
@@ -75,12 +65,8 @@ def uniform_band(count: int, *, prob: float = BAND) -> tuple[np.ndarray, np.ndar
     """Return a simultaneous band of the ECDF of `count` independent uniform values, minus the uniform CDF.
 
     The curve is inside at all points with probability `prob`: pointwise binomial intervals, whose common level is
-    optimised (Säilynoja, Bürkner & Vehtari 2022, Statistics and Computing 32:32, section 2).
-
-    Returns
-    -------
-    points, lower, upper : ndarray (point,)
-        The points lie in (0, 1).
+    optimised (Säilynoja, Bürkner & Vehtari 2022, Statistics and Computing 32:32, section 2). Return points in (0, 1),
+    lower and upper ends.
 
     Examples
     --------

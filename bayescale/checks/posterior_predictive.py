@@ -91,19 +91,11 @@ class PredictiveCheck(Result):
         for name, part in self.cells.groupby("benchmark", sort=False):
             pit, observed = part["pit"].to_numpy(), part["observed"].to_numpy()
             spread = self.replicated.to_numpy()[:, part.index].std(axis=1)
-            rows.append(
-                {
-                    "benchmark": name,
-                    "scores": len(part),
-                    "observed": observed.mean(),
-                    "replicated": part["replicated"].mean(),
-                    "coverage_50": inside(pit, 0.5).mean(),
-                    f"coverage_{100 * prob:g}": inside(pit, prob).mean(),
-                    "pit_p": kstest(pit, "uniform").pvalue,
-                    "sd_p": (spread > observed.std()).mean() if len(part) > 1 else np.nan,
-                    "pit": read_pit(pit),
-                }
-            )
+            means = {"scores": len(part), **part[["observed", "replicated"]].mean()}
+            coverage = {f"coverage_{100 * p:g}": inside(pit, p).mean() for p in (0.5, prob)}
+            sd_p = (spread > observed.std()).mean() if len(part) > 1 else np.nan
+            tests = {"pit_p": kstest(pit, "uniform").pvalue, "sd_p": sd_p, "pit": read_pit(pit)}
+            rows.append({"benchmark": name, **means, **coverage, **tests})
         return pd.DataFrame(rows)
 
     def to_xarray(self) -> xr.Dataset:
@@ -149,22 +141,18 @@ def predictive_check(
     row, column = np.nonzero(observed)
     names = posterior.evals.model_names, posterior.evals.benchmark_names
     replicated = _replicate(thinned, observed, replicate, np.random.default_rng(random_seed))
-    cells = pd.DataFrame(
-        {
-            "model": np.array(names[0])[row],
-            "benchmark": np.array(names[1])[column],
-            "observed": data.cells["observed_score"][observed],
-            "replicated": replicated.mean(axis=0),
-        }
+    labels = {"model": np.array(names[0])[row], "benchmark": np.array(names[1])[column]}
+    cells = pd.DataFrame({**labels, "observed": data.cells["observed_score"][observed]})
+    uniform = uniform_by_name(cells[list(labels)], random_seed)
+    cells = cells.assign(
+        replicated=replicated.mean(axis=0), pit=randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
     )
-    uniform = uniform_by_name(cells[["model", "benchmark"]], random_seed)
-    cells["pit"] = randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
-    along = {name: ("cell", cells[name].to_numpy(str)) for name in ("model", "benchmark")}
-    drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords=along, name="score")
+    drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords={n: ("cell", v) for n, v in labels.items()})
     title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
     # By benchmark, in the order of the tables, as in all output.
     order = np.argsort(column, kind="stable")
-    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), replicate, title, random_seed)
+    cells = cells.iloc[order].reset_index(drop=True)
+    return PredictiveCheck(drawn[:, order].rename("score"), cells, replicate, title, random_seed)
 
 
 def _replicate(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np.random.Generator) -> np.ndarray:

@@ -92,14 +92,8 @@ class LatentModel:
     def of(cls, draws: Draws, covariates: np.ndarray, family: int, given: np.ndarray) -> LatentModel:
         """Build the latent variables of a model whose scores on the benchmarks with index `given` are known.
 
-        Parameters
-        ----------
-        draws : Draws
-        covariates : ndarray (covariate,) or (S, covariate)
-            Centred; the same in all draws, or a draw of its own in each where they are unknown.
-        family : int
-            Index of its family; -1 for a new family.
-        given : ndarray of int
+        Covariates are centred, (covariate,), or (S, covariate) where they are unknown and drawn. `family` is an index,
+        -1 for a new family.
         """
         size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
         new_family = family < 0
@@ -116,18 +110,15 @@ class LatentModel:
         # A new family's offset only ever enters together with the residual: one normal of variance 1 + tau^2.
         ability_sd = np.sqrt(1 + draws.family_sd**2) if new_family else np.ones(size)
         parts = [loading, np.broadcast_to(member, (size, *member.shape))]
-        sds = [
-            np.repeat(ability_sd[:, None], loading.shape[2], 1),
-            np.repeat(draws.testlet_sd[:, None], len(testlets), 1),
-        ]
+        sds = [(ability_sd, loading.shape[2]), (draws.testlet_sd, len(testlets))]
         if new_family:
             parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
-            sds.append(np.repeat(draws.family_benchmark_sd[:, None], len(given), 1))
+            sds.append((draws.family_benchmark_sd, len(given)))
         return cls(
             given=given,
             base=base,
             design=np.concatenate(parts, axis=2),
-            sd=np.maximum(np.concatenate(sds, axis=1), 1e-6),
+            sd=np.maximum(np.concatenate([np.repeat(sd[:, None], n, 1) for sd, n in sds], axis=1), 1e-6),
             floor=draws.floor[:, given],
             ceiling=draws.data.ceiling[given],
             precision=draws.precision[:, given],
@@ -236,7 +227,8 @@ def weigh(
     per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
     chosen = _systematic(np.exp(flat), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
-    expected = _scores_elsewhere(draws, query, latent, (index, proposals[index, which]), noise)
+    resampled = draws.take(index, models=False)
+    expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
     return Conditioned(expected[:, None], index, float(1 / np.sum(per_draw**2)))
 
 
@@ -247,15 +239,10 @@ def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
 
 
 def _scores_elsewhere(
-    draws: Draws,
-    query: ForecastQuery,
-    latent: LatentModel,
-    chosen: tuple[np.ndarray, np.ndarray],
-    noise: ConditionNoise,
+    draws: Draws, query: ForecastQuery, latent: LatentModel, z: np.ndarray, noise: ConditionNoise
 ) -> np.ndarray:
-    """Compute expected scores (S, benchmark) on all benchmarks from the `chosen` draws (S,) and unknowns (S, z)."""
-    x, factors, (index, z) = query.covariates[0], draws.loading.shape[2], chosen
-    draws = draws.take(index, models=False)
+    """Compute expected scores (S, benchmark) on all benchmarks from resampled draws and their unknowns (S, z)."""
+    x, factors = query.covariates[0], draws.loading.shape[2]
     location = x @ draws.slope
     if latent.new_family:
         effect = noise.family_benchmark * draws.family_benchmark_sd[:, None]

@@ -74,7 +74,6 @@ class Forecast(_display.Result):
         Parameters
         ----------
         prob : float
-            Probability content of the interval.
         kind : {"predicted", "expected"}
             The measured score, with the sampling noise of the benchmark's items, or the expected score.
 
@@ -83,11 +82,6 @@ class Forecast(_display.Result):
         pandas.DataFrame
             ``model, family, benchmark, mean, median, lower, upper, prob, interval``, one row per model and benchmark,
             and ``given`` (the known score, NaN where none).
-
-        Raises
-        ------
-        ForecastError
-            When `prob` is not a probability, or `kind` is neither word.
 
         Examples
         --------
@@ -116,7 +110,6 @@ class Forecast(_display.Result):
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
-            Probability content of the interval, in the table.
 
         Returns
         -------
@@ -135,14 +128,7 @@ class Forecast(_display.Result):
         return export.tidy_draws(self) if all_draws else export.table(self, prob=prob)
 
     def to_xarray(self) -> xr.Dataset:
-        """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``expected_score`` and ``predicted_score``, dims ``(chain, draw, model, benchmark)``, scores in [0, 1];
-            coordinates ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``. Attributes
-            record its sources. Changing the copy leaves the forecast as it is.
+        """Return a copy of `draws`, for xarray and ArviZ, with the sources of the forecast as attributes.
 
         Examples
         --------
@@ -175,9 +161,7 @@ class Forecast(_display.Result):
         Raises
         ------
         MissingDependencyError
-            Without PyArrow (``pip install 'bayescale[parquet]'``).
-        FileError
-            When it cannot be written.
+            Without PyArrow (``pip install 'bayescale[parquet]'``); other errors as in `to_csv`.
 
         Examples
         --------
@@ -189,12 +173,7 @@ class Forecast(_display.Result):
         return export.write_parquet(self.to_pandas(all_draws, prob=prob), path)
 
     def to_netcdf(self, path: str | Path) -> Path:
-        """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.
-
-        Raises
-        ------
-        FileError
-            When it cannot be written.
+        """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it. Errors as in `to_csv`.
 
         Examples
         --------
@@ -270,18 +249,16 @@ class Forecast(_display.Result):
 
 def make_forecast(
     posterior: PosteriorData,
-    *,
     family: Any,
-    flops: Any = None,
-    params: Any = None,
-    tokens: Any = None,
+    *,
     given: Mapping[str, float] | None = None,
     random_seed: int | None = None,
+    **sizes: Any,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
-    query = read_query(posterior.spec, draws.data, family, {"flops": flops, "params": params, "tokens": tokens})
+    query = read_query(posterior.spec, draws.data, family, sizes)
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)

@@ -1,7 +1,7 @@
 """Predict scores of new models from family and covariates, draw by draw; many models in blocks.
 
-The noise is drawn up front, apart from the equations: the page of a report has no random number generator, carries these
-standard normals beside the draws, and Python can repeat each of its forecasts (`bayescale.report.live`).
+The noise is drawn up front, apart from the equations: the page of a report has no random number generator. It carries
+these standard normals beside the draws, and Python can repeat each of its forecasts (`bayescale.report.live`).
 """
 
 from __future__ import annotations
@@ -68,15 +68,8 @@ def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> n
 def forecast_scores(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw expected and measured scores (S, model, benchmark) of new models, in blocks on several threads.
 
-    NumPy's functions and generators release the interpreter lock, so blocks run side by side. The numbers do not depend
-    on which processor takes which block.
-
-    Parameters
-    ----------
-    draws : Draws
-    query : ForecastQuery
-    rng : numpy.random.Generator
-        The same state gives the same scores on any number of processors.
+    NumPy's functions and generators release the interpreter lock, so blocks run side by side. The same state of `rng`
+    gives the same scores on any number of processors.
     """
     models, benchmarks = len(query.labels), draws.precision.shape[-1]
     size = max(1, CELLS // (draws.size * benchmarks))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import ForecastError, percentage_hint, suggest
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, suggest
 from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
 from bayescale.model.data import design
 from bayescale.model.spec import COVARIATE_COLUMNS
@@ -54,13 +54,7 @@ class ForecastQuery:
 
 
 def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any]) -> ForecastQuery:
-    """Check and broadcast the arguments of a forecast; `sizes` are ``flops``, ``params`` and ``tokens``, or None.
-
-    Raises
-    ------
-    ForecastError
-        For an unknown family, or sizes that are missing, not plausible or of different lengths.
-    """
+    """Check and broadcast the arguments of a forecast; `sizes` are ``flops``, ``params`` and ``tokens``, or None."""
     if family is None:
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
     known = data.coords["family"]
@@ -156,13 +150,7 @@ def _labels(families: Sequence[str], sizes: Mapping[str, np.ndarray]) -> list[st
 def read_given(
     given: Mapping[str, float], query: ForecastQuery, benchmarks: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the index of the benchmarks and the scores of `given`.
-
-    Raises
-    ------
-    ForecastError
-        For more than one model, an unknown benchmark, or a score outside [0, 1].
-    """
+    """Check known scores of one model; return the index of their benchmarks, and the scores."""
     if not isinstance(given, Mapping):
         raise ForecastError(f"given={given!r} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
     if len(query.labels) != 1:
@@ -171,15 +159,10 @@ def read_given(
             "add the known models to the data (evals.add) and fit again."
         )
     for name, score in given.items():
-        if name not in benchmarks:
-            raise ForecastError(suggest(str(name), benchmarks, "benchmark"))
-        try:
-            value = float(score)
-        except (TypeError, ValueError):
-            raise ForecastError(f"given: the score of {name}, {score!r}, is not a number.") from None
+        require_name(name, benchmarks, "benchmark")
+        value = as_number(f"given[{name!r}]", score)
         if not 0 <= value <= 1:
-            raise ForecastError(
-                f"given: the score of {name}, {value:g}, is not between 0 and 1.{percentage_hint(value)}"
-            )
+            message = f"given: the score of {name}, {value:g}, is not between 0 and 1."
+            raise ForecastError(message + percentage_hint(value))
     index = np.array([benchmarks.index(name) for name in given], dtype=int)
     return index, np.array([float(s) for s in given.values()])
