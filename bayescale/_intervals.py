@@ -1,4 +1,4 @@
-"""Credible intervals: equal-tailed, 90% unless asked otherwise, everywhere from here."""
+"""Credible intervals of all results: equal-tailed, 90% by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KIND = "equal-tailed"
 
 
 def tails(prob: float) -> tuple[float, float]:
-    """Quantiles at the ends of an equal-tailed interval.
+    """Return the quantiles at the ends of an equal-tailed interval.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def tails(prob: float) -> tuple[float, float]:
 
 
 def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
-    """Mean, median and equal-tailed interval over chains and draws, one row per remaining cell.
+    """Summarise draws by mean, median and equal-tailed interval, one row per remaining cell.
 
     Parameters
     ----------

@@ -440,7 +440,7 @@ class Posterior(PosteriorData):
 
         problem = read_problem(self.evals, budget, target, candidates, families, forecast_models, cost)
         self.convergence.warn_unless_converged("This choice comes")
-        with working("Choosing models"):
+        with working("Selecting models"):
             return choose_models(self, problem, seed_or_new(random_seed))
 
 

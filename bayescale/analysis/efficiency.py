@@ -124,7 +124,7 @@ class Efficiency(Result):
             ``"family"``, most efficient first: ``family, models`` (their number in the data), ``log10_multiplier,
             log10_multiplier_lower, log10_multiplier_upper, multiplier, multiplier_lower, multiplier_upper,
             more_efficient`` (probability of being more efficient than the reference), ``prob, interval``.
-            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the figures
+            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the values
             are NaN, empty where they are not.
             ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
             upper, prob, interval``.

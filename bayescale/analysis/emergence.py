@@ -238,11 +238,11 @@ class Emergence(Result):
         low, middle, high = map(say_flops, self.quantiles(score, "typical", prob=prob))
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob=prob))
         never = self.never(score)
-        doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
+        warning = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
         return (
             f"A typical {self.family} model passes {where} on {self.benchmark} at {middle} FLOP "
             f"({prob:.0%}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
-            f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
+            f"({prob:.0%}: {single_low} to {single_high}).{warning}"
         )
 
     def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:

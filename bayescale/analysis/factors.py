@@ -27,7 +27,7 @@ NAMED = 2
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Factors(Result):
-    """Capabilities in one orientation over all draws; made by `align`, found as `Posterior.factors`.
+    """Capabilities in one orientation over all draws; made by `align`, held as `Posterior.factors`.
 
     Attributes
     ----------
@@ -106,8 +106,8 @@ class Factors(Result):
         inform a factor, its models are in another order in every draw, and its reliability is about 0.
 
         """
-        known = self.capabilities.mean(("chain", "draw")).var("model")
-        return (known / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
+        explained = self.capabilities.mean(("chain", "draw")).var("model")
+        return (explained / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
 
     def rhat(self) -> pd.Series:
         """Return the largest rank-normalised split R-hat of each factor's scaled loadings, NaN from too few draws.
@@ -130,8 +130,8 @@ class Factors(Result):
         """
         table = summarise(self.shares, prob=prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
-        for figures in (self.congruence(), self.reliability(), self.rhat()):
-            table[str(figures.name)] = table["factor"].map(figures)
+        for values in (self.congruence(), self.reliability(), self.rhat()):
+            table[str(values.name)] = table["factor"].map(values)
         middle = self.correlations.median(("chain", "draw"))
         return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
 

@@ -79,7 +79,7 @@ def predict_moments(
     """
     draws, spec = posterior.draws, posterior.spec
     some = draws.thinned(BENCHMARKS)
-    parameters = _new(some, spec, random_seed) if benchmark is None else _known(some, benchmark, models)
+    parameters = _new(some, spec, random_seed) if benchmark is None else _of_data(some, benchmark, models)
     one_benchmark = replace(
         some,
         loading=parameters.loading[:, None],
@@ -113,7 +113,7 @@ class _Parameters:
     items: np.ndarray
 
 
-def _known(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
+def _of_data(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
     data, b = draws.data, benchmark
     group = data.testlet_index[b]
     return _Parameters(

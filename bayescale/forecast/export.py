@@ -34,8 +34,8 @@ def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
     """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
-    known = [name for name in ("family", *SIZES) if name in frame]
-    frame = frame[["chain", "draw", "model", *known, "benchmark", "expected_score", "predicted_score"]]
+    sizes = [name for name in ("family", *SIZES) if name in frame]
+    frame = frame[["chain", "draw", "model", *sizes, "benchmark", "expected_score", "predicted_score"]]
     frame.attrs.update(about(forecast))
     return frame
 

@@ -227,9 +227,8 @@ class Forecast(_display.Result):
         models = "; ".join(map(str, self.draws["model"].to_numpy()))
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws"
         return (
-            f"Forecast of {models}{known}: {size}.\n"
+            f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
             "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
         )
 

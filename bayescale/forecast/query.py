@@ -57,7 +57,7 @@ def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any
     """Check and broadcast the arguments of a forecast; `sizes` are ``flops``, ``params`` and ``tokens``, or None."""
     if family is None:
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
-    known = data.coords["family"]
+    fitted = data.coords["family"]
     given = {name: _numbers(name, value) for name, value in sizes.items() if value is not None}
     names = [family] if isinstance(family, str) else list(family) if isinstance(family, Iterable) else [family]
     if not all(isinstance(name, str) for name in names):
@@ -69,8 +69,8 @@ def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any
             raise ForecastError(f"{what} has {length} values where {count} are needed: give one, or one per model.")
     families = [str(f) for f in (names * count if len(names) == 1 else names)]
     for name in families:
-        if name != NEW_FAMILY and name not in known:
-            message = suggest(name, known, "family")
+        if name != NEW_FAMILY and name not in fitted:
+            message = suggest(name, fitted, "family")
             raise ForecastError(f"{message} For a family never seen use NEW_FAMILY (on the command line --new-family).")
     filled = _complete({name: np.broadcast_to(v, (count,)).astype(float) for name, v in given.items()})
     columns = [COVARIATE_COLUMNS[covariate] for covariate in spec.base_covariates]
@@ -80,7 +80,7 @@ def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any
     return ForecastQuery(
         labels=_labels(families, {column: filled[column] for column, _ in columns}),
         families=families,
-        family_index=np.array([known.index(f) if f != NEW_FAMILY else -1 for f in families]),
+        family_index=np.array([fitted.index(f) if f != NEW_FAMILY else -1 for f in families]),
         covariates=np.stack(design(centred, spec.covariates), axis=1),
         sizes=filled,
     )

@@ -73,7 +73,7 @@ class PosteriorData:
 
     @property
     def converged(self) -> bool:
-        """Whether the chains agree and hold enough effective draws; see `convergence` for the figures and remedies."""
+        """Whether the chains agree and hold enough effective draws; see `convergence` for the values and remedies."""
         return self.convergence.converged
 
     @property
@@ -87,7 +87,7 @@ class PosteriorData:
         return read_draws(self.idata, self.spec, self.evals)
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
-        """Expected scores of models of the data, on all benchmarks, observed or not.
+        """Return expected scores of models of the data, on all benchmarks, observed or not.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class PosteriorData:
         return xr.DataArray(self.draws.by_chain(values), dims=list(coords), coords=coords, name=name)
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
-        """Expected score of every fitted model on every benchmark, beside what was observed.
+        """Summarise the expected score of every fitted model on every benchmark, beside the observed one.
 
         Returns
         -------
@@ -150,8 +150,8 @@ class PosteriorData:
         table = summarise(self.expected_scores(), prob=prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
-        figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
-        return table[["model", "benchmark", "observed", *figures]]
+        columns = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
+        return table[["model", "benchmark", "observed", *columns]]
 
     @working("Computing the log-likelihood")
     def log_likelihood(self) -> InferenceData:
