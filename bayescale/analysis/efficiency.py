@@ -161,9 +161,9 @@ class Efficiency(Result):
     def _model_table(self, prob: float) -> pd.DataFrame:
         draws = self.equivalent_flops()
         table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
-        known = {name: draws[name].to_numpy() for name in ("family", "compute", "flops")}
-        columns = ["model", *known, "equivalent_flops", "lower", "upper", "prob", "interval"]
-        return table.assign(**known)[columns]
+        labels = {name: draws[name].to_numpy() for name in ("family", "compute", "flops")}
+        columns = ["model", *labels, "equivalent_flops", "lower", "upper", "prob", "interval"]
+        return table.assign(**labels)[columns]
 
     def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
         """Return the posterior probability that family `a` is more efficient than `b`, overall or on one benchmark.
@@ -316,10 +316,8 @@ def compute_efficiency(posterior: PosteriorData, reference: str | None = None, a
     steep = np.quantile(slopes, tails(PROB)[0], axis=0) > 0
     ratio = np.full_like(advantage, np.nan)
     np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
-    counts, benchmarks = (
-        {"models": ("family", _counts(posterior)[families].to_numpy())},
-        posterior.evals.benchmark_names,
-    )
+    counts = {"models": ("family", _counts(posterior)[families].to_numpy())}
+    benchmarks = posterior.evals.benchmark_names
     overall = posterior.labelled("log10_multiplier", equivalent - equivalent[:, [place]], family=families)
     by_benchmark = posterior.labelled("log10_multiplier", ratio, family=families, benchmark=benchmarks)
     return Efficiency(

@@ -111,7 +111,7 @@ def _too_small(name: str, value: float) -> str:
     else:
         unit, meant = ("billions", value * 1e9) if name == "params" else ("trillions", value * 1e12)
     return (
-        f"{name}={value:g} is far below those of any language model. It is a plain number of {UNITS[name]}, not in "
+        f"{name}={value:g} is far below any language model's. {name}= is a plain number of {UNITS[name]}, not in "
         f"{unit}: did you mean {name}={meant:.3g}?"
     )
 
