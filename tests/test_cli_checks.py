@@ -132,5 +132,5 @@ def test_defaults_are_those_of_the_library() -> None:
     typed = {k: p.default for k, p in inspect.signature(checks.prior).parameters.items()}
     assert typed["draws"] == inspect.signature(prior_predictive).parameters["draws"].default
     assert typed["prob"] == PROB
-    models = inspect.signature(Posterior.predictive_check).parameters["models"].default
+    models = inspect.signature(Posterior.predictive_check).parameters["replicate"].default
     assert inspect.signature(checks.check).parameters["models"].default.value == models
