@@ -15,7 +15,7 @@ from bayescale.errors import BacktestError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, backtest
 from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
-from bayescale.plots.backtest_calibration import coverage
+from bayescale.plots.calibration import coverage
 
 
 @pytest.fixture(autouse=True)
