@@ -11,7 +11,7 @@ from bayescale._intervals import KIND
 from bayescale.checks.pit import BAND, ecdf_difference, inside, out_of_band, read_pit, uniform_band
 from bayescale.errors import BacktestError, ForecastError
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import COLOURS, INK, label_below, new_axes, require, score_axis, title
+from bayescale.plots.style import COLOURS, INK, label_below, legend_above, new_axes, require, score_axis, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +85,7 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
     ax = _draw_pit(check, benchmark, new_axes(ax, (6.0, 4.0)))
     label_below(ax, _LABELS[0], _caption(check))
     ax.set_ylabel(_LABELS[1], fontsize=9)
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.08))
+    legend_above(ax, lift=0.07)
     return ax
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import COLOURS, INK, flop_axis, new_axes, require, score_axis
+from bayescale.plots.style import COLOURS, INK, flop_axis, legend_above, new_axes, require, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = 
     ax = _draw(prior, prior.summary(prob=prob), benchmark, new_axes(ax, (6.4, 4.6)))
     ax.set_xlabel(f"training compute (FLOP); spec {prior.spec.name!r}, before any score is used")
     ax.set_ylabel(f"{benchmark} score")
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.1))
+    legend_above(ax, lift=0.1)
     return ax
 
 

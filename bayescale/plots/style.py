@@ -85,11 +85,11 @@ def legend_inside(ax: Axes) -> None:
     ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
-def legend_above(ax: Axes, above: str = "") -> None:
-    """Write the legend in rows above the axes, and the title `above` it."""
+def legend_above(ax: Axes, above: str = "", lift: float = 0.0) -> None:
+    """Write the legend in rows above the axes and `lift` (a share of their height), and the title `above` it."""
     entries = ax.get_legend_handles_labels()[1]
     columns = legend_columns(entries, _inches(ax) * 9 / 8)  # its letters are smaller than those of captions
-    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderpad=0.2)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1 + lift), ncols=columns, borderpad=0.2)
     if above:
         title(ax, above, pad=10 + 14 * -(-len(entries) // columns))
 

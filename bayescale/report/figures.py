@@ -211,7 +211,7 @@ def _score_axis(axis: Any) -> None:
 def _multiplier_axis(axis: Any, low: float, high: float) -> None:
     """Set ticks such as x0.1, x1, x10 from `low` to `high`, few enough for a phone."""
     powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    fine = (1,) if np.log10(high / low) > 2 else (1, 3)
+    fine = (1,) if np.log10(high / low) > 3 else (1, 3)
     ticks = [float(f"{m * 10.0**p:.3g}") for p in powers for m in fine if low <= m * 10.0**p <= high]
     axis.ticker = FixedTicker(ticks=ticks)
     axis.major_label_overrides = {tick: f"x{tick:g}" for tick in ticks}
