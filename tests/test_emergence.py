@@ -11,8 +11,7 @@ import xarray as xr
 from simulate import Truth, posterior_near, world_spec
 from test_efficiency import with_values
 
-from bayescale.analysis.compute_equivalent import say_flops
-from bayescale.analysis.emergence import Emergence
+from bayescale.analysis.emergence import Emergence, say_flops
 from bayescale.errors import EmergenceError, ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bayescale.errors import BayescaleError, EfficiencyError, suggest
-from bayescale.forecast.query import LARGEST
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
@@ -88,16 +87,3 @@ def equivalent_log10_flops(draws: Draws, reference: int, of: Of, along: Along) -
     else:
         raise EfficiencyError(suggest(str(of), ("typical", "single"), "equivalent FLOPs of"))
     return draws.data.centre[0] + own - families[:, [reference]]
-
-
-def say_flops(flops: float) -> str:
-    """Format compute with two digits, or as more than anything plausible.
-
-    Examples
-    --------
-    >>> say_flops(3.21e23), say_flops(float("inf"))
-    ('3.2e23', 'more than 1e32')
-    """
-    if flops > LARGEST["flops"]:
-        return f"more than {LARGEST['flops']:.0e}".replace("e+", "e")
-    return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"

@@ -18,9 +18,9 @@ from bayescale.analysis.compute_equivalent import (
     compute_slopes,
     equivalent_log10_flops,
     require_compute,
-    say_flops,
 )
 from bayescale.errors import EmergenceError, percentage_hint, suggest
+from bayescale.forecast.query import LARGEST
 from bayescale.model.curve import expected_score, logit_of_share
 
 if TYPE_CHECKING:
@@ -370,6 +370,19 @@ def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[floa
     with np.errstate(over="ignore"):
         low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
     return float(low), float(middle), float(high)
+
+
+def say_flops(flops: float) -> str:
+    """Format compute with two digits, or as more than anything plausible.
+
+    Examples
+    --------
+    >>> say_flops(3.21e23), say_flops(float("inf"))
+    ('3.2e23', 'more than 1e32')
+    """
+    if flops > LARGEST["flops"]:
+        return f"more than {LARGEST['flops']:.0e}".replace("e+", "e")
+    return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"
 
 
 def compute_emergence(

@@ -11,8 +11,8 @@ import pandas as pd
 
 from bayescale._display import as_html
 from bayescale._intervals import KIND, PROB, summarise
-from bayescale.analysis.compute_equivalent import ALONG, Along, Of, say_flops
-from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles
+from bayescale.analysis.compute_equivalent import ALONG, Along, Of
+from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
 from bayescale.errors import EmergenceError, percentage_hint
 
 if TYPE_CHECKING:

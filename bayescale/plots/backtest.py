@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale._intervals import KIND
+from bayescale._intervals import KIND, PROB
 from bayescale.errors import BacktestError
 from bayescale.plots.panels import panels
 from bayescale.plots.style import (
@@ -169,8 +169,10 @@ def _forecast_tasks(backtest: Backtest, method: str, tasks: Sequence[str] | None
     return [t for t in backtest.tasks if t.name in names and (tasks is None or t.name in tasks)]
 
 
-def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3") -> Axes:
-    """Plot each method's test MSE relative to `reference`, and its geometric mean over tasks with a 90% interval.
+def plot_backtest_errors(
+    backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3", *, prob: float = PROB
+) -> Axes:
+    """Plot each method's test MSE relative to `reference`, and its geometric mean over tasks with an interval.
 
     Parameters
     ----------
@@ -178,6 +180,8 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ax : matplotlib.axes.Axes, optional
     reference : str
         The method whose error is 1.
+    prob : float
+        Probability content of the interval.
 
     Raises
     ------
@@ -198,7 +202,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         raise BacktestError(f"{reference} forecast none of these tasks: choose another reference.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
-    interval = backtest.relative_mse_intervals(reference).reindex(means.index)
+    interval = backtest.relative_mse_intervals(reference, prob=prob).reindex(means.index)
     middle = ratios.groupby("method")["to_reference"].median()
     order = sorted(ratios["method"].unique(), key=lambda m: means.get(m, middle[m]))
     groups = {g: names for g, names in backtest.groups.items() if ratios["task"].isin(names).any()}
@@ -218,7 +222,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         )  # fmt: skip
     rows = np.array([order.index(str(m)) for m in means.index])
     ax.vlines(means, rows - 0.4, rows + 0.4, color=INK, linewidth=3, zorder=4, label="geometric mean")
-    label = "90% interval, over models"
+    label = f"{prob:.0%} {KIND} interval, over models"
     ax.hlines(rows, interval["lower"], interval["upper"], color=INK, linewidth=1.2, zorder=4, label=label)
     beside = ax.get_yaxis_transform()
     for row, method in enumerate(order):

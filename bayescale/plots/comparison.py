@@ -58,11 +58,8 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, left_out: str | No
         legend_above(ax)
     ax.set_yticks(np.arange(len(elpd)), elpd.index)
     ax.set_ylim(len(elpd) - 0.5, -0.5)
-    label_below(
-        ax,
-        f"elpd of {_LEFT_OUT[left_out]} minus that of the best spec (nats)",
-        "further left: worse; bars: one standard error of the difference",
-    )
+    difference = f"elpd of {_LEFT_OUT[left_out]} minus that of the best spec (nats)"
+    label_below(ax, difference, "further left: worse; bars: one standard error of the difference")
     return ax
 
 

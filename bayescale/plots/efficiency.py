@@ -69,7 +69,9 @@ def plot_efficiency(
     require(families or (), known, "family in the fitted data", EfficiencyError)
     shown = known if families is None else list(dict.fromkeys([*families, reference]))
     draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
-    wide, core = (10.0 ** summarise(draws, p).set_index("family")[["lower", "median", "upper"]] for p in (prob, 0.5))
+    wide, core = (
+        10.0 ** summarise(draws, prob=p).set_index("family")[["lower", "median", "upper"]] for p in (prob, 0.5)
+    )
     order = wide["median"].sort_values(kind="stable").index
     counts = evals.models["family"].value_counts()
     marked = families if families is not None and len(families) <= MARKED else None
@@ -91,12 +93,8 @@ def plot_efficiency(
     ax.grid(False, axis="y")
     _multiplier_axis(ax)
     along = f"; measured along {efficiency.along}" if benchmark is None else ""
-    label_below(
-        ax,
-        "less efficient  \u2190  compute multiplier  \u2192  more efficient",
-        interval_caption(prob),
-        f"(open: the {prob:.0%} interval includes x1){along}",
-    )
+    arrows = "less efficient  \u2190  compute multiplier  \u2192  more efficient"
+    label_below(ax, arrows, interval_caption(prob), f"(open: the {prob:.0%} interval includes x1){along}")
     where = "" if benchmark is None else f" on {benchmark}"
     heading = f"Compute efficiency{where} of families (number of models) relative to {reference}"
     ax.set_title(heading, loc="right", fontsize=10.5, color=INK)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.analysis.compute_equivalent import ALONG, Along, say_flops
+from bayescale.analysis.compute_equivalent import ALONG, Along
+from bayescale.analysis.emergence import say_flops
 from bayescale.analysis.uplift import THRESHOLD
 from bayescale.forecast.query import LARGEST
 from bayescale.plots.families import Mark, mark_families

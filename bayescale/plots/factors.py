@@ -17,6 +17,7 @@ from bayescale.plots.style import INK, OTHERS, label_below, new_axes, title
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.factors import Factors
     from bayescale.methods import Posterior
 
 # Blue to red through white: distinct with any colour vision.
@@ -27,7 +28,7 @@ DARK = 0.62
 
 
 def plot_loadings(
-    posterior: Posterior, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False
+    posterior: Posterior | Factors, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False
 ) -> Axes:
     """Plot the aligned loadings, benchmarks by factors: the median as colour and number, the interval below it.
 
@@ -36,7 +37,7 @@ def plot_loadings(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Posterior or Factors
     ax : matplotlib.axes.Axes, optional
     prob : float
         Probability content of the equal-tailed intervals.
@@ -57,7 +58,7 @@ def plot_loadings(
     import matplotlib
     from matplotlib.colors import Normalize
 
-    factors = posterior.factors
+    factors: Any = getattr(posterior, "factors", posterior)
     draws = factors.correlations if standardised else factors.loadings
     low, high = tails(prob)
     values = draws.transpose("chain", "draw", "benchmark", "factor").to_numpy()
@@ -81,7 +82,7 @@ def plot_loadings(
 
     heads = [
         "\n".join([label, *re.split(r"(?<= \+) | (?=\()", name), f"{_percent(share)} of variance"])
-        for label, name, share in zip(factors.labels, factors.suggested, _shares(posterior), strict=True)
+        for label, name, share in zip(factors.labels, factors.suggested, _shares(factors), strict=True)
     ]
     ax.set_xticks(np.arange(columns), heads, fontsize=8.5)
     ax.xaxis.tick_top()
@@ -96,9 +97,9 @@ def plot_loadings(
     return ax
 
 
-def _shares(posterior: Posterior) -> np.ndarray:
+def _shares(factors: Factors) -> np.ndarray:
     """Return the median share of variance of each factor."""
-    return posterior.factors.shares.median(("chain", "draw")).to_numpy()
+    return factors.shares.median(("chain", "draw")).to_numpy()
 
 
 def _number(value: float) -> str:
@@ -162,7 +163,7 @@ def plot_capability_map(
         ends = path if len(path) else mine.sort_values("x")
         paths.append((ends[["x", "y"]].to_numpy(), mark))
     label_paths(ax, paths)
-    labels, names, shares = posterior.factors.labels, posterior.factors.suggested, _shares(posterior)
+    labels, names, shares = posterior.factors.labels, posterior.factors.suggested, _shares(posterior.factors)
     across, up = (f"capability {labels[k]}: {names[k]} ({_percent(shares[k])} of variance)" for k in factors)
     label_below(
         ax,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bayescale.checks import PriorPredictive
 
 CORE = 0.5
-
 # Number of single curves per panel.
 CURVES = 20
 

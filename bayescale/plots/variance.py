@@ -46,7 +46,7 @@ def plot_variance_shares(
     >>> from bayescale.plots import plot_variance_shares
     >>> plot_variance_shares(posterior, scale="score").figure.savefig("shares.png")
     """
-    table = summarise(variance_shares(posterior, scale), prob)
+    table = summarise(variance_shares(posterior, scale), prob=prob)
     ax = new_axes(ax, (1.8 + 0.85 * len(table), 3.8))
     ax.grid(False, axis="x")
     ax.bar(table["component"], table["median"], width=0.62, color=COLOURS[0], zorder=2)

@@ -60,7 +60,7 @@ def _fill(posterior: Posterior, context: dict[str, Any], draws: int, prob: float
     from bayescale.report.pack import arrays, encode
 
     for _ in range(2):
-        live = live_forecast(posterior, draws, random_seed)
+        live = live_forecast(posterior, draws, random_seed=random_seed)
         packed = json.dumps(encode(arrays(live)))
         page = _render(context | _forecast(posterior, live, prob) | {"arrays": _markup(packed)})
         size = len(page.encode())
@@ -107,11 +107,11 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
     except EfficiencyError as error:
         context["no_efficiency"] = str(error)
     else:
-        rows = list(efficiency.summary(prob).itertuples())
+        rows = list(efficiency.summary(prob=prob).itertuples())
         context["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
         context["fixed"]["efficiency"] = efficiency_forest(efficiency, prob)
     if posterior.idata["posterior"].sizes["factor"] > 1:
-        context["factors"] = list(posterior.factors.summary(prob).itertuples())
+        context["factors"] = list(posterior.factors.summary(prob=prob).itertuples())
         context["fixed"]["map"] = capability_map(posterior, prob)
     else:
         context["no_map"] = "This spec has one capability: a map needs two."
