@@ -1,4 +1,4 @@
-"""Progress display of long computations, and HTML representations for notebooks.
+"""Progress display of long computations, HTML representations for notebooks, and what all results share.
 
 Progress is a bar or a spinner on a terminal, a line in a notebook, and nothing in a pipe or a worker process.
 """
@@ -10,12 +10,17 @@ import multiprocessing
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+
+from bayescale._intervals import PROB
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 Report = Callable[[int, int, str], None]
 """Callback that receives the number done, the total, and the name of the last finished item."""
@@ -271,3 +276,39 @@ def _cell(value: Any) -> str:
 
 def _escaped(text: str) -> str:
     return html.escape(str(text))
+
+
+class Result(ABC):
+    """Base of results, frozen dataclasses: `summary`, `to_xarray`, `plot`, and a table in notebooks."""
+
+    @abstractmethod
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise as a table; intervals have the probability `prob`."""
+
+    @abstractmethod
+    def plot(self, *args: Any, **settings: Any) -> Any:
+        """Plot with Matplotlib."""
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return arrays and tables as one dataset; names, numbers and sources are its attributes.
+
+        An uplift is given at the powers of ten of compute, on typical and single models (dim ``of``).
+
+        Examples
+        --------
+        >>> sorted(posterior.efficiency("Llama-2").to_xarray().data_vars)
+        ['benchmark_log10_multiplier', 'compute_slopes', 'log10_multiplier']
+        """
+        import xarray as xr
+
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        dataset = xr.Dataset({name: value for name, value in values.items() if isinstance(value, xr.DataArray)})
+        for value in values.values():
+            dataset = dataset.merge(value) if isinstance(value, xr.Dataset) else dataset
+        plain = {n: int(v) if isinstance(v, bool) else v for n, v in values.items() if isinstance(v, (int, float, str))}
+        if posterior := values.get("posterior"):
+            plain |= {"spec": posterior.spec.name, "evals": posterior.evals.name, "posterior": posterior.identity}
+        return dataset.assign_attrs(plain)
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bayescale.errors import BayescaleError, OutputError
+from bayescale.errors import BayescaleError, FileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _NAME_LENGTH = 50  # characters, of up to 4 bytes, that a temporary file takes of a name: file systems allow 255 bytes
@@ -39,7 +39,7 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError
+    FileError
         When it cannot be written.
 
     Examples
@@ -80,9 +80,9 @@ def remove_partial(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
+def unwritable(path: Path, error: OSError) -> FileError:
     """Return the error that says what the system says, in one sentence."""
-    return OutputError(f"Cannot write {str(path)!r}: {error.strerror or error}.")
+    return FileError(f"Cannot write {str(path)!r}: {error.strerror or error}.")
 
 
 def _permissions(path: Path) -> int | None:

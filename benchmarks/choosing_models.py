@@ -63,7 +63,7 @@ def cases(base: bs.Evals, scores: pd.DataFrame) -> Iterator[Case]:
 def choices(case: Case, budget: int, posterior: bs.Posterior) -> Iterator[tuple[str, int, list[str]]]:
     """Name, number and models of every choice."""
     for seed in range(SEEDS):
-        ours = posterior.suggest_models(budget, candidates=case.train, forecast=case.test, random_seed=seed)
+        ours = posterior.suggest_models(budget, candidates=case.train, forecast_models=case.test, random_seed=seed)
         yield "ours", seed, ours.models
         rest = posterior.suggest_models(budget, candidates=case.train, random_seed=seed)
         yield "ours, for all other models", seed, rest.models
@@ -115,7 +115,7 @@ def main(folder: str) -> None:
     lines = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
     done = {(r["case"], r["budget"]) for r in lines}
     for case in cases(base, scores):
-        asked = posterior.suggest_models(1, candidates=case.train, forecast=case.test)
+        asked = posterior.suggest_models(1, candidates=case.train, forecast_models=case.test, random_seed=0)
         for budget in case.budgets:
             if (case.name, budget) in done:
                 continue

@@ -55,12 +55,12 @@ def posterior(evals):
 
 @source
 def check(posterior):
-    return posterior.predictive_check()
+    return posterior.predictive_check(random_seed=0)
 
 
 @source
 def forecast(posterior):
-    return posterior.forecast(family=["Llama-3", "Qwen1.5", bs.NEW_FAMILY], flops=[4e25, 1e25, 1e26])
+    return posterior.forecast(family=["Llama-3", "Qwen1.5", bs.NEW_FAMILY], flops=[4e25, 1e25, 1e26], random_seed=0)
 
 
 @source
@@ -165,7 +165,7 @@ def emergence(posterior):
     """GSM8K of all models at the compute that their capability is worth in Llama-2's: what looks like a jump is the
     steep part of one curve. The bar is where a typical Llama-2 passes 50%.
     """
-    return plots.plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5)
+    return plots.plot_emergence(posterior.emergence("GSM8K", "Llama-2", random_seed=0), score=0.5)
 
 
 @picture("Uplift of a technique", chapter="Post-training")
@@ -173,7 +173,7 @@ def uplift(techniques):
     """Uplift of chain of thought with self-consistency over direct answers on GSM8K, over Llama-2's compute: none for
     small models, and nearly half of all questions for large ones.
     """
-    return plots.plot_uplift(techniques.uplift("GSM8K CoT + SC", baseline="GSM8K direct", family="Llama-2"))
+    return plots.plot_uplift(techniques.uplift("GSM8K CoT + SC", "GSM8K direct", family="Llama-2", random_seed=0))
 
 
 @picture("Which scores explain a forecast", chapter="Explained variance")
@@ -181,7 +181,7 @@ def explained_variance(posterior):
     """Share of the variance of a HumanEval forecast that each other score would explain, alone (pale), and beyond all
     others (dark).
     """
-    return plots.plot_explained_variance(posterior.explained_variance("HumanEval"))
+    return plots.plot_explained_variance(posterior.explained_variance("HumanEval", random_seed=0))
 
 
 @picture("Loadings", chapter="Capabilities")
@@ -239,7 +239,7 @@ def suggestion(posterior):
     """How much of the variance of all other models' scores on a new benchmark is left after each chosen model: after
     a dozen, a twentieth.
     """
-    return plots.plot_suggestion(posterior.suggest_models(12))
+    return plots.plot_suggestion(posterior.suggest_models(12, random_seed=0))
 
 
 @picture("Forecasts of one task and observed scores", chapter="Backtests")

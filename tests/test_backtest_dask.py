@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from backtest_fakes import Guess, Mishap, Partial, make_tasks
 
-from bayescale.errors import BacktestError, BacktestWarning
+from bayescale.errors import BacktestWarning, EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Task, backtest
 
@@ -112,7 +112,7 @@ def test_a_cluster_without_workers_is_said(tmp_path: Path) -> None:
         with (
             distributed.Client(scheduler_file=str(file), timeout=SECONDS),
             joblib.parallel_config("dask", wait_for_workers_timeout=0.5),
-            pytest.raises(BacktestError, match=r"has no workers\. Start some: dask worker"),
+            pytest.raises(EvaluationError, match=r"has no workers\. Start some: dask worker"),
         ):
             backtest("training_flops", ["leaderboard_v2/gpqa"])
     finally:

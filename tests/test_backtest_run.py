@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 
-from bayescale.errors import BacktestError, BacktestWarning
+from bayescale.errors import BacktestWarning, EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
 from bayescale.evaluation.backtest.job import make_jobs
@@ -114,11 +114,11 @@ def test_relative_errors(tasks: list[Task]) -> None:
     assert table.loc[["pc_3", "c"], "relative_mse"].tolist() == [1.0, 1.0]
     assert table.loc["c", "n_test"] == 12
     assert found.summary("out").index.tolist() == ["pc_3", "c"]
-    with pytest.raises(BacktestError, match="Did you mean 'out'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'out'"):
         found.summary("outt")
-    with pytest.raises(BacktestError, match="is not in this backtest"):
+    with pytest.raises(EvaluationError, match="is not in this backtest"):
         found.relative_mse("pc_9")
-    with pytest.raises(BacktestError, match="is not in this backtest"):
+    with pytest.raises(EvaluationError, match="is not in this backtest"):
         found.relative_mse_intervals("pc_9")
     assert found.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
 
@@ -247,7 +247,7 @@ def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], f
 
 def test_a_folder_that_cannot_be_written_is_said(tasks: list[Task], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BacktestError, match="Cannot make the folder"):
+    with pytest.raises(EvaluationError, match="Cannot make the folder"):
         backtest(METHODS, tasks, directory=tmp_path / "file")
 
 
@@ -256,7 +256,7 @@ def test_a_full_disk_is_said(tasks: list[Task], tmp_path: Path, monkeypatch: pyt
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(BacktestError, match=r"a on large/two.*No space left.*are kept|No space left"):
+    with pytest.raises(EvaluationError, match=r"a on large/two.*No space left.*are kept|No space left"):
         backtest(METHODS, tasks, directory=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -376,7 +376,7 @@ def test_a_fit_that_fails_is_said_and_the_others_are_kept(
 
 
 def test_a_run_in_which_everything_fails_is_an_error(tasks: list[Task]) -> None:
-    with pytest.raises(BacktestError, match=r"Every fit failed.*\n.*b on large/two: FloatingPointError"):
+    with pytest.raises(EvaluationError, match=r"Every fit failed.*\n.*b on large/two: FloatingPointError"):
         backtest(Mishap("b", task="large/two"), tasks[:1])
 
 
@@ -406,12 +406,12 @@ class Opaque:
     ],
 )
 def test_what_makes_no_sense_is_refused_in_words(methods: Any, tasks: Any, words: str) -> None:
-    with pytest.raises(BacktestError, match=words):
+    with pytest.raises(EvaluationError, match=words):
         backtest(methods, tasks)
 
 
 def test_two_tasks_of_one_name_are_refused(tasks: list[Task]) -> None:
-    with pytest.raises(BacktestError, match="Two tasks are called 'large/two'"):
+    with pytest.raises(EvaluationError, match="Two tasks are called 'large/two'"):
         backtest(METHODS, [*tasks, tasks[0]])
 
 

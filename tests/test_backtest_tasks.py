@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale._files import shipped
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Task, load_tasks, make_folds
 from bayescale.evaluation.backtest.task import Hide, task_evals
@@ -219,25 +219,25 @@ BAD = [
 def test_a_bad_task_file_is_refused_in_words(
     changes: dict[str, object], words: str, evals: Evals, tables: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BacktestError, match=words):
+    with pytest.raises(EvaluationError, match=words):
         load(tmp_path, document(evals, tables, **changes))
 
 
 @pytest.mark.parametrize("content", ["", "groups", "groups: 3", "groups: [1]", "tasks: []", "groups: [{"])
 def test_what_is_no_task_file_is_said(content: str, tmp_path: Path) -> None:
-    with pytest.raises(BacktestError, match=r"tasks\.yaml is not a valid task file"):
+    with pytest.raises(EvaluationError, match=r"tasks\.yaml is not a valid task file"):
         load(tmp_path, content)
 
 
 def test_a_missing_task_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BacktestError, match=r"none\.yaml cannot be read"):
+    with pytest.raises(EvaluationError, match=r"none\.yaml cannot be read"):
         load_tasks(file=tmp_path / "none.yaml")
 
 
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:
-    with pytest.raises(BacktestError, match="Did you mean 'post_training'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'post_training'"):
         load_tasks(["post-training"])
-    with pytest.raises(BacktestError, match="Did you mean 'leaderboard_v2/gpqa'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'leaderboard_v2/gpqa'"):
         load_tasks(["leaderboard_v2/gpq"])
 
 
@@ -252,13 +252,13 @@ def test_tasks_that_ask_for_nothing_are_refused(hide: dict[str, object], evals: 
     known = evals.select(models=evals.models.dropna(subset="flops")["model"])
     folder = known.to_directory(tmp_path / "known")
     tasks = load(tmp_path, document(evals, folder, hide=hide))
-    with pytest.raises(BacktestError, match="Task mine/two has nothing to forecast"):
+    with pytest.raises(EvaluationError, match="Task mine/two has nothing to forecast"):
         make_folds(tasks)
 
 
 def test_tasks_that_leave_nothing_to_learn_from_are_refused(evals: Evals, tables: Path, tmp_path: Path) -> None:
     tasks = load(tmp_path, document(evals, tables, seen=[], hide={"flops_above": 1e15}))
-    with pytest.raises(BacktestError, match="there is nothing to fit"):
+    with pytest.raises(EvaluationError, match="there is nothing to fit"):
         make_folds(tasks)
 
 
@@ -283,7 +283,7 @@ def test_whatever_the_cutoff_nothing_hidden_is_seen(
     )
     try:
         (fold,) = make_folds([task])
-    except BacktestError:
+    except EvaluationError:
         return
     scores = fold.evals.scores
     hidden = scores["model"].isin(fold.test_models) & ~scores["benchmark"].isin(task.seen)

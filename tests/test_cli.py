@@ -234,7 +234,7 @@ def test_forecast_prints_every_number(run: Run, saved: Path, posterior: Posterio
     code, out, err = run("forecast", saved, "--family", families[0], "--family", families[1], "--flops", "1e25")
     assert (code, err) == (0, "")
     assert "90% equal-tailed" in out
-    _holds(out, posterior.forecast(family=families, flops=1e25).summary())
+    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=0).summary())
 
 
 @pytest.mark.parametrize("width", [20, 60, 100])
@@ -244,7 +244,7 @@ def test_a_narrow_terminal_cuts_nothing(
     monkeypatch.setattr(show, "_width", lambda *_: width)
     families = posterior.evals.families
     _, out, _ = run("forecast", saved, *(a for f in families for a in ("--family", f)), "--flops", "1e25")
-    _holds(out, posterior.forecast(family=families, flops=1e25).summary())
+    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=0).summary())
 
 
 def _holds(out: str, table: pd.DataFrame) -> None:
@@ -266,7 +266,7 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
     assert code == 0
     found = json.loads(out)
     assert (found["prob"], found["interval"], found["given"]) == (0.5, "equal-tailed", given)
-    expected = posterior.forecast(family=family, flops=1e25, given=given).summary(0.5)
+    expected = posterior.forecast(family=family, flops=1e25, given=given, random_seed=0).summary(prob=0.5)
     rows = pd.DataFrame(found["forecasts"])
     assert (rows["flops"] == 1e25).all()
     assert rows["given"].isna().any()
@@ -280,7 +280,7 @@ def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Post
     assert f"Wrote {target}" in err
     assert out
     rows = pd.read_csv(target)
-    expected = posterior.forecast(family=NEW_FAMILY, params_b=400, tokens_t=15).summary()
+    expected = posterior.forecast(family=NEW_FAMILY, params=400e9, tokens=15e12, random_seed=0).summary()
     np.testing.assert_allclose(rows["flops"], 3.6e25)
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
     assert list(tmp_path.iterdir()) == [target]

@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from simulate import Truth, posterior_near, simulate, world_spec
 
 from bayescale import _arviz
-from bayescale.errors import CompareError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
 from bayescale.evaluation.compare.assess import Plan
@@ -52,9 +52,9 @@ def test_families_stay_whole(evals: Evals) -> None:
 
 
 def test_too_many_folds_are_refused_with_the_number_there_is(evals: Evals) -> None:
-    with pytest.raises(CompareError, match="folds=5: only 4 families have scores"):
+    with pytest.raises(EvaluationError, match="folds=5: only 4 families have scores"):
         make_splits(evals, "family", 5)
-    with pytest.raises(CompareError, match="needs at least 2"):
+    with pytest.raises(EvaluationError, match="needs at least 2"):
         make_splits(evals, "model", 1)
 
 
@@ -160,7 +160,7 @@ def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> Non
 def test_a_single_spec_is_a_comparison_too(posterior: Posterior) -> None:
     found = Comparison({"only": assessment(posterior)})
     assert found.summary().loc["only", "weight"] == 1
-    with pytest.raises(CompareError, match="There is no forecast to compare"):
+    with pytest.raises(EvaluationError, match="There is no forecast to compare"):
         found.forecasts  # noqa: B018
 
 
@@ -177,7 +177,7 @@ def test_figures_of_a_backtest_stand_beside(comparison: Comparison) -> None:
 
 def test_every_spec_answers_the_question(comparison: Comparison, posterior: Posterior) -> None:
     table = comparison.forecast_table(prob=0.5)
-    alone = posterior.forecast(**QUESTION).summary(0.5)
+    alone = posterior.forecast(**QUESTION, random_seed=0).summary(prob=0.5)
     pd.testing.assert_series_equal(
         table[table["spec"] == "worse"]["median"].reset_index(drop=True), alone["median"], check_names=False
     )
@@ -191,7 +191,7 @@ def test_shares_of_variance_sum_to_one_under_each_spec(comparison: Comparison) -
 
 
 def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> None:
-    with pytest.raises(CompareError, match="'cell' was not left out; available: model, family, loo"):
+    with pytest.raises(EvaluationError, match="'cell' was not left out; available: model, family, loo"):
         comparison.elpd("cell")
 
 
@@ -280,18 +280,18 @@ def test_a_scan_of_priors_changes_one_at_a_time(evals: Evals, fits: list[tuple[s
     ],
 )
 def test_what_cannot_be_compared_is_said(evals: Evals, call: Callable[[Evals], Any], message: str) -> None:
-    with pytest.raises(CompareError, match=message):
+    with pytest.raises(EvaluationError, match=message):
         call(evals)
 
 
 def test_posteriors_of_different_scores_are_not_compared(posterior: Posterior) -> None:
     other = posterior_near(*simulate(seed=3), world_spec())
-    with pytest.raises(CompareError, match="'other' was fitted to other evals"):
+    with pytest.raises(EvaluationError, match="'other' was fitted to other evals"):
         compare({"mine": posterior, "other": other})
 
 
 def test_a_spec_that_cannot_be_fitted_is_named(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
-    with pytest.raises(CompareError, match="Spec 'impossible': Sampling failed"):
+    with pytest.raises(EvaluationError, match="Spec 'impossible': Sampling failed"):
         compare([world_spec().replace(name="impossible")], evals, jobs=1)
 
 

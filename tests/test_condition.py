@@ -12,7 +12,7 @@ from simulate import Truth, new_models, posterior_near, world_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.forecast.latent_model import LatentModel, log_evidence
+from bayescale.forecast.condition import LatentModel, log_evidence
 from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
@@ -64,7 +64,7 @@ def flat(forecast: Forecast, kind: str = "expected") -> np.ndarray:
 
 
 def middle(forecast: Forecast) -> dict[str, float]:
-    return forecast.summary(of="expected").set_index("benchmark")["median"].to_dict()
+    return forecast.summary(kind="expected").set_index("benchmark")["median"].to_dict()
 
 
 @pytest.mark.parametrize("family", ["Family-B", NEW_FAMILY])
@@ -82,7 +82,7 @@ def middle(forecast: Forecast) -> dict[str, float]:
 def test_conditioning_is_what_brute_force_gives(
     uncertain: Posterior, family: str, flops: float, given: dict[str, float]
 ) -> None:
-    forecast = uncertain.forecast(family=family, flops=flops, given=given)
+    forecast = uncertain.forecast(family=family, flops=flops, given=given, random_seed=0)
     expected, weight, worth, evidence = brute_force(uncertain, family, flops, given)
     ours, measured = flat(forecast), flat(forecast, "predicted")
     for b, name in enumerate(uncertain.evals.benchmark_names):
@@ -111,7 +111,7 @@ def average_likelihood(posterior: Posterior, family: str, flops: float, given: d
 
 def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior) -> None:
     given = {"bench-1": 0.6, "bench-3": 0.5}
-    ours = flat(two_factors.forecast(family="Family-A", flops=FLOPS, given=given))
+    ours = flat(two_factors.forecast(family="Family-A", flops=FLOPS, given=given, random_seed=0))
     expected, weight, _, evidence = brute_force(two_factors, "Family-A", FLOPS, given)
     for b in range(ours.shape[1]):
         exact = weighted_quantile(expected[:, b], weight, [0.05, 0.5, 0.95])
@@ -122,15 +122,17 @@ def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior) -> Non
 def test_given_scores_tell_which_draws_to_believe(uncertain: Posterior) -> None:
     """A refit would learn of family and benchmarks from the scores; resampling the draws does."""
     scores = {"bench-1": 0.95, "bench-3": 0.9}
-    forecast = uncertain.forecast(family="Family-B", flops=FLOPS, given=scores)
+    forecast = uncertain.forecast(family="Family-B", flops=FLOPS, given=scores, random_seed=0)
     assert 200 < forecast.effective_draws < 0.9 * 4000
     assert forecast.draws.sizes == {"chain": 4, "draw": 1000, "model": 1, "benchmark": 5}
 
 
 @pytest.mark.parametrize("family", ["Family-A", NEW_FAMILY])
 def test_higher_scores_raise_all_others_and_narrow_them(posterior: Posterior, family: str) -> None:
-    free = posterior.forecast(family=family, flops=FLOPS)
-    lower, higher = (posterior.forecast(family=family, flops=FLOPS, given={"bench-1": s}) for s in (0.4, 0.8))
+    free = posterior.forecast(family=family, flops=FLOPS, random_seed=0)
+    lower, higher = (
+        posterior.forecast(family=family, flops=FLOPS, given={"bench-1": s}, random_seed=0) for s in (0.4, 0.8)
+    )
     for name in ("bench-2", "bench-3", "bench-4", "bench-5"):
         assert middle(lower)[name] < middle(higher)[name] - 0.1
     # On the logit, where no ceiling narrows intervals.
@@ -139,7 +141,7 @@ def test_higher_scores_raise_all_others_and_narrow_them(posterior: Posterior, fa
 
 
 def test_the_known_benchmark_itself_stays_near_its_score(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family="Family-A", flops=FLOPS, given={"bench-1": 0.7})
+    forecast = posterior.forecast(family="Family-A", flops=FLOPS, given={"bench-1": 0.7}, random_seed=0)
     assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.03)
     table = forecast.summary().set_index("benchmark")
     assert table.loc["bench-1", "given"] == 0.7
@@ -153,8 +155,8 @@ def test_the_known_benchmark_itself_stays_near_its_score(posterior: Posterior) -
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_scores_of_exactly_zero_and_one_are_ordinary(posterior: Posterior, benchmark: str, score: float) -> None:
     for family in ("Family-A", NEW_FAMILY):
-        forecast = posterior.forecast(family=family, flops=FLOPS, given={benchmark: score})
-        free = posterior.forecast(family=family, flops=FLOPS)
+        forecast = posterior.forecast(family=family, flops=FLOPS, given={benchmark: score}, random_seed=0)
+        free = posterior.forecast(family=family, flops=FLOPS, random_seed=0)
         assert np.isfinite(flat(forecast)).all()
         assert np.isfinite(flat(forecast, "predicted")).all()
         other = "bench-5"
@@ -168,9 +170,11 @@ def test_a_partner_in_the_testlet_moves_more(world: tuple[Evals, Truth]) -> None
     same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.02, "benchmark_slope": 0.0}
     same |= {"family_benchmark": 0.0, "testlet_sd": 1.0, "log_precision": 6.0}
     posterior = posterior_near(alike, truth, world_spec(), spread=0.05, **same)
-    free = middle(posterior.forecast(family="Family-A", flops=3e22))
+    free = middle(posterior.forecast(family="Family-A", flops=3e22, random_seed=0))
     for family in ("Family-A", NEW_FAMILY):
-        known = middle(posterior.forecast(family=family, flops=3e22, given={"bench-4": free["bench-4"] + 0.25}))
+        known = middle(
+            posterior.forecast(family=family, flops=3e22, given={"bench-4": free["bench-4"] + 0.25}, random_seed=0)
+        )
         partner = known["bench-5"] - free["bench-5"]
         others = [known[b] - free[b] for b in ("bench-1", "bench-2", "bench-3")]
         assert partner > max(others) + 0.04
@@ -178,14 +182,14 @@ def test_a_partner_in_the_testlet_moves_more(world: tuple[Evals, Truth]) -> None
 
 
 def test_no_given_scores_are_no_condition(posterior: Posterior) -> None:
-    free, empty = (posterior.forecast(family="Family-A", flops=FLOPS, given=g) for g in (None, {}))
+    free, empty = (posterior.forecast(family="Family-A", flops=FLOPS, given=g, random_seed=0) for g in (None, {}))
     xr.testing.assert_identical(free.draws, empty.draws)
 
 
 def test_the_order_of_given_scores_does_not_matter(posterior: Posterior) -> None:
     scores = {"bench-1": 0.6, "bench-3": 0.3, "bench-5": 0.4}
-    one = posterior.forecast(family="Family-A", flops=FLOPS, given=scores)
-    two = posterior.forecast(family="Family-A", flops=FLOPS, given=dict(reversed(scores.items())))
+    one = posterior.forecast(family="Family-A", flops=FLOPS, given=scores, random_seed=0)
+    two = posterior.forecast(family="Family-A", flops=FLOPS, given=dict(reversed(scores.items())), random_seed=0)
     np.testing.assert_allclose(list(middle(one).values()), list(middle(two).values()), atol=0.01)
 
 
@@ -211,6 +215,6 @@ def test_the_same_seed_gives_the_same_numbers(posterior: Posterior) -> None:
 def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], form: dict) -> None:
     posterior = posterior_near(*world, world_spec(**form))
     for family in ("Family-A", NEW_FAMILY):
-        forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5})
+        forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5}, random_seed=0)
         assert np.isfinite(flat(forecast)).all()
         assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.06)

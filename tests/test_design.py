@@ -13,11 +13,10 @@ from simulate import Truth, posterior_near, simulate, world_spec
 from test_efficiency import with_values
 
 import bayescale as bs
-from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.model_selection import Suggestion
 from bayescale.analysis.optimal_design import Design
-from bayescale.analysis.predictive_moments import PredictiveMoments, population, predict_moments
-from bayescale.errors import DesignError
+from bayescale.analysis.predictive_moments import ConditionalLogits, PredictiveMoments, population, predict_moments
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.model.curve import effective_items, expected_score, logit_of_share
@@ -137,7 +136,7 @@ def test_turning_the_factors_changes_nothing(two_factors: Posterior) -> None:
         two_factors, **{n: sampled[n].to_numpy() @ turn for n in ("loading", "capability", "slope", "family_offset")}
     )
     for target in (None, "bench-4"):
-        one, other = (p.suggest_models(4, target) for p in (two_factors, turned))
+        one, other = (p.suggest_models(4, target, random_seed=0) for p in (two_factors, turned))
         if target is not None:
             assert one.models == other.models
             np.testing.assert_allclose(one.table["variance_left"], other.table["variance_left"], rtol=1e-9)
@@ -157,23 +156,23 @@ def test_scores_of_a_known_benchmark_tell_what_their_variance_allows(posterior: 
 
 
 def test_what_is_not_known_of_a_candidate_makes_it_tell_less(two_factors: Posterior) -> None:
-    first = two_factors.suggest_models(1, candidates=two_factors.evals.model_names[:6]).models[0]
+    first = two_factors.suggest_models(1, candidates=two_factors.evals.model_names[:6], random_seed=0).models[0]
     row = two_factors.evals.model_names.index(first)
     vague = two_factors.idata["posterior"]["capability"].to_numpy().copy()
     vague[:, :, row] += 5 * np.random.default_rng(0).standard_normal(vague[:, :, row].shape)
     suggestion = with_values(two_factors, capability=vague).suggest_models(
-        1, candidates=two_factors.evals.model_names[:6]
+        1, candidates=two_factors.evals.model_names[:6], random_seed=0
     )
     assert suggestion.models[0] != first
 
 
 def test_the_table_adds_up(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
-    suggestion = two_factors.suggest_models(4, candidates=names[:8])
+    suggestion = two_factors.suggest_models(4, candidates=names[:8], random_seed=0)
     table = suggestion.table
     columns = "order model family params_b flops cost total_cost variance_left forecast_sd"
     assert list(table.columns) == columns.split()
-    assert suggestion.forecast == tuple(names[8:])
+    assert suggestion.forecast_models == tuple(names[8:])
     assert table["order"].tolist() == [1, 2, 3, 4]
     assert table["total_cost"].tolist() == [1, 2, 3, 4]
     for i in range(4):
@@ -184,38 +183,43 @@ def test_the_table_adds_up(two_factors: Posterior) -> None:
     assert suggestion.variance_left([]) == 1.0
     random = [suggestion.variance_left(list(some)) for some in combinations(names[:8], 4)]
     assert table["variance_left"].iloc[-1] <= np.quantile(random, 0.05)
-    again = two_factors.suggest_models(4, candidates=iter(names[:8]))
+    again = two_factors.suggest_models(4, candidates=iter(names[:8]), random_seed=0)
     np.testing.assert_array_equal(again.table["variance_left"], table["variance_left"])
 
 
 def test_all_models_are_forecast_when_all_are_candidates(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
-    suggestion = two_factors.suggest_models(50)
-    assert sorted(suggestion.models) == sorted(suggestion.candidates) == sorted(suggestion.forecast) == sorted(names)
-    of_two = two_factors.suggest_models(50, families=["Family-A", "Family-C"])
+    suggestion = two_factors.suggest_models(50, random_seed=0)
+    assert (
+        sorted(suggestion.models)
+        == sorted(suggestion.candidates)
+        == sorted(suggestion.forecast_models)
+        == sorted(names)
+    )
+    of_two = two_factors.suggest_models(50, families=["Family-A", "Family-C"], random_seed=0)
     assert set(of_two.table["family"]) == {"Family-A", "Family-C"}
     assert "a new benchmark: evaluate 6 of 6 models" in repr(of_two)
-    assert "for bench-2: evaluate" in repr(two_factors.suggest_models(2, "bench-2"))
+    assert "for bench-2: evaluate" in repr(two_factors.suggest_models(2, "bench-2", random_seed=0))
 
 
 def test_a_budget_may_count_parameters(two_factors: Posterior) -> None:
     models = two_factors.evals.models.dropna(subset="params_b")
     budget = float(models["params_b"].median())
-    suggestion = two_factors.suggest_models(budget, candidates=models["model"], cost="params_b")
+    suggestion = two_factors.suggest_models(budget, candidates=models["model"], cost="params_b", random_seed=0)
     np.testing.assert_array_equal(suggestion.table["cost"], suggestion.table["params_b"])
     assert suggestion.table["total_cost"].iloc[-1] <= budget
     assert "in params_b" in repr(suggestion)
     doubled = {m: 2 * c for m, c in zip(models["model"], models["params_b"], strict=True)}
-    own = two_factors.suggest_models(2 * budget, candidates=models["model"], cost=doubled)
+    own = two_factors.suggest_models(2 * budget, candidates=models["model"], cost=doubled, random_seed=0)
     assert own.models == suggestion.models
 
 
 def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Truth]) -> None:
     spec = Spec(factors=1, family_benchmark=False, family_offsets=False, testlets=False, curve="sigmoid")
-    suggestion = posterior_near(*world, spec).suggest_models(3)
+    suggestion = posterior_near(*world, spec).suggest_models(3, random_seed=0)
     assert len(suggestion.models) == 3
     fixed = spec.replace(floor={"learned": False})
-    assert len(posterior_near(*world, fixed).suggest_models(2, "bench-5").models) == 2
+    assert len(posterior_near(*world, fixed).suggest_models(2, "bench-5", random_seed=0).models) == 2
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
         ({"budget": 3, "candidates": ["Family-A-0", "Family-Q-1"]}, "Model 'Family-Q-1' is not in the fitted data"),
         ({"budget": 3, "families": "Family-Z"}, "Family 'Family-Z' is not in the fitted data"),
         ({"budget": 3, "candidates": ["Family-A-0"], "families": ["Family-B"]}, "none of the candidates belongs"),
-        ({"budget": 3, "forecast": []}, "forecast is empty"),
+        ({"budget": 3, "forecast_models": []}, "forecast_models is empty"),
         ({"budget": 0}, "budget=0 models buys no model"),
         ({"budget": float("nan")}, "buys no model"),
         ({"budget": "many"}, "is not a number"),
@@ -235,19 +239,19 @@ def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Trut
     ],
 )
 def test_what_cannot_be_chosen_says_why(posterior: Posterior, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(DesignError, match=said):
+    with pytest.raises(ForecastError, match=said):
         posterior.suggest_models(**arguments)
 
 
 def test_mistakes_are_found_before_sampling(evals: Evals) -> None:
-    with pytest.raises(DesignError, match="buys no model"):
+    with pytest.raises(ForecastError, match="buys no model"):
         bs.suggest_models(evals, 0.5)
 
 
 def test_other_choices_are_of_candidates(two_factors: Posterior) -> None:
     names = two_factors.evals.model_names
-    suggestion = two_factors.suggest_models(2, candidates=names[:6])
-    with pytest.raises(DesignError, match="among the candidates"):
+    suggestion = two_factors.suggest_models(2, candidates=names[:6], random_seed=0)
+    with pytest.raises(ForecastError, match="among the candidates"):
         suggestion.variance_left(names[8])
     assert isinstance(suggestion, Suggestion)
 
@@ -291,7 +295,7 @@ def test_scores_of_a_benchmark_like_the_others_are_predicted() -> None:
     names, rng = evals.model_names, np.random.default_rng(3)
     load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
     came = expected_score(truth.capability @ load - hard, 0.02, 1.0)
-    suggestion = posterior.suggest_models(8, candidates=names[:30])
+    suggestion = posterior.suggest_models(8, candidates=names[:30], random_seed=0)
     table = suggestion.predict({m: came[names.index(m)] for m in suggestion.models})
     assert table["model"].tolist() == names[30:]
     assert (table["family"] == evals.models.set_index("model")["family"][names[30:]].to_numpy()).all()
@@ -305,9 +309,9 @@ def test_scores_of_a_benchmark_like_the_others_are_predicted() -> None:
 
 
 def test_a_known_benchmark_is_predicted_on_its_own_curve(posterior: Posterior) -> None:
-    suggestion = posterior.suggest_models(3, "bench-1")
+    suggestion = posterior.suggest_models(3, "bench-1", random_seed=0)
     table = suggestion.predict(dict.fromkeys(suggestion.models, 0.5))
     assert (table["lower"] > 0.2).all()  # four answers to choose from
     for wrong, said in (({}, "no score"), ({"x": 0.5}, "no model among"), ({suggestion.models[0]: 50}, r"mean 0\.5")):
-        with pytest.raises(DesignError, match=said):
+        with pytest.raises(ForecastError, match=said):
             suggestion.predict(wrong)

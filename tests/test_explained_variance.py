@@ -11,7 +11,7 @@ from simulate import Truth, measure, new_models, posterior_near, simulate, world
 from test_efficiency import with_values
 
 from bayescale.analysis.explained_variance import ExplainedVariance, explained_shares, jackknife_error, read_subject
-from bayescale.errors import ExplainedVarianceError, ForecastError
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
 from bayescale.methods import Posterior
@@ -88,7 +88,7 @@ def test_small_effects_are_resolved_as_by_hand(family: str) -> None:
         parameters["difficulty"] = 0.0
     posterior = posterior_near(evals, truth, world_spec(2, curve="sigmoid"), spread=0.0, **parameters)
     given = ["bench-1", "bench-3", "bench-5"]
-    explained = posterior.explained_variance("bench-4", given, family=family, flops=FLOPS)
+    explained = posterior.explained_variance("bench-4", given, family=family, flops=FLOPS, random_seed=0)
     loading = 0.2 * truth.loading
     new = family == NEW_FAMILY
     cov = loading @ loading.T * (1 + 0.8**2 * new) + 0.1**2 * new * np.eye(5)
@@ -127,7 +127,7 @@ def conditional_variance(y: np.ndarray, scores: np.ndarray, bins: int) -> float:
 def test_shares_are_those_of_brute_force(
     uncertain: Posterior, family: str, flops: float | None, target: str, given: list[str], bins: int
 ) -> None:
-    explained = uncertain.explained_variance(target, given, family=family, flops=flops)
+    explained = uncertain.explained_variance(target, given, family=family, flops=flops, random_seed=0)
     expected, precision = new_models(uncertain, None if family == NEW_FAMILY else family, flops, 40)
     items = uncertain.evals.benchmarks["items"].fillna(SHARE_STEPS).to_numpy()
     measured = measure(expected, precision, items, np.random.default_rng(1))
@@ -142,13 +142,13 @@ def test_shares_are_those_of_brute_force(
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Posterior) -> None:
     given = ["bench-2", "bench-4"]
-    explained = uncertain.explained_variance("bench-1", given, family=NEW_FAMILY, flops=FLOPS)
-    free = uncertain.forecast(family=NEW_FAMILY, flops=FLOPS).draws.isel(model=0)
+    explained = uncertain.explained_variance("bench-1", given, family=NEW_FAMILY, flops=FLOPS, random_seed=0)
+    free = uncertain.forecast(family=NEW_FAMILY, flops=FLOPS, random_seed=0).draws.isel(model=0)
     drawn = free["predicted_score"].sel(benchmark=given).to_numpy().reshape(-1, 2)[::100]
     left = []
     for scores in drawn:
         known = dict(zip(given, scores.tolist(), strict=True))
-        forecast = uncertain.forecast(family=NEW_FAMILY, flops=FLOPS, given=known)
+        forecast = uncertain.forecast(family=NEW_FAMILY, flops=FLOPS, given=known, random_seed=0)
         left.append(float(forecast.draws["expected_score"].sel(benchmark="bench-1").var()))
     before = float(free["expected_score"].sel(benchmark="bench-1").var())
     error = np.std(left) / np.sqrt(len(left)) / before
@@ -157,8 +157,8 @@ def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Pos
 
 
 def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> None:
-    few = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family=NEW_FAMILY, flops=FLOPS)
-    every = posterior.explained_variance("bench-4", family=NEW_FAMILY, flops=FLOPS)
+    few = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family=NEW_FAMILY, flops=FLOPS, random_seed=0)
+    every = posterior.explained_variance("bench-4", family=NEW_FAMILY, flops=FLOPS, random_seed=0)
     assert every.benchmarks == ("bench-1", "bench-2", "bench-3", "bench-5")
     assert few.together < every.together < 1
     table = every.summary()
@@ -176,25 +176,28 @@ def test_noise_and_unknown_parameters_leave_less_to_tell(world: tuple[Evals, Tru
     ask: dict[str, Any] = {"benchmarks": "bench-3", "family": NEW_FAMILY, "flops": FLOPS}
     known = posterior_near(*world, world_spec(), spread=0.05)
     shares = [
-        with_values(known, log_precision=value).explained_variance("bench-1", **ask).together
+        with_values(known, log_precision=value).explained_variance("bench-1", **ask, random_seed=0).together
         for value in (3.0, 5.0, 7.0)
     ]
     assert shares[0] + 0.05 < shares[1] < shares[2]
     # Nobody knows how strongly bench-1 answers to capability: what a score says of the capability says little of it.
     loading = known.idata["posterior"]["loading"].to_numpy().copy()
     loading[:, :, 0] = np.random.default_rng(0).normal(0, 0.9, loading[:, :, 0].shape)
-    unknown = with_values(known, loading=loading, log_precision=7.0).explained_variance("bench-1", **ask)
+    unknown = with_values(known, loading=loading, log_precision=7.0).explained_variance("bench-1", **ask, random_seed=0)
     assert unknown.together < shares[2] - 0.3
 
 
 def test_unknown_compute_is_something_to_tell(posterior: Posterior) -> None:
     ask: dict[str, Any] = {"target": "bench-4", "benchmarks": ["bench-1"], "family": "Family-A"}
-    known, unknown = posterior.explained_variance(**ask, flops=FLOPS), posterior.explained_variance(**ask)
+    known, unknown = (
+        posterior.explained_variance(**ask, flops=FLOPS, random_seed=0),
+        posterior.explained_variance(**ask, random_seed=0),
+    )
     assert unknown.sd > 1.3 * known.sd
     assert unknown.together > known.together + 0.05
     assert "compute unknown" in unknown.model
     assert known.model == "Family-A, 5e+23 FLOP"
-    stranger = posterior.explained_variance("bench-4", ["bench-1"])
+    stranger = posterior.explained_variance("bench-4", ["bench-1"], random_seed=0)
     assert stranger.model == "a model of a new family, compute unknown"
 
 
@@ -203,20 +206,23 @@ def test_a_model_of_the_data_lends_family_and_compute(posterior: Posterior) -> N
     exact = models.index[models["flops"].notna() & models["flops_log10_sd"].isna()][0]
     ask: dict[str, Any] = {"target": "bench-4", "benchmarks": ["bench-1"]}
     row = models.loc[exact]
-    same = posterior.explained_variance(**ask, family=row["family"], flops=float(row["flops"]))
-    like = posterior.explained_variance(**ask, model=exact)
+    same = posterior.explained_variance(**ask, family=row["family"], flops=float(row["flops"]), random_seed=0)
+    like = posterior.explained_variance(**ask, model=exact, random_seed=0)
     assert like.together == pytest.approx(same.together, abs=1e-9)
     assert like.model == f"a model such as {exact}"
     closed = models.index[models["flops"].isna()][0]
-    unknown = posterior.explained_variance(**ask, model=closed)
-    assert unknown.together == posterior.explained_variance(**ask, family=models.loc[closed, "family"]).together
+    unknown = posterior.explained_variance(**ask, model=closed, random_seed=0)
+    assert (
+        unknown.together
+        == posterior.explained_variance(**ask, family=models.loc[closed, "family"], random_seed=0).together
+    )
 
 
 def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Truth]) -> None:
     spec = world_spec().replace(priors={"latent_covariate": "Normal(mu=0.3, sigma=0.8)"})
     posterior = posterior_near(*world, spec)
     data, rng = posterior.draws.data, np.random.default_rng(0)
-    none = {"flops": None, "params_b": None, "tokens_t": None}
+    none = {"flops": None, "params": None, "tokens": None}
     for row, name in enumerate(posterior.evals.model_names):
         drawn = read_subject(posterior, name, None, none).drawn(40_000, spec, rng).covariates
         stated, figure = data.covariate_sd[row, 0], data.covariates[row, 0]
@@ -235,16 +241,18 @@ def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Trut
 def test_other_covariates_than_compute_can_be_asked_as_well(world: tuple[Evals, Truth]) -> None:
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens", "log10_params:log10_tokens"))
     posterior = posterior_near(*world, spec)
-    known = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A", params_b=70, tokens_t=2)
-    unknown = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A")
+    known = posterior.explained_variance(
+        "bench-1", ["bench-2"], family="Family-A", params=70e9, tokens=2e12, random_seed=0
+    )
+    unknown = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A", random_seed=0)
     assert known.sd < unknown.sd
     assert 0 < known.together < unknown.together < 1
 
 
 def test_the_same_seed_gives_the_same_shares_in_any_order(posterior: Posterior) -> None:
     ask: dict[str, Any] = {"family": NEW_FAMILY, "flops": FLOPS}
-    one = posterior.explained_variance("bench-4", ["bench-1", "bench-3"], **ask)
-    two = posterior.explained_variance("bench-4", ["bench-3", "bench-1", "bench-3"], **ask)
+    one = posterior.explained_variance("bench-4", ["bench-1", "bench-3"], **ask, random_seed=0)
+    two = posterior.explained_variance("bench-4", ["bench-3", "bench-1", "bench-3"], **ask, random_seed=0)
     xr.testing.assert_allclose(one.summary().to_xarray(), two.summary().to_xarray())
     other = posterior.explained_variance("bench-4", ["bench-1", "bench-3"], random_seed=1, **ask)
     assert other.together != one.together
@@ -252,7 +260,9 @@ def test_the_same_seed_gives_the_same_shares_in_any_order(posterior: Posterior) 
 
 
 def test_the_repr_says_what_is_resolved(posterior: Posterior) -> None:
-    explained = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family="Family-A", flops=FLOPS)
+    explained = posterior.explained_variance(
+        "bench-4", ["bench-1", "bench-2"], family="Family-A", flops=FLOPS, random_seed=0
+    )
     text = repr(explained)
     assert f"2 scores together explain {explained.together:.0%}" in text
     assert "bench-4 for Family-A, 5e+23 FLOP" in text
@@ -264,20 +274,20 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
     ask = posterior.explained_variance
     name = posterior.evals.model_names[0]
     wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"target": "bench4"}, ExplainedVarianceError, "Did you mean 'bench-4'"),
-        ({"target": "bench-4", "benchmarks": ["bench1"]}, ExplainedVarianceError, "Did you mean 'bench-1'"),
+        ({"target": "bench4"}, ForecastError, "Did you mean 'bench-4'"),
+        ({"target": "bench-4", "benchmarks": ["bench1"]}, ForecastError, "Did you mean 'bench-1'"),
         (
             {"target": "bench-4", "benchmarks": ["bench-4"]},
-            ExplainedVarianceError,
+            ForecastError,
             "bench-4 is the target: leave it out",
         ),
-        ({"target": "bench-4", "benchmarks": []}, ExplainedVarianceError, "benchmarks= is empty"),
-        ({"target": "bench-4", "model": name.lower()}, ExplainedVarianceError, f"Did you mean '{name}'"),
-        ({"target": "bench-4", "model": name, "family": "Family-A"}, ExplainedVarianceError, "not both"),
-        ({"target": "bench-4", "model": name, "flops": 1e23}, ExplainedVarianceError, "not both"),
-        ({"target": "bench-4", "family": "family-a"}, ExplainedVarianceError, "Did you mean 'Family-A'"),
+        ({"target": "bench-4", "benchmarks": []}, ForecastError, "benchmarks= is empty"),
+        ({"target": "bench-4", "model": name.lower()}, ForecastError, f"Did you mean '{name}'"),
+        ({"target": "bench-4", "model": name, "family": "Family-A"}, ForecastError, "not both"),
+        ({"target": "bench-4", "model": name, "flops": 1e23}, ForecastError, "not both"),
+        ({"target": "bench-4", "family": "family-a"}, ForecastError, "Did you mean 'Family-A'"),
         ({"target": "bench-4", "family": "family-a", "flops": 1e23}, ForecastError, "Did you mean 'Family-A'"),
-        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, ExplainedVarianceError, "about one model"),
+        ({"target": "bench-4", "family": "Family-A", "flops": [1e23, 1e24]}, ForecastError, "about one model"),
         ({"target": "bench-4", "family": "Family-A", "flops": 23.0}, ForecastError, "far below"),
     ]
     for arguments, error, said in wrong:
@@ -285,5 +295,5 @@ def test_what_cannot_be_asked_says_why(posterior: Posterior) -> None:
             ask(**arguments)
     flat = with_values(posterior, loading=0.0, benchmark_slope=0.0, difficulty=0.0, floor=0.1, curve_shape=1.0)
     flat = with_values(flat, family_benchmark=0.0, testlet_sd=0.0)
-    with pytest.raises(ExplainedVarianceError, match="same in all draws"):
+    with pytest.raises(ForecastError, match="same in all draws"):
         flat.explained_variance("bench-4", ["bench-1"], family="Family-A")

@@ -268,7 +268,7 @@ def test_labels_and_dims_are_public(three_factors: Posterior) -> None:
 
 
 def test_the_summary_has_one_row_a_factor(three_factors: Posterior) -> None:
-    table = three_factors.factors.summary(0.8)
+    table = three_factors.factors.summary(prob=0.8)
     wanted = "factor suggested share lower upper prob interval congruence reliability rhat benchmarks"
     assert list(table.columns) == wanted.split()
     shares = three_factors.factors.shares.quantile([0.1, 0.5, 0.9], ("chain", "draw"))
@@ -277,7 +277,7 @@ def test_the_summary_has_one_row_a_factor(three_factors: Posterior) -> None:
     first = three_factors.factors.correlations.median(("chain", "draw")).sel(factor="F1").to_series()
     assert table["benchmarks"][0].startswith(f"{first.abs().idxmax()} ")
     with pytest.raises(ForecastError, match=r"Did you mean 0\.9"):
-        three_factors.factors.summary(90)
+        three_factors.factors.summary(prob=90)
 
 
 def test_print_says_what_and_what_next(three_factors: Posterior, ordered: Posterior) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bayescale._files import atomic_write, remove_partial
-from bayescale.errors import OutputError
+from bayescale.errors import FileError
 
 
 def bits(path: Path) -> int:
@@ -44,7 +44,7 @@ def test_an_error_leaves_what_was_there(before: str | None, error: BaseException
             temporary.write_text("half")
             raise error
 
-    with pytest.raises(OutputError if isinstance(error, OSError) else type(error)) as caught:
+    with pytest.raises(FileError if isinstance(error, OSError) else type(error)) as caught:
         fail_half_way()
     if isinstance(error, OSError):
         assert str(caught.value) == f"Cannot write {str(path)!r}: No space left on device."
@@ -82,7 +82,7 @@ def test_a_temporary_file_is_never_one_that_is_there(tmp_path: Path, monkeypatch
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / ".note.txt.0.partial").symlink_to(victim)
-    with pytest.raises(OutputError, match="File exists"), atomic_write(tmp_path / "note.txt"):
+    with pytest.raises(FileError, match="File exists"), atomic_write(tmp_path / "note.txt"):
         pytest.fail("it must not come to this")
     assert victim.read_text() == "precious"
     assert (tmp_path / ".note.txt.0.partial").is_symlink()
@@ -105,6 +105,6 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
 def test_what_cannot_be_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "none" / "note.txt", tmp_path / "folder"):
-        with pytest.raises(OutputError, match="Cannot write"), atomic_write(path) as temporary:
+        with pytest.raises(FileError, match="Cannot write"), atomic_write(path) as temporary:
             temporary.write_text("new")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]

@@ -22,7 +22,7 @@ FLOPS = 4e25
 
 @pytest.fixture(scope="module")
 def forecast(posterior: Posterior) -> Forecast:
-    return posterior.forecast(family="Family-B", flops=FLOPS)
+    return posterior.forecast(family="Family-B", flops=FLOPS, random_seed=0)
 
 
 def of_scores(forecast: Forecast, kind: str = "expected") -> np.ndarray:
@@ -111,7 +111,7 @@ def test_means_and_variances_are_those_of_the_formula(
 
 def test_benchmarks_move_together_as_one_residual_makes_them(posterior: Posterior) -> None:
     """A strong new model is strong on every benchmark: the residual is the model's, not the benchmark's."""
-    scores = of_scores(posterior.forecast(family="Family-A", flops=1e23))[:, 0]
+    scores = of_scores(posterior.forecast(family="Family-A", flops=1e23, random_seed=0))[:, 0]
     correlations = np.corrcoef(scores.T)
     assert correlations.min() > 0.6
 
@@ -121,7 +121,7 @@ def test_variants_in_a_testlet_move_together_more(world: tuple[Evals, Truth]) ->
     same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.05, "benchmark_slope": 0.0}
     same |= {"family_benchmark": 0.0, "testlet_sd": 1.5}
     posterior = posterior_near(evals, truth, world_spec(), spread=0.02, **same)
-    scores = of_scores(posterior.forecast(family="Family-A", flops=1e23))[:, 0]
+    scores = of_scores(posterior.forecast(family="Family-A", flops=1e23, random_seed=0))[:, 0]
     names = evals.benchmark_names
     correlation = np.corrcoef(scores.T)
     within = correlation[names.index("bench-4"), names.index("bench-5")]
@@ -131,8 +131,11 @@ def test_variants_in_a_testlet_move_together_more(world: tuple[Evals, Truth]) ->
 
 
 def test_a_new_family_is_less_certain_than_a_known_one(posterior: Posterior) -> None:
-    known = [posterior.forecast(family=f, flops=1e24).draws["expected_score"] for f in posterior.evals.families]
-    new = posterior.forecast(family=NEW_FAMILY, flops=1e24).draws["expected_score"]
+    known = [
+        posterior.forecast(family=f, flops=1e24, random_seed=0).draws["expected_score"]
+        for f in posterior.evals.families
+    ]
+    new = posterior.forecast(family=NEW_FAMILY, flops=1e24, random_seed=0).draws["expected_score"]
     widest = max(float(k.std()) for k in known)
     logit_sd = float(np.log(new / (1 - new)).std())
     known_logit_sd = max(float(np.log(k / (1 - k)).std()) for k in known)
@@ -144,18 +147,18 @@ def test_a_new_family_is_less_certain_than_a_known_one(posterior: Posterior) -> 
 def test_new_models_of_one_call_share_their_new_family_and_not_their_residual(world: tuple[Evals, Truth]) -> None:
     """Correlation of two new models' capability: tau^2 / (1 + tau^2), as the offset is common and the residual not."""
     posterior = posterior_near(*world, world_spec(), spread=0.01, family_sd=3.0, family_benchmark_sd=1e-4)
-    forecast = posterior.forecast(family=NEW_FAMILY, flops=[3e22, 3.0001e22])
+    forecast = posterior.forecast(family=NEW_FAMILY, flops=[3e22, 3.0001e22], random_seed=0)
     scores, floor = of_scores(forecast)[:, :, 0], posterior.draws.floor[:, :1]
     share = np.clip((scores - floor) / (1 - floor), 1e-9, 1 - 1e-9)
     correlation = np.corrcoef(np.log(share / (1 - share)).T)[0, 1]
     assert correlation == pytest.approx(0.9, abs=0.02)
-    alike = posterior.forecast(family="Family-A", flops=[3e22, 3.0001e22])
+    alike = posterior.forecast(family="Family-A", flops=[3e22, 3.0001e22], random_seed=0)
     shares = (of_scores(alike)[:, :, 0] - floor) / (1 - floor)
     assert abs(np.corrcoef(np.log(shares / (1 - shares)).T)[0, 1]) < 0.1
 
 
 def test_more_compute_forecasts_higher_scores(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family="Family-B", flops=[1e22, 1e24, 1e26])
+    forecast = posterior.forecast(family="Family-B", flops=[1e22, 1e24, 1e26], random_seed=0)
     medians = np.median(of_scores(forecast), axis=0)
     assert (np.diff(medians, axis=0) > 0).all()
 
@@ -172,7 +175,7 @@ def test_more_compute_forecasts_higher_scores(posterior: Posterior) -> None:
 )
 def test_specs_without_an_effect_forecast_without_it(world: tuple[Evals, Truth], form: dict) -> None:
     posterior = posterior_near(*world, world_spec(**form))
-    known, new = (posterior.forecast(family=f, flops=1e24) for f in ("Family-A", NEW_FAMILY))
+    known, new = (posterior.forecast(family=f, flops=1e24, random_seed=0) for f in ("Family-A", NEW_FAMILY))
     for forecast in (known, new):
         assert np.isfinite(of_scores(forecast)).all()
     if not posterior.spec.family_offsets and not posterior.spec.family_benchmark:
@@ -184,7 +187,7 @@ def test_specs_without_an_effect_forecast_without_it(world: tuple[Evals, Truth],
 
 def test_several_models_in_one_call(posterior: Posterior) -> None:
     families = ["Family-A", "Family-C", NEW_FAMILY]
-    forecast = posterior.forecast(family=families, flops=[1e24, 1e25, 1e26])
+    forecast = posterior.forecast(family=families, flops=[1e24, 1e25, 1e26], random_seed=0)
     assert forecast.draws.sizes["model"] == 3
     assert forecast.draws["family"].to_numpy().tolist() == families
     assert forecast.draws["flops"].to_numpy().tolist() == [1e24, 1e25, 1e26]
@@ -195,22 +198,24 @@ def test_several_models_in_one_call(posterior: Posterior) -> None:
 
 
 def test_one_family_stands_for_all_and_so_does_one_amount_of_compute(posterior: Posterior) -> None:
-    one = posterior.forecast(family="Family-A", flops=[1e24, 1e25])
-    both = posterior.forecast(family=["Family-A", "Family-A"], flops=[1e24, 1e25])
+    one = posterior.forecast(family="Family-A", flops=[1e24, 1e25], random_seed=0)
+    both = posterior.forecast(family=["Family-A", "Family-A"], flops=[1e24, 1e25], random_seed=0)
     xr.testing.assert_identical(one.draws, both.draws)
-    families = posterior.forecast(family=["Family-A", "Family-B"], flops=1e24)
+    families = posterior.forecast(family=["Family-A", "Family-B"], flops=1e24, random_seed=0)
     assert families.draws["flops"].to_numpy().tolist() == [1e24, 1e24]
 
 
 def test_every_model_has_a_label_of_its_own(posterior: Posterior) -> None:
-    labels = posterior.forecast(family="Family-A", flops=[1e24, 1e24, 1.0001e24]).draws["model"].to_numpy()
+    labels = (
+        posterior.forecast(family="Family-A", flops=[1e24, 1e24, 1.0001e24], random_seed=0).draws["model"].to_numpy()
+    )
     assert len(set(labels)) == 3
 
 
 def test_parameters_and_tokens_are_six_n_d(posterior: Posterior) -> None:
     """6 x 405e9 x 15.6e12 = 3.79e25."""
-    by_size = posterior.forecast(family="Family-A", params_b=405, tokens_t=15.6)
-    by_compute = posterior.forecast(family="Family-A", flops=6 * 405e9 * 15.6e12)
+    by_size = posterior.forecast(family="Family-A", params=405e9, tokens=15.6e12, random_seed=0)
+    by_compute = posterior.forecast(family="Family-A", flops=6 * 405e9 * 15.6e12, random_seed=0)
     np.testing.assert_array_equal(of_scores(by_size), of_scores(by_compute))
     assert by_size.draws["flops"].item() == pytest.approx(3.79e25, rel=1e-3)
     assert by_size.draws["params_b"].item() == 405
@@ -223,14 +228,14 @@ def by_size(world: tuple[Evals, Truth]) -> Posterior:
 
 
 def test_a_spec_of_parameters_and_tokens_takes_any_two_of_three(by_size: Posterior) -> None:
-    whole = by_size.forecast(family="Family-A", params_b=70, tokens_t=15)
-    for figures in ({"params_b": 70, "flops": 6.3e24}, {"tokens_t": 15, "flops": 6.3e24}):
-        same = by_size.forecast(family="Family-A", **figures)
+    whole = by_size.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0)
+    for figures in ({"params": 70e9, "flops": 6.3e24}, {"tokens": 15e12, "flops": 6.3e24}):
+        same = by_size.forecast(family="Family-A", **figures, random_seed=0)
         np.testing.assert_allclose(of_scores(same), of_scores(whole), atol=1e-9)
         assert same.draws["params_b"].item() == pytest.approx(70)
         assert same.draws["tokens_t"].item() == pytest.approx(15)
-    for figures in ({"flops": 6.3e24}, {"params_b": 70}, {"tokens_t": 15}):
-        with pytest.raises(ForecastError, match=r"log10_params and log10_tokens: give params_b= and tokens_t="):
+    for figures in ({"flops": 6.3e24}, {"params": 70e9}, {"tokens": 15e12}):
+        with pytest.raises(ForecastError, match=r"log10_params and log10_tokens: give params= and tokens="):
             by_size.forecast(family="Family-A", **figures)
 
 
@@ -243,7 +248,7 @@ def test_the_interaction_is_the_product_of_centred_covariates(by_size: Posterior
     location = np.einsum("c,sck->sk", x, data["slope"]) + data["family_offset"][:, 0]
     logit = np.einsum("sbk,sk->sb", data["loading"], location) - data["difficulty"]
     logit = logit + data["benchmark_slope"] @ x + data["family_benchmark"][:, 0]
-    scores = of_scores(by_size.forecast(family="Family-A", params_b=70, tokens_t=15))[:, 0]
+    scores = of_scores(by_size.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0))[:, 0]
     share = (scores - data["floor"]) / (1 - data["floor"])
     residual = (np.log(share / (1 - share)) - logit)[:, 0] / data["loading"][:, 0, 0]
     assert residual.mean() == pytest.approx(0, abs=4 / np.sqrt(len(residual)))
@@ -253,9 +258,10 @@ def test_the_interaction_is_the_product_of_centred_covariates(by_size: Posterior
 # Seeds
 
 
-def test_the_same_seed_gives_the_same_numbers_and_the_default_always_does(posterior: Posterior) -> None:
-    for seed in ({}, {"random_seed": 7}):
-        one, two = (posterior.forecast(family="Family-A", flops=FLOPS, **seed) for _ in range(2))
+def test_a_seed_repeats_a_forecast_also_the_one_that_was_recorded(posterior: Posterior) -> None:
+    for seed in (7, None):
+        one = posterior.forecast(family="Family-A", flops=FLOPS, random_seed=seed)
+        two = posterior.forecast(family="Family-A", flops=FLOPS, random_seed=one.random_seed)
         xr.testing.assert_identical(one.draws, two.draws)
     other = posterior.forecast(family="Family-A", flops=FLOPS, random_seed=8)
     assert not np.array_equal(of_scores(other), of_scores(two))
@@ -267,7 +273,7 @@ def test_the_same_seed_gives_the_same_numbers_and_the_default_always_does(poster
 
 
 def test_the_summary_has_one_row_per_model_and_benchmark(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e24, 1e25])
+    forecast = posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e24, 1e25], random_seed=0)
     table = forecast.summary()
     columns = ["model", "family", "benchmark", "mean", "median", "lower", "upper", "prob", "interval", "given"]
     assert table.columns.tolist() == columns
@@ -281,7 +287,7 @@ def test_the_summary_has_one_row_per_model_and_benchmark(posterior: Posterior) -
 @pytest.mark.parametrize("of", ["predicted", "expected"])
 @pytest.mark.parametrize("prob", [0.5, 0.9, 0.95])
 def test_the_summary_holds_the_quantiles_of_the_draws(forecast: Forecast, of: Any, prob: float) -> None:
-    row = forecast.summary(prob, of=of).set_index("benchmark").loc["bench-2"]
+    row = forecast.summary(prob=prob, kind=of).set_index("benchmark").loc["bench-2"]
     draws = forecast.draws[f"{of}_score"].sel(benchmark="bench-2").to_numpy()
     ends = np.quantile(draws, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), ends)
@@ -293,7 +299,7 @@ def test_a_summary_of_something_else_is_refused(forecast: Forecast) -> None:
     with pytest.raises(ForecastError, match=r"prob=90 .*Did you mean 0\.9"):
         forecast.summary(prob=90)
     with pytest.raises(ForecastError, match="neither 'predicted'"):
-        forecast.summary(of="observed")  # type: ignore[arg-type]
+        forecast.summary(kind="observed")  # type: ignore[arg-type]
 
 
 def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
@@ -313,9 +319,9 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         ({"family": "family-b", "flops": FLOPS}, ["Did you mean 'Family-B'"]),
         ({"family": "Mamba", "flops": FLOPS}, ["Known: Family-A, Family-B, Family-C, Family-D"]),
         ({"family": ["Family-A", "Famly-B"], "flops": FLOPS}, ["'Famly-B'", "Did you mean 'Family-B'"]),
-        ({"family": "Family-A"}, ["how much training compute", "flops=4e25", "params_b= and tokens_t="]),
-        ({"family": "Family-A", "params_b": 70}, ["how much training compute"]),
-        ({"family": "Family-A", "tokens_t": 15}, ["how much training compute"]),
+        ({"family": "Family-A"}, ["how much training compute", "flops=4e25", "params= and tokens="]),
+        ({"family": "Family-A", "params": 70e9}, ["how much training compute"]),
+        ({"family": "Family-A", "tokens": 15e12}, ["how much training compute"]),
         ({"family": "Family-A", "flops": 25}, ["flops=25 is far below", "did you mean flops=1e+25?"]),
         ({"family": "Family-A", "flops": 25.6}, ["did you mean flops=3.98e+25?"]),
         ({"family": "Family-A", "flops": 40_000}, ["did you mean flops=4e+25?"]),
@@ -328,8 +334,11 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         ({"family": "Family-A", "flops": "4e25 FLOP"}, ["is not a number"]),
         ({"family": "Family-A", "flops": []}, ["one number or a list"]),
         ({"family": "Family-A", "flops": [[1e24]]}, ["one number or a list"]),
-        ({"family": "Family-A", "params_b": 405e9, "tokens_t": 15}, ["beyond anything plausible", "10^9 parameters"]),
-        ({"family": "Family-A", "params_b": 405, "tokens_t": 15e12}, ["beyond anything plausible", "10^12 tokens"]),
+        (
+            {"family": "Family-A", "params": 405, "tokens": 15e12},
+            ["params=405 is far below", "did you mean params=4.05e+11?"],
+        ),
+        ({"family": "Family-A", "params": 4e11, "tokens": 15e24}, ["beyond anything plausible", "training tokens"]),
         ({"family": ["Family-A", "Family-B"], "flops": [1e24, 1e25, 1e26]}, ["family has 2 values where 3"]),
         ({"family": ["Family-A"] * 3, "flops": [1e24, 1e25]}, ["flops has 2 values where 3"]),
         ({"family": [], "flops": 1e24}, ["family has 0 values"]),
@@ -377,7 +386,7 @@ def test_a_posterior_that_did_not_converge_warns_with_each_forecast(posterior: P
     doubtful = dataclasses.replace(posterior, convergence=convergence)
     for _ in range(2):
         with pytest.warns(ConvergenceWarning, match=r"did not converge\. Use more draws\.") as caught:
-            doubtful.forecast(family="Family-A", flops=FLOPS)
+            doubtful.forecast(family="Family-A", flops=FLOPS, random_seed=0)
         assert caught[0].filename == __file__
 
 
@@ -386,7 +395,7 @@ def test_given_scores_that_surprise_the_posterior_warn(world: tuple[Evals, Truth
     few = dataclasses.replace(few, convergence=few.convergence.model_copy(update={"converged": True}))
     odd = {"bench-1": 0.26, "bench-2": 0.95, "bench-3": 0.02}
     with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*evals\.add"):
-        forecast = few.forecast(family="Family-A", flops=1e25, given=odd)
+        forecast = few.forecast(family="Family-A", flops=1e25, given=odd, random_seed=0)
     assert forecast.effective_draws < 200
 
 
@@ -394,7 +403,7 @@ def test_simulated_evals_are_forecast_near_their_truth() -> None:
     """The made-up posterior around the truth forecasts what the truth does: the tests' own scaffold holds."""
     evals, truth = simulate(5)
     posterior = posterior_near(evals, truth, world_spec(), spread=0.01)
-    scores = of_scores(posterior.forecast(family="Family-C", flops=10 ** (truth.centre + 1)))[:, 0]
+    scores = of_scores(posterior.forecast(family="Family-C", flops=10 ** (truth.centre + 1), random_seed=0))[:, 0]
     exact, measured = truth.unseen(np.full(4000, 1.0), np.full(4000, 2), np.random.default_rng(0))
     np.testing.assert_allclose(scores.mean(0), exact.mean(0), atol=0.03)
     np.testing.assert_allclose(scores.std(0), exact.std(0), atol=0.03)

@@ -13,13 +13,13 @@ import xarray as xr
 from conftest import Run
 
 from bayescale import NEW_FAMILY, Posterior
-from bayescale.errors import MissingDependencyError, OutputError
+from bayescale.errors import FileError, MissingDependencyError
 from bayescale.forecast import Forecast
 
 
 @pytest.fixture(scope="module")
 def forecast(posterior: Posterior) -> Forecast:
-    return posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e24, 1e25])
+    return posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e24, 1e25], random_seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,14 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_the_table_is_the_summary_with_the_figures_of_the_models(forecast: Forecast) -> None:
     table = forecast.to_pandas(prob=0.5)
-    pd.testing.assert_frame_equal(table.drop(columns="flops"), forecast.summary(0.5))
+    pd.testing.assert_frame_equal(table.drop(columns="flops"), forecast.summary(prob=0.5))
     assert table["flops"].tolist() == [1e24] * 5 + [1e25] * 5
     assert table.attrs["posterior"] == forecast.posterior.identity
     assert table.attrs["spec"] == forecast.posterior.spec.name
 
 
 def test_the_draws_are_tidy(forecast: Forecast) -> None:
-    draws = forecast.to_pandas(draws=True)
+    draws = forecast.to_pandas(all_draws=True)
     assert draws.columns.tolist() == [
         "chain", "draw", "model", "family", "flops", "benchmark", "expected_score", "predicted_score",
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def test_the_draws_are_tidy(forecast: Forecast) -> None:
 
 
 def test_xarray_gets_a_copy_that_says_what_it_rests_on(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family="Family-A", flops=1e24, given={"bench-1": 0.6})
+    forecast = posterior.forecast(family="Family-A", flops=1e24, given={"bench-1": 0.6}, random_seed=0)
     draws = forecast.to_xarray()
     assert set(draws.sizes) == {"chain", "draw", "model", "benchmark"}
     assert json.loads(draws.attrs["given"]) == {"bench-1": 0.6}
@@ -64,7 +64,7 @@ def test_xarray_gets_a_copy_that_says_what_it_rests_on(posterior: Posterior) -> 
 
 @pytest.mark.parametrize("draws", [False, True])
 def test_csv_comes_back_to_the_last_bit(forecast: Forecast, draws: bool, tmp_path: Path) -> None:
-    path = forecast.to_csv(tmp_path / "forecast.csv", draws=draws)
+    path = forecast.to_csv(tmp_path / "forecast.csv", all_draws=draws)
     back = pd.read_csv(path)
     pd.testing.assert_frame_equal(back, forecast.to_pandas(draws), check_dtype=False, rtol=1e-15, atol=0)
     assert list(tmp_path.iterdir()) == [path]
@@ -79,7 +79,7 @@ def test_csv_is_compressed_where_its_name_says_so(forecast: Forecast, tmp_path: 
 @pytest.mark.parametrize("draws", [False, True])
 def test_parquet_comes_back_with_what_it_rests_on(forecast: Forecast, draws: bool, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
-    path = forecast.to_parquet(tmp_path / "forecast.parquet", draws=draws)
+    path = forecast.to_parquet(tmp_path / "forecast.parquet", all_draws=draws)
     back, sent = pd.read_parquet(path), forecast.to_pandas(draws)
     pd.testing.assert_frame_equal(back, sent, check_dtype=False, check_exact=True)
     assert back.attrs == sent.attrs
@@ -116,14 +116,14 @@ def test_a_writer_that_fails_leaves_what_was_there(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(FileError, match="No space left on device"):
         getattr(forecast, name)(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_is_not_there_is_said(forecast: Forecast, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"No such file or directory|non-existent directory"):
+    with pytest.raises(FileError, match=r"No such file or directory|non-existent directory"):
         forecast.to_csv(tmp_path / "none" / "forecast.csv")
 
 
@@ -134,7 +134,7 @@ def test_the_command_writes_what_the_names_end_in(run: Run, saved: Path, posteri
     assert code == 0, err
     assert [f"Wrote {tmp_path / name}." for name in names] == err.splitlines()
     assert "50% equal-tailed" in out
-    expected = posterior.forecast(family="Family-B", flops=1e25)
+    expected = posterior.forecast(family="Family-B", flops=1e25, random_seed=0)
     table = expected.to_pandas(prob=0.5)
     for back in (pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")):
         pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-12)

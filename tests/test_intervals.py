@@ -32,7 +32,7 @@ def test_ninety_percent_equal_tailed_is_the_default(draws: xr.DataArray) -> None
 
 
 def test_columns_are_dims_then_statistics_one_row_per_cell(draws: xr.DataArray) -> None:
-    table = summarise(draws, 0.5)
+    table = summarise(draws, prob=0.5)
     assert table.columns.tolist() == ["model", "benchmark", "mean", "median", "lower", "upper", "prob", "interval"]
     assert table[["model", "benchmark"]].apply(tuple, axis=1).tolist() == [
         (m, b) for m in ("m1", "m2", "m3") for b in ("b1", "b2")
@@ -42,7 +42,7 @@ def test_columns_are_dims_then_statistics_one_row_per_cell(draws: xr.DataArray) 
 @pytest.mark.parametrize("prob", [0.5, 0.8, 0.9, 0.99])
 def test_figures_are_those_of_all_draws_of_the_cell_and_the_tails_are_equal(draws: xr.DataArray, prob: float) -> None:
     for order in (draws, draws.transpose("benchmark", "draw", "model", "chain")):
-        table = summarise(order, prob).set_index(["model", "benchmark"])
+        table = summarise(order, prob=prob).set_index(["model", "benchmark"])
         for model in ("m1", "m3"):
             values = draws.sel(model=model, benchmark="b2").to_numpy().ravel()
             row = table.loc[(model, "b2")]
@@ -55,13 +55,13 @@ def test_figures_are_those_of_all_draws_of_the_cell_and_the_tails_are_equal(draw
 def test_the_interval_of_a_known_distribution() -> None:
     exact = stats.gamma(2.0)
     values = exact.ppf((np.arange(20_000) + 0.5) / 20_000).reshape(2, 10_000, 1)
-    row = summarise(xr.DataArray(values, dims=("chain", "draw", "benchmark")), 0.8).iloc[0]
+    row = summarise(xr.DataArray(values, dims=("chain", "draw", "benchmark")), prob=0.8).iloc[0]
     np.testing.assert_allclose(row[["median", "lower", "upper"]].astype(float), exact.ppf([0.5, 0.1, 0.9]), rtol=1e-3)
 
 
 @pytest.mark.parametrize("prob", [0.0, 1.0, -0.5, 90, 95, 1.5, 100, 1e4, np.nan, np.inf])
 def test_what_is_no_probability_is_refused(draws: xr.DataArray, prob: float) -> None:
-    for ask in (lambda: tails(prob), lambda: summarise(draws, prob)):
+    for ask in (lambda: tails(prob), lambda: summarise(draws, prob=prob)):
         with pytest.raises(ForecastError, match="not a probability between 0 and 1"):
             ask()
 

@@ -29,7 +29,7 @@ def _close_figures() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def forecast(posterior: Posterior) -> Forecast:
-    return posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e25, 4e25])
+    return posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e25, 4e25], random_seed=0)
 
 
 def points(ax: plt.Axes) -> np.ndarray:
@@ -40,7 +40,7 @@ def points(ax: plt.Axes) -> np.ndarray:
 
 def test_a_fan_marks_the_forecasts_with_their_summary(forecast: Forecast) -> None:
     ax = forecast.plot_fan("bench-1", prob=0.8)
-    table = forecast.summary(0.8).set_index(["family", "benchmark"])
+    table = forecast.summary(prob=0.8).set_index(["family", "benchmark"])
     assert len(ax.containers) == 2
     for container, (family, flops) in zip(ax.containers, [("Family-A", 1e25), (NEW_FAMILY, 4e25)], strict=True):
         row = table.loc[(family, "bench-1")]
@@ -70,11 +70,11 @@ def test_a_fan_shows_every_observed_score_of_known_compute(forecast: Forecast) -
 
 
 def test_the_band_of_a_fan_is_the_familys_forecast(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family="Family-B", flops=1e25)
+    forecast = posterior.forecast(family="Family-B", flops=1e25, random_seed=0)
     ax = forecast.plot_fan("bench-1")
     (line,) = [artist for artist in ax.lines if artist.get_label() == "Family-B"]
     x, y = line.get_xdata(), line.get_ydata()
-    again = posterior.forecast(family="Family-B", flops=list(x)).summary()
+    again = posterior.forecast(family="Family-B", flops=list(x), random_seed=0).summary()
     np.testing.assert_allclose(y, again.loc[again["benchmark"] == "bench-1", "median"])
     assert x.min() < 1e25 < x.max()
     assert y[-1] > y[0]
@@ -108,12 +108,12 @@ def test_the_whole_picture_has_one_panel_per_benchmark(forecast: Forecast) -> No
 
 
 def test_intervals_are_those_of_the_summary_and_known_scores_are_marked(posterior: Posterior) -> None:
-    forecast = posterior.forecast(family="Family-A", flops=1e24, given={"bench-1": 0.8})
+    forecast = posterior.forecast(family="Family-A", flops=1e24, given={"bench-1": 0.8}, random_seed=0)
     ax = forecast.plot_intervals()
     wide, core = (c for c in ax.collections if isinstance(c, LineCollection))
     for lines, prob in ((wide, 0.9), (core, 0.5)):
         ends = np.array([segment[:, 0] for segment in lines.get_segments()])
-        np.testing.assert_allclose(ends, forecast.summary(prob)[["lower", "upper"]])
+        np.testing.assert_allclose(ends, forecast.summary(prob=prob)[["lower", "upper"]])
     medians = next(line for line in ax.lines if line.get_label() == "Family-A, 1e+24 FLOP")
     np.testing.assert_allclose(medians.get_xdata(), forecast.summary()["median"])
     given = next(line for line in ax.lines if line.get_label() == "given")
@@ -134,7 +134,7 @@ def test_an_unknown_benchmark_is_answered_with_the_nearest(forecast: Forecast) -
 
 def test_a_fan_needs_training_compute_and_intervals_do_not(world: tuple[Evals, Truth]) -> None:
     posterior = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
-    forecast = posterior.forecast(family="Family-A", params_b=70, tokens_t=15)
+    forecast = posterior.forecast(family="Family-A", params=70e9, tokens=15e12, random_seed=0)
     with pytest.raises(ForecastError, match="draw plot_intervals instead"):
         plot_fan(forecast, "bench-1")
     assert plot_intervals(forecast).get_yticklabels()
@@ -145,7 +145,7 @@ def test_a_family_of_unknown_compute_only_can_be_drawn(world: tuple[Evals, Truth
     hidden = evals.models["flops"].where(evals.models["family"] != "Family-C")
     closed = Evals(evals.models.assign(flops=hidden, params_b=np.nan), evals.benchmarks, evals.scores)
     posterior = posterior_near(closed, truth, Spec(factors=1))
-    ax = posterior.forecast(family="Family-C", flops=1e25).plot_fan("bench-1")
+    ax = posterior.forecast(family="Family-C", flops=1e25, random_seed=0).plot_fan("bench-1")
     assert "Family-C" in [line.get_label() for line in ax.lines]
     scores = closed.matrix().sel(benchmark="bench-1").to_numpy()
     assert len(points(ax)) == (~np.isnan(scores) & closed.models["flops"].notna().to_numpy()).sum()
@@ -161,7 +161,7 @@ def test_a_picture_does_not_repeat_the_warning_of_its_forecast(posterior: Poster
     convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
     doubtful = dataclasses.replace(posterior, convergence=convergence)
     with pytest.warns(ConvergenceWarning):
-        forecast = doubtful.forecast(family="Family-A", flops=1e25)
+        forecast = doubtful.forecast(family="Family-A", flops=1e25, random_seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         forecast.plot_fan("bench-1")

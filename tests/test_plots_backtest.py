@@ -11,7 +11,7 @@ import pytest
 from backtest_fakes import Guess, Partial, make_tasks
 from matplotlib.collections import LineCollection, PathCollection
 
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, backtest
 from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
@@ -111,20 +111,20 @@ def test_axes_in_are_axes_out(found: Backtest) -> None:
 
 
 def test_what_is_unknown_is_answered_with_the_nearest(found: Backtest) -> None:
-    with pytest.raises(BacktestError, match="Did you mean 'mine'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'mine'"):
         plot_backtest_forecasts(found, "mined")
-    with pytest.raises(BacktestError, match="Did you mean 'large/two'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'large/two'"):
         plot_backtest_forecasts(found, tasks=["large/tw"])
-    with pytest.raises(BacktestError, match="Did you mean 'pc_3'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'pc_3'"):
         plot_backtest_errors(found, reference="pc_4")
-    with pytest.raises(BacktestError, match="Did you mean 'mine'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'mine'"):
         plot_backtest_calibration(found, methods=["mined"])
-    with pytest.raises(BacktestError, match="Did you mean 'large/two'"):
+    with pytest.raises(EvaluationError, match="Did you mean 'large/two'"):
         plot_backtest_calibration(found, tasks=["large/tw"])
 
 
 def test_a_reference_that_served_nothing_is_said(evals: Evals, tmp_path: Path) -> None:
     tasks = [t for t in make_tasks(evals, tmp_path) if t.group == "out"]
     found = backtest([Guess("mine"), Partial("pc_3")], tasks)
-    with pytest.raises(BacktestError, match="pc_3 forecast none of these tasks"):
+    with pytest.raises(EvaluationError, match="pc_3 forecast none of these tasks"):
         plot_backtest_errors(found)

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from bayescale.errors import CompareError
+from bayescale.errors import EvaluationError
 from bayescale.evaluation.compare import Comparison
 from bayescale.plots import plot_elpd, plot_forecasts_by_spec
 
@@ -57,7 +57,7 @@ def test_axes_of_the_caller_are_drawn_on(comparison: Comparison) -> None:
 
 def test_one_model_at_a_time(comparison: Comparison) -> None:
     several = Comparison(comparison.assessments, {"family": ["Family-A", "Family-B"], "flops": 1e25})
-    with pytest.raises(CompareError, match="the forecast has 2"):
+    with pytest.raises(EvaluationError, match="the forecast has 2"):
         plot_forecasts_by_spec(several)
-    with pytest.raises(CompareError, match="bench-9"):
+    with pytest.raises(EvaluationError, match="bench-9"):
         plot_forecasts_by_spec(comparison, benchmarks=["bench-9"])

@@ -12,7 +12,7 @@ from bayescale.plots import plot_suggestion
 
 @pytest.mark.parametrize("target", [None, "bench-4"])
 def test_the_share_left_is_drawn_for_each_model(two_factors: Posterior, target: str | None) -> None:
-    suggestion = two_factors.suggest_models(5, target, candidates=two_factors.evals.model_names[:8])
+    suggestion = two_factors.suggest_models(5, target, candidates=two_factors.evals.model_names[:8], random_seed=0)
     ax = suggestion.plot()
     left = suggestion.table["variance_left"].to_numpy()
     path, points, start, least = ax.lines
@@ -33,5 +33,5 @@ def test_the_share_left_is_drawn_for_each_model(two_factors: Posterior, target: 
 
 def test_it_draws_where_it_is_told_to(two_factors: Posterior) -> None:
     figure, ax = plt.subplots()
-    assert plot_suggestion(two_factors.suggest_models(2), ax=ax) is ax
+    assert plot_suggestion(two_factors.suggest_models(2, random_seed=0), ax=ax) is ax
     plt.close(figure)

@@ -34,7 +34,7 @@ def vague() -> Posterior:
 def test_each_cell_tells_median_and_interval(vague: Posterior, standardised: bool) -> None:
     ax = plot_loadings(vague, prob=0.95, standardised=standardised)
     draws = vague.factors.correlations if standardised else vague.loadings()
-    table = summarise(draws, 0.95)
+    table = summarise(draws, prob=0.95)
     shown = [text.get_text() for text in ax.texts]
     for row, median, interval in zip(table.itertuples(), shown[::2], shown[1::2], strict=True):
         assert float(median) == pytest.approx(row.median, abs=0.0051)
@@ -103,7 +103,7 @@ def test_a_map_that_cannot_be_drawn_says_why(two_factors: Posterior, posterior: 
 @pytest.mark.parametrize("scale", ["logit", "score"])
 def test_bars_are_shares_of_variance(two_factors: Posterior, scale: str) -> None:
     ax = plot_variance_shares(two_factors, scale=scale, prob=0.8)
-    table = summarise(variance_shares(two_factors, scale), 0.8)
+    table = summarise(variance_shares(two_factors, scale), prob=0.8)
     np.testing.assert_allclose([bar.get_height() for bar in ax.patches], table["median"])
     (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
     np.testing.assert_allclose([s[:, 1] for s in lines.get_segments()], table[["lower", "upper"]])

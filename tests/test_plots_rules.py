@@ -51,17 +51,17 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "evals": two_factors.evals,
         "posterior": two_factors,
         "benchmark": "bench-1",
-        "forecast": two_factors.forecast(family=["Family-B", NEW_FAMILY], flops=[1e25, 4e25]),
+        "forecast": two_factors.forecast(family=["Family-B", NEW_FAMILY], flops=[1e25, 4e25], random_seed=0),
         "efficiency": two_factors.efficiency(),
-        "emergence": two_factors.emergence("bench-1"),
-        "check": two_factors.predictive_check(draws=100),
+        "emergence": two_factors.emergence("bench-1", random_seed=0),
+        "check": two_factors.predictive_check(draws=100, random_seed=0),
         "prior": prior,
         "comparison": comparison,
         "backtest": found,
         "task": "large/two",
-        "suggestion": two_factors.suggest_models(3),
-        "uplift": two_factors.uplift("bench-1", baseline="bench-2"),
-        "explained": two_factors.explained_variance("bench-1"),
+        "suggestion": two_factors.suggest_models(3, random_seed=0),
+        "uplift": two_factors.uplift("bench-1", baseline="bench-2", random_seed=0),
+        "explained": two_factors.explained_variance("bench-1", random_seed=0),
     }
 
 
@@ -193,7 +193,7 @@ def test_a_family_has_its_colour_in_forecasts_and_in_the_data(inputs: dict[str, 
 
 
 def test_models_of_one_family_are_told_apart_in_intervals(two_factors: Posterior) -> None:
-    ax = plots.plot_intervals(two_factors.forecast(family="Family-B", flops=[1e24, 1e25]))
+    ax = plots.plot_intervals(two_factors.forecast(family="Family-B", flops=[1e24, 1e25], random_seed=0))
     small, large = (line for line in ax.lines if str(line.get_label()).startswith("Family-B"))
     assert small.get_color() == large.get_color()
     fills = {(line.get_fillstyle(), line.get_markerfacecolor()) for line in (small, large)}

@@ -136,7 +136,7 @@ def test_forecasts_of_larger_unseen_models_hold_their_measured_scores(recovered:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             forecast = world.posterior.forecast(
-                family=[truth.families[f] for f in families], flops=list(10 ** (x + truth.centre))
+                family=[truth.families[f] for f in families], flops=list(10 ** (x + truth.centre)), random_seed=0
             )
         draws = forecast.draws["predicted_score"].to_numpy()
         draws = draws.reshape(-1, *draws.shape[2:])
@@ -189,7 +189,7 @@ def test_given_scores_agree_with_a_refit_that_has_them(
     """Medians within 0.01, interval ends within 0.02, or three Monte Carlo standard errors where those are larger."""
     without, refitted, known = left_out
     compute = without.evals.models.set_index("model").loc[MODEL, "flops"]
-    forecast = without.forecast(family=FAMILY, flops=compute, given=known)
+    forecast = without.forecast(family=FAMILY, flops=compute, given=known, random_seed=0)
     ours, theirs = flat(forecast.draws["expected_score"]), flat(refitted.expected_scores([MODEL]))
     # Draws that carry weight, of the draws that the chains are worth.
     effective = forecast.effective_draws * min(1.0, without.convergence.ess_bulk / without.convergence.draws)
@@ -211,7 +211,7 @@ def test_given_scores_make_a_difference_on_real_data(
     """Otherwise the agreement above would say nothing."""
     without, refitted, _ = left_out
     compute = without.evals.models.set_index("model").loc[MODEL, "flops"]
-    alone = flat(without.forecast(family=FAMILY, flops=compute).draws["expected_score"])
+    alone = flat(without.forecast(family=FAMILY, flops=compute, random_seed=0).draws["expected_score"])
     refit = flat(refitted.expected_scores([MODEL]))
     widths = [np.diff(quantiles(draws, 0.05, 0.95), axis=0)[0] for draws in (refit, alone)]
     assert (widths[0] < widths[1]).all()

@@ -35,12 +35,12 @@ QUESTIONS: list[dict[str, float]] = [
     {"bench-5": 0.125, "bench-4": 0.355, "bench-1": 0.7},
     {f"bench-{b}": 0.1 + 0.15 * b for b in range(1, 6)},
 ]
-FIGURES = {"flops": 5e23, "params_b": 30.0, "tokens_t": 1.5}
+FIGURES = {"flops": 5e23, "params": 30e9, "tokens": 1.5e12}
 
 
 @pytest.fixture(scope="module")
 def live(posterior: Posterior) -> LiveForecast:
-    return live_forecast(posterior, draws=100)
+    return live_forecast(posterior, draws=100, random_seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def both(
     """Interval ends and effective draws by Python, and by the page."""
     assert page.live is not None
     measured = page.compute("posterior.measured")
-    asked = {m["name"]: figures[m["name"]] for m in measured}
+    asked = {m["argument"]: figures[m["argument"]] for m in measured}
     table = page.live.summary(family, **asked, given=known)
     names = page.live.draws.data.coords["family"]
     index = -1 if family == NEW_FAMILY else names.index(family)
-    log10 = [float(np.log10(asked[m["name"]] * m["scale"])) for m in measured]
+    log10 = [float(np.log10(asked[m["argument"]])) for m in measured]
     ours = table[["lower", "median", "upper"]].to_numpy(), table.attrs["effective_draws"]
     return ours, page.forecast(index, log10, known)
 
@@ -74,7 +74,7 @@ def test_the_page_forecasts_what_python_forecasts(page: Page, family: str, known
 @pytest.mark.parametrize("form", list(FORMS))
 def test_whatever_the_spec(form: str) -> None:
     evals, truth = simulate(factors=FORMS[form].get("factors", 1))
-    live = live_forecast(posterior_near(evals, truth, world_spec(**FORMS[form])), draws=60)
+    live = live_forecast(posterior_near(evals, truth, world_spec(**FORMS[form])), draws=60, random_seed=0)
     page = Page(live, evals)
     for family in ("Family-A", NEW_FAMILY):
         for known in ({}, {"bench-1": 0.7, "bench-5": 0.4}):
@@ -97,11 +97,11 @@ def test_a_forecast_on_all_draws_is_that_of_the_posterior(posterior: Posterior) 
     """Thinning aside, the reference of the page is the package's own forecast, with the same random numbers."""
     live = live_forecast(posterior, draws=posterior.draws.size, random_seed=0)
     for family in ("Family-B", NEW_FAMILY):
-        usual = posterior.forecast(family=family, flops=5e23, random_seed=0).summary(of="expected")
+        usual = posterior.forecast(family=family, flops=5e23, random_seed=0).summary(kind="expected")
         np.testing.assert_allclose(live.summary(family, 5e23)["median"], usual["median"], atol=1e-6)
         # Conditioned forecasts take other random numbers; they agree as far as so many draws do.
         known = {"bench-1": 0.62, "bench-4": 0.4}
-        usual = posterior.forecast(family=family, flops=5e23, given=known).summary(of="expected")
+        usual = posterior.forecast(family=family, flops=5e23, given=known, random_seed=0).summary(kind="expected")
         table = live.summary(family, 5e23, given=known)
         np.testing.assert_allclose(table[["lower", "median", "upper"]], usual[["lower", "median", "upper"]], atol=0.02)
 
@@ -138,7 +138,9 @@ def test_many_items_and_a_world_of_one_draw_apart(world: tuple[Evals, Truth]) ->
     """Precise scores far from the forecast leave few draws, where a slip in the weights would show."""
     evals, truth = world
     many = Evals(evals.models, evals.benchmarks.assign(items=14_000.0), evals.scores)
-    live = live_forecast(posterior_near(many, truth, world_spec(), log_precision=9.0, spread=0.3), draws=100)
+    live = live_forecast(
+        posterior_near(many, truth, world_spec(), log_precision=9.0, spread=0.3), draws=100, random_seed=0
+    )
     ours, theirs = both(Page(live, many), "Family-B", FIGURES, {"bench-1": 0.97, "bench-2": 0.02})
     assert ours[1] < 30
     np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)

@@ -52,12 +52,6 @@ class Design:
         Greedily add the candidate that reduces the variance most, as long as the budget lasts (where costs differ, once
         by variance and once by variance per cost, and keep the better set: Leskovec et al. 2007, KDD, section 3.2);
         then exchange single candidates as long as that reduces the variance further (Fedorov 1972).
-
-        Parameters
-        ----------
-        costs : ndarray (candidates,)
-            Above zero.
-        budget : float
         """
         rules = [np.ones_like(costs)] if np.ptp(costs) == 0 else [costs, np.ones_like(costs)]
         found = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]

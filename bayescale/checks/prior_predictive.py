@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._arviz import InferenceData, inference_data
-from bayescale._display import as_html, working
+from bayescale._display import Result, as_html, working
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, FitError
 from bayescale.inference.defaults import seed_or_new
@@ -31,7 +31,7 @@ TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PriorPredictive:
+class PriorPredictive(Result):
     """Draws from the priors alone; made by `bayescale.prior_predictive`.
 
     Attributes
@@ -128,6 +128,9 @@ class PriorPredictive:
             }
         )
 
+    def to_xarray(self) -> xr.Dataset:
+        return super().to_xarray().assign(scores=self.scores)
+
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Plot the scores over compute that the priors imply, with the observed scores, one panel per benchmark.
 
@@ -155,7 +158,7 @@ class PriorPredictive:
 
 @working("Drawing from the priors")
 def prior_predictive(
-    spec: Spec | str, evals: Evals, draws: int = 500, random_seed: int | None = None
+    spec: Spec | str, evals: Evals, draws: int = 500, *, random_seed: int | None = None
 ) -> PriorPredictive:
     """Draw scores from the priors of `spec` alone, for the models and benchmarks of `evals`.
 

@@ -12,7 +12,7 @@ import typer
 
 from bayescale.cli import completion
 from bayescale.cli.arguments import AsJson, Chains, Draws, Folder, Seed, Tune
-from bayescale.errors import BacktestError, MissingDependencyError
+from bayescale.errors import EvaluationError, MissingDependencyError
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def backtest(
     show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
     if result.failures:
         count = _count(len(result.failures), "fit")
-        raise BacktestError(
+        raise EvaluationError(
             f"{count} failed, see the notes above; their rows are missing. The same command tries them again."
         )
 
@@ -148,7 +148,7 @@ def _baselines(text: str) -> list[str]:
     names = _names(text, "--methods")
     for name in names:
         if name not in BASELINES:
-            raise BacktestError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
+            raise EvaluationError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
     return names
 
 
@@ -188,7 +188,7 @@ def _cluster(address: str | None) -> Iterator[None]:
         client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TimeoutError) as error:
         advice = "Start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1"
-        raise BacktestError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
+        raise EvaluationError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
     with client, joblib.parallel_config("dask"):
         yield
 

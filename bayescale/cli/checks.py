@@ -91,7 +91,7 @@ def check(
 
     check_targets(csv, output)
     fitted = Posterior.load(posterior)
-    replicated = fitted.predictive_check(models.value)
+    replicated = fitted.predictive_check(models.value, random_seed=0)
     table = replicated.summary()
     if output:
         from bayescale.cli import pictures

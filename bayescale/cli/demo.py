@@ -60,7 +60,8 @@ def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
     elif not posterior.converged:
         show.unconverged(posterior.convergence)
 
-    forecast = posterior.forecast(family=[f for f, _ in FORECASTS], flops=[flops for _, flops in FORECASTS])
+    families, flops = [f for f, _ in FORECASTS], [flops for _, flops in FORECASTS]
+    forecast = posterior.forecast(family=families, flops=flops, random_seed=seed)
     rows = forecast.to_pandas(prob=PROB)
     forecast.to_csv(table_file, prob=PROB)
     pictures.draw_fans(forecast, fan_file)

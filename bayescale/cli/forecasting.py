@@ -12,7 +12,7 @@ from bayescale._files import atomic_write
 from bayescale._intervals import PROB
 from bayescale.cli import completion
 from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
-from bayescale.errors import OutputError
+from bayescale.errors import FileError
 
 if TYPE_CHECKING:
     from bayescale.forecast import Forecast
@@ -111,9 +111,8 @@ def forecast(
     writers = {target: _writer(target, forced) for target, forced in _formats(output, csv, plot)}
 
     fitted = Posterior.load(posterior)
-    forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
-    )
+    params, tokens = ([x * unit for x in sizes or []] or None for sizes, unit in ((params_b, 1e9), (tokens_t, 1e12)))
+    forecast = fitted.forecast(family or NEW_FAMILY, flops, params=params, tokens=tokens, given=known, random_seed=seed)
     if not fitted.converged:
         show.unconverged(fitted.convergence)
     for target, write in writers.items():
@@ -137,7 +136,7 @@ def _writer(path: Path, form: str) -> Writer:
 
     Raises
     ------
-    OutputError
+    FileError
         The ending is not a known format.
     MissingDependencyError
         Parquet needs PyArrow.
@@ -151,7 +150,7 @@ def _writer(path: Path, form: str) -> Writer:
     from bayescale.cli import pictures
 
     if form != PICTURE and not pictures.is_picture(path):
-        raise OutputError(
+        raise FileError(
             f"Cannot write {path.name!r}: its ending is not a known format. Use .csv, .parquet or .json for the table, "
             ".nc for the draws, .png, .pdf or .svg for the figure."
         )

@@ -130,7 +130,7 @@ def _import(tool: str, source: Path, output: Path | None, into: Path | None, jso
     from bayescale._files import unwritable
     from bayescale.cli import show
     from bayescale.cli.output import make_folder
-    from bayescale.errors import OutputError
+    from bayescale.errors import FileError
     from bayescale.evals.importers import import_evals
 
     folder = output or into
@@ -142,7 +142,7 @@ def _import(tool: str, source: Path, output: Path | None, into: Path | None, jso
     make_folder(folder)
     try:
         written = imported.write(folder, into=into is not None)
-    except OutputError:
+    except FileError:
         raise  # it says which file
     except OSError as error:
         raise unwritable(folder, error) from error

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bayescale._files import unwritable
-from bayescale.errors import OutputError
+from bayescale.errors import FileError
 
 
 def check_target(path: Path) -> None:
@@ -14,13 +14,13 @@ def check_target(path: Path) -> None:
 
     Raises
     ------
-    OutputError
+    FileError
         The folder is missing or not writable, or the path is a folder.
     """
     if path.is_dir():
-        raise OutputError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file.")
+        raise FileError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file.")
     if not path.parent.is_dir():
-        raise OutputError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Create it first.")
+        raise FileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Create it first.")
     try:
         # Permissions alone are not enough: a file system may be read-only or full.
         with tempfile.TemporaryFile(dir=path.parent):
@@ -34,14 +34,12 @@ def make_folder(path: Path) -> None:
 
     Raises
     ------
-    OutputError
+    FileError
         It cannot be created, or a file has its name.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise OutputError(
-            f"Cannot create the folder {str(path)!r}: a file has this name. Choose another name."
-        ) from None
+        raise FileError(f"Cannot create the folder {str(path)!r}: a file has this name. Choose another name.") from None
     except OSError as error:
         raise unwritable(path, error) from error

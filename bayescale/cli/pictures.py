@@ -9,7 +9,7 @@ import matplotlib
 
 from bayescale._files import atomic_write
 from bayescale._intervals import PROB
-from bayescale.errors import OutputError
+from bayescale.errors import FileError
 
 # Commands open no window, and many machines have no display.
 matplotlib.use("Agg")
@@ -36,11 +36,11 @@ def check_picture(path: Path) -> None:
 
     Raises
     ------
-    OutputError
+    FileError
         The ending is not a format for figures.
     """
     if not is_picture(path):
-        raise OutputError(f"Cannot draw {path.name!r}: its ending is not a format for figures. Use .png, .pdf or .svg.")
+        raise FileError(f"Cannot draw {path.name!r}: its ending is not a format for figures. Use .png, .pdf or .svg.")
 
 
 def draw_fans(forecast: Forecast, path: Path, prob: float = PROB) -> None:

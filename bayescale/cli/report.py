@@ -47,7 +47,7 @@ def report(
 
     check_target(output)
     fitted = Posterior.load(posterior)
-    page = fitted.to_html(backtest, draws, prob, seed)
+    page = fitted.to_html(backtest, draws, prob=prob, random_seed=seed)
     if not fitted.converged:
         show.unconverged(fitted.convergence)
     with atomic_write(output) as temporary:

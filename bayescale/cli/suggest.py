@@ -56,7 +56,7 @@ def suggest(
     fitted = Posterior.load(posterior)
     models = fitted.evals.models
     candidates = None if up_to is None else models["model"][models["flops"] <= up_to].tolist()
-    found = fitted.suggest_models(budget, target, candidates=candidates, families=family, cost=cost)
+    found = fitted.suggest_models(budget, target, candidates=candidates, families=family, cost=cost, random_seed=0)
     if not fitted.converged:
         show.unconverged(fitted.convergence)
     if output:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from bayescale.forecast.forecast import Forecast
 
-FIGURES = ("flops", "params_b", "tokens_t")
+SIZES = ("flops", "params_b", "tokens_t")
 
 
-def table(forecast: Forecast, prob: float) -> pd.DataFrame:
-    """Return the summary, with the figures of each model beside its family."""
-    rows = forecast.summary(prob)
+def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
+    """Return the summary, with the sizes of each model beside its family."""
+    rows = forecast.summary(prob=prob)
     place = list(rows.columns).index("family") + 1
-    for name in reversed(FIGURES):
+    for name in reversed(SIZES):
         if name in forecast.draws.coords:
             rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
     rows.attrs.update(about(forecast))
@@ -34,7 +34,7 @@ def table(forecast: Forecast, prob: float) -> pd.DataFrame:
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
     """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
-    known = [name for name in ("family", *FIGURES) if name in frame]
+    known = [name for name in ("family", *SIZES) if name in frame]
     frame = frame[["chain", "draw", "model", *known, "benchmark", "expected_score", "predicted_score"]]
     frame.attrs.update(about(forecast))
     return frame
@@ -61,6 +61,7 @@ def about(forecast: Forecast) -> dict[str, Any]:
         "converged": int(posterior.converged),
         "given": json.dumps(dict(forecast.given)),
         "effective_draws": float(forecast.effective_draws),
+        "random_seed": forecast.random_seed,
         "bayescale": version("bayescale"),
     }
 

@@ -18,6 +18,7 @@ from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.query import ForecastQuery, read_given, read_query
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ MOST_BESIDE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Forecast:
+class Forecast(_display.Result):
     """Draws of the scores of new models; made by `Posterior.forecast`.
 
     Attributes
@@ -42,12 +43,14 @@ class Forecast:
     draws : xarray.Dataset
         ``expected_score`` (the true score, on infinitely many items) and ``predicted_score`` (with the observation
         noise of the benchmark's own items), dims ``(chain, draw, model, benchmark)``, scores in [0, 1]; coords
-        ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
+        ``family`` and, as in the models table, ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
     posterior : PosteriorData
     given : dict
         Known scores that the forecast is conditioned on.
     effective_draws : float
         Effective number of posterior draws after conditioning on `given`.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -63,15 +66,16 @@ class Forecast:
     posterior: PosteriorData
     given: Mapping[str, float]
     effective_draws: float
+    random_seed: int
 
-    def summary(self, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, kind: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
         ----------
         prob : float
             Probability content of the interval.
-        of : {"predicted", "expected"}
+        kind : {"predicted", "expected"}
             The measured score, with the sampling noise of the benchmark's items, or the expected score.
 
         Returns
@@ -83,7 +87,7 @@ class Forecast:
         Raises
         ------
         ForecastError
-            When `prob` is not a probability, or `of` is neither word.
+            When `prob` is not a probability, or `kind` is neither word.
 
         Examples
         --------
@@ -91,24 +95,24 @@ class Forecast:
         >>> table = forecast.summary(prob=0.5)
         >>> table["interval"].unique().tolist()
         ['equal-tailed']
-        >>> wide, narrow = (forecast.summary(of=kind) for kind in ("predicted", "expected"))
+        >>> wide, narrow = (forecast.summary(kind=k) for k in ("predicted", "expected"))
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        if of not in ("predicted", "expected"):
-            raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{of}_score"], prob)
+        if kind not in ("predicted", "expected"):
+            raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
+        table = summarise(self.draws[f"{kind}_score"], prob=prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
-    def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
+    def to_pandas(self, all_draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
 
         Parameters
         ----------
-        draws : bool
-            False: one row per model and benchmark, the `summary` of the measured score with the figures
+        all_draws : bool
+            False: one row per model and benchmark, the `summary` of the measured score with the sizes
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
@@ -124,11 +128,11 @@ class Forecast:
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> forecast.to_pandas().set_index("benchmark")["median"].size
         10
-        >>> tails = forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
+        >>> tails = forecast.to_pandas(all_draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
         >>> tails.size
         10
         """
-        return export.tidy_draws(self) if draws else export.table(self, prob)
+        return export.tidy_draws(self) if all_draws else export.table(self, prob=prob)
 
     def to_xarray(self) -> xr.Dataset:
         """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
@@ -148,12 +152,12 @@ class Forecast:
         """
         return export.dataset(self)
 
-    def to_csv(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_csv(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as CSV, atomically; floats round-trip exactly.
 
         Raises
         ------
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -163,16 +167,16 @@ class Forecast:
         >>> len(pd.read_csv(path))
         10
         """
-        return export.write_csv(self.to_pandas(draws, prob), path)
+        return export.write_csv(self.to_pandas(all_draws, prob=prob), path)
 
-    def to_parquet(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_parquet(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
 
         Raises
         ------
         MissingDependencyError
             Without PyArrow (``pip install 'bayescale[parquet]'``).
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -182,14 +186,14 @@ class Forecast:
         >>> len(pd.read_parquet(path))
         10
         """
-        return export.write_parquet(self.to_pandas(draws, prob), path)
+        return export.write_parquet(self.to_pandas(all_draws, prob=prob), path)
 
     def to_netcdf(self, path: str | Path) -> Path:
         """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.
 
         Raises
         ------
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -202,7 +206,7 @@ class Forecast:
         """
         return export.write_netcdf(self.to_xarray(), path)
 
-    def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
+    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Draw one fan chart over compute per benchmark, with the models of the family.
 
         Examples
@@ -214,7 +218,7 @@ class Forecast:
 
         return plot_forecast(self, benchmarks=benchmarks, prob=prob)
 
-    def plot_fan(self, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_fan(self, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
 
         Examples
@@ -226,7 +230,7 @@ class Forecast:
 
         return plot_fan(self, benchmark, ax=ax, prob=prob)
 
-    def plot_intervals(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_intervals(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw one interval per benchmark and model.
 
         Examples
@@ -269,16 +273,16 @@ def make_forecast(
     *,
     family: Any,
     flops: Any = None,
-    params_b: Any = None,
-    tokens_t: Any = None,
+    params: Any = None,
+    tokens: Any = None,
     given: Mapping[str, float] | None = None,
-    random_seed: int | None = 0,
+    random_seed: int | None = None,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
-    figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-    query = read_query(posterior.spec, draws.data, family, figures)
+    query = read_query(posterior.spec, draws.data, family, {"flops": flops, "params": params, "tokens": tokens})
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
     if given:
@@ -294,27 +298,14 @@ def make_forecast(
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
         expected, predicted = forecast_scores(draws, query, rng)
-    return Forecast(_dataset(posterior, query, expected, predicted), posterior, dict(given or {}), effective)
+    dataset = _dataset(posterior, query, expected, predicted)
+    return Forecast(dataset, posterior, dict(given or {}), effective, random_seed)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
     import xarray as xr
 
-    dims = ("chain", "draw", "model", "benchmark")
-    draws = posterior.draws
-    sampled = posterior.idata["posterior"]
-    figures = {name: ("model", values) for name, values in query.figures.items()}
-    return xr.Dataset(
-        {
-            "expected_score": (dims, draws.by_chain(expected)),
-            "predicted_score": (dims, draws.by_chain(predicted)),
-        },
-        coords={
-            "chain": sampled["chain"].to_numpy(),
-            "draw": sampled["draw"].to_numpy(),
-            "model": query.labels,
-            "benchmark": draws.data.coords["benchmark"],
-            "family": ("model", query.families),
-            **figures,
-        },
-    )
+    along = {"model": query.labels, "benchmark": posterior.evals.benchmark_names}
+    named = {"expected_score": expected, "predicted_score": predicted}
+    scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
+    return scores.assign_coords({n: ("model", v) for n, v in {"family": query.families, **query.sizes}.items()})

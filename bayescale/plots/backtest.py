@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.plots.panels import panels
 from bayescale.plots.style import (
     COLOURS,
@@ -53,7 +53,7 @@ def plot_backtest_forecasts(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -89,7 +89,7 @@ def plot_backtest_task(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -111,7 +111,7 @@ def plot_backtest_task(
 def _methods(backtest: Backtest, method: str | None, reference: str | None) -> tuple[str, str | None]:
     """Return the method to plot, and the reference if it is among the others."""
     method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
-    require([method], backtest.methods, "method in this backtest", BacktestError)
+    require([method], backtest.methods, "method in this backtest", EvaluationError)
     return method, reference if reference in backtest.methods and reference != method else None
 
 
@@ -163,9 +163,9 @@ def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dic
 def _forecast_tasks(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> list[Task]:
     """Return the tasks with forecasts of a method."""
     names = set(backtest.cells["task"][backtest.cells["method"] == method])
-    require(tasks or (), names, f"task in the forecasts of {method}", BacktestError)
+    require(tasks or (), names, f"task in the forecasts of {method}", EvaluationError)
     if not names:
-        raise BacktestError(f"{method} made no forecasts.")
+        raise EvaluationError(f"{method} made no forecasts.")
     return [t for t in backtest.tasks if t.name in names and (tasks is None or t.name in tasks)]
 
 
@@ -185,7 +185,7 @@ def plot_backtest_errors(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When `reference` is none of the methods, or forecast no task.
 
     Examples
@@ -199,7 +199,7 @@ def plot_backtest_errors(
 
     ratios = backtest.relative_mse(reference).dropna(subset="to_reference")
     if ratios.empty:
-        raise BacktestError(f"{reference} forecast none of these tasks: choose another reference.")
+        raise EvaluationError(f"{reference} forecast none of these tasks: choose another reference.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
     interval = backtest.relative_mse_intervals(reference, prob=prob).reindex(means.index)

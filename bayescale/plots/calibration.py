@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale._intervals import KIND
 from bayescale.checks.pit import BAND, ecdf_difference, inside, out_of_band, read_pit, uniform_band
-from bayescale.errors import BacktestError, ForecastError
+from bayescale.errors import EvaluationError, ForecastError
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, label_below, legend_above, new_axes, require, score_axis, title
 
@@ -112,7 +112,7 @@ def _draw_pit(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
 
 def _caption(check: PredictiveCheck) -> str:
     """Describe the replications, and the deviation to expect."""
-    if check.models == "same":
+    if check.replicate == "same":
         return "replications of the same models, whose scores were fitted: PIT values are expected to be too central"
     return "replications of new models of the same families and compute"
 
@@ -139,7 +139,7 @@ def plot_backtest_calibration(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an unknown method or task.
 
     Examples
@@ -152,13 +152,13 @@ def plot_backtest_calibration(
     from scipy.stats import binom
 
     names = [t.name for t in backtest.tasks]
-    require(methods or (), backtest.methods, "method in this backtest", BacktestError)
-    require(tasks or (), names, "task in this backtest", BacktestError)
+    require(methods or (), backtest.methods, "method in this backtest", EvaluationError)
+    require(tasks or (), names, "task in this backtest", EvaluationError)
     cells = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or names)]
     pit = {m: cells["pit"][cells["method"] == m].to_numpy() for m in methods or backtest.methods}
     curves = {method: coverage(values) for method, values in pit.items() if len(values)}
     if not curves:
-        raise BacktestError("These methods made no forecasts for these tasks.")
+        raise EvaluationError("These methods made no forecasts for these tasks.")
 
     ax = new_axes(ax, (7.4, 5.4))
     count = max(map(len, pit.values()))

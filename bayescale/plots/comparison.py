@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import PROB
-from bayescale.errors import CompareError
+from bayescale.errors import EvaluationError
 from bayescale.plots.forest import draw_forest, interval_caption
 from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS, label_below, legend_above, new_axes, require
 
@@ -37,7 +37,7 @@ def plot_elpd(comparison: Comparison, ax: Axes | None = None, left_out: str | No
 
     Raises
     ------
-    CompareError
+    EvaluationError
         When that unit was not left out.
 
     Examples
@@ -80,7 +80,7 @@ def plot_forecasts_by_spec(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         Without a forecast, for a forecast of several models, or for an unknown benchmark.
 
     Examples
@@ -91,9 +91,9 @@ def plot_forecasts_by_spec(
     wide, core = comparison.forecast_table(prob=prob), comparison.forecast_table(prob=0.5)
     models, known = wide["model"].unique(), list(dict.fromkeys(wide["benchmark"]))
     if len(models) > 1:
-        raise CompareError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
+        raise EvaluationError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
     chosen = known if benchmarks is None else list(benchmarks)
-    require(chosen, known, "benchmark in the fitted data", CompareError)
+    require(chosen, known, "benchmark in the fitted data", EvaluationError)
     styles = {}
     for i, spec in enumerate(comparison.names):
         label = spec if comparison.posteriors[spec].converged else f"{spec} (did not converge)"

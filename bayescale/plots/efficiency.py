@@ -15,7 +15,7 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import EfficiencyError
+from bayescale.errors import ForecastError
 from bayescale.plots.families import MARKED, label_paths, mark_families
 from bayescale.plots.forest import draw_intervals, interval_caption
 from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, require, title
@@ -57,7 +57,7 @@ def plot_efficiency(
 
     Raises
     ------
-    EfficiencyError
+    ForecastError
         For an unknown family or benchmark, or a benchmark that has no efficiency of its own.
 
     Examples
@@ -66,7 +66,7 @@ def plot_efficiency(
     >>> plot_efficiency(posterior.efficiency("Llama-2")).figure.savefig("efficiency.png")
     """
     known, evals, reference = efficiency.families, efficiency.posterior.evals, efficiency.reference
-    require(families or (), known, "family in the fitted data", EfficiencyError)
+    require(families or (), known, "family in the fitted data", ForecastError)
     shown = known if families is None else list(dict.fromkeys([*families, reference]))
     draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
     wide, core = (
@@ -143,10 +143,8 @@ def plot_capability_over_compute(
 
     Raises
     ------
-    EfficiencyError
-        For a spec with other covariates than compute.
     ForecastError
-        For an unknown family, or `prob` not between 0 and 1.
+        For a spec with other covariates than compute, an unknown family, or `prob` not between 0 and 1.
 
     Examples
     --------
@@ -155,7 +153,7 @@ def plot_capability_over_compute(
     'log'
     """
     draws, models = posterior.draws, posterior.evals.models
-    require_compute(posterior.spec, "capability over compute", EfficiencyError)
+    require_compute(posterior.spec, "capability over compute")
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
     rise = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per factor of ten of compute

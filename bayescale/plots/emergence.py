@@ -56,7 +56,7 @@ def plot_emergence(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For a score that is no threshold, or hidden scores of models that are not in the fitted data.
 
     Examples
@@ -105,7 +105,7 @@ def plot_uplift(
 
     Raises
     ------
-    EmergenceError
+    ForecastError
         For a threshold that is no difference of scores, or hidden scores of models that are not in the fitted data.
 
     Examples

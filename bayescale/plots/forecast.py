@@ -35,7 +35,7 @@ FILLS: tuple[dict[str, Any], ...] = (
 def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.ndarray]]:
     """Return, by family, a grid of compute (point,) and lower end, median and upper end (3, point, benchmark)."""
     posterior, draws = forecast.posterior, forecast.draws
-    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)", ForecastError)
+    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)")
     lower, upper = tails(prob)
     models = posterior.evals.models
     bands = {}
@@ -47,8 +47,8 @@ def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.n
         with warnings.catch_warnings():
             # The forecast has warned of its posterior: do not repeat that for each family.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            drawn = make_forecast(posterior, family=mark.family, flops=grid).draws["predicted_score"]
-        scores = drawn.transpose("chain", "draw", "model", "benchmark").to_numpy()
+            again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed)
+        scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
         bands[mark] = grid, np.quantile(scores, [lower, 0.5, upper], axis=(0, 1))
     return bands
 

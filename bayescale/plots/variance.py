@@ -147,7 +147,9 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_ylabel("models evaluated")
     ax.set_ylim(len(table) + 0.6, -0.6)
-    label_below(ax, f"expected share of forecast variance left, for {len(suggestion.forecast)} models (log scale)")
+    label_below(
+        ax, f"expected share of forecast variance left, for {len(suggestion.forecast_models)} models (log scale)"
+    )
     what = "a new benchmark" if suggestion.target is None else suggestion.target
     title(ax, f"Which models to evaluate on {what}")
     return ax

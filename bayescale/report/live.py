@@ -14,12 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.forecast.condition import weigh
-from bayescale.forecast.latent_model import LatentModel
-from bayescale.forecast.noise import ConditionNoise, ModelNoise, ProposalNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.condition import ConditionNoise, LatentModel, ProposalNoise, weigh
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_given, read_query
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.draws import Draws
 
 if TYPE_CHECKING:
@@ -54,6 +52,8 @@ class LiveForecast:
         For a model with known scores: columns for all factors, then all testlets, then all benchmarks.
     start : float
         Offset of systematic resampling.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -67,14 +67,15 @@ class LiveForecast:
     model: ModelNoise
     proposals: ProposalNoise
     start: float
+    random_seed: int
 
     def summary(
         self,
         family: str,
         flops: float | None = None,
         *,
-        params_b: float | None = None,
-        tokens_t: float | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
         given: Mapping[str, float] | None = None,
         prob: float = PROB,
     ) -> pd.DataFrame:
@@ -87,7 +88,7 @@ class LiveForecast:
         ----------
         family : str
             Of the data, or `bayescale.NEW_FAMILY`.
-        flops, params_b, tokens_t : float, optional
+        flops, params, tokens : float, optional
             As in `Posterior.forecast`.
         given : mapping of str to float, optional
             Known scores, by benchmark.
@@ -104,7 +105,7 @@ class LiveForecast:
         ForecastError
             As `Posterior.forecast`.
         """
-        answer = self.expected_scores(family, {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}, given)
+        answer = self.expected_scores(family, {"flops": flops, "params": params, "tokens": tokens}, given)
         lower, upper = tails(prob)
         low, middle, high = np.quantile(answer.expected, [lower, 0.5, upper], axis=0)
         names = self.draws.data.coords["benchmark"]
@@ -134,7 +135,7 @@ class LiveForecast:
         return ConditionNoise(proposals, self.start, self.model.family_benchmark[:, 0], self.model.testlet[:, 0])
 
 
-def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: int = 0) -> LiveForecast:
+def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
     """Thin a posterior to `draws` draws, and draw the noise of its forecasts.
 
     Parameters
@@ -142,13 +143,15 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
     posterior : Posterior
     draws : int
         Largest number of draws, evenly spaced over the chains.
-    random_seed : int
+    random_seed : int, optional
+        Seed of the noise: a page states its own. None draws a new one; the result records it.
 
     Returns
     -------
     LiveForecast
     """
     thinned = _rounded(posterior.draws.thinned(draws))
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     unknowns = thinned.loading.shape[2] + thinned.testlet.shape[-1] + thinned.difficulty.shape[1]
     return LiveForecast(
@@ -157,6 +160,7 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
         model=_rounded(ModelNoise.drawn(thinned, 1, rng)),
         proposals=_rounded(ProposalNoise.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
+        random_seed=random_seed,
     )
 
 

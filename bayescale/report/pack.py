@@ -90,6 +90,7 @@ def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> d
     known = np.log10(evals.models[column].dropna().to_numpy(float) * unit)
     return {
         "name": column,
+        "argument": covariate.removeprefix("log10_"),
         "title": TITLES[column],
         "unit": UNITS[column],
         "scale": unit,

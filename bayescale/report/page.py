@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, tails
-from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
+from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependencyError
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def make_report(
             raise MissingDependencyError(f"A report needs {name}: pip install 'bayescale[report]'")
     tails(prob)
     if draws < LEAST_DRAWS:
-        raise ReportError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
+        raise ForecastError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
     posterior.convergence.warn_unless_converged("This report comes")
     with warnings.catch_warnings():
         # The page says so itself: do not repeat the warning for each picture.
@@ -71,7 +71,7 @@ def _fill(posterior: Posterior, context: dict[str, Any], draws: int, prob: float
         draws = int(room / len(packed) * live.draws.size)
         if draws < LEAST_DRAWS:
             break
-    raise ReportError(
+    raise ForecastError(
         f"A report on {len(posterior.evals.benchmark_names)} benchmarks and {len(posterior.evals.families)} families "
         f"does not fit into {MAX_BYTES / 2**20:.0f} MiB with {LEAST_DRAWS} draws. Fit fewer benchmarks (evals.select)."
     )
@@ -104,7 +104,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
     }
     try:
         efficiency = posterior.efficiency()
-    except EfficiencyError as error:
+    except ForecastError as error:
         context["no_efficiency"] = str(error)
     else:
         rows = list(efficiency.summary(prob=prob).itertuples())
@@ -148,6 +148,7 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
         m["seen_text"] = f"{low} to {high} {m['unit']}"
     return {
         "draws": live.draws.size,
+        "random_seed": live.random_seed,
         "all_draws": posterior.draws.size,
         "families": packed["families"],
         "measured": measured,
@@ -172,20 +173,20 @@ def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[An
         family, raw = posterior.evals.largest_families[0], [m["seen"][1] + step for m in measured]
     # On the steps of the sliders, so that the page starts with the same numbers.
     values = [round(float(np.clip(v, m["lowest"], m["highest"])), 2) for v, m in zip(raw, measured, strict=True)]
-    sizes = {m["name"]: 10**v / m["scale"] for v, m in zip(values, measured, strict=True)}
+    sizes: dict[str, Any] = {m["argument"]: 10**v for v, m in zip(values, measured, strict=True)}
     table = live.summary(family, **sizes, prob=prob)
     first = table.iloc[0]
-    texts = {name: f"{value:.3g}" for name, value in sizes.items()}
-    size = ", ".join(f"{texts[m['name']]} {m['unit']}" for m in measured)
+    texts = [f"{sizes[m['argument']] / m['scale']:.3g}" for m in measured]
+    size = ", ".join(f"{text} {m['unit']}" for text, m in zip(texts, measured, strict=True))
     asked = ", ".join(f"{name}={value:.6g}" for name, value in sizes.items())
     return {
         "family": family,
         "at": values,
-        "texts": list(texts.values()),
+        "texts": texts,
         "rows": list(table.itertuples()),
         "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
         f"{first['upper']:.3f}.",
-        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, of="expected")',
+        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 
 # Columns of scores.csv with their headings and number formats.
 COLUMNS = {
@@ -33,7 +33,7 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         If a file or a column is missing, or nothing was forecast.
     """
     tables, problems = {}, []
@@ -50,7 +50,7 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
         elif tables[name].empty:
             problems.append(f"{name}: no rows")
     if problems:
-        raise BacktestError(
+        raise EvaluationError(
             f"{str(folder)!r} is not a folder of `bayescale backtest`: {'; '.join(problems)}. Write it with: bayescale "
             f"backtest -o {folder}"
         )

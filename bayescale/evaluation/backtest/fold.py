@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale._identity import identity
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest.task import Task, task_evals
 
@@ -67,7 +67,7 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When a task has no visible scores or nothing to forecast.
 
     Examples
@@ -122,13 +122,13 @@ def _fold(
             with_compute = evals.models["model"][evals.models["flops"].notna()]
             scores = scores[scores["model"].isin(with_compute)]
         if scores.empty:
-            raise BacktestError(
+            raise EvaluationError(
                 f"Task {task.name} has nothing to forecast: no model that it hides has a score on a target."
             )
         rows.append(scores[["model", "benchmark", "score"]].assign(task=task.name))
     seen = evals.mask(hidden)
     if not len(seen):
-        raise BacktestError(f"Task {tasks[0].name} hides every score: there is nothing to fit.")
+        raise EvaluationError(f"Task {tasks[0].name} hides every score: there is nothing to fit.")
     cells = pd.concat(rows, ignore_index=True)[["task", "model", "benchmark", "score"]]
     return Fold(tuple(tasks), seen, participants, test, cells)
 
@@ -163,4 +163,4 @@ def _test_models(task: Task, evals: Evals, participants: tuple[str, ...]) -> tup
         score = evals.matrix().sel(benchmark=task.targets[0], model=list(participants)).to_series()
         top = score.sort_values(ascending=False, kind="stable").index[: int(np.floor(hide.top_share * len(score)))]
         return tuple(m for m in participants if m in set(top))
-    raise BacktestError(f"Task {task.name} has no rule for a single task: {hide}.")
+    raise EvaluationError(f"Task {task.name} has no rule for a single task: {hide}.")

@@ -12,7 +12,7 @@ import numpy as np
 
 import bayescale
 from bayescale._identity import identity
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evaluation.backtest.fold import Fold
 from bayescale.evaluation.backtest.predictive import Method
 
@@ -61,7 +61,7 @@ def make_jobs(methods: Sequence[Method], folds: Sequence[Fold], random_seed: int
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When a method cannot be identified.
     """
     identities = [fold.identity for fold in folds]
@@ -89,7 +89,7 @@ def method_identity(method: Method) -> str:
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When it has neither, so that its cached forecasts could not be distinguished from those of another method.
     """
     given: Any = getattr(method, "identity", None)
@@ -100,14 +100,14 @@ def method_identity(method: Method) -> str:
         "are numbers, texts or specs, or give it an attribute `identity` (a text that changes with its settings)."
     )
     if not dataclasses.is_dataclass(method):
-        raise BacktestError(advice)
+        raise EvaluationError(advice)
     fields = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name not in _SPEED}
     kind = type(method)
     source = "" if kind.__module__.partition(".")[0] == bayescale.__name__ else _source(kind)
     try:
         return identity(method.name, kind.__module__, kind.__qualname__, source, fields)
     except TypeError:
-        raise BacktestError(advice) from None
+        raise EvaluationError(advice) from None
 
 
 def _source(kind: type) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale._display import as_html
 from bayescale._intervals import PROB
-from bayescale.errors import BacktestError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.evaluation.backtest.job import Job
 from bayescale.evaluation.backtest.metrics import QUANTILES, geometric_mean, relative_mse, score_cells, summarise
 from bayescale.evaluation.backtest.predictive import Predictive
@@ -84,7 +84,7 @@ class Backtest:
 
         Raises
         ------
-        BacktestError
+        EvaluationError
             When `reference` is none of the methods.
         """
         self._check_reference(reference)
@@ -103,7 +103,7 @@ class Backtest:
 
         Raises
         ------
-        BacktestError
+        EvaluationError
             When `reference` is none of the methods.
         """
         self._check_reference(reference)
@@ -112,7 +112,7 @@ class Backtest:
 
     def _check_reference(self, reference: str) -> None:
         if reference not in self.methods:
-            raise BacktestError(suggest(reference, self.methods, "method in this backtest"))
+            raise EvaluationError(suggest(reference, self.methods, "method in this backtest"))
 
     def summary(self, task: str = POOLED) -> pd.DataFrame:
         """Compare the methods on one task or pool of tasks.
@@ -131,12 +131,12 @@ class Backtest:
 
         Raises
         ------
-        BacktestError
+        EvaluationError
             When no forecast was made for such a task.
         """
         rows = self.scores[self.scores["task"] == task]
         if rows.empty:
-            raise BacktestError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
+            raise EvaluationError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
         table = rows.drop(columns="task").rename(columns={"spec_or_method": "method"}).set_index("method")
         tasks = self.averaged if task == POOLED else self.groups.get(task, [task])
         ratios = geometric_mean(relative_mse(self.cells, REFERENCE, self.baselines), tasks)

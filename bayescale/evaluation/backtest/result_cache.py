@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._files import atomic_write, remove_partial
-from bayescale.errors import BacktestError, BacktestWarning, OutputError
+from bayescale.errors import BacktestWarning, EvaluationError, FileError
 from bayescale.evaluation.backtest.job import Job
 from bayescale.evaluation.backtest.metrics import CELL
 from bayescale.evaluation.backtest.predictive import Predictive
@@ -41,7 +41,7 @@ class ResultCache:
 
         Raises
         ------
-        BacktestError
+        EvaluationError
             When the file cannot be written.
         """
         path = self.path(job)
@@ -57,8 +57,8 @@ class ResultCache:
                     draws=predictive.draws,
                     figures=np.array([getattr(predictive, name) for name in _DIAGNOSTICS], dtype=float),
                 )
-        except OutputError as error:
-            raise BacktestError(
+        except FileError as error:
+            raise EvaluationError(
                 f"Cannot write the forecasts of {job.name}. {error} Earlier results are kept; free some space, or give "
                 "another folder."
             ) from error

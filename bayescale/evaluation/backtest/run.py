@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescale._display import Report, counting
-from bayescale.errors import BacktestError, BacktestWarning, suggest
+from bayescale.errors import BacktestWarning, EvaluationError, suggest
 from bayescale.evaluation.backtest.fold import make_folds
 from bayescale.evaluation.backtest.job import make_jobs
 from bayescale.evaluation.backtest.predictive import Method
@@ -74,7 +74,7 @@ def backtest(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For unknown tasks or methods, and when every fit failed.
     MissingDependencyError
         Without the libraries of ``bayescale[backtest]``.
@@ -100,7 +100,7 @@ def backtest(
         finished = [(job, forecasts) for job in all_jobs if (forecasts := cache.read(job)) is not None]
         if not finished:
             reasons = "\n".join(f"  {f}" for f in failures)
-            raise BacktestError(f"Every fit failed, so there is nothing to score:\n{reasons}")
+            raise EvaluationError(f"Every fit failed, so there is nothing to score:\n{reasons}")
         for failure in failures:
             warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
         baselines = _baselines()
@@ -121,7 +121,7 @@ def resolve_methods(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For a name that is neither baseline nor spec, or two methods of one name.
     """
     from bayescale.evaluation.backtest.bayes import BayesMethod
@@ -139,18 +139,18 @@ def resolve_methods(
             name = os.fspath(item)
             if name not in list_specs() and not name.endswith((".yaml", ".yml")):
                 message = suggest(name, {*baselines, *list_specs()}, "baseline or spec")
-                raise BacktestError(f"{message} Or give the path of a spec's .yaml file.")
+                raise EvaluationError(f"{message} Or give the path of a spec's .yaml file.")
             resolved.append(BayesMethod(load_spec(name), **settings))
         elif isinstance(item, Spec):
             resolved.append(BayesMethod(item, **settings))
         elif hasattr(item, "predict") and hasattr(item, "name"):
             resolved.append(item)
         else:
-            raise BacktestError(
+            raise EvaluationError(
                 f"{item!r} is not a method: give a name, a Spec, or an object with `name` and `predict`."
             )
     if not resolved:
-        raise BacktestError("No methods: name a spec or a baseline.")
+        raise EvaluationError("No methods: name a spec or a baseline.")
     _check_unique([m.name for m in resolved], "methods")
     return resolved
 
@@ -162,7 +162,7 @@ def _tasks(tasks: Sequence[str | Task] | None) -> list[Task]:
     named = load_tasks([t for t in given if isinstance(t, str)]) if any(isinstance(t, str) for t in given) else []
     chosen = [*named, *(t for t in given if isinstance(t, Task))]
     if not chosen:
-        raise BacktestError("No tasks: name groups such as emergent, or leave `tasks` out.")
+        raise EvaluationError("No tasks: name groups such as emergent, or leave `tasks` out.")
     _check_unique([t.name for t in chosen], "tasks")
     return chosen
 
@@ -171,7 +171,7 @@ def _check_unique(names: list[str], what: str) -> None:
     """Raise for the first repeated name; names identify rows of the results."""
     for name in names:
         if names.count(name) > 1:
-            raise BacktestError(f"Two {what} are called {name!r}: give one of them another name.")
+            raise EvaluationError(f"Two {what} are called {name!r}: give one of them another name.")
 
 
 def _baselines() -> dict[str, Any]:
@@ -185,5 +185,5 @@ def _folder(directory: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BacktestError(f"Cannot make the folder {str(path)!r} for finished fits: {error.strerror}.") from error
+        raise EvaluationError(f"Cannot make the folder {str(path)!r} for finished fits: {error.strerror}.") from error
     return path.resolve()

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayescale._files import shipped
-from bayescale.errors import BacktestError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.evals import Evals, load_evals, read_evals
 
 
@@ -110,11 +110,11 @@ class _Entry(_Frozen):
         table = evals.benchmarks
         pool = tuple(table["benchmark"][table["suite"].isin(self.suites) | table["benchmark"].isin(self.benchmarks)])
         if unknown := [s for s in self.suites if s not in set(table["suite"])]:
-            raise BacktestError(suggest(unknown[0], set(table["suite"]), f"suite in {self.evals}"))
+            raise EvaluationError(suggest(unknown[0], set(table["suite"]), f"suite in {self.evals}"))
         targets = {"all": pool} if self.targets == "all" else {k: (v,) for k, v in self.targets.items()}
         named = [*self.benchmarks, *self.seen, *(b for group in targets.values() for b in group)]
         if unknown := [b for b in named if b not in pool]:
-            raise BacktestError(suggest(unknown[0], pool, f"benchmark in the joint data of group {self.group!r}"))
+            raise EvaluationError(suggest(unknown[0], pool, f"benchmark in the joint data of group {self.group!r}"))
         shared = self.model_dump(by_alias=True, exclude={"suites", "targets", "hide"}) | {"benchmarks": pool}
         made = []
         for key, chosen in targets.items():
@@ -161,7 +161,7 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an invalid task file, or a name that is neither group nor task.
 
     Examples
@@ -174,12 +174,12 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
         document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = [_Entry(**entry) for entry in document["groups"]]
     except OSError as error:
-        raise BacktestError(f"The task file {path} cannot be read: {error.strerror}.") from error
+        raise EvaluationError(f"The task file {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise BacktestError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
+        raise EvaluationError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
     except (yaml.YAMLError, TypeError, KeyError) as error:
-        raise BacktestError(
+        raise EvaluationError(
             f"{path} is not a valid task file: a list `groups` of mappings is needed ({error})."
         ) from error
     tasks = [task for entry in entries for task in entry.tasks()]
@@ -188,5 +188,5 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
     names = {t.name for t in tasks} | {t.group for t in tasks}
     for name in chosen:
         if name not in names:
-            raise BacktestError(suggest(name, names, "task or group of tasks"))
+            raise EvaluationError(suggest(name, names, "task or group of tasks"))
     return [t for t in tasks if t.name in chosen or t.group in chosen]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bayescale._display import Report
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evaluation.backtest.job import Job
 from bayescale.evaluation.backtest.predictive import Predictive
 from bayescale.evaluation.backtest.result_cache import ResultCache
@@ -63,7 +63,7 @@ def run_jobs(jobs: Sequence[Job], cache: ResultCache, workers: int | None, repor
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When forecasts cannot be written, or a cluster has no workers.
     """
     done = {job.key for job in jobs if cache.read(job) is not None}
@@ -87,7 +87,7 @@ def run_jobs(jobs: Sequence[Job], cache: ResultCache, workers: int | None, repor
                                 cache.write(job, outcome)
                             done.add(job.key)
                         report(len(done) + len(failures), len(jobs), job.name)
-                except BacktestError:
+                except EvaluationError:
                     raise
                 except Exception as error:  # of joblib or a worker: errors of methods are caught in the worker
                     lost = [job for batch in wave for job in batch if job.key not in done and job.key not in failures]
@@ -126,7 +126,7 @@ def run_batch(jobs: tuple[Job, ...], directory: Path) -> list[tuple[str, Predict
         if cache and cached is None and isinstance(outcome, Predictive):
             try:
                 cache.write(job, outcome)
-            except BacktestError:
+            except EvaluationError:
                 cache = None  # the parent process writes the outcome, or raises the error
         outcomes.append((job.key, outcome))
     return outcomes
@@ -142,7 +142,7 @@ def _run(job: Job) -> Predictive | Failure:
             return _checked(job.method.predict(job.fold, job.random_seed), job)
     except Exception as error:
         text = str(error).strip() or "no message"
-        kind = "" if isinstance(error, BacktestError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, EvaluationError) else f"{type(error).__name__}: "
         return Failure(job.name, f"{kind}{text}", traceback.format_exc())
 
 
@@ -152,17 +152,17 @@ def _checked(predictive: Predictive, job: Job) -> Predictive:
     asked = set(job.fold.cells[columns].itertuples(index=False, name=None))
     given = list(predictive.cells[columns].itertuples(index=False, name=None))
     if len(set(given)) != len(given) or not asked.issuperset(given):
-        raise BacktestError("It forecast cells that are not in the fold, or a cell twice.")
+        raise EvaluationError("It forecast cells that are not in the fold, or a cell twice.")
     for what, values in (("mean", predictive.mean), ("draws", predictive.draws)):
         wrong = ~((values >= 0) & (values <= 1))  # so that NaN is wrong too
         if wrong.any():
             cell = given[int(np.argwhere(wrong)[0][-1])]
-            raise BacktestError(
+            raise EvaluationError(
                 f"Its {what} hold {values[wrong][0]} for {cell[1]} on {cell[2]}: a score lies in [0, 1]. Clip the "
                 "forecasts, and leave out cells that the method cannot forecast."
             )
     if given and not len(predictive.draws):
-        raise BacktestError("It gave no draws.")
+        raise EvaluationError("It gave no draws.")
     return predictive
 
 
@@ -185,6 +185,6 @@ def _n_workers(workers: int | None) -> int:
         return joblib.effective_n_jobs(workers)
     except TimeoutError as error:
         advice = "Start some: dask worker ADDRESS --nthreads 1"
-        raise BacktestError(f"The Dask scheduler has no workers. {advice}") from error
+        raise EvaluationError(f"The Dask scheduler has no workers. {advice}") from error
     except ValueError as error:
-        raise BacktestError(f"jobs={workers}: {error}") from error
+        raise EvaluationError(f"jobs={workers}: {error}") from error

@@ -12,7 +12,7 @@ import pandas as pd
 from bayescale import _arviz
 from bayescale._display import as_html
 from bayescale._intervals import PROB, summarise
-from bayescale.errors import CompareError
+from bayescale.errors import EvaluationError
 from bayescale.evaluation.compare.assess import Assessment
 from bayescale.evaluation.compare.splits import PLURAL
 
@@ -87,7 +87,7 @@ class Comparison:
 
         Raises
         ------
-        CompareError
+        EvaluationError
             When that unit was not left out.
 
         Examples
@@ -97,7 +97,9 @@ class Comparison:
         """
         left_out = left_out or self.left_out[0]
         if left_out not in self.left_out:
-            raise CompareError(f"{left_out!r} was not left out; available: {', '.join(self.left_out)}. See leave_out.")
+            raise EvaluationError(
+                f"{left_out!r} was not left out; available: {', '.join(self.left_out)}. See leave_out."
+            )
         if left_out not in self._elpd_tables:
             self._elpd_tables[left_out] = self._compare(left_out)
         return self._elpd_tables[left_out].copy()
@@ -189,7 +191,7 @@ class Comparison:
         """
         from bayescale.analysis.variance import variance_shares
 
-        tables = [summarise(variance_shares(p), prob).assign(spec=name) for name, p in self.posteriors.items()]
+        tables = [summarise(variance_shares(p), prob=prob).assign(spec=name) for name, p in self.posteriors.items()]
         table = pd.concat(tables, ignore_index=True)
         return table[["spec", *(c for c in table.columns if c != "spec")]]
 
@@ -199,12 +201,14 @@ class Comparison:
 
         Raises
         ------
-        CompareError
+        EvaluationError
             When `compare` was not given a forecast.
         """
         if not self.question:
-            raise CompareError("There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...}).")
-        return {name: p.forecast(**self.question) for name, p in self.posteriors.items()}
+            raise EvaluationError(
+                "There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...})."
+            )
+        return {name: p.forecast(**{"random_seed": 0, **self.question}) for name, p in self.posteriors.items()}
 
     def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the forecast under each spec.

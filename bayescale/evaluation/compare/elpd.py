@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from bayescale import _arviz
-from bayescale.forecast.latent_model import LatentModel, log_evidence
+from bayescale.forecast.condition import LatentModel, log_evidence
 from bayescale.model.data import model_data, observed_cells
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
 
     This is the mean over draws of the likelihood of the scores, with the model's own parameters (residual capability,
     testlet effects, and for an unseen family its offset and its family-by-benchmark effects) integrated out by
-    importance sampling (`bayescale.forecast.latent_model.log_evidence`).
+    importance sampling (`bayescale.forecast.condition.log_evidence`).
 
     Parameters
     ----------

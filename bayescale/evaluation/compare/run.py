@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayescale._display import Report, counting
-from bayescale.errors import BayescaleError, CompareError
+from bayescale.errors import BayescaleError, EvaluationError
 from bayescale.evaluation.compare.assess import Assessment, Plan, assess
 from bayescale.evaluation.compare.comparison import Comparison
 from bayescale.evaluation.compare.splits import HeldOut, check_held_out
@@ -71,7 +71,7 @@ def compare(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         For two specs of one name, posteriors of different evals, or a spec that cannot be fitted.
     MissingDependencyError
         Without the libraries of ``bayescale[compare]``.
@@ -151,7 +151,7 @@ def scan_priors(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         For a prior that `spec` does not use.
     SpecError
         For a prior that does not exist.
@@ -177,7 +177,7 @@ def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
     """
     counts = list(dict.fromkeys(factors))
     if not counts:
-        raise CompareError("factors: name at least one number of capabilities, such as range(1, 7).")
+        raise EvaluationError("factors: name at least one number of capabilities, such as range(1, 7).")
     return [base.replace(factors=k, name=f"{k} factor{'s' * (k != 1)}") for k in counts]
 
 
@@ -192,14 +192,16 @@ def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
     variants = [base]
     for name, choices in priors.items():
         if name in base.unused_priors:
-            raise CompareError(f"Spec {base.name!r} does not use the prior {name!r}: a scan of it would show nothing.")
+            raise EvaluationError(
+                f"Spec {base.name!r} does not use the prior {name!r}: a scan of it would show nothing."
+            )
         for choice in [choices] if isinstance(choices, str) else choices:
             variant = base.replace(priors={name: choice})
             value = getattr(variant.priors, name)
             if value != getattr(base.priors, name):
                 variants.append(variant.replace(name=f"{name} {value}"))
     if len(variants) == 1:
-        raise CompareError(f"priors: name other values of at least one of {', '.join(Priors.model_fields)}.")
+        raise EvaluationError(f"priors: name other values of at least one of {', '.join(Priors.model_fields)}.")
     return variants
 
 
@@ -213,19 +215,21 @@ def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
         for name, (_, posterior) in work.items():
             assert posterior is not None
             if evals is not None and posterior.evals.identity != evals.identity:
-                raise CompareError(f"The posterior {name!r} was fitted to other evals: densities cannot be compared.")
+                raise EvaluationError(
+                    f"The posterior {name!r} was fitted to other evals: densities cannot be compared."
+                )
             evals = posterior.evals
     else:
         listed = [specs] if isinstance(specs, str | Spec) else list(specs)
         work = {}
         for spec in map(load_spec, listed):
             if spec.name in work:
-                raise CompareError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
+                raise EvaluationError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
             work[spec.name] = (spec, None)
     if not work:
-        raise CompareError("Nothing to compare: name at least one spec.")
+        raise EvaluationError("Nothing to compare: name at least one spec.")
     if evals is None:
-        raise CompareError("Specs are fitted to evals: compare(specs, evals).")
+        raise EvaluationError("Specs are fitted to evals: compare(specs, evals).")
     return work, evals
 
 
@@ -249,7 +253,7 @@ def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, pla
     try:
         return name, assess(spec, evals, plan, posterior)
     except BayescaleError as error:
-        raise CompareError(f"Spec {name!r}: {error}") from error
+        raise EvaluationError(f"Spec {name!r}: {error}") from error
 
 
 def _at_a_time(specs: int, jobs: int | None) -> int | None:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import xarray as xr
 
-from bayescale.errors import CompareError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 
 HeldOut = Literal["model", "family"]
@@ -45,7 +45,7 @@ def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
 
     Raises
     ------
-    CompareError
+    EvaluationError
         When there are fewer models or families than folds.
 
     Examples
@@ -61,7 +61,7 @@ def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
     scores = evals.scores["model"]
     groups = scores if left_out == "model" else scores.map(evals.models.set_index("model")["family"])
     if groups.nunique() < folds:
-        raise CompareError(
+        raise EvaluationError(
             f"folds={folds}: only {groups.nunique()} {PLURAL[left_out]} have scores. Take fewer folds, at least 2, or "
             f"leave {left_out!r} out of leave_out."
         )
@@ -76,10 +76,10 @@ def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
 
 
 def check_held_out(leave_out: Sequence[str], folds: int) -> None:
-    """Raise `CompareError` for an unknown unit to leave out, or fewer than two folds."""
+    """Raise `EvaluationError` for an unknown unit to leave out, or fewer than two folds."""
     units = get_args(HeldOut)
     for unit in leave_out:
         if unit not in units:
-            raise CompareError(f"leave_out: {unit!r} is none of {', '.join(units)}.")
+            raise EvaluationError(f"leave_out: {unit!r} is none of {', '.join(units)}.")
     if leave_out and folds < 2:
-        raise CompareError(f"folds={folds}: cross-validation needs at least 2.")
+        raise EvaluationError(f"folds={folds}: cross-validation needs at least 2.")

@@ -1,4 +1,4 @@
-// Forecast of a new model given some of its scores (bayescale/forecast/latent_model.py and condition.py): on each draw,
+// Forecast of a new model given some of its scores (bayescale/forecast/condition.py): on each draw,
 // find the mode of its unknowns, propose around it and weigh the proposals; then resample. Python drew the random numbers.
 
 const STEPS = 12; // of Fisher scoring

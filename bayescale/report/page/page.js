@@ -93,10 +93,10 @@ function start() {
 
   function inPython(given) {
     const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(posterior.families[family()]);
-    const sizes = posterior.measured.map((m, i) => `${m.name}=${Number(inUnits(i).toPrecision(6))}`);
+    const sizes = posterior.measured.map((m, i) => `${m.argument}=${Number((10 ** values[i]).toPrecision(6))}`);
     const scores = given.map(([b, score]) => `${JSON.stringify(posterior.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
-    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${posterior.prob}, of="expected")`;
+    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${posterior.prob}, kind="expected")`;
   }
 
   function fill(name, columns) {
