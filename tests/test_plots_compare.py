@@ -35,7 +35,7 @@ def test_what_may_be_off_is_hollow(comparison: Comparison) -> None:
     faces = {line.get_ydata()[0]: line.get_markerfacecolor() for line in ax.lines if len(line.get_xdata()) == 1}
     assert faces[0] == "white"
     assert faces[1] != "white"
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["chains disagree"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["did not converge"]
 
 
 def test_intervals_stand_side_by_side(comparison: Comparison) -> None:

@@ -15,7 +15,7 @@ from bayescale.analysis.variance import variance_shares
 from bayescale.errors import ForecastError
 from bayescale.methods import Posterior
 from bayescale.plots import plot_capability_map, plot_loadings, plot_variance_shares
-from bayescale.plots.loadings_heatmap import UNSURE
+from bayescale.plots.factors import UNSURE
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_crosses_are_intervals_and_lines_follow_compute(two_factors: Posterior) 
     (line,) = ax.lines
     path = two_factors.capabilities().median(("chain", "draw")).sel(model=known.tolist()).to_numpy()[:, ::-1]
     np.testing.assert_allclose(line.get_xydata(), path)
-    assert "50% equal-tailed" in ax.get_title(loc="left")
+    assert "50% equal-tailed" in ax.get_xlabel()
 
 
 def test_a_map_that_cannot_be_drawn_says_why(two_factors: Posterior, posterior: Posterior) -> None:

@@ -101,10 +101,10 @@ def test_a_reader_asks_by_keyboard_and_gets_the_numbers_of_python(page: Any, liv
     known = {data.coords["benchmark"][0]: 0.62, data.coords["benchmark"][3]: 0.4}
     conditioned = shown(page)
     np.testing.assert_allclose(conditioned, by_python(live.summary(family, 10**value, given=known)), rtol=0, atol=1e-6)
-    assert f"of {DRAWS} draws carry weight" in page.locator("#weight").inner_text()
+    assert f"of {DRAWS} draws are compatible" in page.locator("#weight").inner_text()
 
     page.locator("#family").select_option("-1")
-    page.locator("#figure-flops").fill("4e23")
+    page.locator("#value-flops").fill("4e23")
     new = by_python(live.summary(NEW_FAMILY, 4e23, given=known))
     np.testing.assert_allclose(shown(page), new, rtol=0, atol=1e-6)
     page.locator("#clear").click()
@@ -113,7 +113,7 @@ def test_a_reader_asks_by_keyboard_and_gets_the_numbers_of_python(page: Any, liv
 
 
 def test_what_is_said_aloud_follows(page: Any, live: LiveForecast) -> None:
-    page.locator("#figure-flops").fill("2e22")
+    page.locator("#value-flops").fill("2e22")
     median = live.summary(live.draws.data.coords["family"][int(page.locator("#family").input_value())], 2e22)["median"]
     page.wait_for_timeout(600)  # a pause, so that not every step of a slider is read
     assert f"{median[0]:.3f}" in page.locator("#answer").inner_text()
@@ -123,7 +123,7 @@ def test_what_is_said_aloud_follows(page: Any, live: LiveForecast) -> None:
 def test_mistakes_are_named_and_left_out(page: Any) -> None:
     before = shown(page)
     type_score(page, 1, "86")
-    page.locator("#figure-flops").fill("many")
+    page.locator("#value-flops").fill("many")
     np.testing.assert_array_equal(shown(page), before)
     trouble = page.locator("#trouble").inner_text()
     assert "must be between 0 and 1. Did you mean 0.86?" in trouble

@@ -53,7 +53,7 @@ def both(
 ) -> tuple[tuple[np.ndarray, float], tuple[np.ndarray, float]]:
     """Interval ends and effective draws by Python, and by the page."""
     assert page.live is not None
-    measured = page.compute("world.measured")
+    measured = page.compute("posterior.measured")
     asked = {m["argument"]: figures[m["argument"]] for m in measured}
     table = page.live.summary(family, **asked, given=known)
     names = page.live.draws.data.coords["family"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bayescale.methods import Posterior
     from bayescale.model.spec import Spec
 
-# A page holds 32-bit numbers, at half the size: Python takes the same ones, rounded alike.
+# The page holds 32-bit numbers, at half the size; Python rounds to the same ones.
 PRECISION = np.float32
 
 
@@ -44,12 +44,12 @@ class LiveForecast:
     ----------
     spec : Spec
     draws : Draws
-        Thinned, as if of one chain, and rounded to 32 bits.
+        Thinned, merged into one chain, and rounded to 32 bits.
     model : ModelNoise
         Standard normals of one new model, also used for testlet and family-by-benchmark effects that no known
         score informs.
     proposals : ProposalNoise
-        For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
+        For a model with known scores: columns for all factors, then all testlets, then all benchmarks.
     start : float
         Offset of systematic resampling.
     random_seed : int
@@ -116,7 +116,7 @@ class LiveForecast:
     def expected_scores(
         self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None
     ) -> Answer:
-        """Return the draws behind `summary`; `sizes` as in `read_query`."""
+        """Return the draws behind `summary`; `sizes` are its covariates by name, None where not given."""
         query = read_query(self.spec, self.draws.data, family, sizes)
         if not given:
             return Answer(new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size))
@@ -136,13 +136,13 @@ class LiveForecast:
 
 
 def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
-    """Thin a posterior to `draws` draws, and draw the noise of forecasts on them.
+    """Thin a posterior to `draws` draws, and draw the noise of its forecasts.
 
     Parameters
     ----------
     posterior : Posterior
     draws : int
-        At most so many, evenly spread over the chains.
+        Largest number of draws, evenly spaced over the chains.
     random_seed : int, optional
         Seed of the noise: a page states its own. None draws a new one; the result records it.
 

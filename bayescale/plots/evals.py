@@ -1,16 +1,17 @@
-"""The data at a glance: every score over training compute, one panel per benchmark."""
+"""Plots of the data: every score over training compute, one panel per benchmark."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import EvalsError, suggest
+from bayescale.errors import EvalsError
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import INK, OTHERS, flop_axis, new_axes, plain, score_axis
+from bayescale.plots.style import INK, OTHERS, flop_axis, legend_inside, new_axes, require, score_axis, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,32 +19,18 @@ if TYPE_CHECKING:
 
     from bayescale.evals import Evals
 
-PANELS = 12
-# Families that are marked unless others are asked for.
+# Number of families that are marked by default.
 MARKED = 3
-_AXIS = "training compute (FLOP); models of unknown compute are not drawn"
+_AXIS = "training compute (FLOP); models of unknown compute are not shown"
 
 
 def plot_evals(evals: Evals, families: Sequence[str] = (), benchmarks: Sequence[str] = ()) -> Figure:
     """Draw `plot_scores` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
-    Parameters
-    ----------
-    evals : Evals
-    families : sequence of str
-        Families to mark; default the three with most models of known compute.
-    benchmarks : sequence of str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
-    EvalsError
-        For an unknown benchmark.
-    ForecastError
-        For an unknown family.
+    EvalsError, ForecastError
+        As `plot_scores`.
 
     Examples
     --------
@@ -53,18 +40,13 @@ def plot_evals(evals: Evals, families: Sequence[str] = (), benchmarks: Sequence[
     2
     """
     marks = _marks(evals, families)
-    names, more = first(evals.benchmark_names, benchmarks, PANELS)
-    return panels(
-        names,
-        lambda name, ax: _draw(evals, name, marks, ax),
-        (_AXIS + more, "score"),
-        size=(3.4, 2.6),
-        sharex=True,
-    )
+    names, more = first(evals.benchmark_names, benchmarks)
+    draw = partial(draw_scores, evals=evals, marks=marks)
+    return panels(names, draw, (_AXIS + more, "score"), size=(3.4, 2.6), sharex=True)
 
 
 def plot_scores(evals: Evals, benchmark: str, ax: Axes | None = None, families: Sequence[str] = ()) -> Axes:
-    """Draw the observed scores on a benchmark over training compute, some families marked, with the guessing floor.
+    """Plot the observed scores on a benchmark over training compute, some families marked, with the guessing floor.
 
     Parameters
     ----------
@@ -73,10 +55,6 @@ def plot_scores(evals: Evals, benchmark: str, ax: Axes | None = None, families: 
     ax : matplotlib.axes.Axes, optional
     families : sequence of str
         Families to mark; default the three with most models of known compute.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Raises
     ------
@@ -92,10 +70,11 @@ def plot_scores(evals: Evals, benchmark: str, ax: Axes | None = None, families: 
     >>> plot_scores(load_evals("base-llms"), "MMLU", families=["Llama-2"]).get_xscale()
     'log'
     """
-    ax = _draw(evals, benchmark, _marks(evals, families), new_axes(ax, (6.4, 4.4)))
+    ax = new_axes(ax, (6.4, 4.4))
+    draw_scores(benchmark, ax, evals, _marks(evals, families))
     ax.set_xlabel(_AXIS)
     ax.set_ylabel(f"{benchmark} score")
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
+    legend_inside(ax)
     return ax
 
 
@@ -104,25 +83,23 @@ def _marks(evals: Evals, families: Sequence[str]) -> list[Mark]:
     return mark_families(evals, list(families) or known.index[:MARKED].tolist())
 
 
-def _draw(evals: Evals, benchmark: str, marks: list[Mark], ax: Axes) -> Axes:
-    if benchmark not in evals.benchmark_names:
-        raise EvalsError(suggest(benchmark, evals.benchmark_names, "benchmark in the evals"))
-    plain(ax)
+def draw_scores(
+    benchmark: str, ax: Axes, evals: Evals, marks: list[Mark], size: float = 26, named: bool = True
+) -> None:
+    """Draw observed scores over compute, `marks` in colour and in the legend if `named`, and the guessing floor."""
+    require([benchmark], evals.benchmark_names, "benchmark in the evals", EvalsError)
     compute, family_of = evals.models["flops"].to_numpy(float), evals.models["family"].to_numpy()
     score = evals.matrix().sel(benchmark=benchmark).to_numpy()
     seen = ~np.isnan(score) & ~np.isnan(compute)
     rest = seen & ~np.isin(family_of, [mark.family for mark in marks])
-    ax.scatter(compute[rest], score[rest], s=10, color=OTHERS, label="other families")
+    ax.scatter(compute[rest], score[rest], s=10, color=OTHERS, zorder=1, label="other families")
+    dots: dict[str, Any] = {"s": size, "edgecolor": "white", "linewidth": 0.5, "zorder": 5}
     for mark in marks:
-        mine = seen & (family_of == mark.family)
-        ax.scatter(
-            compute[mine], score[mine], s=26, color=mark.colour, marker=mark.marker, edgecolor="white", linewidth=0.5,
-            label=mark.family,
-        )  # fmt: skip
+        mine, label = seen & (family_of == mark.family), mark.family if named else None
+        ax.scatter(compute[mine], score[mine], color=mark.colour, marker=mark.marker, label=label, **dots)
     floor = evals.benchmarks.set_index("benchmark")["floor"][benchmark]
-    ax.axhline(floor, color=INK, linewidth=0.8, linestyle=":", label="guessing floor")
+    ax.axhline(floor, color=INK, linewidth=0.8, linestyle=":", zorder=1, label="guessing floor")
     flop_axis(ax)
     ax.set_ylim(0, 1)
     score_axis(ax.yaxis)
-    ax.set_title(benchmark, loc="left", fontsize=11, color=INK)
-    return ax
+    title(ax, benchmark)
