@@ -360,7 +360,7 @@ def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> No
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("error", "FloatingPointError: the matrix is singular"), ("nan", r"mean hold nan for Family-\S+ on bench-2")],
+    [("error", "FloatingPointError: the matrix is singular"), ("nan", r"mean contains nan for Family-\S+ on bench-2")],
 )
 def test_a_fit_that_fails_is_said_and_the_others_are_kept(
     what: str, words: str, tasks: list[Task], tmp_path: Path

@@ -21,9 +21,7 @@ from bayescale import _arviz
 from bayescale.errors import CompareError
 from bayescale.evals import Evals
 from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
-from bayescale.evaluation.compare.assess import Plan
-from bayescale.evaluation.compare.elpd import held_out_elpd
-from bayescale.evaluation.compare.splits import make_splits
+from bayescale.evaluation.compare.assess import Plan, held_out_elpd, make_splits
 from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, logit_score
 
@@ -276,7 +274,7 @@ def test_a_scan_of_priors_changes_one_at_a_time(evals: Evals, fits: list[tuple[s
         (lambda e: compare(["default"], e, folds=1), "needs at least 2"),
         (lambda e: scan_factors("default", e, []), "at least one number"),
         (lambda e: scan_priors("default", e, {"loading": ["Normal(0, 1)"]}), "does not use the prior 'loading'"),
-        (lambda e: scan_priors("default", e, {}), "name other values of at least one of slope, family_sd"),
+        (lambda e: scan_priors("default", e, {}), "give other values of at least one of slope, family_sd"),
     ],
 )
 def test_what_cannot_be_compared_is_said(evals: Evals, call: Callable[[Evals], Any], message: str) -> None:

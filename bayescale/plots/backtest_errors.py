@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayescale._intervals import KIND, PROB
 from bayescale.errors import BacktestError
 from bayescale.plots.style import COLOURS, INK, MARKERS, label_below, new_axes, plain
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 SPREAD = 0.28
 
 
-def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3") -> Axes:
-    """Plot each method's test MSE relative to `reference`, and its geometric mean over tasks with a 90% interval.
+def plot_backtest_errors(
+    backtest: Backtest, ax: Axes | None = None, reference: str = "pc_3", *, prob: float = PROB
+) -> Axes:
+    """Plot each method's test MSE relative to `reference`, and its geometric mean over tasks with an interval.
 
     Parameters
     ----------
@@ -27,6 +30,8 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
     ax : matplotlib.axes.Axes, optional
     reference : str
         The method whose error is 1.
+    prob : float
+        Probability content of the interval.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         raise BacktestError(f"{reference} forecast none of these tasks: choose another reference.")
     averaged = [name for name in backtest.averaged if name in set(ratios["task"])]
     means = geometric_mean(ratios, averaged or list(ratios["task"].unique()))["to_reference"]
-    interval = backtest.relative_mse_intervals(reference).reindex(means.index)
+    interval = backtest.relative_mse_intervals(reference, prob=prob).reindex(means.index)
     middle = ratios.groupby("method")["to_reference"].median()
     order = sorted(ratios["method"].unique(), key=lambda m: means.get(m, middle[m]))
     groups = {g: names for g, names in backtest.groups.items() if ratios["task"].isin(names).any()}
@@ -71,7 +76,7 @@ def plot_backtest_errors(backtest: Backtest, ax: Axes | None = None, reference: 
         )  # fmt: skip
     rows = np.array([order.index(str(m)) for m in means.index])
     ax.vlines(means, rows - 0.4, rows + 0.4, color=INK, linewidth=3, zorder=4, label="geometric mean")
-    label = "90% interval, over models"
+    label = f"{prob:.0%} {KIND} interval, over models"
     ax.hlines(rows, interval["lower"], interval["upper"], color=INK, linewidth=1.2, zorder=4, label=label)
     beside = ax.get_yaxis_transform()
     for row, method in enumerate(order):

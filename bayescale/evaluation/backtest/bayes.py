@@ -11,7 +11,7 @@ import numpy as np
 from bayescale import _arviz
 from bayescale.errors import ConvergenceWarning
 from bayescale.evaluation.backtest.fold import Fold
-from bayescale.evaluation.backtest.predictive import Predictive
+from bayescale.evaluation.backtest.method import Predictive
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.model.spec import Spec
 

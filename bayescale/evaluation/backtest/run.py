@@ -12,10 +12,9 @@ from typing import Any
 from bayescale._display import Report, counting
 from bayescale.errors import BacktestError, BacktestWarning, suggest
 from bayescale.evaluation.backtest.fold import make_folds
-from bayescale.evaluation.backtest.job import make_jobs
-from bayescale.evaluation.backtest.predictive import Method
+from bayescale.evaluation.backtest.job import ResultCache, make_jobs
+from bayescale.evaluation.backtest.method import Method
 from bayescale.evaluation.backtest.result import Backtest, collect
-from bayescale.evaluation.backtest.result_cache import ResultCache
 from bayescale.evaluation.backtest.task import Task, load_tasks
 from bayescale.evaluation.backtest.workers import run_jobs
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE, seed_or_new
@@ -32,6 +31,7 @@ def backtest(
     tasks: Sequence[str | Task] | None = None,
     directory: str | Path | None = None,
     jobs: int | None = None,
+    *,
     random_seed: int | None = 0,
     draws: int = BACKTEST_DRAWS,
     tune: int = TUNE,
@@ -52,9 +52,8 @@ def backtest(
         ``emergent``, ``post_training``, ``leaderboard_v2`` and ``agent``; ``largest_out`` and ``future`` are built in
         as well.
     directory : str or pathlib.Path, optional
-        Folder for finished fits, created if missing. Fits found there are reused (same methods with the same settings,
-        same data, tasks and seed, same version of bayescale), so that an interrupted run resumes. Default: nothing is
-        kept.
+        Folder for finished fits, created if missing. Its fits are reused (same methods with the same settings, same
+        data, tasks and seed, same version of bayescale), so that an interrupted run resumes. Default: nothing is kept.
     jobs : int, optional
         Worker processes. Default 1, this process, unless `joblib.parallel_config` says otherwise: inside
         ``joblib.parallel_config("dask")`` the jobs run on that cluster, whose workers should have one thread each.
@@ -98,20 +97,12 @@ def backtest(
         with counting("fits", progress) as report:
             failures = run_jobs(all_jobs, cache, jobs, report)
         finished = [(job, forecasts) for job in all_jobs if (forecasts := cache.read(job)) is not None]
-        if not finished:
-            reasons = "\n".join(f"  {f}" for f in failures)
-            raise BacktestError(f"Every fit failed, so there is nothing to score:\n{reasons}")
-        for failure in failures:
-            warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
-        baselines = _baselines()
-        return collect(
-            finished,
-            failures,
-            chosen_tasks,
-            [m.name for m in chosen],
-            [m.name for m in chosen if m.name in baselines],
-            random_seed,
-        )
+    if not finished:
+        reasons = "\n".join(f"  {f}" for f in failures)
+        raise BacktestError(f"Every fit failed, so there is nothing to score:\n{reasons}")
+    for failure in failures:
+        warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
+    return collect(finished, failures, chosen_tasks, [m.name for m in chosen], random_seed)
 
 
 def resolve_methods(
@@ -124,21 +115,21 @@ def resolve_methods(
     BacktestError
         For a name that is neither baseline nor spec, or two methods of one name.
     """
+    from bayescale.evaluation.backtest.baselines import BASELINES
     from bayescale.evaluation.backtest.bayes import BayesMethod
 
-    baselines = _baselines()
     if methods is None:
-        methods = ["default", *baselines]
+        methods = ["default", *BASELINES]
     if isinstance(methods, str | Spec) or not isinstance(methods, Sequence):
         methods = [methods]
     resolved: list[Method] = []
     for item in methods:
-        if isinstance(item, str) and item in baselines:
-            resolved.append(baselines[item])
+        if isinstance(item, str) and item in BASELINES:
+            resolved.append(BASELINES[item])
         elif isinstance(item, str | os.PathLike):
             name = os.fspath(item)
             if name not in list_specs() and not name.endswith((".yaml", ".yml")):
-                message = suggest(name, {*baselines, *list_specs()}, "baseline or spec")
+                message = suggest(name, {*BASELINES, *list_specs()}, "baseline or spec")
                 raise BacktestError(f"{message} Or give the path of a spec's .yaml file.")
             resolved.append(BayesMethod(load_spec(name), **settings))
         elif isinstance(item, Spec):
@@ -172,12 +163,6 @@ def _check_unique(names: list[str], what: str) -> None:
     for name in names:
         if names.count(name) > 1:
             raise BacktestError(f"Two {what} are called {name!r}: give one of them another name.")
-
-
-def _baselines() -> dict[str, Any]:
-    from bayescale.evaluation.backtest.baselines import BASELINES
-
-    return dict(BASELINES)
 
 
 def _folder(directory: str | Path) -> Path:

@@ -12,9 +12,9 @@ import numpy as np
 
 from bayescale._display import Report
 from bayescale.errors import BacktestError
-from bayescale.evaluation.backtest.job import Job
-from bayescale.evaluation.backtest.predictive import Predictive
-from bayescale.evaluation.backtest.result_cache import ResultCache
+from bayescale.evaluation.backtest.fold import CELL
+from bayescale.evaluation.backtest.job import Job, ResultCache
+from bayescale.evaluation.backtest.method import Predictive
 from bayescale.inference.parallel import dask_mended
 
 # Jobs over the same coordinates in one batch: enough to make compiling a model worthwhile, few enough that workers
@@ -22,7 +22,7 @@ from bayescale.inference.parallel import dask_mended
 BATCH = 4
 
 KEPT = "kept from before"
-"""Name that is reported for jobs found in the cache."""
+"""Name that is reported for jobs that are in the cache."""
 
 
 @dataclass(frozen=True)
@@ -148,17 +148,17 @@ def _run(job: Job) -> Predictive | Failure:
 
 def _checked(predictive: Predictive, job: Job) -> Predictive:
     """Return the forecasts, or raise an error that names the method if they cannot be scored."""
-    columns = ["task", "model", "benchmark", "score"]
-    asked = set(job.fold.cells[columns].itertuples(index=False, name=None))
-    given = list(predictive.cells[columns].itertuples(index=False, name=None))
-    if len(set(given)) != len(given) or not asked.issuperset(given):
+    asked, given = (
+        list(cells[[*CELL, "score"]].itertuples(index=False, name=None)) for cells in (job.fold.cells, predictive.cells)
+    )
+    if len(set(given)) != len(given) or not set(asked).issuperset(given):
         raise BacktestError("It forecast cells that are not in the fold, or a cell twice.")
     for what, values in (("mean", predictive.mean), ("draws", predictive.draws)):
         wrong = ~((values >= 0) & (values <= 1))  # so that NaN is wrong too
         if wrong.any():
-            cell = given[int(np.argwhere(wrong)[0][-1])]
+            _, model, benchmark, _ = given[int(np.argwhere(wrong)[0][-1])]
             raise BacktestError(
-                f"Its {what} hold {values[wrong][0]} for {cell[1]} on {cell[2]}: a score lies in [0, 1]. Clip the "
+                f"Its {what} contains {values[wrong][0]} for {model} on {benchmark}: a score lies in [0, 1]. Clip the "
                 "forecasts, and leave out cells that the method cannot forecast."
             )
     if given and not len(predictive.draws):

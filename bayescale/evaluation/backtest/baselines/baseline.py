@@ -1,20 +1,98 @@
-"""Base class of the baselines: forecast each prediction problem of a fold separately."""
+"""Base class of the baselines, the prediction problems of a fold, and bootstrap intervals on the logit scale."""
 
 from __future__ import annotations
 
 import time
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
 
-from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem, prediction_problems
 from bayescale.evaluation.backtest.fold import Fold
-from bayescale.evaluation.backtest.predictive import Predictive
+from bayescale.evaluation.backtest.method import Predictive
+from bayescale.evaluation.backtest.task import Task
 
-PointsAndDraws = tuple[np.ndarray, np.ndarray]
-"""Point forecasts (test model,) and draws (draw, test model) of scores; NaN for models without a forecast."""
+# Half a point in a hundred keeps scores of exactly 0 and 1 finite, as half an item does for counts (Haldane 1956).
+_POINTS, _HALF = 100.0, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionProblem:
+    """One benchmark to forecast for some models.
+
+    Attributes
+    ----------
+    task : Task
+    benchmark : str
+    observed : pandas.DataFrame (model, benchmark)
+        All scores that are not hidden, NaN where there is none.
+    models, benchmarks : pandas.DataFrame
+        The tables of models and benchmarks, indexed by name.
+    training_models : list of str
+        Models that take part, are not hidden, and have a score on the benchmark.
+    test_models : list of str
+        Models to forecast.
+    positions : ndarray of int
+        Rows of the test models in `Fold.cells`.
+    """
+
+    task: Task
+    benchmark: str
+    observed: pd.DataFrame
+    models: pd.DataFrame
+    benchmarks: pd.DataFrame
+    training_models: list[str]
+    test_models: list[str]
+    positions: np.ndarray
+
+    @property
+    def training_scores(self) -> np.ndarray:
+        """Scores (model,) of the training models."""
+        return self.observed.loc[self.training_models, self.benchmark].to_numpy(float)
+
+    @property
+    def chance_level(self) -> float:
+        """Expected score of random guessing."""
+        given = self.task.chance_level
+        return float(self.benchmarks.loc[self.benchmark, "floor"]) if given is None else given
+
+    def covariate(self, column: str, models: list[str]) -> np.ndarray:
+        """Return the logarithm of a column (model,) of the table of models, NaN where unknown."""
+        return np.log(self.models.loc[models, column].to_numpy(float))
+
+    def families(self, models: list[str]) -> np.ndarray:
+        """Return the family (model,) of each model."""
+        return self.models.loc[models, "family"].to_numpy(str)
+
+
+def prediction_problems(fold: Fold) -> Iterator[PredictionProblem]:
+    """Split a fold into prediction problems, without its hidden scores."""
+    observed = fold.evals.matrix().to_pandas()
+    models = fold.evals.models.set_index("model")
+    benchmarks = fold.evals.benchmarks.set_index("benchmark")
+    shown = [m for m in fold.participants if m not in set(fold.test_models)]
+    for task in fold.tasks:
+        for benchmark in task.targets:
+            positions = np.flatnonzero((fold.cells["task"] == task.name) & (fold.cells["benchmark"] == benchmark))
+            if len(positions):
+                scored = observed[benchmark].loc[shown].dropna()
+                test = fold.cells["model"].iloc[positions].tolist()
+                yield PredictionProblem(
+                    task, benchmark, observed, models, benchmarks, scored.index.tolist(), test, positions
+                )
+
+
+class Forecasts(NamedTuple):
+    """Which test models (test model,) are forecast, and their point forecasts (model,) and draws (draw, model)."""
+
+    served: np.ndarray
+    mean: np.ndarray
+    draws: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -32,18 +110,9 @@ class Baseline(ABC):
     draws: int = 1000
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
-        """Forecast the cells of a fold.
+        """Forecast the cells of a fold, without those that have too few training models or no covariates.
 
-        Parameters
-        ----------
-        fold : Fold
-        random_seed : int
-            The same seed gives the same draws, whatever other tasks are in the fold.
-
-        Returns
-        -------
-        Predictive
-            Without cells for which there are too few training models, or whose model has no covariates.
+        The same seed gives the same draws, whatever other tasks are in the fold.
         """
         started = time.perf_counter()
         mean = np.full(len(fold.cells), np.nan)
@@ -52,11 +121,68 @@ class Baseline(ABC):
             label = f"{self.name}/{problem.task.name}/{problem.benchmark}"
             rng = np.random.default_rng([random_seed, zlib.crc32(label.encode())])
             if (forecasts := self.forecast(problem, rng)) is not None:
-                mean[problem.positions], draws[:, problem.positions] = forecasts
-        forecast = np.isfinite(mean)
-        cells = fold.cells[forecast].reset_index(drop=True)
-        return Predictive(cells, mean[forecast], draws[:, forecast], time.perf_counter() - started)
+                positions = problem.positions[forecasts.served]
+                mean[positions], draws[:, positions] = forecasts.mean, forecasts.draws
+        served = np.isfinite(mean)
+        cells = fold.cells[served].reset_index(drop=True)
+        return Predictive(cells, mean[served], draws[:, served], time.perf_counter() - started)
 
     @abstractmethod
-    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Forecast the test models of one problem; None if there are too few training models."""
+
+
+# Residual bootstrap
+
+
+def to_logit(score: np.ndarray) -> np.ndarray:
+    """Transform scores to logits, the scale on which residuals are resampled.
+
+    Differences between models act before the sigmoid: the same lack of capability costs much in the middle of the curve
+    and little near its floor. So residuals are homoscedastic on the logit scale, and those of models near the floor do
+    not make forecasts in the middle look too precise.
+    """
+    return logit((np.clip(score, 0, 1) * _POINTS + _HALF) / (_POINTS + 2 * _HALF))
+
+
+def from_logit(value: np.ndarray) -> np.ndarray:
+    """Invert `to_logit`; the result is in [0, 1]."""
+    return np.clip((expit(value) * (_POINTS + 2 * _HALF) - _HALF) / _POINTS, 0, 1)
+
+
+def scatter(mean: np.ndarray, pool: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw scores (draw, model) around `mean` with residuals from `pool`."""
+    return from_logit(to_logit(mean) + rng.choice(pool, size=(draws, len(mean))))
+
+
+def bootstrap(
+    refit: Callable[[np.ndarray], np.ndarray],
+    fitted: np.ndarray,
+    pool: np.ndarray,
+    draws: int,
+    refits: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw forecasts of a regression by the residual bootstrap (Davison & Hinkley 1997, sections 6.3 and 7.2).
+
+    Parameters
+    ----------
+    refit : callable
+        From scores (model,) of the training models to forecasts (test model,).
+    fitted : ndarray (model,)
+        Fitted values of the training models.
+    pool : ndarray
+        Residuals on the logit scale.
+    draws, refits : int
+        Total number of draws, spread evenly over the repetitions of the fit.
+
+    Returns
+    -------
+    ndarray (draw, test model)
+        Scores in [0, 1], with the uncertainty of the parameters and the scatter of single models.
+    """
+    parts = []
+    for part in np.array_split(np.arange(draws), min(refits, draws)):
+        resampled = scatter(fitted, pool, 1, rng)[0]
+        parts.append(scatter(refit(resampled), pool, len(part), rng))
+    return np.concatenate(parts)
