@@ -147,6 +147,23 @@ def test_the_table_puts_the_best_first_and_counts_from_it(comparison: Comparison
         assert table[name].notna().all(), name
 
 
+def test_the_interval_of_a_difference_is_normal(comparison: Comparison) -> None:
+    table = comparison.summary(prob=0.5)
+    worse = table.loc["worse"]
+    expected = stats.norm.interval(0.5, worse["difference_model"], worse["dse_model"])
+    assert (worse["lower"], worse["upper"]) == pytest.approx(expected)
+    assert set(table["prob"]) == {0.5}
+    assert table.loc["better", ["lower", "upper"]].tolist() == [0, 0]
+
+
+def test_a_dataset_has_the_density_of_every_model(comparison: Comparison) -> None:
+    dataset = comparison.to_xarray()
+    assert dataset["spec"].to_numpy().tolist() == comparison.names
+    held_out = comparison.assessments["worse"].held_out["family"]
+    np.testing.assert_array_equal(dataset["elpd_family"].sel(spec="worse", model=held_out.index), held_out)
+    assert dataset["pareto_k"].dims == ("spec", "cell")
+
+
 def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> None:
     """Stacking: each of two specs predicts half of the models well."""
     good, bad = np.full(20, 3.0), np.full(20, -3.0)
@@ -240,6 +257,7 @@ def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[s
     # The same draws under both names: no difference, and no weight for the second.
     np.testing.assert_allclose(found.summary()["difference_model"], 0, atol=1e-9)
     assert found.assessments["a"].folds["left_out"].tolist() == ["model"] * 3 + ["family"] * 3
+    assert found.random_seed == 4
 
 
 def test_posteriors_are_taken_as_they_are(posterior: Posterior, fits: list[tuple[str, int, int]]) -> None:

@@ -100,7 +100,7 @@ def test_errors_are_those_of_the_table(found: Backtest) -> None:
         here = ratios["task"].str.startswith(group)
         np.testing.assert_allclose(np.sort(dots(ax, group)[:, 0]), np.sort(ratios["to_reference"][here]))
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert labels == ["large", "huge", "out (not averaged)", "geometric mean", "90% interval, over models"]
+    assert labels == ["large", "huge", "out (not averaged)", "geometric mean", "90% equal-tailed interval, over models"]
     assert {"mine", "pc_3", "last_sibling"} <= {t.get_text() for t in ax.texts}
 
 

@@ -59,16 +59,7 @@ class Fold:
 
 
 def make_folds(tasks: Sequence[Task]) -> list[Fold]:
-    """Group tasks into folds: tasks that hide the same scores share one.
-
-    Parameters
-    ----------
-    tasks : sequence of Task
-
-    Returns
-    -------
-    list of Fold
-        In order of each fold's first task.
+    """Group tasks into folds, in order of each fold's first task: tasks that hide the same scores share one.
 
     Raises
     ------

@@ -31,14 +31,8 @@ _DIAGNOSTICS = ("seconds", "rhat", "ess", "divergences")
 class Job:
     """One method on one fold.
 
-    Attributes
-    ----------
-    method : Method
-    fold : Fold
-    random_seed : int
-        Seed of the method, derived from the run's seed and the fold, so that order and workers do not matter.
-    key : str
-        SHA-256 of everything that determines the forecasts.
+    Its seed is derived from the run's seed and the fold, so that order and workers do not matter. Its key is the
+    SHA-256 of everything that determines the forecasts.
     """
 
     method: Method
@@ -59,13 +53,7 @@ class Job:
 
 
 def make_jobs(methods: Sequence[Method], folds: Sequence[Fold], random_seed: int) -> list[Job]:
-    """Make a job of every method and fold; folds over the same coordinates are adjacent.
-
-    Raises
-    ------
-    BacktestError
-        When a method cannot be identified.
-    """
+    """Make a job of every method and fold; folds over the same coordinates are adjacent."""
     # The tasks belong to the key as well: a baseline reads its floor and the visible benchmarks from them.
     parts = [(fold, fold.identity, [t.model_dump(mode="json") for t in fold.tasks]) for fold in folds]
     jobs = []
@@ -83,12 +71,7 @@ def make_jobs(methods: Sequence[Method], folds: Sequence[Fold], random_seed: int
 
 @dataclass(frozen=True)
 class ResultCache:
-    """A folder with one file per finished job, named after its method, task and key.
-
-    Attributes
-    ----------
-    directory : pathlib.Path
-    """
+    """A folder with one file per finished job, named after its method, task and key."""
 
     directory: Path
 
@@ -98,13 +81,7 @@ class ResultCache:
         return self.directory / f"{label}-{job.key[:16]}.npz"
 
     def write(self, job: Job, predictive: Predictive) -> None:
-        """Write forecasts with their draws, atomically.
-
-        Raises
-        ------
-        BacktestError
-            When the file cannot be written.
-        """
+        """Write forecasts with their draws, atomically; raise `BacktestError` if that is not possible."""
         path = self.path(job)
         remove_partial(path)  # remains of interrupted processes
         try:

@@ -69,12 +69,7 @@ def method_identity(method: Method) -> str:
     """Hash a method: its ``identity`` if it has one, or the class and settings of a dataclass.
 
     A class of this package is identified by its name, since the keys of jobs contain a format and the version of the
-    package; any other class by its module and source as well.
-
-    Raises
-    ------
-    BacktestError
-        When it has neither, so that its cached forecasts could not be distinguished from those of another method.
+    package; any other class by its module and source as well. Raises `BacktestError` for a method that has neither.
     """
     given: Any = getattr(method, "identity", None)
     if isinstance(given, str):

@@ -43,13 +43,6 @@ RESAMPLES = 4000
 def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
     """Score each forecast separately.
 
-    Parameters
-    ----------
-    predictive : Predictive
-    random_seed : int
-        Seed of the randomised PIT. Each cell has its own random number, the same for every method and independent of
-        the other cells.
-
     Returns
     -------
     pandas.DataFrame
@@ -63,7 +56,8 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
           at 0 and 1 so that no mass leaves [0, 1] (Silverman 1986, section 2.10), with `KERNEL_WIDTH` as least
           bandwidth, mixed with a uniform density of weight `UNIFORM_WEIGHT`;
         - ``pit``: probability integral transform, randomised among draws that equal the outcome; uniform on (0, 1) if
-          outcomes are like draws.
+          outcomes are like draws. Each cell has its own random number, the same for every method and independent of
+          the other cells.
 
     Raises
     ------
@@ -103,23 +97,15 @@ def _bandwidth(draws: np.ndarray) -> np.ndarray:
 
 
 def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
-    """Summarise the scored cells of one method.
-
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        From `score_cells`.
-    pools : mapping of str to sequence of str, optional
-        Further rows by name, with the tasks whose cells are pooled with equal weights. A pool without forecasts has no
-        row.
+    """Summarise the scored cells of one method, from `score_cells`.
 
     Returns
     -------
     pandas.DataFrame
         Columns ``task, n_test, mse, mae, crps, log_score, coverage_50, coverage_90, width_50, width_90``; one row a
-        task, in the order of `cells`, then one a pool. ``mse`` and ``mae`` are those of the point forecast (``mean``),
-        because baselines give a point forecast. Coverage and mean width are those of equal-tailed intervals,
-        ends included.
+        task, in the order of `cells`, then one for each of `pools` with forecasts, which pools the cells of its tasks
+        with equal weights. ``mse`` and ``mae`` are those of the point forecast (``mean``), because baselines give a
+        point forecast. Coverage and mean width are those of equal-tailed intervals, ends included.
     """
     score = cells["score"]
     error = cells["mean"] - score
@@ -142,16 +128,7 @@ def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = N
 
 
 def score(predictive: Predictive) -> pd.DataFrame:
-    """Score forecasts: per task, and ``pooled`` over all cells.
-
-    Parameters
-    ----------
-    predictive : Predictive
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `bayescale.evaluation.backtest.metrics.summarise` gives it.
+    """Score forecasts: per task, and ``pooled`` over all cells, with the metrics of `Backtest.scores`.
 
     Examples
     --------
@@ -164,7 +141,7 @@ def score(predictive: Predictive) -> pd.DataFrame:
     [['g/t', 2, 0.2, 0.5], ['pooled', 2, 0.2, 0.5]]
     """
     cells = score_cells(predictive)
-    return summarise(cells, {"pooled": cells["task"].unique()})
+    return summarise(cells, {"pooled": list(cells["task"].unique())})
 
 
 # Relative errors
@@ -175,16 +152,8 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
 
     Two methods are compared on the cells that both forecast, because some leave models out. The best baseline of a
     task is the one against which a method looks worst; where all forecast the same cells, that is the baseline of the
-    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`.
-
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        Scored cells of several methods, with a column ``method``.
-    reference : str
-        Name of a method.
-    baselines : sequence of str
-        Methods from which the best is chosen.
+    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`. `cells` are the scored cells of all
+    methods, with a column ``method``.
 
     Returns
     -------
@@ -219,19 +188,12 @@ def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:
 
 
 def geometric_mean(ratios: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Average relative errors over tasks, as geometric means.
-
-    Parameters
-    ----------
-    ratios : pandas.DataFrame
-        From `relative_mse`.
-    tasks : sequence of str
-        Those to average; tasks that a method does not forecast are left out.
+    """Average relative errors, from `relative_mse`, over those of the tasks that a method forecasts.
 
     Returns
     -------
     pandas.DataFrame
-        Index ``method``; ``to_reference``, ``to_best``, and ``tasks``, the number of tasks compared.
+        Index ``method``; geometric means ``to_reference`` and ``to_best``, and ``tasks``, the number compared.
     """
     chosen = ratios[ratios["task"].isin(tasks)].set_index("method")
     logs = chosen[["to_reference", "to_best"]].apply(np.log).groupby(level=0, sort=False)
@@ -247,32 +209,11 @@ def relative_mse_intervals(
     exponential with mean one, the same for all its scores under all methods. Models are resampled because the errors of
     one model are correlated, by weights because with counts a task of few models could lose them all.
 
-    Parameters
-    ----------
-    cells, reference
-        As in `relative_mse`, by which each method is compared on the same tasks.
-    tasks : sequence of str
-        Those to average.
-    prob : float
-        Probability content of the equal-tailed intervals.
-    random_seed : int
-        Seed of the weights.
-
     Returns
     -------
     pandas.DataFrame
-        Index ``method``; columns ``lower, upper``. Methods without a comparison have no row.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> models = [f"model {i}" for i in range(8)]
-    >>> cells = pd.concat(
-    ...     pd.DataFrame({"method": m, "task": "t", "model": models, "benchmark": "MMLU", "score": 0.5, "mean": mean})
-    ...     for m, mean in {"mine": [0.6] * 8, "pc_3": [0.7] * 8}.items()
-    ... )
-    >>> relative_mse_intervals(cells, ["t"]).round(2).to_dict("index")["mine"]
-    {'lower': 0.25, 'upper': 0.25}
+        Index ``method``; columns ``lower, upper``, ends of equal-tailed intervals of probability content `prob`.
+        Methods without a comparison have no row; each is compared on the same tasks as in `relative_mse`.
     """
     chosen = cells[cells["task"].isin(list(tasks))]
     errors = squared_errors(chosen)

@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from bayescale._display import as_html
-from bayescale._intervals import PROB
+from bayescale._intervals import KIND, PROB
 from bayescale.errors import BacktestError, suggest
+from bayescale.evaluation.backtest import metrics
 from bayescale.evaluation.backtest.fold import CELL
 from bayescale.evaluation.backtest.job import Job
 from bayescale.evaluation.backtest.method import Predictive
-from bayescale.evaluation.backtest.metrics import (
-    QUANTILES,
-    geometric_mean,
-    relative_mse,
-    relative_mse_intervals,
-    score_cells,
-    summarise,
-)
 from bayescale.evaluation.backtest.task import Task
 from bayescale.evaluation.backtest.workers import Failure
 
@@ -36,7 +30,7 @@ SCORES = [
     "spec_or_method", "task", "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90",
     "rhat", "ess", "divergences", "seconds",
 ]  # fmt: skip
-PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *QUANTILES]
+PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *metrics.QUANTILES]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,14 +86,9 @@ class Backtest:
         -------
         pandas.DataFrame
             Columns ``method, task, to_reference, to_best``; see `bayescale.evaluation.backtest.metrics.relative_mse`.
-
-        Raises
-        ------
-        BacktestError
-            When `reference` is none of the methods.
         """
         self._check_reference(reference)
-        return relative_mse(self.cells, reference, self.baselines)
+        return metrics.relative_mse(self.cells, reference, self.baselines)
 
     def relative_mse_intervals(self, reference: str = REFERENCE, *, prob: float = PROB) -> pd.DataFrame:
         """Compute bootstrap intervals of each method's relative MSE, the geometric mean over the averaged tasks.
@@ -111,15 +100,10 @@ class Backtest:
         pandas.DataFrame
             Index ``method``; columns ``lower, upper``; see
             `bayescale.evaluation.backtest.metrics.relative_mse_intervals`.
-
-        Raises
-        ------
-        BacktestError
-            When `reference` is none of the methods.
         """
         self._check_reference(reference)
         tasks = self.averaged or tuple(t.name for t in self.tasks)
-        return relative_mse_intervals(self.cells, tasks, reference, prob=prob, random_seed=self.random_seed)
+        return metrics.relative_mse_intervals(self.cells, tasks, reference, prob=prob, random_seed=self.random_seed)
 
     def _check_reference(self, reference: str) -> None:
         if reference not in self.methods:
@@ -140,7 +124,8 @@ class Backtest:
         pandas.DataFrame
             Index ``method``, the best first. ``relative_mse`` and ``relative_to_best`` are geometric means over the
             tasks, relative to `pc_3` and to the best baseline of each task, if there is one; ``lower, upper`` is the
-            bootstrap interval of the first (see `relative_mse_intervals`); then the columns of `scores`.
+            bootstrap interval of the first (see `relative_mse_intervals`), with ``prob`` and ``interval``; then the
+            columns of `scores`.
 
         Raises
         ------
@@ -152,12 +137,11 @@ class Backtest:
             raise BacktestError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
         table = rows.drop(columns="task").rename(columns={"spec_or_method": "method"}).set_index("method")
         tasks = self.averaged if task == POOLED else self.groups.get(task, [task])
-        ratios = geometric_mean(relative_mse(self.cells, REFERENCE, self.baselines), tasks)
-        intervals = relative_mse_intervals(self.cells, tasks, prob=prob, random_seed=self.random_seed)
-        columns = [ratios["to_reference"], intervals["lower"], intervals["upper"], ratios["to_best"]]
-        names = ["relative_mse", "lower", "upper", "relative_to_best"]
-        for i, (name, column) in enumerate(zip(names, columns, strict=True)):
-            table.insert(i, name, column.reindex(table.index))
+        ratios = metrics.geometric_mean(metrics.relative_mse(self.cells, REFERENCE, self.baselines), tasks)
+        intervals = metrics.relative_mse_intervals(self.cells, tasks, prob=prob, random_seed=self.random_seed)
+        relative = ratios.join(intervals)[["to_reference", "lower", "upper", "to_best"]]
+        relative = relative.rename(columns={"to_reference": "relative_mse", "to_best": "relative_to_best"})
+        table = relative.reindex(table.index).assign(prob=prob, interval=KIND).join(table)
         compared = table["relative_mse"].notna().any()
         return table.sort_values("relative_mse" if compared else "mae", kind="stable")
 
@@ -181,7 +165,7 @@ class Backtest:
         numbered = self.cells.merge(cells.assign(cell=cells.index), on=CELL)
         dataset = numbered.set_index(["method", "cell"]).drop(columns=CELL).to_xarray()
         dataset = dataset.assign_coords({name: ("cell", cells[name].astype(object)) for name in CELL})
-        return dataset.sel(method=list(dict.fromkeys(self.cells["method"]))).assign_attrs(random_seed=self.random_seed)
+        return dataset.sel({"method": self.cells["method"].unique()}).assign_attrs(random_seed=self.random_seed)
 
     def plot(self, ax: Axes | None = None, reference: str = REFERENCE, *, prob: float = PROB) -> Axes:
         """Plot each method's test MSE relative to `reference`; see `bayescale.plots.plot_backtest_errors`."""
@@ -214,7 +198,7 @@ def collect(
 
     cells, fits = [], []
     for number, (job, predictive) in enumerate(finished):
-        cells.append(score_cells(predictive, random_seed).assign(method=job.method.name))
+        cells.append(metrics.score_cells(predictive, random_seed).assign(method=job.method.name))
         served = predictive.cells[["task"]].drop_duplicates()
         fits.append(
             served.assign(
@@ -222,10 +206,9 @@ def collect(
                 divergences=predictive.divergences, seconds=predictive.seconds,
             )
         )  # fmt: skip
-    ranks = {"method": list(methods), "task": [t.name for t in tasks]}
-    scored = pd.concat(cells, ignore_index=True).sort_values(
-        list(ranks), key=lambda column: column.map(ranks[column.name].index), kind="stable", ignore_index=True
-    )
+    scored = pd.concat(cells, ignore_index=True)
+    ranks = scored["task"].map([t.name for t in tasks].index), scored["method"].map(list(methods).index)
+    scored = scored.iloc[np.lexsort(ranks)].reset_index(drop=True)
     scored = scored[["method", *scored.columns.drop("method")]]
     averaged = [t.name for t in tasks if t.averaged]
     pools = ({POOLED: averaged} if averaged else {}) | _groups(tasks)
@@ -236,7 +219,8 @@ def collect(
 
 def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
     frames = [
-        summarise(own, pools).assign(spec_or_method=method) for method, own in cells.groupby("method", sort=False)
+        metrics.summarise(own, pools).assign(spec_or_method=method)
+        for method, own in cells.groupby("method", sort=False)
     ]
     table = pd.concat(frames, ignore_index=True)
     diagnostics = []

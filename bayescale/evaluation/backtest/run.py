@@ -108,13 +108,7 @@ def backtest(
 def resolve_methods(
     methods: Sequence[str | Spec | Method] | str | Spec | Method | None = None, **settings: Any
 ) -> list[Method]:
-    """Resolve names, specs and paths to methods; `settings` are those of the sampler.
-
-    Raises
-    ------
-    BacktestError
-        For a name that is neither baseline nor spec, or two methods of one name.
-    """
+    """Resolve names, specs and paths to methods; `settings` are those of the sampler."""
     from bayescale.evaluation.backtest.baselines import BASELINES
     from bayescale.evaluation.backtest.bayes import BayesMethod
 
@@ -150,8 +144,8 @@ def _tasks(tasks: Sequence[str | Task] | None) -> list[Task]:
     if isinstance(tasks, str):
         tasks = [tasks]
     given = list(PAPER_TASKS) if tasks is None else list(tasks)
-    named = load_tasks([t for t in given if isinstance(t, str)]) if any(isinstance(t, str) for t in given) else []
-    chosen = [*named, *(t for t in given if isinstance(t, Task))]
+    names = [t for t in given if isinstance(t, str)]
+    chosen = [*(load_tasks(names) if names else []), *(t for t in given if isinstance(t, Task))]
     if not chosen:
         raise BacktestError("No tasks: name groups such as emergent, or leave `tasks` out.")
     _check_unique([t.name for t in chosen], "tasks")
@@ -159,8 +153,7 @@ def _tasks(tasks: Sequence[str | Task] | None) -> list[Task]:
 
 
 def _check_unique(names: list[str], what: str) -> None:
-    """Raise for the first repeated name; names identify rows of the results."""
-    for name in names:
+    for name in names:  # they identify rows of the results
         if names.count(name) > 1:
             raise BacktestError(f"Two {what} are called {name!r}: give one of them another name.")
 

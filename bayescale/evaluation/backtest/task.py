@@ -20,20 +20,10 @@ class _Frozen(BaseModel):
 
 
 class Hide(_Frozen):
-    """Rule that selects the models to hide; exactly one is given.
+    """Rule that selects the models to hide, exactly one of those that the head of ``data/tasks.yaml`` documents.
 
-    Parameters
-    ----------
-    flops_above : float, optional
-        Models of more training compute (FLOP); unknown compute counts as above.
-    top_share : float, optional
-        The top share of the models by the score on the target, rounded down to whole models.
-    models : tuple of str, optional
-        By name; those without scores in the data are ignored.
-    siblings_larger_than_smallest : int, optional
-        One task for each family with at least this many models of known compute: all of its models but the smallest.
-    larger_siblings_of : str, optional
-        All models of the family of this model, except the model itself.
+    A rule ``siblings_larger_than_smallest`` becomes one task for each family, each with a rule `larger_siblings_of` the
+    model from which it forecasts.
     """
 
     flops_above: float | None = Field(default=None, ge=1e15)

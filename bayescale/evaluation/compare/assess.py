@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -40,18 +40,7 @@ FOLD_SAMPLING: Mapping[str, int] = {"draws": 300, "tune": 200, "chains": 2}
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of the assessment of each spec.
-
-    Attributes
-    ----------
-    leave_out : tuple of {"model", "family"}
-    folds : int
-    random_seed : int
-    cores : int or None
-        Processors for the chains of one fit.
-    sampling, fold_sampling : mapping
-        Arguments of `bayescale.fit`, for the fit to all scores and for the folds.
-    """
+    """Settings of the assessment of each spec: units to leave out, seed, and arguments of `bayescale.fit`."""
 
     leave_out: tuple[HeldOut, ...]
     folds: int
@@ -96,7 +85,7 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
 
     started = time.perf_counter()
     settings = {"cores": plan.cores, "progressbar": False}
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
     held_out: dict[str, pd.Series[float]] = {}
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # The table of the comparison shows the convergence of every fit, that of the folds as well.
@@ -110,9 +99,9 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
                 seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
                 fold = fit(spec, split.evals, **{"random_seed": seed, **settings, **plan.fold_sampling})
                 parts.append(held_out_elpd(fold, evals, split.models, seed))
-                diagnostics = {"rhat": fold.convergence.rhat, "ess": fold.convergence.ess_bulk}
-                diagnostics |= {"divergences": fold.convergence.divergences, "seconds": fold.sampling["seconds"]}
-                rows.append({"left_out": left_out, "fold": number, "models": len(split.models), **diagnostics})
+                report = fold.convergence
+                diagnostics = report.rhat, report.ess_bulk, report.divergences, fold.sampling["seconds"]
+                rows.append((left_out, number, len(split.models), *diagnostics))
             held_out[left_out] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
         cellwise = loo(posterior)
     columns = ["left_out", "fold", "models", "rhat", "ess", "divergences", "seconds"]
@@ -122,14 +111,12 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
 # Folds
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
+class Split(NamedTuple):
     """One fold: the visible scores, and the models whose scores are all hidden.
 
     All folds are over the same models and benchmarks, and share one compiled model.
     """
 
-    left_out: HeldOut
     evals: Evals
     models: tuple[str, ...]
 
@@ -139,17 +126,7 @@ def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
 
     With ``"family"``, all models of a family are in the same fold.
 
-    Raises
-    ------
-    CompareError
-        When there are fewer models or families than folds, or fewer than two folds.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> splits = make_splits(bs.load_evals("base-llms"), "family", 5)
-    >>> sum(len(split.models) for split in splits) == len(set(bs.load_evals("base-llms").scores["model"]))
-    True
+    Raises `CompareError` when there are fewer models or families than folds, or fewer than two folds.
     """
     from sklearn.model_selection import GroupKFold  # type: ignore[import-untyped]
 
@@ -166,7 +143,7 @@ def make_splits(evals: Evals, left_out: HeldOut, folds: int) -> list[Split]:
         hidden = [m for m in evals.model_names if m in set(scores.iloc[rows])]
         mask = xr.zeros_like(evals.matrix(), dtype=bool)
         mask.loc[{"model": hidden}] = True
-        splits.append(Split(left_out, evals.mask(mask), tuple(hidden)))
+        splits.append(Split(evals.mask(mask), tuple(hidden)))
     return splits
 
 
@@ -208,6 +185,5 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
         family = int(data.family_index[row])
         model = LatentModel.of(draws, draws.covariate[:, row], family if family in seen_families else -1, given)
         density = log_evidence(model, cells["observed_score"][row, given], rng)
-        constant = cells["log_choose"][row, given].sum()
-        log_densities[name] = float(logsumexp(density) - np.log(len(density)) + constant)
+        log_densities[name] = float(logsumexp(density) - np.log(len(density)) + cells["log_choose"][row, given].sum())
     return pd.Series(log_densities, name="elpd", dtype=float)

@@ -146,8 +146,8 @@ class Comparison:
             to the best and its standard error ``dse_*``; ``lower, upper``, the interval of the first of these
             differences (normal approximation), with ``prob`` and ``interval``; ``weight`` (stacking, for the first);
             ``p_loo``, the effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and
-            ``worst_k``; ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if there is one; ``rhat``,
-            ``ess``, ``divergences``, ``converged``; the worst R-hat of the refits, ``rhat_folds``; ``seconds``.
+            ``worst_k``; ``rhat``, ``ess``, ``divergences``, ``converged``; the worst R-hat of the refits,
+            ``rhat_folds``; ``seconds``; ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if any.
 
         Examples
         --------
@@ -156,7 +156,8 @@ class Comparison:
         """
         columns: dict[str, Any] = {}
         for unit in self.left_out:
-            columns |= self.elpd(unit)[["elpd", "difference", "dse"]].add_suffix(f"_{unit}").to_dict("series")
+            elpd = self.elpd(unit)
+            columns |= {f"{name}_{unit}": elpd[name] for name in ("elpd", "difference", "dse")}
         first = self.elpd()
         lower, upper = (first["difference"] + NormalDist().inv_cdf(q) * first["dse"] for q in tails(prob))
         columns |= {"lower": lower, "upper": upper, "prob": prob, "interval": KIND, "weight": first["weight"]}
@@ -170,9 +171,8 @@ class Comparison:
             }  # fmt: skip
         table = pd.DataFrame(columns).join(pd.DataFrame.from_dict(rows, orient="index"))
         if self.backtest is not None:
-            scored = self.backtest.summary().reindex(table.index)
-            for name in ("mae", "crps", "coverage_50", "coverage_90"):
-                table.insert(table.columns.get_loc("rhat"), name, scored[name])
+            scored = self.backtest.summary()[["mae", "crps", "coverage_50", "coverage_90"]]
+            table = table.join(scored.rename_axis("spec"))
         return table.loc[first.index].rename_axis("spec")
 
     def to_xarray(self) -> xr.Dataset:
@@ -220,13 +220,7 @@ class Comparison:
 
     @cached_property
     def forecasts(self) -> dict[str, Forecast]:
-        """The forecast under each spec.
-
-        Raises
-        ------
-        CompareError
-            When `compare` was not given a forecast.
-        """
+        """The forecast under each spec, if `compare` was given a question."""
         if not self.question:
             raise CompareError("There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...}).")
         return {name: p.forecast(**self.question) for name, p in self.posteriors.items()}

@@ -97,22 +97,20 @@ def scan_factors(
     spec: str | Spec, evals: Evals, factors: Iterable[int] = range(1, 7), *, leave_out: Sequence[HeldOut] = ("model",),
     **settings: Any,
 ) -> Comparison:  # fmt: skip
-    """Compare numbers of capabilities.
+    """Compare numbers of capabilities, by default by the prediction of whole models.
 
     Parameters
     ----------
-    spec : str or Spec
-    evals : Evals
+    spec, evals
+        As in `compare`.
     factors : iterable of int
-    leave_out : sequence of {"model", "family"}
-    **settings
+    leave_out, **settings
         Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
     -------
     Comparison
-        Specs are called ``1 factor``, ``2 factors``, ... `Comparison.summary` ranks them by prediction of whole
-        models.
+        Specs are called ``1 factor``, ``2 factors``, ...
 
     Examples
     --------
@@ -133,12 +131,11 @@ def scan_priors(
 
     Parameters
     ----------
-    spec : str or Spec
-    evals : Evals
+    spec, evals
+        As in `compare`.
     priors : mapping of str to sequence
-        Alternatives by name of the prior: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
-    leave_out : sequence of {"model", "family"}
-    **settings
+        Alternatives by name of the prior.
+    leave_out, **settings
         Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
@@ -164,13 +161,7 @@ def scan_priors(
 
 
 def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
-    """Make the variants of `base` that `scan_factors` compares.
-
-    Examples
-    --------
-    >>> [s.name for s in with_factors(load_spec("default"), [1, 2])]
-    ['1 factor', '2 factors']
-    """
+    """Make the variants of `base` that `scan_factors` compares."""
     counts = list(dict.fromkeys(factors))
     if not counts:
         raise CompareError("factors: give at least one number of capabilities, such as range(1, 7).")
@@ -178,13 +169,7 @@ def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
 
 
 def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
-    """Make the variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time.
-
-    Examples
-    --------
-    >>> [s.name for s in with_priors(load_spec("default"), {"slope": ["Normal(0, 1)"]})]
-    ['default', 'slope Normal(mu=0, sigma=1)']
-    """
+    """Make the variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time."""
     variants = [base]
     for name, choices in priors.items():
         if name in base.unused_priors:

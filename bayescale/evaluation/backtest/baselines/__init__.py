@@ -33,5 +33,5 @@ _ALL: tuple[Baseline, ...] = (
     LastSibling(name="last_sibling"),
 )
 
-BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
+BASELINES = {baseline.name: baseline for baseline in _ALL}
 """Every baseline by name. The first six are those of Ruan, Maddison & Hashimoto (2024), whose default is ``pc_3``."""

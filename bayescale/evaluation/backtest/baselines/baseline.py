@@ -27,16 +27,13 @@ class PredictionProblem:
 
     Attributes
     ----------
-    task : Task
-    benchmark : str
     observed : pandas.DataFrame (model, benchmark)
         All scores that are not hidden, NaN where there is none.
-    models, benchmarks : pandas.DataFrame
-        The tables of models and benchmarks, indexed by name.
-    training_models : list of str
-        Models that take part, are not hidden, and have a score on the benchmark.
-    test_models : list of str
-        Models to forecast.
+    benchmarks : pandas.DataFrame
+        The table of benchmarks, indexed by name.
+    training, test : pandas.DataFrame
+        Rows of the table of models, indexed by name: those that take part, are not hidden, and have a score on the
+        benchmark (column ``score``); and those to forecast.
     positions : ndarray of int
         Rows of the test models in `Fold.cells`.
     """
@@ -44,47 +41,35 @@ class PredictionProblem:
     task: Task
     benchmark: str
     observed: pd.DataFrame
-    models: pd.DataFrame
     benchmarks: pd.DataFrame
-    training_models: list[str]
-    test_models: list[str]
+    training: pd.DataFrame
+    test: pd.DataFrame
     positions: np.ndarray
-
-    @property
-    def training_scores(self) -> np.ndarray:
-        """Scores (model,) of the training models."""
-        return self.observed.loc[self.training_models, self.benchmark].to_numpy(float)
 
     @property
     def chance_level(self) -> float:
         """Expected score of random guessing."""
         given = self.task.chance_level
-        return float(self.benchmarks.loc[self.benchmark, "floor"]) if given is None else given
+        return float(self.benchmarks["floor"][self.benchmark]) if given is None else given
 
-    def covariate(self, column: str, models: list[str]) -> np.ndarray:
-        """Return the logarithm of a column (model,) of the table of models, NaN where unknown."""
-        return np.log(self.models.loc[models, column].to_numpy(float))
-
-    def families(self, models: list[str]) -> np.ndarray:
-        """Return the family (model,) of each model."""
-        return self.models.loc[models, "family"].to_numpy(str)
+    def log_covariate(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logarithm of a column (model,) of the training and of the test models, NaN where unknown."""
+        return np.log(self.training[column].to_numpy(float)), np.log(self.test[column].to_numpy(float))
 
 
 def prediction_problems(fold: Fold) -> Iterator[PredictionProblem]:
     """Split a fold into prediction problems, without its hidden scores."""
-    observed = fold.evals.matrix().to_pandas()
+    observed = pd.DataFrame(fold.evals.matrix().to_pandas())
     models = fold.evals.models.set_index("model")
     benchmarks = fold.evals.benchmarks.set_index("benchmark")
-    shown = [m for m in fold.participants if m not in set(fold.test_models)]
+    shown = models.loc[[m for m in fold.participants if m not in set(fold.test_models)]]
     for task in fold.tasks:
         for benchmark in task.targets:
             positions = np.flatnonzero((fold.cells["task"] == task.name) & (fold.cells["benchmark"] == benchmark))
             if len(positions):
-                scored = observed[benchmark].loc[shown].dropna()
-                test = fold.cells["model"].iloc[positions].tolist()
-                yield PredictionProblem(
-                    task, benchmark, observed, models, benchmarks, scored.index.tolist(), test, positions
-                )
+                training = shown.assign(score=observed[benchmark]).dropna(subset="score")
+                test = models.loc[fold.cells["model"].iloc[positions]]
+                yield PredictionProblem(task, benchmark, observed, benchmarks, training, test, positions)
 
 
 class Forecasts(NamedTuple):
@@ -97,14 +82,7 @@ class Forecasts(NamedTuple):
 
 @dataclass(frozen=True)
 class Baseline(ABC):
-    """A method that forecasts each target benchmark separately.
-
-    Parameters
-    ----------
-    name : str
-    draws : int
-        Draws from the predictive distribution.
-    """
+    """A method that forecasts each target benchmark separately, with `draws` from the predictive distribution."""
 
     name: str
     draws: int = 1000
@@ -145,14 +123,10 @@ def to_logit(score: np.ndarray) -> np.ndarray:
     return logit((np.clip(score, 0, 1) * _POINTS + _HALF) / (_POINTS + 2 * _HALF))
 
 
-def from_logit(value: np.ndarray) -> np.ndarray:
-    """Invert `to_logit`; the result is in [0, 1]."""
-    return np.clip((expit(value) * (_POINTS + 2 * _HALF) - _HALF) / _POINTS, 0, 1)
-
-
 def scatter(mean: np.ndarray, pool: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Draw scores (draw, model) around `mean` with residuals from `pool`."""
-    return from_logit(to_logit(mean) + rng.choice(pool, size=(draws, len(mean))))
+    share = expit(to_logit(mean) + rng.choice(pool, size=(draws, len(mean))))
+    return np.clip((share * (_POINTS + 2 * _HALF) - _HALF) / _POINTS, 0, 1)
 
 
 def bootstrap(
@@ -165,21 +139,9 @@ def bootstrap(
 ) -> np.ndarray:
     """Draw forecasts of a regression by the residual bootstrap (Davison & Hinkley 1997, sections 6.3 and 7.2).
 
-    Parameters
-    ----------
-    refit : callable
-        From scores (model,) of the training models to forecasts (test model,).
-    fitted : ndarray (model,)
-        Fitted values of the training models.
-    pool : ndarray
-        Residuals on the logit scale.
-    draws, refits : int
-        Total number of draws, spread evenly over the repetitions of the fit.
-
-    Returns
-    -------
-    ndarray (draw, test model)
-        Scores in [0, 1], with the uncertainty of the parameters and the scatter of single models.
+    `refit` maps scores (model,) of the training models to forecasts (test model,); `fitted` (model,) are its fitted
+    values, and `pool` residuals on the logit scale. Returns scores (draw, test model) in [0, 1], with the uncertainty
+    of the parameters and the scatter of single models; the draws are spread evenly over the refits.
     """
     parts = []
     for part in np.array_split(np.arange(draws), min(refits, draws)):

@@ -13,13 +13,7 @@ from statsmodels.genmod.families import Binomial  # type: ignore[import-untyped]
 from statsmodels.genmod.generalized_linear_model import GLM  # type: ignore[import-untyped]
 from statsmodels.tools.sm_exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from bayescale.evaluation.backtest.baselines.baseline import (
-    Baseline,
-    Forecasts,
-    PredictionProblem,
-    bootstrap,
-    to_logit,
-)
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, Forecasts, PredictionProblem, bootstrap, to_logit
 
 _PARTS = 5  # of the cross-validation
 _UNPENALISED = 2  # constant and compute
@@ -47,16 +41,16 @@ class FamilyCompute(Baseline):
 
     def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Fit to the training models of known compute, and forecast; see `Baseline`."""
-        models = [*problem.training_models, *problem.test_models]
-        size, family = problem.covariate("flops", models), problem.families(models)
-        has_compute, n = np.isfinite(size), len(problem.training_models)
+        size = np.concatenate(problem.log_covariate("flops"))
+        family = np.concatenate([table["family"].to_numpy(str) for table in (problem.training, problem.test)])
+        has_compute, n = np.isfinite(size), len(problem.training)
         usable, served = has_compute[:n], has_compute[n:]
         if usable.sum() < 2 * _PARTS or not served.any():
             return None
 
         design = _design(size[has_compute], family[has_compute], int(usable.sum()))
         x, test = design[: usable.sum()], design[usable.sum() :]
-        low, score = problem.chance_level, problem.training_scores[usable]
+        low, score = problem.chance_level, problem.training["score"].to_numpy()[usable]
 
         def to_share(score: np.ndarray) -> np.ndarray:
             return np.clip((score - low) / (1 - low), 0, 1)

@@ -11,13 +11,7 @@ from scipy.special import expit
 from sklearn.decomposition import PCA  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
-from bayescale.evaluation.backtest.baselines.baseline import (
-    Baseline,
-    Forecasts,
-    PredictionProblem,
-    bootstrap,
-    to_logit,
-)
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, Forecasts, PredictionProblem, bootstrap, to_logit
 
 # Upper end of a learned floor, and initial weights of the covariates (Ruan, Maddison & Hashimoto 2024, section 4;
 # ryoungj/ObsScaling, utils/data.py). The loss has several minima, so the initial values are part of the method.
@@ -55,7 +49,7 @@ class ScalingLaw(Baseline):
         if covariates is None:
             return None
         usable, served = (np.isfinite(x).all(axis=1) for x in covariates)
-        x, test, score = covariates[0][usable], covariates[1][served], problem.training_scores[usable]
+        x, test, score = covariates[0][usable], covariates[1][served], problem.training["score"].to_numpy()[usable]
         learned = problem.task.law_floor == "learned"
         parameters = 1 + x.shape[1] + learned
         if len(score) <= parameters or not served.any():
@@ -88,9 +82,7 @@ class CovariateRegression(ScalingLaw):
 
     def covariates(self, problem: PredictionProblem) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the logarithm of the covariate, centred so that its unit does not matter."""
-        training, test = (
-            problem.covariate(self.covariate, models) for models in (problem.training_models, problem.test_models)
-        )
+        training, test = problem.log_covariate(self.covariate)
         if np.isnan(training).all():
             return None
         centre = np.nanmean(training)
@@ -118,7 +110,7 @@ class ComponentRegression(ScalingLaw):
         visible = [b for b in problem.task.seen if b != problem.benchmark]
         standard = [b for b in visible if problem.benchmarks.loc[b, "suite"] in self.suites]
         table = problem.observed[standard or visible]
-        training, test = (table.loc[m].to_numpy(float) for m in (problem.training_models, problem.test_models))
+        training, test = (table.loc[m].to_numpy(float) for m in (problem.training.index, problem.test.index))
         kept = np.isfinite(training).any(axis=0)
         tables = training[:, kept], test[:, kept]
         scored = [np.isfinite(x).any(axis=1) for x in tables]
@@ -141,16 +133,8 @@ def principal_components(training: np.ndarray, test: np.ndarray, count: int) -> 
     from one component on the standardised scale, alternating fit and imputation, and cut to [0, 1]; test models with
     the component of the training models. The components are then those of the raw scores, centred and not standardised.
 
-    Parameters
-    ----------
-    training, test : ndarray (model, benchmark)
-        NaN where a score is missing; every benchmark has a score among `training`.
-    count : int
-        At most as many as benchmarks, and as training models.
-
-    Returns
-    -------
-    training, test : ndarray (model, component)
+    Both arrays are (model, benchmark), NaN where a score is missing; every benchmark has a score among `training`, and
+    `count` is at most the number of benchmarks, and of training models. Returns two arrays (model, component).
     """
     scaler = StandardScaler().fit(training)
     filled, single = _impute(scaler.transform(training), None)
@@ -203,18 +187,9 @@ def fit_curve(
 
     The published code minimises a Huber loss with delta = 1, which for scores in [0, 1] is least squares, by the same
     bounded quasi-Newton method, but stops when the loss changes by less than 2e-9. If all scores are near the floor,
-    this is before the minimum; the tolerance here is small enough to reach it.
-
-    Parameters
-    ----------
-    x : ndarray (model, covariate)
-    score : ndarray (model,)
-    floor : (float, float)
-        Bounds of the floor; equal bounds fix it.
-    start : ScalingCurve, optional
-        Initial values; default: those of the published code.
-    tolerance : float
-        Change of the loss, relative to a loss of 1, at which the optimiser stops.
+    this is before the minimum; the tolerance here (change of the loss, relative to a loss of 1) is small enough to
+    reach it. `x` is (model, covariate), `score` (model,); equal bounds of the floor fix it. The default initial values
+    are those of the published code.
     """
     constant = _with_constant(x)
     start = start or ScalingCurve(np.array([0.0] + [_INITIAL_WEIGHT] * x.shape[1]), 0.0)

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.evaluation.backtest.baselines.baseline import (
-    Baseline,
-    Forecasts,
-    PredictionProblem,
-    scatter,
-    to_logit,
-)
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, Forecasts, PredictionProblem, scatter, to_logit
 
 # Below this number of models, or of residuals of one kind, the forecast error cannot be estimated.
 _FEWEST = 5
@@ -38,20 +32,18 @@ class LastSibling(Baseline):
 
     def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Carry scores forward; see `Baseline`."""
-        size = problem.covariate("flops", problem.training_models)
+        size, test_size = problem.log_covariate("flops")
         has_compute = np.isfinite(size)
         if has_compute.sum() < _FEWEST:
             return None
-        family_of = problem.families(problem.training_models)
-        pool = _Pool(size[has_compute], family_of[has_compute], problem.training_scores[has_compute])
+        training = problem.training[has_compute]
+        pool = _Pool(size[has_compute], training["family"].to_numpy(str), training["score"].to_numpy())
         carried, near = self._errors(pool)
         if not carried.size or not near.size:
             return None
-        test_size = problem.covariate("flops", problem.test_models)
         served = np.isfinite(test_size)
         mean, draws = np.empty(served.sum()), np.empty((self.draws, served.sum()))
-        families = problem.families(problem.test_models)
-        for i, (x, family) in enumerate(zip(test_size[served], families[served], strict=True)):
+        for i, (x, family) in enumerate(zip(test_size[served], problem.test["family"][served], strict=True)):
             sibling = pool.last_sibling(x, family)
             mean[i] = pool.nearest(x, self.neighbours) if sibling is None else sibling
             errors = near if sibling is None else carried
