@@ -119,7 +119,7 @@ def _choose(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[_
 
 
 def _latest(reading: Reading, taken: list[_Taken]) -> list[_Taken]:
-    """Keep one result of each model on each benchmark: the latest, or the first of those without a date."""
+    """Keep one measurement of each model on each benchmark: the latest, or the first of those without a date."""
     best: dict[tuple[str, str], _Taken] = {}
     for t in taken:
         cell = (t.parsed.model, t.target.benchmark)
