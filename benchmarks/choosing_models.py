@@ -26,8 +26,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.evaluation.backtest import load_tasks, make_folds
-from bayescale.evaluation.backtest.baselines.components import principal_components
-from bayescale.evaluation.backtest.baselines.scaling_curve import fit_curve
+from bayescale.evaluation.backtest.baselines.regression import fit_curve, principal_components
 from benchmarks.v_optimal import v_optimal_families
 
 BUDGETS = (4, 8, 12, 16, 20, 24, 28, 32, 36)

@@ -16,8 +16,7 @@ import numpy as np
 
 from bayescale._intervals import tails
 from bayescale.evaluation.backtest import load_tasks, make_folds
-from bayescale.evaluation.backtest.job import make_jobs
-from bayescale.evaluation.backtest.result_cache import ResultCache
+from bayescale.evaluation.backtest.job import ResultCache, make_jobs
 from bayescale.evaluation.backtest.run import resolve_methods
 
 TASKS = ["emergent", "post_training", "leaderboard_v2"]

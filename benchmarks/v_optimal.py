@@ -13,7 +13,7 @@ import numpy as np
 
 from bayescale.errors import suggest
 from bayescale.evals import Evals
-from bayescale.evaluation.backtest.baselines.components import principal_components
+from bayescale.evaluation.backtest.baselines.regression import principal_components
 
 MOST_SUBSETS = 2_000_000
 """Subsets of families beyond which the search is refused."""

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.evaluation.backtest.metrics import geometric_mean, relative_mse
-from bayescale.evaluation.backtest.resampling import relative_mse_intervals
+from bayescale.evaluation.backtest.metrics import geometric_mean, relative_mse, relative_mse_intervals
 
 
 def scored(errors: dict[str, dict[str, list[float]]], models: str = "abcdefgh") -> pd.DataFrame:

@@ -123,6 +123,26 @@ def test_relative_errors(tasks: list[Task]) -> None:
     assert found.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
 
 
+def test_the_interval_of_a_relative_error_has_the_probability_asked_for(tasks: list[Task]) -> None:
+    result = backtest([Guess("pc_3"), Guess("c", width=0.4)], tasks)
+    wide, narrow = (result.summary(prob=prob).loc["c", ["lower", "upper"]].to_numpy(float) for prob in (0.9, 0.2))
+    assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
+    pd.testing.assert_series_equal(
+        result.summary().loc["c", ["lower", "upper"]], result.relative_mse_intervals().loc["c"], check_dtype=False
+    )
+
+
+def test_a_dataset_has_every_forecast_and_the_seed(found: Backtest) -> None:
+    dataset = found.to_xarray()
+    assert dataset.attrs["random_seed"] == found.random_seed == 0
+    assert dataset["crps"].dims == ("method", "cell")
+    assert dataset["method"].to_numpy().tolist() == ["a", "b", "c"]
+    assert int(np.isfinite(dataset["mean"]).sum()) == len(found.cells)
+    row = found.cells[found.cells["method"] == "b"].iloc[-1]
+    same_cell = np.all([dataset[name].to_numpy() == row[name] for name in ("task", "model", "benchmark")], axis=0)
+    assert dataset["mean"].sel({"method": "b"}).to_numpy()[same_cell].tolist() == [row["mean"]]
+
+
 def test_a_result_says_what_it_is(found: Backtest) -> None:
     assert repr(found).startswith("Backtest of 3 methods on 7 tasks: 97 forecasts\nNext:")
 
@@ -360,7 +380,7 @@ def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> No
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("error", "FloatingPointError: the matrix is singular"), ("nan", r"mean hold nan for Family-\S+ on bench-2")],
+    [("error", "FloatingPointError: the matrix is singular"), ("nan", r"mean contains nan for Family-\S+ on bench-2")],
 )
 def test_a_fit_that_fails_is_said_and_the_others_are_kept(
     what: str, words: str, tasks: list[Task], tmp_path: Path

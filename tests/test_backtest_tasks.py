@@ -304,3 +304,11 @@ def small(tables: Path, evals: Evals) -> tuple[str, list[str]]:
 def test_the_shipped_file_is_what_is_loaded(tasks: list[Task]) -> None:
     again = load_tasks(file=shipped("data") / "tasks.yaml")
     assert again == tasks
+
+
+def test_task_files_with_the_old_name_of_the_chance_level_still_load() -> None:
+    (task,) = load_tasks(["leaderboard_v2/bbh"])
+    fields = task.model_dump(by_alias=True)
+    assert fields["chance_level"] == 0.26243386
+    old = {("chance" if name == "chance_level" else name): value for name, value in fields.items()}
+    assert Task(**old) == task

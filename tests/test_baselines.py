@@ -96,7 +96,7 @@ def test_floor_of_chance_is_not_learned(rng: np.random.Generator, tmp_path: Path
     score = 0.2 + 0.8 * expit(2 * np.log10(flops / CUTOFF))
     fold = World(flops, ["F"] * 60, {"target": score}, floor="chance").fold(tmp_path)
     assert np.abs(predict("training_flops", fold).mean - fold.cells["score"]).max() > 0.01
-    told = replace(fold, tasks=(fold.tasks[0].model_copy(update={"chance": 0.2}),))
+    told = replace(fold, tasks=(fold.tasks[0].model_copy(update={"chance_level": 0.2}),))
     np.testing.assert_allclose(predict("training_flops", told).mean, told.cells["score"], atol=1e-4)
 
 

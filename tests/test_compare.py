@@ -21,9 +21,7 @@ from bayescale import _arviz
 from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
-from bayescale.evaluation.compare.assess import Plan
-from bayescale.evaluation.compare.elpd import held_out_elpd
-from bayescale.evaluation.compare.splits import make_splits
+from bayescale.evaluation.compare.assess import Plan, held_out_elpd, make_splits
 from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, logit_score
 
@@ -149,6 +147,23 @@ def test_the_table_puts_the_best_first_and_counts_from_it(comparison: Comparison
         assert table[name].notna().all(), name
 
 
+def test_the_interval_of_a_difference_is_normal(comparison: Comparison) -> None:
+    table = comparison.summary(prob=0.5)
+    worse = table.loc["worse"]
+    expected = stats.norm.interval(0.5, worse["difference_model"], worse["dse_model"])
+    assert (worse["lower"], worse["upper"]) == pytest.approx(expected)
+    assert set(table["prob"]) == {0.5}
+    assert table.loc["better", ["lower", "upper"]].tolist() == [0, 0]
+
+
+def test_a_dataset_has_the_density_of_every_model(comparison: Comparison) -> None:
+    dataset = comparison.to_xarray()
+    assert dataset["spec"].to_numpy().tolist() == comparison.names
+    held_out = comparison.assessments["worse"].held_out["family"]
+    np.testing.assert_array_equal(dataset["elpd_family"].sel(spec="worse", model=held_out.index), held_out)
+    assert dataset["pareto_k"].dims == ("spec", "cell")
+
+
 def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> None:
     """Stacking: each of two specs predicts half of the models well."""
     good, bad = np.full(20, 3.0), np.full(20, -3.0)
@@ -242,6 +257,7 @@ def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[s
     # The same draws under both names: no difference, and no weight for the second.
     np.testing.assert_allclose(found.summary()["difference_model"], 0, atol=1e-9)
     assert found.assessments["a"].folds["left_out"].tolist() == ["model"] * 3 + ["family"] * 3
+    assert found.random_seed == 4
 
 
 def test_posteriors_are_taken_as_they_are(posterior: Posterior, fits: list[tuple[str, int, int]]) -> None:
@@ -276,7 +292,7 @@ def test_a_scan_of_priors_changes_one_at_a_time(evals: Evals, fits: list[tuple[s
         (lambda e: compare(["default"], e, folds=1), "needs at least 2"),
         (lambda e: scan_factors("default", e, []), "at least one number"),
         (lambda e: scan_priors("default", e, {"loading": ["Normal(0, 1)"]}), "does not use the prior 'loading'"),
-        (lambda e: scan_priors("default", e, {}), "name other values of at least one of slope, family_sd"),
+        (lambda e: scan_priors("default", e, {}), "give other values of at least one of slope, family_sd"),
     ],
 )
 def test_what_cannot_be_compared_is_said(evals: Evals, call: Callable[[Evals], Any], message: str) -> None:

@@ -67,7 +67,9 @@ def test_missing_flops_are_six_n_d_and_given_flops_are_left() -> None:
     )
     evals = Evals(models, small().benchmarks, pd.DataFrame({"model": [], "benchmark": [], "score": []}))
     np.testing.assert_allclose(evals.models["flops"], [6 * 7e9 * 2e12, 1e23, np.nan])
-    assert any("6 x parameters x tokens" in note and note.endswith(": x") for note in evals.notes)
+    (note,) = [note for note in evals.notes if "6 x parameters x tokens" in note]
+    assert note == "1 model has compute estimated as 6 x parameters x tokens (x); give flops if you know it better."
+    assert not any("estimated" in note for note in evals.select(models=["y", "z"]).notes)
 
 
 def test_the_tables_given_are_neither_changed_nor_shared() -> None:
@@ -189,7 +191,7 @@ def test_split_hides_what_is_above_or_unknown() -> None:
 
 @pytest.mark.parametrize("flops", [22.9, 84, -1e22, float("nan"), float("inf")])
 def test_split_by_a_slip_of_units(flops: float) -> None:
-    with pytest.raises(EvalsError, match=r"not as a log10.*flops=8.4e22"):
+    with pytest.raises(EvalsError, match=r"not a log10.*flops=8.4e22"):
         small().split(flops)
 
 
@@ -236,11 +238,9 @@ def test_notes_say_what_is_allowed_and_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         notes = "\n".join(small().notes)
-    assert "a family with one model" in notes
-    assert ": B, C" in notes
-    assert "fewer than 3 scores" in notes
-    assert ": GSM8K" in notes
-    assert "a model without scores" in "\n".join(small().split(8.4e22)[0].notes)
+    assert "2 families have one model (B, C); their efficiency is shrunk towards the average." in notes
+    assert "1 benchmark has fewer than 3 scores (GSM8K); forecasts of them will be wide." in notes
+    assert " no scores (" in "\n".join(small().split(8.4e22)[0].notes)
 
 
 @pytest.mark.parametrize(("flops", "said"), [(8.4e22, False), (4e22, False), (8.4e25, True), (8.4e19, True)])
@@ -248,7 +248,7 @@ def test_compute_that_contradicts_parameters_and_tokens_is_noted(flops: float, s
     models = small().models.assign(params_b=[7.0, None, None, None], tokens_t=[2.0, None, None, None])
     models.loc[0, "flops"] = flops
     notes = "\n".join(small(models=models).notes)
-    assert ("times 6 x parameters x tokens" in notes) == said
+    assert ("1 model has compute far from 6 x parameters x tokens (" in notes) == said
 
 
 def test_repeated_equal_scores_are_dropped_and_said() -> None:
@@ -279,7 +279,7 @@ def test_foreign_json(text: str) -> None:
 
 
 def test_newer_json() -> None:
-    with pytest.raises(EvalsError, match="install a newer one"):
+    with pytest.raises(EvalsError, match="install a newer bayescale"):
         Evals.from_json(small().to_json().replace('"format": 1', '"format": 2'))
 
 

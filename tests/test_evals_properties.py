@@ -15,8 +15,8 @@ from pandas.testing import assert_frame_equal
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals, read_evals
-from bayescale.evals.tables import TABLES
-from bayescale.evals.validation import check_directory, find_problems
+from bayescale.evals.tables import TABLES, TablesError
+from bayescale.evals.validation import check_directory
 
 few = settings(max_examples=15, deadline=None)
 
@@ -125,7 +125,7 @@ def test_every_score_is_in_exactly_one_half(drawn: dict[str, pd.DataFrame], data
     assert rest.matrix().identical(whole.where(~where))
     assert rest.n_scores + masked.n_scores == evals.n_scores
     # Deriving skips validation; what comes out would pass it.
-    assert not [p for p in find_problems(rest.models, rest.benchmarks, rest.scores) if p.severity == "error"]
+    assert_same(Evals(rest.models, rest.benchmarks, rest.scores), rest)
 
 
 BAD_CELLS = {
@@ -156,12 +156,12 @@ def test_any_one_bad_cell_is_found_and_nothing_else_is(drawn: dict[str, pd.DataF
     row = data.draw(st.integers(0, len(drawn[table]) - 1))
     drawn[table] = drawn[table].astype(object)
     drawn[table].loc[row, column] = value
-    errors = [p for p in find_problems(**drawn) if p.severity == "error"]
-    assert [(p.table, p.row, p.column) for p in errors] == [(table, row + 2, column)]
-    assert errors[0].message
-    assert errors[0].remedy
-    with pytest.raises(EvalsError, match=rf"{table}\.iloc\[{row}\], column {column}: "):
+    with pytest.raises(TablesError, match=rf"{table}\.iloc\[{row}\], column {column}: ") as caught:
         Evals(**drawn)
+    (problem,) = caught.value.problems
+    assert (problem.table, problem.row, problem.column) == (table, row + 2, column)
+    assert problem.message
+    assert problem.remedy
 
 
 @few
@@ -173,9 +173,12 @@ def test_a_second_score_or_name_is_found(drawn: dict[str, pd.DataFrame], data: s
     if table == "scores":
         again["score"] = 1.0 - again["score"] if again["score"].iloc[0] != 0.5 else 0.25
     drawn[table] = pd.concat([drawn[table].astype(object), again], ignore_index=True)
-    errors = [p for p in find_problems(**drawn) if p.severity == "error"]
     column = "score" if table == "scores" else drawn[table].columns[0]
-    assert [(p.table, p.row, p.column, p.earlier) for p in errors] == [(table, len(drawn[table]) + 1, column, row + 2)]
+    with pytest.raises(TablesError) as caught:
+        Evals(**drawn)
+    (problem,) = caught.value.problems
+    place = problem.table, problem.row, problem.column, problem.earlier
+    assert place == (table, len(drawn[table]) + 1, column, row + 2)
 
 
 @few

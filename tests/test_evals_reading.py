@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from bayescale.errors import EvalsError, EvalsWarning
-from bayescale.evals import load_evals, read_evals
+from bayescale.evals import Evals, load_evals, read_evals
 from bayescale.evals.tables import MOST_SHOWN, TablesError
-from bayescale.evals.validation import check_directory, find_problems
+from bayescale.evals.validation import check_directory
 
 MODELS = """\
 model,family,kind,code,params_b,tokens_t,flops,flops_log10_sd,context
@@ -212,12 +212,14 @@ def test_notes_of_a_directory(tmp_path: Path) -> None:
     models = MODELS + "c,C,base,,,,,,\n"
     notes = check_directory(write(tmp_path, models=models, scores=SCORES + "b,GSM8K,0.1\n"))
     assert {p.severity for p in notes} == {"note"}
-    places = [(p.table, p.row, p.column, p.value) for p in notes]
-    assert ("scores", 6, "score", 0.1) in places
-    assert ("models", 4, "family", "B") in places
-    assert ("models", 5, "model", "c") in places
-    # The repetition is not a second observation.
-    assert ("benchmarks", 3, "benchmark", "GSM8K") in places
+    said = [str(p) for p in notes]
+    assert said[0].startswith("scores.csv line 6, column score: 0.1 — ")
+    assert said[1:] == [
+        "models.csv, column family: 2 families have one model (B, C); their efficiency is shrunk towards the average",
+        "models.csv, column model: 1 model has no scores (c); the fit learns nothing from them",
+        # The repetition is not a second observation.
+        "benchmarks.csv, column benchmark: 1 benchmark has fewer than 3 scores (GSM8K); forecasts of them will be wide",
+    ]
     with pytest.warns(EvalsWarning, match=r"scores.csv line 6.*\(line 5\)"):
         assert read_evals(tmp_path).n_scores == 4
 
@@ -226,10 +228,12 @@ def test_data_frames_are_named_by_position() -> None:
     models = pd.DataFrame({"model": ["a", "b"], "family": ["A", None], "flops": ["unknown", 1e22]})
     benchmarks = pd.DataFrame({"benchmark": ["MMLU"]})
     scores = pd.DataFrame({"model": ["a"], "benchmark": ["MMLU"], "score": [0.5]}, index=[7])
-    problems = [p for p in find_problems(models, benchmarks, scores) if p.severity == "error"]
-    assert [(p.row, p.column) for p in problems] == [(2, "flops"), (3, "family")]
-    assert problems[1].describe(files=False).startswith("models.iloc[1], column family: blank")
-    assert find_problems([1], benchmarks, scores)[0].message == "not a table"  # type: ignore[arg-type]
+    with pytest.raises(TablesError) as caught:
+        Evals(models, benchmarks, scores)
+    assert [(p.row, p.column) for p in caught.value.problems] == [(2, "flops"), (3, "family")]
+    assert "models.iloc[1], column family: blank" in str(caught.value)
+    with pytest.raises(TablesError, match="models: 'list' — not a table"):
+        Evals([1], benchmarks, scores)  # type: ignore[arg-type]
 
 
 def test_writing_leaves_no_half_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

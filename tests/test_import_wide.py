@@ -114,7 +114,7 @@ def test_percentages_are_skipped_with_the_remedy_and_read_with_a_scale(tmp_path:
     path = tmp_path / "percent.csv"
     path.write_text("model,MMLU,GSM8K\na,50,12.5\nb,1,0\n")
     shown = import_evals("wide", path)
-    assert set(shown.skipped["reason"]) == {"outside [0, 1]; if it is a percentage, say `scale: 100` in a mapping"}
+    assert set(shown.skipped["reason"]) == {"outside [0, 1]; if it is a percentage, write `scale: 100` in a mapping"}
     scaled = import_evals("wide", path, mapping={"scale": 100})
     assert scaled.scores["score"].tolist() == [0.5, 0.125, 0.01, 0.0]
     one = {"benchmarks": {"GSM8K": {"benchmark": "GSM8K", "scale": 100}}}

@@ -28,7 +28,7 @@ class SelectionMixin:
     def _derive(self, **tables: pd.DataFrame) -> Self:
         """Return a copy with some tables replaced by parts of them, which need no second validation."""
         derived = object.__new__(type(self))
-        for name in ("models", "benchmarks", "scores", "name", "_initial_notes"):
+        for name in ("models", "benchmarks", "scores", "name", "_repetitions", "_estimated"):
             object.__setattr__(derived, name, tables.get(name, getattr(self, name)))
         for name, table in tables.items():
             object.__setattr__(derived, name, table.reset_index(drop=True))
@@ -82,7 +82,7 @@ class SelectionMixin:
         kept_benchmarks = rows_of(self.benchmarks, benchmark=benchmarks, suite=suites)
         for what, kept in (("models", kept_models), ("benchmarks", kept_benchmarks)):
             if not kept.any():
-                raise EvalsError(f"The selection leaves no {what} of {self.name}; ask for less at once.")
+                raise EvalsError(f"The selection leaves no {what} of {self.name}; give fewer conditions.")
         rows, columns = self._positions()
         return self._derive(
             models=self.models[kept_models],
@@ -188,8 +188,8 @@ def above(flops: pd.Series, limit: float, unknown: str) -> np.ndarray:
     """Return, as a boolean array, which models have more compute than the limit; `unknown` places the blanks."""
     if not SMALLEST_FLOPS <= limit < np.inf:
         raise EvalsError(
-            f"flops={limit:g} is no amount of training compute: it is counted in plain FLOP, not as a log10 and not in "
-            "units of 10^21. Write for example flops=8.4e22 (Llama-2 7B)."
+            f"flops={limit:g} is not a plausible training compute. Give plain FLOP, not a log10 and not units of "
+            "10^21: flops=8.4e22, for example (Llama-2 7B)."
         )
     if unknown not in ("above", "below"):
         raise EvalsError(f"unknown={unknown!r} is not possible; write 'above' or 'below'.")
@@ -239,9 +239,4 @@ def _pairs(hidden: Any) -> pd.DataFrame:
 def _as_frame(matrix: xr.DataArray) -> pd.DataFrame:
     if set(matrix.dims) != {"model", "benchmark"} or not {"model", "benchmark"} <= set(matrix.coords):
         raise EvalsError(f"The matrix has the dims {matrix.dims}; it needs 'model' and 'benchmark', with their names.")
-    matrix = matrix.transpose("model", "benchmark")
-    return pd.DataFrame(
-        matrix.to_numpy(),
-        index=pd.Index(matrix["model"].to_numpy().tolist()),
-        columns=pd.Index(matrix["benchmark"].to_numpy().tolist()),
-    )
+    return pd.DataFrame(matrix.transpose("model", "benchmark").to_pandas())

@@ -1,0 +1,95 @@
+"""Table files with columns of any name: their cells, the rows to take, and facts about models.
+
+The readers of wide and of long tables share this.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayescale.errors import EvalsError, MissingDependencyError, suggest
+from bayescale.evals.importers.base import NameMapping, Reading
+from bayescale.evals.tables import KINDS
+
+SUFFIXES = (".csv", ".parquet")
+
+# Columns of the models that a table may have, and whether they are numbers.
+FACTS = {
+    "family": False, "kind": False, "released": False, "params_b": True, "tokens_t": True, "flops": True,
+    "flops_log10_sd": True,
+}  # fmt: skip
+
+
+def read_file(path: Path) -> pd.DataFrame:
+    """Read a CSV file, cells as text, or a Parquet file; raise `EvalsError` if it is damaged or of another format."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise EvalsError(f"{path.name} is neither CSV nor Parquet: its name ends in {path.suffix or 'nothing'!r}.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            # utf-8-sig removes the byte-order mark that spreadsheets write; no word stands for a blank.
+            table = pd.read_csv(path, dtype="str", keep_default_na=False, encoding="utf-8-sig")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Reading Parquet needs pyarrow: pip install 'bayescale[parquet]'. Or save the table as CSV."
+        ) from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise EvalsError(f"Cannot read {path.name}: {error}") from error
+    return table.set_axis(table.columns.map(str), axis="columns")
+
+
+def text(value: Any) -> str:
+    """Convert a cell to text; a missing value becomes a blank."""
+    return "" if value is None or value is pd.NA or value != value else str(value).strip()
+
+
+def number(value: Any) -> float:
+    """Convert a cell to a number; a blank becomes NaN, and what is not a number raises `ValueError`."""
+    if isinstance(value, bool) or "_" in text(value):
+        raise ValueError(f"{value!r} is not a number")
+    return float(text(value)) if text(value) else math.nan
+
+
+def chosen_rows(table: pd.DataFrame, mapping: NameMapping, reading: Reading, where: str) -> pd.DataFrame:
+    """Select the rows that `mapping.where` asks for; the others are recorded as skipped, by the condition they fail."""
+    for column, wanted in mapping.where.items():
+        if column not in table:
+            raise EvalsError(f"{where}: {suggest(column, table.columns, 'column')} The mapping names it under `where`.")
+        texts = table[column].map(text)
+        meets = texts.isin(wanted)
+        for value, count in texts[~meets].value_counts(sort=False).items():
+            what = f"{count} row{'s' * (count != 1)}"
+            reading.skip(where, what, f"{column} is {value or 'blank'!r}, which `where` does not list")
+        table = table[meets]
+    return table
+
+
+def read_facts(
+    row: Mapping[Any, Any], columns: dict[str, str], mapping: NameMapping, reading: Reading, model: str
+) -> None:
+    """Read the facts about a model from its row; an impossible value is left blank, with a note."""
+    for fact, is_number in FACTS.items():
+        column = columns.get(fact)
+        if column is None or not text(row.get(column)):
+            continue
+        value: Any = mapping.values.get(column, {}).get(text(row[column]), text(row[column]))
+        problem = ""
+        if is_number:
+            try:
+                value = number(value)
+                problem = "" if value > 0 or (fact == "flops_log10_sd" and value == 0) else "it is not positive"
+            except ValueError:
+                problem = "it is not a number"
+        elif fact == "kind" and value not in KINDS:
+            problem = f"it is neither {' nor '.join(KINDS)}; `values` in a mapping can say which"
+        if problem:
+            reading.note(f"{fact} is left blank where {column} is {value}: {problem}")
+        else:
+            reading.learn(model, fact, value)
