@@ -39,8 +39,8 @@ SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
 LONGER = SAMPLING | {"draws": 2000, "tune": 600}
 MIXED = 1.05
 # Scores this near to 0 or 1 carry little information. In 15 of 44 simulations from the default's wide priors more than
-# a third of the scores lay there; R-hat was above 1.03 in 87% of those, in 31% of the others. Of the public scores 8% lie
-# there.
+# a third of the scores lay there; R-hat was above 1.03 in 87% of those, in 31% of the others. Of the public scores
+# 8% lie there.
 ENDS, MOST_AT_ENDS = (0.02, 0.98), 1 / 3
 # Draws among which ranks are taken, thinned to be nearly independent.
 RANKED = 99
