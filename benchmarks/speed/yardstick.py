@@ -346,7 +346,7 @@ def log_density(point: np.ndarray, arrays: Arrays, gradient: np.ndarray) -> floa
         gradient[at_testlet_sd] += testlet_sd * by_testlet_sd
     gradient[at_effect_sd] += effect_sd * by_effect_sd
 
-    # Back through what the difficulties rest on, and the working responses.
+    # Reverse mode of the difficulties and the working responses.
     for b in range(benchmarks):
         gradient[at_difficulty + b] = by_difficulty[b]
         for k in range(factors):
