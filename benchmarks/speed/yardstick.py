@@ -1,14 +1,13 @@
 """The yardstick: density and gradient of the default spec by hand, in one Numba function, without PyTensor.
 
-It is the density that the sampler sees, with whitened capabilities, loadings of fixed rotation and their Jacobians, so
-that package over yardstick says what the package's graph of operations costs above plain loops over the observed cells.
-The special functions and the algebra of a cell are the package's own (`kernels.score_density`,
-`kernels.working_response`); all between them, and the reverse mode, is by hand. Cells are visited twice: the difficulty
-of a benchmark depends on the working responses of all its cells, so these come first, and are turned back last.
+It is the density that the sampler sees, with whitened capabilities, loadings of fixed rotation and their Jacobians. The
+ratio of package to yardstick is the cost of the package's graph of operations relative to plain loops over the observed
+cells. The special functions and the algebra of a cell are the package's own (`kernels.score_density`,
+`kernels.working_response`); the rest, and the reverse mode, is by hand. Cells are visited twice: the difficulty of a
+benchmark depends on the working responses of all its cells, so these come first, and their reverse mode last.
 
-It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/test_model.py` holds both to
-the equations. This third density stays because it is the hand-made lower bound of the time of a gradient, which no
-graph of operations can give.
+It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/test_model.py` compares both
+with the equations. This third density stays because only code by hand shows what the graph of operations costs.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from bayescale.model.kernels.whiten import _solve_lower, _solve_upper, _upper_fa
 from bayescale.model.kernels.working_response import _benchmark, _cell
 from benchmarks.speed.arrays import Arrays
 
-# The sampler's variables in PyMC's order; without latent compute or testlets theirs are missing.
+# The sampler's variables in PyMC's order; those of latent compute and testlets are missing without them.
 ORDER = (
     "latent_covariate", "family_sd_log__", "own_loading_sd_log__", "common_loading_sd_log__", "loading_z_rotation__",
     "slope_z", "family_offset_z", "testlet_sd_log__", "testlet_effect_z", "family_benchmark_sd_log__",
     "family_benchmark_z", "floor_logodds__", "curve_shape_log__", "log_precision", "difficulty_z",
     "capability_whitened__",
 )  # fmt: skip
-# Those of PyTensor's own functions (`pytensor.link.numba`).
+# The flags of PyTensor's own functions (`pytensor.link.numba`).
 _FAST = {"arcp", "contract", "afn", "reassoc", "nsz"}
 _jit = numba.njit(fastmath=_FAST, error_model="numpy")
 _LOG_TWO_PI = np.log(2 * np.pi)
@@ -38,7 +37,7 @@ _LOG_TWO_PI = np.log(2 * np.pi)
 
 @_jit
 def _normal(x: Any, gradient: Any, mean: float, sd: float) -> float:
-    """Log-density of independent normals; adds its gradient."""
+    """Return the log density of independent normals, and add its gradient."""
     total = -len(x) * (0.5 * _LOG_TWO_PI + np.log(sd))
     for i in range(len(x)):
         z = (x[i] - mean) / sd
@@ -49,7 +48,7 @@ def _normal(x: Any, gradient: Any, mean: float, sd: float) -> float:
 
 @_jit
 def _sd(x: float, gradient: Any, at: int, scale: float) -> tuple[float, float]:
-    """A standard deviation from its log, and the log-density of that under a half-normal."""
+    """Return a standard deviation from its log, and the log density of the log under a half-normal."""
     sd = np.exp(x)
     z = sd / scale
     gradient[at] += 1 - z * z
@@ -58,7 +57,7 @@ def _sd(x: float, gradient: Any, at: int, scale: float) -> tuple[float, float]:
 
 @_jit
 def _loading_prior(scaled: Any, by_scaled: Any, own: float, common: float) -> tuple[float, float, float]:
-    """Log-density of loadings with variance `own` around a common one of variance `common`; derivatives by both."""
+    """Return the log density of loadings around a common one, and its derivatives by the variances `own` and `common`."""
     benchmarks, factors = scaled.shape
     total = own + benchmarks * common
     squares = sums = 0.0
@@ -83,7 +82,7 @@ def _whiten_back(
     k: int, upper: Any, inverse: Any, left: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_linear: Any,
     by_precision: Any,
 ) -> None:  # fmt: skip
-    """Reverse mode of one row of `bayescale.model.kernels.whiten`, its Jacobian counted once.
+    """Compute the reverse mode of one row of `bayescale.model.kernels.whiten`, with its Jacobian once.
 
     `theta` becomes P^-1 h.
     """
@@ -124,7 +123,7 @@ def _whiten_back(
 
 @_jit
 def log_density(point: np.ndarray, arrays: Arrays, gradient: np.ndarray) -> float:
-    """Log-density at the sampler's coordinates; `gradient` is filled."""
+    """Return the log density at the sampler's coordinates, and fill `gradient`."""
     factors, models, benchmarks = len(arrays.factors), len(arrays.x), len(arrays.items)
     families, testlets, rank, latents = arrays.families, arrays.testlets, arrays.basis.shape[1], len(arrays.latent)
     gradient[:] = 0.0
