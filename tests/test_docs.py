@@ -35,7 +35,7 @@ def name_of(page: Path) -> str:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Return code on a page, except blocks marked as not run."""
+    """Code on a page, but for what is marked as not run."""
     found = re.findall(rf"(<!-- not run: .+? -->\n)?```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     return [code for marked, code in found if not marked]
 
@@ -59,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path) -> None:
     space: dict[str, Any] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few draws, and conflicts in merged tables that a page describes
+        warnings.simplefilter("ignore")  # of few draws; and of conflicts in merged tables, of which a page speaks
         for code in blocks(page, "python"):
             exec(compile(code, name_of(page), "exec"), space)
 
@@ -165,7 +165,7 @@ def test_the_reference_has_every_public_name() -> None:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    """Objects that the page of names describes."""
+    """What the page of names speaks of."""
     posterior = rough_posterior("default", example_evals())
     return {
         "bs": bs,

@@ -57,7 +57,7 @@ def _sd(x: float, gradient: Any, at: int, scale: float) -> tuple[float, float]:
 
 @_jit
 def _loading_prior(scaled: Any, by_scaled: Any, own: float, common: float) -> tuple[float, float, float]:
-    """Return the log density of loadings around a common one, and its derivatives by the variances `own` and `common`."""
+    """Return the log density of loadings around a common one, and derivatives by the variances `own` and `common`."""
     benchmarks, factors = scaled.shape
     total = own + benchmarks * common
     squares = sums = 0.0
