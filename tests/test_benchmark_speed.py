@@ -12,9 +12,9 @@ from simulate import simulate as small
 
 from bayescale.model import build_model
 from bayescale.model.spec import load_spec
+from benchmarks.speed.arrays import make_arrays
 from benchmarks.speed.sizes import DENSITY, problem, simulate
 from benchmarks.speed.table import markdown, tables
-from benchmarks.speed.world import make_world
 from benchmarks.speed.yardstick import ORDER, log_density
 
 TESTLETS = {"none": ("",) * 5, "a pair": ("", "", "pair", "", "pair")}
@@ -33,21 +33,21 @@ def test_the_yardstick_is_the_density_that_is_sampled(testlets: str) -> None:
     of_model.set_extra_values({})
     start = model.initial_point()
     centre = np.concatenate([np.ravel(start[name]) for name in names])
-    world, slopes = make_world(evals, spec), np.empty_like(centre)
+    arrays, slopes = make_arrays(evals, spec), np.empty_like(centre)
     rng = np.random.default_rng(1)
     for spread in (0.0, 0.1, 0.5):
         point = centre + spread * rng.standard_normal(len(centre))
         density, gradient = of_model(point)
-        assert log_density(point, world, slopes) == pytest.approx(density, rel=1e-9)
+        assert log_density(point, arrays, slopes) == pytest.approx(density, rel=1e-9)
         np.testing.assert_allclose(slopes, gradient, rtol=1e-6, atol=1e-9 * np.abs(gradient).max())
 
 
 def test_the_yardstick_knows_one_form_only() -> None:
     with pytest.raises(ValueError, match="the default form"):
-        make_world(small()[0], load_spec("default").replace(benchmark_slopes=True))
+        make_arrays(small()[0], load_spec("default").replace(benchmark_slopes=True))
 
 
-def test_simulated_worlds_have_the_size_that_they_are_named_for() -> None:
+def test_simulated_tables_have_the_size_of_their_name() -> None:
     spec, evals = problem("125x25")
     assert (len(evals.model_names), len(evals.benchmark_names), spec.factors) == (125, 25, 4)
     assert evals.n_scores / (125 * 25) == pytest.approx(DENSITY, abs=0.03)

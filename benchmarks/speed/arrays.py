@@ -1,4 +1,4 @@
-"""The arrays that the yardstick is made of."""
+"""Arrays of data and priors that the hand-written density of `yardstick` reads."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bayescale.model.data import covariate_prior
 from bayescale.model.spec import Spec, load_spec
 
 
-class World(NamedTuple):
-    """What the density is made of; cells are the observed ones, sorted by model, with `first` cell of each model."""
+class Arrays(NamedTuple):
+    """Arrays of the density; cells are observed scores sorted by model, `first` is the first cell of each model."""
 
     factors: tuple[int, ...]  # as long as there are factors, so that Numba compiles for their number
     x: np.ndarray  # (model,), 0 where latent
@@ -45,8 +45,8 @@ class World(NamedTuple):
     shape_rate: float
 
 
-def make_world(evals: Evals, spec: Spec | None = None) -> World:
-    """Arrays of `evals` for the kernel, under the default spec or that with another number of factors.
+def make_arrays(evals: Evals, spec: Spec | None = None) -> Arrays:
+    """Return the arrays of `evals` under the default spec, or under it with another number of factors.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def make_world(evals: Evals, spec: Spec | None = None) -> World:
     constant = given["log_choose"].sum() - betaln(alpha, beta).sum()
     constant += benchmarks * np.log(priors.curve_shape.parameters["lam"])
     scales = ("slope", "family_sd", "own_loading_sd", "common_loading_sd", "difficulty", "testlet_sd")
-    return World(
+    return Arrays(
         factors=(1,) * factors,
         x=np.where(sd > 0, 0.0, mean)[:, 0].copy(),
         latent=latent,
