@@ -17,6 +17,7 @@ from simulate import Truth, posterior_near
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec
 from bayescale._intervals import PROB
 from bayescale.cli import fitting, forecasting, show
+from bayescale.cli.options import SEED
 
 
 @pytest.fixture(scope="module")
@@ -59,28 +60,29 @@ def fitted(monkeypatch: pytest.MonkeyPatch, posterior: Posterior) -> dict[str, A
 
 MISTAKES = [
     ("frecast", "'frecast'"),
-    ("fit", "Missing option '-o'"),
-    ("fit nope -o {new}", "There is no shipped spec 'nope'"),
-    ("fit nope.yaml -o {new}", "There is no spec file 'nope.yaml'"),
-    ("fit {damaged} -o {new}", "not YAML"),
-    ("fit -o {folder}/none/posterior.nc", "there is no folder"),
-    ("fit -o {folder}", "it is a folder"),
-    ("fit -o {new} --data nope", "There is no set of evals 'nope'"),
-    ("fit -o {new} --data base-lms", "Did you mean 'base-llms'"),
-    ("fit -o {new} --data ./nope", "there is no such directory"),
-    ("fit -o {new} --draws 0", "--draws"),
-    ("fit -o {new} --draws many", "--draws"),
-    ("fit -o {new} --seed -1", "--seed"),
-    ("fit -o {new} --sampler stan", "nutpie"),
-    ("fit -o {new} --target-accept 2", "--target-accept"),
-    ("fit -o {new} --drws 5", "--drws"),
+    ("fit", "Missing option '--save'"),
+    ("fit nope --save {new}", "There is no shipped spec 'nope'"),
+    ("fit nope.yaml --save {new}", "There is no spec file 'nope.yaml'"),
+    ("fit {damaged} --save {new}", "not YAML"),
+    ("fit --save {folder}/none/posterior.nc", "there is no folder"),
+    ("fit --save {folder}", "it is a folder"),
+    ("fit --save {new} --evals nope", "There is no set of evals 'nope'"),
+    ("fit --save {new} --evals base-lms", "Did you mean 'base-llms'"),
+    ("fit --save {new} --evals ./nope", "there is no such directory"),
+    ("fit --save {new} --draws 0", "--draws"),
+    ("fit --save {new} --draws many", "--draws"),
+    ("fit --save {new} --random-seed -1", "--random-seed"),
+    ("fit --save {new} --nuts-sampler stan", "nutpie"),
+    ("fit --save {new} --target-accept 2", "--target-accept"),
+    ("fit --save {new} --drws 5", "--drws"),
     ("check {folder}/none.nc", "There is no posterior file"),
     ("check {damaged}", "damaged or not a netCDF file"),
     ("forecast {saved}", "--family"),
     ("forecast {saved} --family F0 --new-family --flops 1e25", "not both"),
     ("forecast {saved} --family {near} --flops 1e25", "Did you mean '{family}'"),
-    ("forecast {saved} --family {family}", "flops"),
-    ("forecast {saved} --family {family} --flops 25", "did you mean flops=1e+25"),
+    ("forecast {saved} --family X{family} --flops 1e25", "use --new-family."),
+    ("forecast {saved} --family {family}", "--flops 4e25"),
+    ("forecast {saved} --family {family} --flops 25", "--flops 25 is far below"),
     ("forecast {saved} --family {family} --flops huge", "--flops"),
     ("forecast {saved} --family {family} --flops 1e25 --prob 90", "Did you mean 0.9?"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}", "BENCHMARK=SCORE"),
@@ -92,9 +94,19 @@ MISTAKES = [
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}/none/a.csv", "there is no folder"),
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}", "it is a folder"),
     ("forecast {saved} --family {family} --flops 1e25 --plot {folder}/a.doc", ".png"),
-    ("forecast {saved} --family {family} --flops 1e25 -o {folder}/a.xlsx", "its ending is not a known format"),
-    ("forecast {saved} --family {family} --flops 1e25 -o {folder}/none/a.nc", "there is no folder"),
+    ("forecast {saved} --family {family} --flops 1e25 -o {folder}/a.csv", "Use --csv FILE or --parquet FILE"),
+    ("forecast {saved} --family {family} --flops 1e25 --netcdf {folder}/none/a.nc", "there is no folder"),
+    ("forecast {saved} --family {family} --prob 2 --flops 1e25", "--prob 2 is not a probability"),
     ("data validate", "DIR"),
+    # Options of version 0.1 name the new ones.
+    ("fit --seed 1 --save {new}", "Use --random-seed"),
+    ("fit -o {new}", "Use --save FILE"),
+    ("fit --data base-llms --save {new}", "Use --evals"),
+    ("check {saved} -o {folder}/pit.png", "Use --csv FILE or --plot FILE"),
+    ("forecast {saved} --new-family --params-b 400", "Use --params, a plain number"),
+    ("suggest {saved} --budget 3 --up-to 1e24", "Use --max-flops"),
+    ("compare --prior slope=Normal(0,1) -o {new}", "Use --priors"),
+    ("demo --output {new}", "Use --out"),
     ("demo -o {damaged}", "a file has this name"),
 ]
 
@@ -140,7 +152,7 @@ def test_defaults_are_those_of_the_library() -> None:
     }
     for name in ("draws", "tune", "chains", "cores", "target_accept"):
         assert typed[name] == library[name], name
-    assert typed["sampler"] == library["nuts_sampler"]
+    assert typed["nuts_sampler"] == library["nuts_sampler"]
     assert inspect.signature(forecasting.forecast).parameters["prob"].default == PROB
 
 
@@ -151,9 +163,9 @@ def test_fit_saves_what_the_library_returns(
     run: Run, fitted: dict[str, Any], tables: Path, posterior: Posterior, tmp_path: Path
 ) -> None:
     target = tmp_path / "posterior.nc"
-    settings = ["--draws", 7, "--tune", 8, "--chains", 3, "--cores", 2, "--target-accept", 0.9, "--seed", 5]
+    settings = ["--draws", 7, "--tune", 8, "--chains", 3, "--cores", 2, "--target-accept", 0.9, "--random-seed", 5]
 
-    code, out, err = run("fit", "two_factors", "--data", tables, *settings, "--sampler", "pymc", "-o", target)
+    code, out, err = run("fit", "two_factors", "--evals", tables, *settings, "--nuts-sampler", "pymc", "--save", target)
 
     assert code == 0
     assert fitted["spec"].name == "two_factors"
@@ -168,7 +180,7 @@ def test_fit_saves_what_the_library_returns(
 
 
 def test_fit_takes_a_set_that_ships_by_name(run: Run, fitted: dict[str, Any], tmp_path: Path) -> None:
-    assert run("fit", "-o", tmp_path / "p.nc")[0] == 0
+    assert run("fit", "--save", tmp_path / "p.nc")[0] == 0
     assert (fitted["spec"].name, fitted["evals"].name) == ("default", "base-llms")
 
 
@@ -176,7 +188,7 @@ def test_fit_takes_a_folder_in_the_working_directory(
     run: Run, fitted: dict[str, Any], tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tables.parent)
-    assert run("fit", "--data", tables.name, "-o", tmp_path / "p.nc")[0] == 0
+    assert run("fit", "--evals", tables.name, "--save", tmp_path / "p.nc")[0] == 0
     assert fitted["evals"].name == tables.name
 
 
@@ -194,7 +206,7 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
 
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     target = tmp_path / "p.nc"
-    code, out, err = run("fit", "-o", target)
+    code, out, err = run("fit", "--save", target)
     assert (code, out) == (0, "")
     assert err.count("NOT converged") == 1
     assert "ConvergenceWarning" not in err
@@ -234,7 +246,7 @@ def test_forecast_prints_every_number(run: Run, saved: Path, posterior: Posterio
     code, out, err = run("forecast", saved, "--family", families[0], "--family", families[1], "--flops", "1e25")
     assert (code, err) == (0, "")
     assert "90% equal-tailed" in out
-    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=0).summary())
+    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=SEED).summary())
 
 
 @pytest.mark.parametrize("width", [20, 60, 100])
@@ -244,7 +256,7 @@ def test_a_narrow_terminal_cuts_nothing(
     monkeypatch.setattr(show, "_width", lambda *_: width)
     families = posterior.evals.families
     _, out, _ = run("forecast", saved, *(a for f in families for a in ("--family", f)), "--flops", "1e25")
-    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=0).summary())
+    _holds(out, posterior.forecast(family=families, flops=1e25, random_seed=SEED).summary())
 
 
 def _holds(out: str, table: pd.DataFrame) -> None:
@@ -266,7 +278,7 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
     assert code == 0
     found = json.loads(out)
     assert (found["prob"], found["interval"], found["given"]) == (0.5, "equal-tailed", given)
-    expected = posterior.forecast(family=family, flops=1e25, given=given, random_seed=0).summary(prob=0.5)
+    expected = posterior.forecast(family=family, flops=1e25, given=given, random_seed=SEED).summary(prob=0.5)
     rows = pd.DataFrame(found["forecasts"])
     assert (rows["flops"] == 1e25).all()
     assert rows["given"].isna().any()
@@ -275,12 +287,12 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
 
 def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     target = tmp_path / "forecast.csv"
-    code, out, err = run("forecast", saved, "--new-family", "--params-b", 400, "--tokens-t", 15, "--csv", target)
+    code, out, err = run("forecast", saved, "--new-family", "--params", 4e11, "--tokens", 1.5e13, "--csv", target)
     assert code == 0
     assert f"Wrote {target}" in err
     assert out
     rows = pd.read_csv(target)
-    expected = posterior.forecast(family=NEW_FAMILY, params=400e9, tokens=15e12, random_seed=0).summary()
+    expected = posterior.forecast(family=NEW_FAMILY, params=400e9, tokens=15e12, random_seed=SEED).summary()
     np.testing.assert_allclose(rows["flops"], 3.6e25)
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
     assert list(tmp_path.iterdir()) == [target]
@@ -316,7 +328,7 @@ def test_a_spec_without_compute_is_drawn_as_intervals(world: tuple[Evals, Truth]
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens"))
     file = posterior_near(*world, spec, chains=2, draws=20).save(tmp_path / "p.nc")
     code, _, err = run(
-        "forecast", file, "--new-family", "--params-b", 400, "--tokens-t", 15, "--plot", tmp_path / "a.png"
+        "forecast", file, "--new-family", "--params", 4e11, "--tokens", 1.5e13, "--plot", tmp_path / "a.png"
     )
     assert code == 0, err
 

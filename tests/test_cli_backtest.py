@@ -20,7 +20,7 @@ from bayescale.evaluation.backtest import Fold, Predictive, backtest
 from bayescale.evaluation.backtest.bayes import BayesMethod
 from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
 
-QUICK = ("--tasks", "leaderboard_v2/gpqa,agent/agentbench_overall")
+QUICK = ("--tasks", "leaderboard_v2/gpqa", "--tasks", "agent/agentbench_overall")
 SECONDS = 120
 
 
@@ -53,15 +53,15 @@ MISTAKES = [
     ("defualt -o {new}", "Did you mean 'default'"),
     ("none.yaml -o {new}", "There is no spec file 'none.yaml'"),
     ("--tasks emergnt -o {new}", "Did you mean 'emergent'"),
-    ("--tasks , -o {new}", "--tasks"),
-    ("--methods pc_33 -o {new}", "Did you mean 'pc_3'"),
-    ("--methods default -o {new}", "Give specs as arguments"),
+    ("--tasks emergent,agent -o {new}", "--tasks emergent --tasks agent"),
+    ("--baselines pc_33 -o {new}", "Did you mean 'pc_3'"),
+    ("--baselines default -o {new}", "Give specs as arguments"),
     ("--jobs 0 -o {new}", "--jobs"),
     ("--draws none -o {new}", "--draws"),
-    ("--seed -1 -o {new}", "--seed"),
-    ("pc_3 --methods none -o {file}", "a file has this name"),
-    ("pc_3 --methods none -o {file}/deep", "Not a directory"),
-    ("pc_3 --methods none --dask nonsense -o {new}", "No Dask scheduler answers at 'nonsense'"),
+    ("--random-seed -1 -o {new}", "--random-seed"),
+    ("pc_3 --baselines none -o {file}", "a file has this name"),
+    ("pc_3 --baselines none -o {file}/deep", "Not a directory"),
+    ("pc_3 --baselines none --dask nonsense -o {new}", "No Dask scheduler answers at 'nonsense'"),
 ]
 
 
@@ -80,7 +80,7 @@ def test_a_mistake_is_one_message_and_code_2(command: str, words: str, run: Run,
 
 def test_no_scheduler_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("bayescale.cli.backtest"), "TIMEOUT", 0.5)
-    code, _, err = run("pc_3", "--methods", "none", "--dask", "tcp://127.0.0.1:1", "-o", tmp_path / "new")
+    code, _, err = run("pc_3", "--baselines", "none", "--dask", "tcp://127.0.0.1:1", "-o", tmp_path / "new")
     assert code == 2
     assert "No Dask scheduler answers at 'tcp://127.0.0.1:1'" in err
     assert "dask worker ADDRESS" in err
@@ -89,14 +89,16 @@ def test_no_scheduler_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_missing_library_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    code, _, err = run("pc_3", "--methods", "none", "--dask", "tcp://127.0.0.1:1", "-o", tmp_path / "new")
+    code, _, err = run("pc_3", "--baselines", "none", "--dask", "tcp://127.0.0.1:1", "-o", tmp_path / "new")
     assert code == 2
     assert "pip install 'bayescale[dask]'" in err
 
 
 def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
-    settings = ("--draws", 7, "--tune", 8, "--chains", 2, "--seed", 3)
-    code, out, err = run("one_factor", "--methods", "pc_3,training_flops", *QUICK, *settings, "-o", tmp_path / "new")
+    settings = ("--draws", 7, "--tune", 8, "--chains", 2, "--random-seed", 3)
+    code, out, err = run(
+        "one_factor", "--baselines", "pc_3", "--baselines", "training_flops", *QUICK, *settings, "-o", tmp_path / "new"
+    )
     assert code == 0, err
     (method,) = set(no_sampling)
     assert (method.name, method.draws, method.tune, method.chains) == ("one_factor", 7, 8, 2)
@@ -109,7 +111,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     assert list(dict.fromkeys(scores["spec_or_method"])) == ["one_factor", "pc_3", "training_flops"]
 
     # In the library it is the same.
-    found = backtest(["pc_3", "training_flops"], QUICK[1].split(","), random_seed=3)
+    found = backtest(["pc_3", "training_flops"], [QUICK[1], QUICK[3]], random_seed=3)
     mine = predictions[predictions["method"] != "one_factor"].reset_index(drop=True)
     pd.testing.assert_frame_equal(mine, found.predictions, check_dtype=False)
 
@@ -127,13 +129,13 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
 
 
 def test_several_specs_have_a_picture_each(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
-    assert run("one_factor", "two_factors", "--methods", "none", *QUICK, "-o", tmp_path)[0] == 0
+    assert run("one_factor", "two_factors", "--baselines", "none", *QUICK, "-o", tmp_path)[0] == 0
     pictures = {p.name for p in tmp_path.glob("*.png")}
     assert pictures == {"calibration.png", "forecasts-one_factor.png", "forecasts-two_factors.png"}
 
 
 def test_the_same_command_goes_on(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
-    command = ("one_factor", "--methods", "pc_3", *QUICK, "-o", tmp_path)
+    command = ("one_factor", "--baselines", "pc_3", *QUICK, "-o", tmp_path)
     first = run(*command)[1]
     asked = len(no_sampling)
     written = (tmp_path / "scores.csv").read_bytes()
@@ -147,7 +149,7 @@ def test_the_same_command_goes_on(run: Run, no_sampling: list[BayesMethod], tmp_
 def test_a_fit_that_fails_is_said_at_the_end(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
     spec = tmp_path / "bad.yaml"
     spec.write_text("name: bad\nfactors: 1\n")
-    code, out, err = run(spec, "--methods", "pc_3", *QUICK, "-o", tmp_path / "new")
+    code, out, err = run(spec, "--baselines", "pc_3", *QUICK, "-o", tmp_path / "new")
     assert code == 2
     assert "Note: No forecasts of bad on agent/agentbench_overall: RuntimeError: the sampler is out of order" in err
     assert err.splitlines()[-1].startswith("Error: 1 fit failed")
@@ -166,7 +168,7 @@ def test_fits_that_did_not_converge_are_said(run: Run, tmp_path: Path, monkeypat
         return dataclasses.replace(found, rhat=1.234 if fold.tasks[0].group == "agent" else 1.001)
 
     monkeypatch.setattr(BayesMethod, "predict", predict)
-    code, out, err = run("one_factor", "--methods", "none", *QUICK, "-o", tmp_path)
+    code, out, err = run("one_factor", "--baselines", "none", *QUICK, "-o", tmp_path)
     assert code == 0
     assert "Warning: R-hat of one_factor reaches 1.23 (it should be at most 1.01)" in err
     assert "1.234" in out
@@ -179,7 +181,6 @@ def test_defaults_are_those_of_the_library() -> None:
     library = {k: p.default for k, p in inspect.signature(backtest).parameters.items()}
     for name in ("draws", "tune", "chains"):
         assert typed[name] == library[name], name
-    assert typed["seed"] == library["random_seed"]
 
 
 def test_the_default_is_the_default_spec_and_all_baselines_on_the_papers_tasks(
@@ -225,7 +226,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     run: Run, no_sampling: list[BayesMethod], tmp_path: Path
 ) -> None:
     folder = tmp_path / "new"
-    arguments = ["one_factor", "--methods", "none", *QUICK, "-o", folder]
+    arguments = ["one_factor", "--baselines", "none", *QUICK, "-o", folder]
     command = [sys.executable, "-c", DRIVER, "backtest", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

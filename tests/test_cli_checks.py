@@ -15,6 +15,7 @@ from bayescale import Evals, Posterior, Spec
 from bayescale._intervals import PROB
 from bayescale.checks import prior_predictive
 from bayescale.cli import checks
+from bayescale.cli.options import SEED
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def lines_of(out: str, names: list[str]) -> dict[str, str]:
 
 def test_prior_prints_writes_and_draws(run: Run, spec_file: Path, tables: Path, evals: Evals, tmp_path: Path) -> None:
     picture, csv = tmp_path / "prior.png", tmp_path / "prior.csv"
-    wanted = ["--data", tables, "--draws", 20, "--seed", 3, "--prob", 0.8, "--csv", csv, "-o", picture]
+    wanted = ["--evals", tables, "--draws", 20, "--random-seed", 3, "--prob", 0.8, "--csv", csv, "--plot", picture]
 
     code, out, err = run("prior", spec_file, *wanted)
 
@@ -63,7 +64,7 @@ def test_prior_prints_writes_and_draws(run: Run, spec_file: Path, tables: Path, 
 
 
 def test_prior_as_json(run: Run, spec_file: Path, tables: Path, evals: Evals) -> None:
-    code, out, err = run("prior", spec_file, "--data", tables, "--draws", 5, "--json")
+    code, out, err = run("prior", spec_file, "--evals", tables, "--draws", 5, "--json")
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert (found["spec"], found["draws"], found["prob"]) == ("mine", 5, 0.9)
@@ -76,9 +77,9 @@ def test_check_prints_writes_and_draws(
 ) -> None:
     picture, csv = tmp_path / "pit.svg", tmp_path / "check.csv"
 
-    code, out, err = run("check", saved, "--models", models, "--csv", csv, "--plot", picture)
+    code, out, err = run("check", saved, "--replicate", models, "--csv", csv, "--plot", picture)
 
-    expected = posterior.predictive_check(models, random_seed=0).summary()
+    expected = posterior.predictive_check(models, random_seed=SEED).summary()
     assert code == 0
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
     pd.testing.assert_frame_equal(pd.read_csv(csv), expected, check_dtype=False)
@@ -97,22 +98,22 @@ def test_check_as_json(run: Run, saved: Path, posterior: Posterior) -> None:
     found = json.loads(out)
     assert (code, err) == (0, "")
     assert found["converged"] is True
-    assert found["predictive"]["models"] == "same"
+    assert found["predictive"]["replicate"] == "same"
     table = pd.DataFrame(found["predictive"]["benchmarks"])
-    pd.testing.assert_frame_equal(table, posterior.predictive_check(random_seed=0).summary(), check_dtype=False)
+    pd.testing.assert_frame_equal(table, posterior.predictive_check(random_seed=SEED).summary(), check_dtype=False)
 
 
 MISTAKES = [
     ("prior nope", "There is no shipped spec 'nope'"),
     ("prior nope.yaml", "There is no spec file 'nope.yaml'"),
-    ("prior --data nope", "There is no set of evals 'nope'"),
+    ("prior --evals nope", "There is no set of evals 'nope'"),
     ("prior --draws 0", "--draws"),
     ("prior --prob 90", "Did you mean 0.9?"),
-    ("prior -o {folder}", "it is a folder"),
-    ("prior -o {folder}/prior.doc", ".png"),
+    ("prior --plot {folder}", "it is a folder"),
+    ("prior --plot {folder}/prior.doc", ".png"),
     ("prior --csv {folder}/none/prior.csv", "there is no folder"),
-    ("check {saved} --models old", "'same', 'new'"),
-    ("check {saved} -o {folder}/pit.doc", ".png"),
+    ("check {saved} --replicate old", "'same', 'new'"),
+    ("check {saved} --plot {folder}/pit.doc", ".png"),
     ("check {saved} --csv {folder}/none/a.csv", "there is no folder"),
 ]
 
@@ -133,4 +134,4 @@ def test_defaults_are_those_of_the_library() -> None:
     assert typed["draws"] == inspect.signature(prior_predictive).parameters["draws"].default
     assert typed["prob"] == PROB
     models = inspect.signature(Posterior.predictive_check).parameters["replicate"].default
-    assert inspect.signature(checks.check).parameters["models"].default.value == models
+    assert inspect.signature(checks.check).parameters["replicate"].default == models

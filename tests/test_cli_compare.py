@@ -29,14 +29,14 @@ def run_compare(run: Run, tables: Path) -> Run:
 
     def command(*arguments: object) -> tuple[int, str, str]:
         target = tables / "out"
-        return run("compare", tables / "mine.yaml", "--data", tables, "--jobs", 1, *arguments, "-o", target)
+        return run("compare", tables / "mine.yaml", "--evals", tables, "--jobs", 1, *arguments, "-o", target)
 
     return command
 
 
 def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(run: Run, tables: Path) -> None:
     question = ("--family", "Family-B", "--flops", "1e25")
-    code, out, err = run("--prior", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", 2, *question)
+    code, out, err = run("--priors", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", 2, *question)
     assert code == 0
     assert re.search(r"elpd .*\n.*models", out)
     assert "families" not in out
@@ -63,9 +63,9 @@ def test_without_refits_there_is_loo_alone(run: Run, tables: Path) -> None:
     ("arguments", "message"),
     [
         (("--factors", "one"), "'one' is not a number or of the form A-B"),
-        (("--factors", "1", "--prior", "slope=Normal(0, 1)"), "either --factors or --prior"),
-        (("--prior", "slope"), "'slope' is not of the form NAME=PRIOR"),
-        (("--prior", "slop=Normal(0, 1)"), "slope"),
+        (("--factors", "1", "--priors", "slope=Normal(0, 1)"), "either --factors or --priors"),
+        (("--priors", "slope"), "'slope' is not of the form NAME=PRIOR"),
+        (("--priors", "slop=Normal(0, 1)"), "slope"),
         (("--family", "Family-B"), "a forecast needs compute"),
         (("--flops", "1e25"), "give the family of the model"),
         (("--leave-out", "cell"), "'cell' is none of model, family"),

@@ -27,7 +27,7 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_what_ships_is_offered_with_its_title() -> None:
     assert completion.specs() == [(name, bs.load_spec(name).title) for name in bs.list_specs()]
     assert completion.evals() == bs.list_evals()["name"].tolist()
-    assert set(completion.tasks("")) == {task.group for task in load_tasks()}
+    assert set(completion.tasks()) == {task.group for task in load_tasks()}
     assert completion.mappings() == ["open-llm-leaderboard-1", "open-llm-leaderboard-2"]
 
 
@@ -57,8 +57,8 @@ def test_bash_completes(saved: Path, tmp_path: Path) -> None:
         "bayescale data v": ["validate"],
         "bayescale fit --targ": ["--target-accept"],
         "bayescale fit one": ["one_factor"],
-        "bayescale fit --sampler n": ["nutpie", "numpyro"],
-        "bayescale fit --data base": ["base-llms", "base-llms-all"],
+        "bayescale fit --nuts-sampler n": ["nutpie", "numpyro"],
+        "bayescale fit --evals base": ["base-llms", "base-llms-all"],
         f"bayescale forecast {saved} --family Family-B": ["Family-B"],
     }
     asked = "\n".join(f"COMP_WORDS=({line}); COMP_CWORD={line.count(' ')}; ask" for line in lines)

@@ -122,8 +122,8 @@ def test_facts_of_models_that_are_wrong_are_told_with_their_lines(run: Run, tabl
 
 
 MISTAKES = [
-    ("import wide {table}", "either --output DIR"),
-    ("import wide {table} -o {tmp}/a --into {tmp}/b", "either --output DIR"),
+    ("import wide {table}", "either --out DIR"),
+    ("import wide {table} -o {tmp}/a --into {tmp}/b", "either --out DIR"),
     ("import wide {tmp}/none.csv -o {tmp}/a", "no file or folder"),
     ("import wide {table} --mapping open-llm-leaderbord-2 -o {tmp}/a", "Did you mean 'open-llm-leaderboard-2'"),
     ("import wide {table} --mapping {tmp}/none.yaml -o {tmp}/a", "no mapping file"),

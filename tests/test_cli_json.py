@@ -27,16 +27,19 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("import", "inspect"): ("{inspect} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "wide"): ("{wide} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "epoch"): ("{epoch} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
-    ("prior",): ("{spec} --data {tables} --draws 20", {"benchmarks", "prob", "interval"}),
-    ("fit",): ("{spec} --data {tables} --seed 1 -o {new}.nc", {"converged", "blocks", "problems", "sampling", "file"}),
+    ("prior",): ("{spec} --evals {tables} --draws 20", {"benchmarks", "prob", "interval"}),
+    ("fit",): (
+        "{spec} --evals {tables} --random-seed 1 --save {new}.nc",
+        {"converged", "blocks", "problems", "sampling", "file"},
+    ),
     ("check",): ("{saved}", {"converged", "blocks", "problems", "predictive"}),
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
-    ("report",): ("{saved} -o {new}.html", {"file", "bytes", "converged"}),
+    ("report",): ("{saved} --html {new}.html", {"file", "bytes", "converged"}),
     ("suggest",): ("{saved} --budget 2", {"models", "least", "converged"}),
     ("demo",): ("-o {new}", {"forecasts", "prob", "interval", "files"}),
-    ("backtest",): ("pc_2 --methods none --tasks leaderboard_v2/gpqa -o {new}", {"tables", "scores", "methods"}),
+    ("backtest",): ("pc_2 --baselines none --tasks leaderboard_v2/gpqa -o {new}", {"tables", "scores", "methods"}),
     ("compare",): (
-        "{spec} --data {tables} --leave-out model --folds 2 --jobs 1 --family Family-B --flops 1e25 -o {new}",
+        "{spec} --evals {tables} --leave-out model --folds 2 --jobs 1 --family Family-B --flops 1e25 -o {new}",
         {"specs", "forecasts", "left_out"},
     ),
 }
@@ -115,7 +118,7 @@ def test_tables_with_errors_are_a_document_too(run: Run, folder: Path, evals: Ev
 
 def test_a_comparison_warns_of_specs_that_did_not_converge(run: Run, folder: Path, tmp_path: Path, fits: Any) -> None:
     code, out, _ = run(
-        "compare", folder / "mine.yaml", "--data", folder / "tables", "--leave-out", "none", "--jobs", 1,
+        "compare", folder / "mine.yaml", "--evals", folder / "tables", "--leave-out", "none", "--jobs", 1,
         "-o", tmp_path / "new", "--json",
     )  # fmt: skip
     (row,) = json.loads(out)["specs"]
@@ -130,7 +133,7 @@ def test_a_fit_that_did_not_converge_warns_beside_the_document(
 ) -> None:
     few = posterior_near(*world, world_spec(), chains=2, draws=20)
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", lambda *_, **__: few)
-    code, out, err = run("fit", "--data", folder / "tables", "-o", tmp_path / "p.nc", "--json")
+    code, out, err = run("fit", "--evals", folder / "tables", "--save", tmp_path / "p.nc", "--json")
     assert code == 0
     assert json.loads(out)["converged"] is False
     assert "did not converge" in err

@@ -14,6 +14,7 @@ import pytest
 from simulate import Truth, posterior_near
 
 from bayescale import Evals, Posterior, Spec
+from bayescale.cli.options import SEED
 
 pytestmark = pytest.mark.heavy
 
@@ -60,7 +61,7 @@ elif where == "sampling":
 
 from bayescale.cli import main
 
-sys.exit(main(["fit", "-o", target]))
+sys.exit(main(["fit", "--save", target]))
 """
 
 
@@ -117,7 +118,7 @@ def test_ctrl_c_ends_with_130_and_no_file(where: str, saved: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fit", "nope", "-o", "x.nc"], "There is no shipped spec 'nope'"),
+        (["fit", "nope", "--save", "x.nc"], "There is no shipped spec 'nope'"),
         (["data", "validate", "none"], "1 error"),
     ],
 )
@@ -132,7 +133,9 @@ def test_a_mistake_in_a_process(arguments: list[str], words: str, tmp_path: Path
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
 def test_a_folder_that_is_closed_is_said_before_sampling(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    ran = subprocess.run([*BAYESCALE, "fit", "-o", tmp_path / "p.nc"], capture_output=True, text=True, timeout=SECONDS)
+    ran = subprocess.run(
+        [*BAYESCALE, "fit", "--save", tmp_path / "p.nc"], capture_output=True, text=True, timeout=SECONDS
+    )
     assert ran.returncode == 2
     assert "Permission denied" in ran.stderr
 
@@ -149,12 +152,12 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
 def test_a_session(evals: Evals, tmp_path: Path) -> None:
     """Fit, check, forecast on one's own tables, as a user does."""
     tables = evals.to_directory(tmp_path / "tables")
-    settings = ["--draws", "300", "--tune", "300", "--chains", "2", "--seed", "1", "-o", "posterior.nc"]
+    settings = ["--draws", "300", "--tune", "300", "--chains", "2", "--random-seed", "1", "--save", "posterior.nc"]
 
     def session(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*BAYESCALE, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=600)
 
-    fitted = session("fit", "one_factor", "--data", str(tables), *settings)
+    fitted = session("fit", "one_factor", "--evals", str(tables), *settings)
     assert fitted.returncode == 0, fitted.stderr
     assert "Traceback" not in fitted.stderr
     assert "Wrote posterior.nc" in fitted.stderr
@@ -164,5 +167,5 @@ def test_a_session(evals: Evals, tmp_path: Path) -> None:
 
     said = session("forecast", "posterior.nc", "--new-family", "--flops", "1e25", "--json")
     assert said.returncode == 0, said.stderr
-    expected = posterior.forecast(family="new family", flops=1e25, random_seed=0).summary()
+    expected = posterior.forecast(family="new family", flops=1e25, random_seed=SEED).summary()
     assert [row["median"] for row in json.loads(said.stdout)["forecasts"]] == expected["median"].tolist()

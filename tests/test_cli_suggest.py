@@ -10,6 +10,7 @@ import pytest
 from conftest import Run
 
 from bayescale import Posterior
+from bayescale.cli.options import SEED
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_suggest_prints_writes_and_draws(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     csv, picture = tmp_path / "chosen.csv", tmp_path / "chosen.png"
-    code, out, err = run("suggest", saved, "--budget", 3, "--csv", csv, "-o", picture)
-    expected = posterior.suggest_models(3, random_seed=0)
+    code, out, err = run("suggest", saved, "--budget", 3, "--csv", csv, "--plot", picture)
+    expected = posterior.suggest_models(3, random_seed=SEED)
     assert code == 0
     assert out.strip() == str(expected).rsplit("\nNext", 1)[0]
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
@@ -31,12 +32,12 @@ def test_suggest_prints_writes_and_draws(run: Run, saved: Path, posterior: Poste
 def test_suggest_takes_all_that_the_library_takes(run: Run, saved: Path, posterior: Posterior) -> None:
     models = posterior.evals.models.dropna(subset="params_b")
     middle, budget = float(models["flops"].median()), float(models["params_b"].sum())
-    asked = ["--target", "bench-4", "--family", "Family-A", "--family", "Family-B", "--cost", "params_b"]
-    code, out, _ = run("suggest", saved, "--budget", budget, "--up-to", middle, *asked, "--json")
+    asked = ["--target", "bench-4", "--families", "Family-A", "--families", "Family-B", "--cost", "params_b"]
+    code, out, _ = run("suggest", saved, "--budget", budget, "--max-flops", middle, *asked, "--json")
     below = models["model"][models["flops"] <= middle].tolist()
     families = ["Family-A", "Family-B"]
     expected = posterior.suggest_models(
-        budget, "bench-4", candidates=below, families=families, cost="params_b", random_seed=0
+        budget, "bench-4", candidates=below, families=families, cost="params_b", random_seed=SEED
     )
     found = json.loads(out)
     assert code == 0

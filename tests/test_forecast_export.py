@@ -13,6 +13,7 @@ import xarray as xr
 from conftest import Run
 
 from bayescale import NEW_FAMILY, Posterior
+from bayescale.cli.options import SEED
 from bayescale.errors import FileError, MissingDependencyError
 from bayescale.forecast import Forecast
 
@@ -99,7 +100,7 @@ def test_without_pyarrow_a_sentence_says_what_to_do(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'bayescale\[parquet\]'"):
         forecast.to_parquet(tmp_path / "forecast.parquet")
-    code, out, err = run("forecast", saved, "--new-family", "--flops", 1e25, "-o", tmp_path / "forecast.parquet")
+    code, out, err = run("forecast", saved, "--new-family", "--flops", 1e25, "--parquet", tmp_path / "forecast.parquet")
     assert (code, out) == (2, "")
     assert "bayescale[parquet]" in err
     assert list(tmp_path.iterdir()) == []
@@ -127,26 +128,18 @@ def test_a_folder_that_is_not_there_is_said(forecast: Forecast, tmp_path: Path) 
         forecast.to_csv(tmp_path / "none" / "forecast.csv")
 
 
-def test_the_command_writes_what_the_names_end_in(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
-    names = ["a.csv", "a.parquet", "a.json", "a.nc", "a.PNG"]
-    outputs = [part for name in names for part in ("-o", tmp_path / name)]
+def test_the_command_writes_every_format(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
+    names = {"--csv": "a.csv", "--parquet": "a.parquet", "--netcdf": "a.nc", "--plot": "a.PNG"}
+    outputs = [part for option, name in names.items() for part in (option, tmp_path / name)]
     code, out, err = run("forecast", saved, "--family", "Family-B", "--flops", 1e25, "--prob", 0.5, *outputs)
     assert code == 0, err
-    assert [f"Wrote {tmp_path / name}." for name in names] == err.splitlines()
+    assert [f"Wrote {tmp_path / name}." for name in names.values()] == err.splitlines()
     assert "50% equal-tailed" in out
-    expected = posterior.forecast(family="Family-B", flops=1e25, random_seed=0)
+    expected = posterior.forecast(family="Family-B", flops=1e25, random_seed=SEED)
     table = expected.to_pandas(prob=0.5)
     for back in (pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")):
         pd.testing.assert_frame_equal(back, table, check_dtype=False, rtol=1e-12)
-    document = json.loads((tmp_path / "a.json").read_text())
-    assert [row["median"] for row in document["forecasts"]] == table["median"].tolist()
-    assert document["prob"] == 0.5
     with xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as back:
         np.testing.assert_array_equal(back["predicted_score"], expected.draws["predicted_score"])
     assert (tmp_path / "a.PNG").read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-
-
-def test_json_in_a_file_is_json_on_standard_output(run: Run, saved: Path, tmp_path: Path) -> None:
-    asked = ["forecast", saved, "--new-family", "--flops", 1e25, "-o", tmp_path / "a.json", "--json"]
-    assert run(*asked)[1] == (tmp_path / "a.json").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names.values())

@@ -63,13 +63,13 @@ def test_the_posterior_is_the_same_as_nutpies(evals: Evals, tmp_path: Path) -> N
     """Means of every expected score, in joint Monte Carlo standard errors; in processes, since JAX starts threads."""
     pytest.importorskip("numpyro")
     tables = evals.to_directory(tmp_path / "tables")
-    settings = ["--draws", "500", "--tune", "400", "--seed", "1", "--target-accept", "0.9", "--cores", "2"]
+    settings = ["--draws", "500", "--tune", "400", "--random-seed", "1", "--target-accept", "0.9", "--cores", "2"]
     means, errors = [], []
     for sampler in ("nutpie", "numpyro"):
         target = tmp_path / f"{sampler}.nc"
-        command = [sys.executable, "-m", "bayescale", "fit", "one_factor", "--data", str(tables), "-o", str(target)]
+        command = [sys.executable, "-m", "bayescale", "fit", "one_factor", "--evals", tables, "--save", target]
         done = subprocess.run(
-            [*command, "--sampler", sampler, *settings],
+            [*command, "--nuts-sampler", sampler, *settings],
             env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -168,7 +168,7 @@ def refused(path: Path, *messages: str) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    refused(tmp_path / "nowhere.nc", "There is no posterior file", "bayescale fit -o nowhere.nc")
+    refused(tmp_path / "nowhere.nc", "There is no posterior file", "bayescale fit --save nowhere.nc")
     refused(tmp_path, "There is no posterior file")
 
 

@@ -235,7 +235,7 @@ def test_the_command_writes_what_the_library_makes(
     run: Run, two_factors: Posterior, results: Path, tmp_path: Path
 ) -> None:
     saved, target = two_factors.save(tmp_path / "p.nc"), tmp_path / "report.html"
-    code, out, err = run("report", saved, "--backtest", results, "--draws", 60, "--seed", 3, "-o", target)
+    code, out, err = run("report", saved, "--backtest", results, "--draws", 60, "--random-seed", 3, "--html", target)
     assert (code, out) == (0, "")
     assert "Wrote" in err
     assert "MiB" in err
@@ -248,9 +248,9 @@ def test_the_command_writes_what_the_library_makes(
 def test_mistakes_on_the_command_line_leave_no_file(run: Run, posterior: Posterior, tmp_path: Path) -> None:
     saved = posterior.save(tmp_path / "p.nc")
     for words, asked in (
-        ("there is no folder", ["-o", tmp_path / "none" / "r.html"]),
-        ("not a folder of `bayescale backtest`", ["-o", tmp_path / "r.html", "--backtest", tmp_path]),
-        ("at least 50", ["-o", tmp_path / "r.html", "--draws", 5]),
+        ("there is no folder", ["--html", tmp_path / "none" / "r.html"]),
+        ("not a folder of `bayescale backtest`", ["--html", tmp_path / "r.html", "--backtest", tmp_path]),
+        ("at least 50", ["--html", tmp_path / "r.html", "--draws", 5]),
     ):
         code, out, err = run("report", saved, *asked)
         assert (code, out) == (2, "")

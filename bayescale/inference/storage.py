@@ -50,7 +50,7 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit -o {path.name}")
+        raise FileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit --save {path.name}")
     try:
         idata = _arviz.read_netcdf(path)
     except Exception as error:  # h5py, h5netcdf and xarray raise many kinds for a damaged file

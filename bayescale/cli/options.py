@@ -1,9 +1,12 @@
-"""Arguments and options that several commands share, and their conversion to values of the library."""
+"""Arguments and options that several commands share, and their conversion to values of the library.
+
+Options have the names of the Python arguments. An option that takes several values is repeated.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +18,21 @@ from bayescale.errors import EvalsError
 if TYPE_CHECKING:
     from bayescale.evals import Evals
 
-# Headings of options on a help page.
-SAMPLING = "Sampling"
-OUTPUT = "Output"
+# The default seed: a repeated command line gives the same numbers, and a repeated backtest resumes. With this one the
+# default spec converges on `base-llms` (docs/performance.md).
+SEED = 1
+
+# Options by their heading on a help page.
+model = functools.partial(typer.Option, rich_help_panel="Model to forecast")
+sampling = functools.partial(typer.Option, rich_help_panel="Sampling")
+output = functools.partial(typer.Option, rich_help_panel="Output")
 
 PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
 SpecName = Annotated[
     str,
     typer.Argument(metavar="SPEC", help="Name of a built-in spec, or a YAML file.", autocompletion=completion.specs),
 ]
-DataName = Annotated[
+EvalsName = Annotated[
     str,
     typer.Option(
         metavar="NAME_OR_DIR",
@@ -32,50 +40,25 @@ DataName = Annotated[
         autocompletion=completion.evals,
     ),
 ]
-Draws = Annotated[int, typer.Option(min=1, metavar="N", help="Draws to keep per chain.", rich_help_panel=SAMPLING)]
-Tune = Annotated[int, typer.Option(min=1, metavar="N", help="Warm-up steps per chain.", rich_help_panel=SAMPLING)]
-Chains = Annotated[
-    int,
-    typer.Option(
-        min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.", rich_help_panel=SAMPLING
-    ),
+
+Families = Annotated[
+    list[str] | None,
+    model(metavar="NAME", help="Family in the data; repeatable.", autocompletion=completion.families),
 ]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")]
+NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
+
+Draws = Annotated[int, sampling(min=1, metavar="N", help="Draws to keep per chain.")]
+Tune = Annotated[int, sampling(min=1, metavar="N", help="Warm-up steps per chain.")]
+Chains = Annotated[int, sampling(min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.")]
+RandomSeed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")
+]
 Prob = Annotated[float, typer.Option(metavar="P", help="Probability of the credible intervals.")]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Print a single JSON document on standard output.", rich_help_panel=OUTPUT),
-]
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table as CSV.", rich_help_panel=OUTPUT)]
-Picture = Annotated[
-    Path | None,
-    typer.Option(
-        "-o",
-        "--output",
-        "--plot",
-        metavar="FILE",
-        help="Write a figure; the name ends in .png, .pdf or .svg.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-Folder = Annotated[
-    Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the results.", rich_help_panel=OUTPUT)
-]
 
-
-class Sampler(StrEnum):
-    """Names of samplers that `bayescale.fit` takes; they are repeated here so that `--help` need not load it."""
-
-    nutpie = "nutpie"
-    pymc = "pymc"
-    numpyro = "numpyro"
-
-
-class Replicated(StrEnum):
-    """Models whose scores a posterior predictive check replicates."""
-
-    same = "same"
-    new = "new"
+AsJson = Annotated[bool, output("--json", help="Print a single JSON document on standard output.")]
+Csv = Annotated[Path | None, output(metavar="FILE", help="Also write the table to a CSV file.")]
+Plot = Annotated[Path | None, output(metavar="FILE", help="Also draw a figure: .png, .pdf or .svg.")]
+Out = Annotated[Path, output("-o", "--out", metavar="DIR", help="Folder for the results.")]
 
 
 def evals_of(name: str) -> Evals:
@@ -88,8 +71,8 @@ def evals_of(name: str) -> Evals:
     """
     from bayescale.evals import list_evals, load_evals, read_evals
 
-    ships = name in list_evals()["name"].tolist()
-    if "/" in name or "\\" in name or (Path(name).is_dir() and not ships):
+    built_in = name in list_evals()["name"].tolist()
+    if "/" in name or "\\" in name or (Path(name).is_dir() and not built_in):
         return read_evals(name)
     try:
         return load_evals(name)
@@ -124,6 +107,21 @@ def known_scores(texts: Sequence[str]) -> dict[str, float]:
             raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint="--given")
         scores[name] = value
     return scores
+
+
+def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) -> list[str]:
+    """Return the values of an option that is repeated: none of them for ``none``, the default without any.
+
+    Raises
+    ------
+    typer.BadParameter
+        A value is a list with commas.
+    """
+    for value in values or ():
+        if "," in value:
+            repeated = " ".join(f"{option} {part.strip()}" for part in value.split(","))
+            raise typer.BadParameter(f"give one name each: {repeated}", param_hint=option)
+    return [] if values == ["none"] else list(values or default)
 
 
 def check_family(families: Sequence[str] | None, new: bool) -> None:

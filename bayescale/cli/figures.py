@@ -1,0 +1,93 @@
+"""Write figures to files, without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+from bayescale._files import atomic_write
+from bayescale._intervals import PROB
+from bayescale.errors import FileError
+
+# Commands open no window, and many machines have no display.
+matplotlib.use("Agg")
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayescale.evaluation.backtest import Backtest
+    from bayescale.evaluation.compare import Comparison
+    from bayescale.forecast import Forecast
+
+DPI = 150
+
+
+def check_format(path: Path) -> None:
+    """Check the format of a figure by the ending of its name, before the work starts.
+
+    Raises
+    ------
+    FileError
+        The ending is not a format for figures.
+    """
+    from matplotlib.figure import Figure
+
+    if path.suffix.lstrip(".").lower() not in Figure().canvas.get_supported_filetypes():
+        raise FileError(f"Cannot draw {path.name!r}: its ending is not a format for figures. Use .png, .pdf or .svg.")
+
+
+def save(plotted: Figure | Axes, path: Path) -> None:
+    """Write one figure atomically, and close it."""
+    import matplotlib.pyplot as plt
+
+    figure = plotted.get_figure(root=True)
+    assert figure is not None
+    with atomic_write(path, keep_suffix=True) as temporary:
+        figure.savefig(temporary, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_forecast(forecast: Forecast, path: Path, prob: float = PROB) -> None:
+    """Draw scores over compute, or intervals if the spec does not predict from compute alone."""
+    by_compute = forecast.posterior.spec.compute_alone
+    save(forecast.plot(prob=prob) if by_compute else forecast.plot_intervals(prob=prob), path)
+
+
+def draw_backtest(result: Backtest, folder: Path) -> list[str]:
+    """Draw calibration, the forecasts of each spec, and errors relative to the paper's method if it ran.
+
+    Returns
+    -------
+    list of str
+        Names of the files in `folder`.
+    """
+    from bayescale.evaluation.backtest.result import REFERENCE
+    from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
+
+    methods = list(dict.fromkeys(result.cells["method"]))
+    specs = [method for method in methods if method not in result.baselines]
+    plotted: dict[str, Figure | Axes] = {"calibration.png": plot_backtest_calibration(result)}
+    if REFERENCE in methods:
+        plotted["errors.png"] = plot_backtest_errors(result)
+    for spec in specs:
+        name = "forecasts.png" if len(specs) == 1 else f"forecasts-{spec}.png"
+        plotted[name] = plot_backtest_forecasts(result, spec)
+    return _save_all(plotted, folder)
+
+
+def draw_comparison(comparison: Comparison, folder: Path) -> list[str]:
+    """Draw differences in elpd, and the forecast under each spec if requested; return the names of the files."""
+    plotted: dict[str, Figure | Axes] = {"elpd.png": comparison.plot()}
+    if comparison.question:
+        plotted["forecasts.png"] = comparison.plot_forecasts()
+    return _save_all(plotted, folder)
+
+
+def _save_all(plotted: Mapping[str, Figure | Axes], folder: Path) -> list[str]:
+    for name, figure in plotted.items():
+        save(figure, folder / name)
+    return list(plotted)
