@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,6 +30,11 @@ from bayescale.evaluation.compare import Assessment, Comparison
 from bayescale.methods import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Processes that tests start import what the tests do: the modules beside this file, and the package in this folder.
+TESTS = Path(__file__).parent
+PATHS = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH")]
+os.environ["PYTHONPATH"] = os.pathsep.join(path for path in PATHS if path)
 
 # Scripts that made the fixtures need the tools that wrote them.
 collect_ignore = ["fixtures"]

@@ -6,9 +6,9 @@ The special functions and the algebra of a cell are the package's own (`kernels.
 `kernels.working_response`); all between them, and the reverse mode, is by hand. Cells are visited twice: the difficulty
 of a benchmark depends on the working responses of all its cells, so these come first, and are turned back last.
 
-It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/test_model.py` holds both to
-the equations. This third density stays because it is the hand-made lower bound of the time of a gradient, which no
-graph of operations can give.
+It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/model/test_model.py` holds
+both to the equations. This third density stays because it is the hand-made lower bound of the time of a gradient, which
+no graph of operations can give.
 """
 
 from __future__ import annotations

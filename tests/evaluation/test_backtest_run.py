@@ -295,8 +295,7 @@ backtest(stopping(where, log, mark), load_tasks(file=tasks), fits, jobs=int(jobs
 
 def drive(folder: Path, tasks: Path, where: str, jobs: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", DRIVER, tasks, folder, folder / "mark", folder / "log", where, str(jobs)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    return subprocess.Popen(command, start_new_session=True)
 
 
 def csv_files(found: Backtest) -> list[str]:

@@ -19,7 +19,7 @@ from bayescale.evals.importers import Imported, import_evals, inspect_logs
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import Names, load_mapping
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 LOGS = FIXTURES / "inspect"
 
 installed = importlib.util.find_spec("inspect_ai") is not None

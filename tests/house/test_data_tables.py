@@ -12,7 +12,7 @@ from bayescale._files import shipped
 from bayescale.evals import Evals, load_evals
 from bayescale.evals.validation import check_directory
 
-ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
+ANCHORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
 
 # Tasks of the anchors, and what the tables call them.
 BENCHMARK_OF = {

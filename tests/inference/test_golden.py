@@ -1,6 +1,7 @@
 """Golden summaries of `base-llms` under the default spec: whatever is rearranged, the posterior stays what it was.
 
-`python tests/test_golden.py` records them anew, from a fit of its own; do so only when the model is meant to change.
+`python tests/inference/test_golden.py` records them anew, from a fit of its own; do so only when the model is meant to
+change.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 import bayescale as bs
 from bayescale import _arviz
 
-FILE = Path(__file__).parent / "fixtures" / "golden-base-llms.json"
+FILE = Path(__file__).parents[1] / "fixtures" / "golden-base-llms.json"
 FORECASTS = [("Llama-3", 4e25), ("Qwen1.5", 1e25), (bs.NEW_FAMILY, 1e26)]
 QUANTILES = (0.05, 0.5, 0.95)
 DRAWS = 1000  # a chain

@@ -14,7 +14,7 @@ import bayescale as bs
 from bayescale.errors import EvalsError
 from bayescale.evals.importers import Imported, import_evals
 
-RESULTS = Path(__file__).parent / "fixtures" / "lm_eval"
+RESULTS = Path(__file__).parents[1] / "fixtures" / "lm_eval"
 
 
 @pytest.fixture(scope="module")

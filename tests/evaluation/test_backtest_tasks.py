@@ -17,7 +17,7 @@ from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Task, load_tasks, make_folds
 from bayescale.evaluation.backtest.task import Hide, task_evals
 
-ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
+ANCHORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
 
 PAPER = {"emergent": 8, "post_training": 4, "leaderboard_v2": 3, "agent": 2}
 

@@ -25,7 +25,7 @@ from bayescale.inference.storage import FORMAT
 from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
 
-POSTERIORS = Path(__file__).parent / "fixtures" / "posteriors"
+POSTERIORS = Path(__file__).parents[1] / "fixtures" / "posteriors"
 
 ASK: dict[str, Any] = {"family": "Family-A", "flops": 4e25}
 

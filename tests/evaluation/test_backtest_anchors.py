@@ -13,7 +13,7 @@ from bayescale.evals import load_evals
 from bayescale.evaluation.backtest import load_tasks, make_folds
 from bayescale.evaluation.backtest.baselines import BASELINES
 
-ANCHORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "anchors"
+ANCHORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "anchors"
 
 pytestmark = pytest.mark.skipif(not ANCHORS.is_dir(), reason="the anchors lie beside the repository in development")
 

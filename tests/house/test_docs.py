@@ -22,7 +22,7 @@ from standin import compared, example_evals, rough_posterior
 import bayescale as bs
 from bayescale import plots
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*/*.md"))
 TAUGHT = [page for page in PAGES if page.parent.name in ("tutorial", "how-to")]
 PROSE = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), *PAGES]

@@ -12,7 +12,7 @@ from conftest import Run
 import bayescale as bs
 from bayescale.evals.importers import import_evals
 
-RESULTS = Path(__file__).parent / "fixtures" / "lm_eval"
+RESULTS = Path(__file__).parents[1] / "fixtures" / "lm_eval"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 
 from bayescale import plots
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 GALLERY = ROOT / "docs" / "gallery"
 
 

@@ -19,7 +19,7 @@ import bayescale as bs
 from bayescale.errors import EvalsError, MissingDependencyError
 from bayescale.evals.importers import import_evals
 
-OBSSCALING = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "obsscaling"
+OBSSCALING = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "obsscaling"
 
 # The columns of the dataset open-llm-leaderboard/contents, in its order; the rows are made up.
 LEADERBOARD = (

@@ -16,7 +16,7 @@ from simulate import posterior_near, world_spec
 
 from bayescale import Evals, Posterior
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 # How each command is called, and what its document holds at least.
 CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {

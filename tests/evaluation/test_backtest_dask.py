@@ -39,7 +39,6 @@ def tasks(evals: Evals, folder: Path) -> list[Task]:
 def address(folder: Path) -> Iterator[str]:
     """Where the scheduler listens. One death of a worker is enough for it to give a task up."""
     environment = os.environ | {
-        "PYTHONPATH": str(Path(__file__).parent),
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bayescale"
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 # What every package has, and no newcomer looks for.
