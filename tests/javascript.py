@@ -39,5 +39,5 @@ class Page:
         names = self.live.draws.data.coords["benchmark"]
         known = [[names.index(name), score] for name, score in given.items()]
         question = json.dumps({"family": family, "figures": log10, "given": known})
-        found = self.compute(f"forecast(world, {question})")
-        return np.array([[r["lower"], r["median"], r["upper"]] for r in found["rows"]]), found["effective"]
+        actual = self.compute(f"forecast(world, {question})")
+        return np.array([[r["lower"], r["median"], r["upper"]] for r in actual["rows"]]), actual["effective"]

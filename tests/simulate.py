@@ -20,8 +20,8 @@ from bayescale.model import model_data
 from bayescale.model.spec import Spec
 
 
-def world_spec(factors: int = 1, **form: Any) -> Spec:
-    """The spec with every effect that the simulated world has; the default has no slopes of the benchmarks' own."""
+def simulation_spec(factors: int = 1, **form: Any) -> Spec:
+    """The spec with every effect that the simulation has; the default has no slopes of the benchmarks' own."""
     return Spec(**{"factors": factors, "benchmark_slopes": True, "curve": "richards", **form})
 
 
@@ -35,7 +35,7 @@ def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Truth:
-    """Everything that the simulated world is made of; compute is in decades around `centre`.
+    """Everything that the simulation is made of; compute is in decades around `centre`.
 
     Shapes: ``slope`` (factor,), ``offset`` (family, factor), ``loading`` (benchmark, factor),
     ``family_benchmark`` (family, benchmark), ``capability`` (model, factor), ``testlet`` (model, testlet),

@@ -1,4 +1,4 @@
-"""Choosing models: the design against its definition and exhaustive search, and what is refused."""
+"""The V-optimal design of models to evaluate: against its definition and exhaustive search, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 from test_efficiency import with_values
 
 import bayescale as bs
@@ -101,15 +101,15 @@ def test_one_more_benchmark_loads_as_the_population_does(two_factors: Posterior)
     assert not np.allclose(fewer, mean)
 
 
-def test_independent_loadings_are_drawn_from_their_prior(world: tuple[Evals, Truth]) -> None:
-    spec = world_spec(common_loading=False, priors={"loading": "Normal(0.5, 2)"})
-    posterior = posterior_near(*world, spec)
+def test_independent_loadings_are_drawn_from_their_prior(simulation: tuple[Evals, Truth]) -> None:
+    spec = simulation_spec(common_loading=False, priors={"loading": "Normal(0.5, 2)"})
+    posterior = posterior_near(*simulation, spec)
     mean, sd = population(posterior.draws, spec)
     np.testing.assert_allclose(mean, 0.5, atol=0.05)
     np.testing.assert_allclose(sd, 2.0, atol=0.05)
 
 
-def test_the_outlook_has_the_moments_of_benchmarks_drawn_by_hand(two_factors: Posterior) -> None:
+def test_predictive_moments_are_those_of_benchmarks_drawn_by_hand(two_factors: Posterior) -> None:
     models = np.array([0, 3, 4, 7, 11])
     ahead = predict_moments(two_factors, models, None, 0)
     draws, rng = two_factors.draws, np.random.default_rng(1)
@@ -210,12 +210,12 @@ def test_a_budget_may_count_parameters(two_factors: Posterior) -> None:
     assert own.models == suggestion.models
 
 
-def test_forms_of_the_spec_without_effects_can_be_asked(world: tuple[Evals, Truth]) -> None:
+def test_forms_of_the_spec_without_effects_can_be_asked(simulation: tuple[Evals, Truth]) -> None:
     spec = Spec(factors=1, family_benchmark=False, family_offsets=False, testlets=False, curve="sigmoid")
-    suggestion = posterior_near(*world, spec).suggest_models(3)
+    suggestion = posterior_near(*simulation, spec).suggest_models(3)
     assert len(suggestion.models) == 3
     fixed = spec.replace(floor={"learned": False})
-    assert len(posterior_near(*world, fixed).suggest_models(2, "bench-5").models) == 2
+    assert len(posterior_near(*simulation, fixed).suggest_models(2, "bench-5").models) == 2
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_the_mode_has_no_slope() -> None:
 
 def test_scores_of_a_benchmark_like_the_others_are_predicted() -> None:
     evals, truth = simulate(models=60, factors=2, families=6, missing=0.0, unknown_compute=0, testlet_sd=0.0)
-    posterior = posterior_near(evals, truth, world_spec(2))
+    posterior = posterior_near(evals, truth, simulation_spec(2))
     names, rng = evals.model_names, np.random.default_rng(3)
     load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
     came = expected_score(truth.capability @ load - hard, 0.02, 1.0)

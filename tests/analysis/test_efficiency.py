@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 from test_factors import random_rotations, turned
 
 from bayescale._arviz import dataset, with_groups
@@ -20,7 +20,7 @@ from bayescale.model.spec import Spec
 
 
 @pytest.fixture(scope="module")
-def world_of_two() -> tuple[Evals, Truth]:
+def simulation_of_two() -> tuple[Evals, Truth]:
     return simulate(factors=2)
 
 
@@ -38,8 +38,8 @@ def with_values(posterior: Posterior, **values: Any) -> Posterior:
     return dataclasses.replace(posterior, idata=idata)
 
 
-def test_the_truth_comes_back(efficiency: Efficiency, world_of_two: tuple[Evals, Truth]) -> None:
-    truth = world_of_two[1]
+def test_the_truth_comes_back(efficiency: Efficiency, simulation_of_two: tuple[Evals, Truth]) -> None:
+    truth = simulation_of_two[1]
     wanted = truth.efficiency - truth.efficiency[1]
     assert np.ptp(wanted) > 0.5
     np.testing.assert_allclose(efficiency.log10_multiplier.median(("chain", "draw")), wanted, atol=0.05)
@@ -51,14 +51,14 @@ def test_the_truth_comes_back(efficiency: Efficiency, world_of_two: tuple[Evals,
 
 
 def test_along_benchmarks_it_is_the_best_multiplier_in_logits(
-    two_factors: Posterior, world_of_two: tuple[Evals, Truth]
+    two_factors: Posterior, simulation_of_two: tuple[Evals, Truth]
 ) -> None:
-    truth = world_of_two[1]
+    truth = simulation_of_two[1]
     moved = truth.loading @ truth.slope
     wanted = np.array([np.linalg.lstsq(moved[:, None], truth.loading @ a, rcond=None)[0][0] for a in truth.offset])
     wanted -= wanted[1]
-    found = two_factors.efficiency("Family-B", along="benchmarks").log10_multiplier.median(("chain", "draw"))
-    np.testing.assert_allclose(found, wanted, atol=0.05)
+    actual = two_factors.efficiency("Family-B", along="benchmarks").log10_multiplier.median(("chain", "draw"))
+    np.testing.assert_allclose(actual, wanted, atol=0.05)
     assert (
         np.abs(wanted - truth.efficiency + truth.efficiency[1]).max() > 0.1
     )  # another measure than along capabilities
@@ -66,8 +66,8 @@ def test_along_benchmarks_it_is_the_best_multiplier_in_logits(
         two_factors.efficiency(along="benchmark")  # type: ignore[arg-type]
 
 
-def test_per_benchmark_the_own_effects_count(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
-    truth = world[1]
+def test_per_benchmark_the_own_effects_count(posterior: Posterior, simulation: tuple[Evals, Truth]) -> None:
+    truth = simulation[1]
     efficiency = posterior.efficiency("Family-C")
     slope = truth.loading @ truth.slope + truth.benchmark_slope
     wanted = (truth.offset @ truth.loading.T + truth.family_benchmark) / slope
@@ -75,8 +75,8 @@ def test_per_benchmark_the_own_effects_count(posterior: Posterior, world: tuple[
     kept = [name for name in truth.benchmarks if name not in efficiency.no_slope]
     assert len(kept) >= 4
     columns = [truth.benchmarks.index(name) for name in kept]
-    found = efficiency.benchmark_log10_multiplier.sel(benchmark=kept).median(("chain", "draw"))
-    np.testing.assert_allclose(found, wanted[:, columns], atol=0.08)
+    actual = efficiency.benchmark_log10_multiplier.sel(benchmark=kept).median(("chain", "draw"))
+    np.testing.assert_allclose(actual, wanted[:, columns], atol=0.08)
     np.testing.assert_allclose(efficiency.compute_slopes.mean(("chain", "draw")), slope, atol=0.02)
 
 
@@ -90,14 +90,14 @@ def test_the_reference_is_exactly_at_zero(efficiency: Efficiency) -> None:
     assert efficiency.summary().set_index("family").loc["Family-B", "more_efficient"] == 0.5
 
 
-def test_the_default_reference_has_the_most_models(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
+def test_the_default_reference_has_the_most_models(posterior: Posterior, simulation: tuple[Evals, Truth]) -> None:
     assert posterior.efficiency().reference == "Family-A"  # the first of four with three models each
-    evals, truth = world
+    evals, truth = simulation
     renamed = evals.models.assign(family=evals.models["family"].replace({"Family-B": "Family-C"}))
     merged = Evals(renamed, evals.benchmarks, evals.scores)
     assert merged.largest_families == ["Family-C", "Family-A", "Family-D"]
     three = dataclasses.replace(truth, offset=truth.offset[:3], family_benchmark=truth.family_benchmark[:3])
-    assert posterior_near(merged, three, world_spec()).efficiency().reference == "Family-C"
+    assert posterior_near(merged, three, simulation_spec()).efficiency().reference == "Family-C"
 
 
 @pytest.mark.parametrize("along", ["capabilities", "benchmarks"])
@@ -222,9 +222,9 @@ def test_names_are_public(efficiency: Efficiency) -> None:
     assert text.splitlines()[-1].startswith("Next: ")
 
 
-def test_what_has_no_efficiency_says_why(world: tuple[Evals, Truth], posterior: Posterior) -> None:
-    evals, truth = world
-    without = posterior_near(evals, truth, world_spec(family_offsets=False))
+def test_what_has_no_efficiency_says_why(simulation: tuple[Evals, Truth], posterior: Posterior) -> None:
+    evals, truth = simulation
+    without = posterior_near(evals, truth, simulation_spec(family_offsets=False))
     with pytest.raises(EfficiencyError, match="no family offsets: under it all families are equally efficient"):
         without.efficiency()
     other = posterior_near(evals, truth, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
@@ -245,12 +245,12 @@ def test_what_has_no_efficiency_says_why(world: tuple[Evals, Truth], posterior: 
 
 def test_a_posterior_that_did_not_converge_is_said_at_the_callers_line(posterior: Posterior) -> None:
     convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, convergence=convergence)
+    not_converged = dataclasses.replace(posterior, convergence=convergence)
     asked = (
-        doubtful.efficiency,
-        doubtful.equivalent_flops,
-        lambda: doubtful.emergence("bench-1"),
-        lambda: doubtful.forecast(family="Family-A", flops=1e25),
+        not_converged.efficiency,
+        not_converged.equivalent_flops,
+        lambda: not_converged.emergence("bench-1"),
+        lambda: not_converged.forecast(family="Family-A", flops=1e25),
     )
     for ask in asked:
         with pytest.warns(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from simulate import Truth, posterior_near, world_spec
+from simulate import Truth, posterior_near, simulation_spec
 from test_efficiency import with_values
 
 from bayescale.analysis.emergence import Emergence, say_flops
@@ -64,8 +64,8 @@ def test_shapes_other_than_the_sigmoids_are_inverted_too(posterior: Posterior) -
     np.testing.assert_allclose(skewed.log10_threshold(), sigmoid.log10_threshold(), atol=1e-9)
 
 
-def test_the_truth_comes_back(posterior: Posterior, world: tuple[Evals, Truth]) -> None:
-    truth = world[1]
+def test_the_truth_comes_back(posterior: Posterior, simulation: tuple[Evals, Truth]) -> None:
+    truth = simulation[1]
     slope = truth.loading @ truth.slope + truth.benchmark_slope
     level = truth.loading @ truth.offset[2] - truth.difficulty + truth.family_benchmark[2]
     wanted = truth.centre - level[0] / slope[0]
@@ -90,8 +90,8 @@ def test_a_single_model_is_as_uncertain_as_a_forecast(two_factors: Posterior, be
     emergence, flops = scattered.emergence(benchmark, "Family-B"), 1e23
     forecast = scattered.forecast(family="Family-B", flops=flops).draws["expected_score"].sel(benchmark=benchmark)
     wanted = forecast.quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
-    found = emergence.expected_scores([flops], of="single").quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
-    np.testing.assert_allclose(found, wanted, atol=0.03)
+    actual = emergence.expected_scores([flops], of="single").quantile([0.05, 0.25, 0.5, 0.75, 0.95]).to_numpy()
+    np.testing.assert_allclose(actual, wanted, atol=0.03)
     typical = emergence.expected_scores([flops]).quantile([0.05, 0.95]).to_numpy()
     assert np.ptp(typical) < 0.6 * np.ptp(wanted)
     other = scattered.emergence(benchmark, "Family-B", random_seed=1)
@@ -181,16 +181,16 @@ def test_hidden_scores_are_those_that_were_not_fitted(emergence: Emergence) -> N
         emergence.observed(more.drop(columns="score"))
 
 
-def test_without_family_offsets_families_share_a_curve(world: tuple[Evals, Truth]) -> None:
-    posterior = posterior_near(*world, world_spec(family_offsets=False, family_benchmark=False))
+def test_without_family_offsets_families_share_a_curve(simulation: tuple[Evals, Truth]) -> None:
+    posterior = posterior_near(*simulation, simulation_spec(family_offsets=False, family_benchmark=False))
     one, other = (posterior.emergence("bench-2", family).threshold() for family in ("Family-A", "Family-D"))
     np.testing.assert_array_equal(one, other)
 
 
-def test_what_has_no_threshold_says_why(emergence: Emergence, world: tuple[Evals, Truth]) -> None:
+def test_what_has_no_threshold_says_why(emergence: Emergence, simulation: tuple[Evals, Truth]) -> None:
     posterior = emergence.posterior
     assert posterior.emergence("bench-1").family == "Family-A"
-    other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
+    other = posterior_near(*simulation, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
     with pytest.raises(EmergenceError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
         other.emergence("bench-1")
     with pytest.raises(EmergenceError, match="Did you mean 'bench-4'"):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from simulate import Truth, measure, new_models, posterior_near, simulate, world_spec
+from simulate import Truth, measure, new_models, posterior_near, simulate, simulation_spec
 from test_efficiency import with_values
 
 from bayescale.analysis.explained_variance import ExplainedVariance, explained_shares, jackknife_error, read_subject
@@ -22,9 +22,9 @@ FLOPS = 5e23
 
 
 @pytest.fixture(scope="module")
-def uncertain(world: tuple[Evals, Truth]) -> Posterior:
+def uncertain(simulation: tuple[Evals, Truth]) -> Posterior:
     """Draws far enough apart that parameters are a good part of what a forecast is unsure of."""
-    return posterior_near(*world, world_spec(), spread=0.3, log_precision=5.0, seed=2)
+    return posterior_near(*simulation, simulation_spec(), spread=0.3, log_precision=5.0, seed=2)
 
 
 def by_name(explained: ExplainedVariance, column: str) -> dict[str, float]:
@@ -55,15 +55,15 @@ def test_shares_of_normal_variables_are_those_of_the_formula() -> None:
 
 def test_the_monte_carlo_error_is_how_far_repetitions_scatter() -> None:
     rng = np.random.default_rng(5)
-    found, errors = [], []
+    actual, errors = [], []
     for _ in range(60):
         x = rng.standard_normal((1000, 1))
         y = x[:, 0] + rng.standard_normal(1000)
         shares = explained_shares(y, x, [[0]])
-        found.append(shares[0, 0])
+        actual.append(shares[0, 0])
         errors.append(jackknife_error(shares[1:])[0])
-    assert np.mean(found) == pytest.approx(0.5, abs=0.012)
-    assert np.mean(errors) == pytest.approx(np.std(found), rel=0.35)
+    assert np.mean(actual) == pytest.approx(0.5, abs=0.012)
+    assert np.mean(errors) == pytest.approx(np.std(actual), rel=0.35)
 
 
 def test_scores_that_tell_nothing_resolve_nothing() -> None:
@@ -86,7 +86,7 @@ def test_small_effects_are_resolved_as_by_hand(family: str) -> None:
     parameters |= {"testlet_sd": 0.2, "family_benchmark_sd": 0.1, "family_sd": 0.8}
     if family == NEW_FAMILY:
         parameters["difficulty"] = 0.0
-    posterior = posterior_near(evals, truth, world_spec(2, curve="sigmoid"), spread=0.0, **parameters)
+    posterior = posterior_near(evals, truth, simulation_spec(2, curve="sigmoid"), spread=0.0, **parameters)
     given = ["bench-1", "bench-3", "bench-5"]
     explained = posterior.explained_variance("bench-4", given, family=family, flops=FLOPS)
     loading = 0.2 * truth.loading
@@ -172,9 +172,9 @@ def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> 
     assert by_name(few, "lost")["bench-2"] == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_noise_and_unknown_parameters_leave_less_to_tell(world: tuple[Evals, Truth]) -> None:
+def test_noise_and_unknown_parameters_leave_less_to_tell(simulation: tuple[Evals, Truth]) -> None:
     ask: dict[str, Any] = {"benchmarks": "bench-3", "family": NEW_FAMILY, "flops": FLOPS}
-    known = posterior_near(*world, world_spec(), spread=0.05)
+    known = posterior_near(*simulation, simulation_spec(), spread=0.05)
     shares = [
         with_values(known, log_precision=value).explained_variance("bench-1", **ask).together
         for value in (3.0, 5.0, 7.0)
@@ -212,9 +212,9 @@ def test_a_model_of_the_data_lends_family_and_compute(posterior: Posterior) -> N
     assert unknown.together == posterior.explained_variance(**ask, family=models.loc[closed, "family"]).together
 
 
-def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Truth]) -> None:
-    spec = world_spec().replace(priors={"latent_covariate": "Normal(mu=0.3, sigma=0.8)"})
-    posterior = posterior_near(*world, spec)
+def test_covariates_are_what_was_known_before_any_score(simulation: tuple[Evals, Truth]) -> None:
+    spec = simulation_spec().replace(priors={"latent_covariate": "Normal(mu=0.3, sigma=0.8)"})
+    posterior = posterior_near(*simulation, spec)
     data, rng = posterior.draws.data, np.random.default_rng(0)
     none = {"flops": None, "params_b": None, "tokens_t": None}
     for row, name in enumerate(posterior.evals.model_names):
@@ -232,9 +232,9 @@ def test_covariates_are_what_was_known_before_any_score(world: tuple[Evals, Trut
     assert (data.covariate_sd > 0).any()
 
 
-def test_other_covariates_than_compute_can_be_asked_as_well(world: tuple[Evals, Truth]) -> None:
+def test_other_covariates_than_compute_can_be_asked_as_well(simulation: tuple[Evals, Truth]) -> None:
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens", "log10_params:log10_tokens"))
-    posterior = posterior_near(*world, spec)
+    posterior = posterior_near(*simulation, spec)
     known = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A", params_b=70, tokens_t=2)
     unknown = posterior.explained_variance("bench-1", ["bench-2"], family="Family-A")
     assert known.sd < unknown.sd

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import xarray as xr
-from simulate import posterior_near, simulate, world_spec
+from simulate import posterior_near, simulate, simulation_spec
 
 from bayescale._arviz import dataset, with_groups
 from bayescale.analysis.factor_rotation import varimax, varimax_criterion
@@ -44,31 +44,31 @@ def random_signed_permutations(posterior: Posterior, seed: int = 3) -> np.ndarra
     return np.eye(count)[order] * rng.choice([-1.0, 1.0], (size["chain"], size["draw"], 1, count))
 
 
-def near(found: xr.DataArray, wanted: xr.DataArray, tolerance: float = 1e-6) -> None:
-    np.testing.assert_allclose(found.to_numpy(), wanted.to_numpy(), atol=tolerance, rtol=0)
+def near(actual: xr.DataArray, wanted: xr.DataArray, tolerance: float = 1e-6) -> None:
+    np.testing.assert_allclose(actual.to_numpy(), wanted.to_numpy(), atol=tolerance, rtol=0)
 
 
-def same(found: Factors, wanted: Factors) -> None:
-    near(found.loadings, wanted.loadings)
-    near(found.capabilities, wanted.capabilities)
-    near(found.slopes, wanted.slopes)
-    near(found.shares, wanted.shares)
-    near(found.family_offsets, wanted.family_offsets)
-    assert found.suggested == wanted.suggested
+def same(actual: Factors, wanted: Factors) -> None:
+    near(actual.loadings, wanted.loadings)
+    near(actual.capabilities, wanted.capabilities)
+    near(actual.slopes, wanted.slopes)
+    near(actual.shares, wanted.shares)
+    near(actual.family_offsets, wanted.family_offsets)
+    assert actual.suggested == wanted.suggested
 
 
 @pytest.fixture(scope="module")
 def three_factors() -> Posterior:
     """Three capabilities on nine benchmarks, with the draws turned at random against each other."""
-    world = simulate(1, factors=3, models=40, items=(1000,) * 9, floors=(0.0,) * 9, testlets=("",) * 9)
-    posterior = posterior_near(*world, world_spec(3), draws=250)
+    simulation = simulate(1, factors=3, models=40, items=(1000,) * 9, floors=(0.0,) * 9, testlets=("",) * 9)
+    posterior = posterior_near(*simulation, simulation_spec(3), draws=250)
     return turned(posterior, random_rotations(posterior))
 
 
 @pytest.fixture(scope="module")
 def ordered() -> Posterior:
     """Two capabilities that the prior of slopes tells apart from their rotations."""
-    return posterior_near(*simulate(factors=2), world_spec(2, priors={"slope": "Normal(1, 1)"}), draws=250)
+    return posterior_near(*simulate(factors=2), simulation_spec(2, priors={"slope": "Normal(1, 1)"}), draws=250)
 
 
 def test_factors_are_the_same_however_the_draws_are_turned(two_factors: Posterior) -> None:
@@ -291,13 +291,13 @@ def test_print_says_what_and_what_next(three_factors: Posterior, ordered: Poster
 
 
 def test_a_spec_without_family_offsets_has_none() -> None:
-    posterior = posterior_near(*simulate(factors=2), world_spec(2, family_offsets=False), draws=50)
+    posterior = posterior_near(*simulate(factors=2), simulation_spec(2, family_offsets=False), draws=50)
     assert posterior.factors.family_offsets is None
 
 
 def test_more_factors_than_benchmarks() -> None:
-    world = simulate(factors=6, slope=(1.0, 0.5, 0.3, 0.2, 0.1, 0.1))
-    posterior = posterior_near(*world, world_spec(6), draws=50)
+    simulation = simulate(factors=6, slope=(1.0, 0.5, 0.3, 0.2, 0.1, 0.1))
+    posterior = posterior_near(*simulation, simulation_spec(6), draws=50)
     factors = align(turned(posterior, random_rotations(posterior)))
     np.testing.assert_allclose(factors.shares.sum("factor"), 1.0)
     assert len(set(factors.suggested)) == 6

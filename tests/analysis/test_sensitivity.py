@@ -5,22 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from simulate import Truth, posterior_near, world_spec
+from simulate import Truth, posterior_near, simulation_spec
 
 from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 
-World = tuple[Evals, Truth]
+Simulation = tuple[Evals, Truth]
 
 
 def test_log_priors_are_scipys(posterior: Posterior) -> None:
-    found, draws = log_priors(posterior), posterior.draws
+    actual, draws = log_priors(posterior), posterior.draws
     slope = stats.norm.logpdf(draws.slope, 0, 2).sum(axis=(1, 2))
-    np.testing.assert_allclose(found["slope"], slope, rtol=1e-6)
-    np.testing.assert_allclose(found["family_sd"], stats.halfnorm.logpdf(draws.family_sd, scale=3), rtol=1e-6)
-    np.testing.assert_allclose(found["difficulty"], stats.norm.logpdf(draws.difficulty, 0, 1.5).sum(1), rtol=1e-6)
+    np.testing.assert_allclose(actual["slope"], slope, rtol=1e-6)
+    np.testing.assert_allclose(actual["family_sd"], stats.halfnorm.logpdf(draws.family_sd, scale=3), rtol=1e-6)
+    np.testing.assert_allclose(actual["difficulty"], stats.norm.logpdf(draws.difficulty, 0, 1.5).sum(1), rtol=1e-6)
 
 
 def test_every_prior_that_the_spec_uses_is_scaled(posterior: Posterior) -> None:
@@ -28,12 +28,12 @@ def test_every_prior_that_the_spec_uses_is_scaled(posterior: Posterior) -> None:
     assert set(log_priors(posterior)) == {n for n, _ in posterior.spec.priors} - unused - {"latent_covariate"}
 
 
-def test_a_prior_that_pulls_is_seen_where_it_pulls(world: World) -> None:
+def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> None:
     """The same draws under a prior of family_sd that is far off, and narrow, and under one that is wide."""
-    evals, truth = world
+    evals, truth = simulation
     tables = []
     for sigma in (0.1, 10):
-        spec = world_spec().replace(priors={"family_sd": f"HalfNormal({sigma})"})
+        spec = simulation_spec().replace(priors={"family_sd": f"HalfNormal({sigma})"})
         posterior = posterior_near(evals, truth, spec)
         quantity = posterior.idata["posterior"]["family_sd"]
         tables.append(prior_sensitivity(posterior, {"sd of families": quantity}).loc["sd of families"])

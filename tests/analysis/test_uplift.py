@@ -41,11 +41,11 @@ def uplift(helped: Posterior) -> Uplift:
 
 def test_the_uplift_is_the_difference_of_typical_scores(uplift: Uplift) -> None:
     draws, flops = uplift.baseline_curve.posterior.draws, [1e21, 3e23]
-    found = uplift.expected_uplift(flops)
-    assert found.dims == ("chain", "draw", "flops")
+    actual = uplift.expected_uplift(flops)
+    assert actual.dims == ("chain", "draw", "flops")
     for i, c in enumerate(flops):
         scores = draws.by_chain(draws.family_scores(np.log10(c) - draws.data.centre)[:, 1])
-        np.testing.assert_allclose(found[..., i], scores[..., 4] - scores[..., 3], atol=1e-12)
+        np.testing.assert_allclose(actual[..., i], scores[..., 4] - scores[..., 3], atol=1e-12)
 
 
 @pytest.mark.parametrize("pair", [("bench-5", "bench-4"), ("bench-1", "bench-2")])  # of one testlet, and alone
@@ -54,11 +54,11 @@ def test_a_single_models_uplift_is_that_of_a_forecast(helped: Posterior, pair: t
     flops = 1e23
     draws = helped.forecast(family="Family-B", flops=flops).draws["expected_score"].isel(model=0)
     wanted = draws.sel(benchmark=pair[0]) - draws.sel(benchmark=pair[1])
-    found = helped.uplift(pair[0], baseline=pair[1], family="Family-B").expected_uplift([flops], of="single")
-    assert float(found.std()) == pytest.approx(float(wanted.std()), rel=0.05)
-    np.testing.assert_allclose(found.quantile([0.05, 0.5, 0.95]), wanted.quantile([0.05, 0.5, 0.95]), atol=0.02)
+    actual = helped.uplift(pair[0], baseline=pair[1], family="Family-B").expected_uplift([flops], of="single")
+    assert float(actual.std()) == pytest.approx(float(wanted.std()), rel=0.05)
+    np.testing.assert_allclose(actual.quantile([0.05, 0.5, 0.95]), wanted.quantile([0.05, 0.5, 0.95]), atol=0.02)
     apart = np.hypot(*(float(draws.sel(benchmark=name).std()) for name in pair))
-    assert float(found.std()) < 0.93 * apart
+    assert float(actual.std()) < 0.93 * apart
 
 
 def test_the_summary_tells_the_draws(uplift: Uplift) -> None:
@@ -199,7 +199,7 @@ def test_the_same_seed_is_the_same_model(helped: Posterior) -> None:
     np.testing.assert_array_equal(one.expected_uplift([1e23]), other.expected_uplift([1e23]))
 
 
-def test_what_cannot_be_asked_says_why(helped: Posterior, uplift: Uplift, world: tuple[Evals, Truth]) -> None:
+def test_what_cannot_be_asked_says_why(helped: Posterior, uplift: Uplift, simulation: tuple[Evals, Truth]) -> None:
     assert helped.uplift("bench-5", "bench-4").family == "Family-A"
     for arguments, said in (
         (("bench5", "bench-4"), "Did you mean 'bench-5'"),
@@ -209,7 +209,7 @@ def test_what_cannot_be_asked_says_why(helped: Posterior, uplift: Uplift, world:
     ):
         with pytest.raises(EmergenceError, match=said):
             helped.uplift(*arguments)
-    other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
+    other = posterior_near(*simulation, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
     with pytest.raises(EmergenceError, match=r"predicts from log10_params and log10_tokens.*log10_flops"):
         other.uplift("bench-5", "bench-4")
     for amount, said in ((5, r"did you mean 0\.05"), ("much", "not a number"), (np.nan, "not a difference of scores")):

@@ -6,29 +6,31 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chisquare, ks_2samp
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale import Evals, Posterior
 from bayescale.checks import PredictiveCheck
 from bayescale.checks.pit import ecdf_difference, inside, out_of_band, randomised_pit, read_pit, uniform_band
 from bayescale.errors import ForecastError
 
-World = tuple[Evals, Truth]
+Simulation = tuple[Evals, Truth]
 
 
 @pytest.fixture(scope="module")
-def large() -> World:
+def large() -> Simulation:
     """Eighty models, some 340 scores."""
     return simulate(3, models=80)
 
 
-def check_of(world: World, **centres: np.ndarray | float) -> PredictiveCheck:
+def check_of(simulation: Simulation, **centres: np.ndarray | float) -> PredictiveCheck:
     """Check a posterior that sits on the truth, but for what is moved."""
-    return posterior_near(*world, world_spec(), chains=1, draws=400, spread=1e-3, **centres).predictive_check()
+    return posterior_near(
+        *simulation, simulation_spec(), chains=1, draws=400, spread=1e-3, **centres
+    ).predictive_check()
 
 
 @pytest.fixture(scope="module")
-def right(large: World) -> PredictiveCheck:
+def right(large: Simulation) -> PredictiveCheck:
     return check_of(large)
 
 
@@ -46,7 +48,7 @@ def test_pits_are_uniform_under_the_truth(right: PredictiveCheck) -> None:
 
 
 @pytest.mark.parametrize(("shift", "word"), [(-3, "too central"), (3, "too scattered")])
-def test_a_wrong_precision_is_seen(large: World, right: PredictiveCheck, shift: float, word: str) -> None:
+def test_a_wrong_precision_is_seen(large: Simulation, right: PredictiveCheck, shift: float, word: str) -> None:
     wrong = check_of(large, log_precision=np.log(large[1].precision) + shift)
     assert chisquare(np.histogram(wrong.cells["pit"], 10, (0, 1))[0]).pvalue < 1e-6
     assert read_pit(wrong.cells["pit"].to_numpy()) == word
@@ -55,17 +57,17 @@ def test_a_wrong_precision_is_seen(large: World, right: PredictiveCheck, shift: 
 
 
 @pytest.mark.parametrize(("shift", "word"), [(1, "too high"), (-1, "too low")])
-def test_scores_off_their_replications_are_seen(large: World, shift: float, word: str) -> None:
+def test_scores_off_their_replications_are_seen(large: Simulation, shift: float, word: str) -> None:
     wrong = check_of(large, difficulty=large[1].difficulty + shift)
     assert (wrong.summary()["pit"] == word).all()
 
 
-def test_models_made_too_much_alike_are_seen(large: World) -> None:
+def test_models_made_too_much_alike_are_seen(large: Simulation) -> None:
     alike = check_of(large, loading=0 * large[1].loading)
     assert (alike.summary()["sd_p"] < 0.01).all()
 
 
-def test_the_table_is_what_the_replications_say(right: PredictiveCheck, large: World) -> None:
+def test_the_table_is_what_the_replications_say(right: PredictiveCheck, large: Simulation) -> None:
     evals, truth = large
     table = right.summary().set_index("benchmark")
     assert table.index.tolist() == evals.benchmark_names
@@ -85,7 +87,7 @@ def test_the_table_is_what_the_replications_say(right: PredictiveCheck, large: W
             assert row["coverage_90"] == pytest.approx(held, abs=0.03)
 
 
-def test_cells_keep_their_models_and_benchmarks(right: PredictiveCheck, large: World) -> None:
+def test_cells_keep_their_models_and_benchmarks(right: PredictiveCheck, large: Simulation) -> None:
     matrix = large[0].matrix()
     items = large[0].benchmarks.set_index("benchmark")["items"]
     for row in right.cells.iloc[::17].itertuples():
@@ -122,12 +124,12 @@ def test_thinned_draws_come_from_all_chains(posterior: Posterior) -> None:
     assert posterior.draws.thinned(10**6).size == posterior.draws.size
 
 
-def test_a_single_score_has_no_spread(world: World) -> None:
-    evals, truth = world
+def test_a_single_score_has_no_spread(simulation: Simulation) -> None:
+    evals, truth = simulation
     scores = evals.scores
     first = scores[scores["benchmark"] == "bench-1"].index[1:]
     few = Evals(evals.models, evals.benchmarks, scores.drop(first))
-    table = posterior_near(few, truth, world_spec(), chains=1, draws=50).predictive_check().summary()
+    table = posterior_near(few, truth, simulation_spec(), chains=1, draws=50).predictive_check().summary()
     assert table.set_index("benchmark").loc["bench-1", "scores"] == 1
     assert table["sd_p"].isna().tolist() == [True, False, False, False, False]
 
@@ -139,7 +141,7 @@ def test_mistakes_are_said(posterior: Posterior) -> None:
         posterior.predictive_check(draws=0)
 
 
-def test_it_says_what_it_found_and_what_comes_next(right: PredictiveCheck, large: World) -> None:
+def test_it_says_what_it_found_and_what_comes_next(right: PredictiveCheck, large: Simulation) -> None:
     assert "not uniform: none." in repr(right)
     assert "Next: check.summary(), check.plot()" in repr(right)
     off = check_of(large, difficulty=large[1].difficulty + 1)

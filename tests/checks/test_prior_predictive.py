@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import ks_2samp
-from simulate import measure, rise, world_spec
+from simulate import measure, rise, simulation_spec
 
 import bayescale
 from bayescale import Evals, Posterior, Spec
@@ -44,12 +44,12 @@ def test_scores_are_like_a_simulation_by_hand(prior: PriorPredictive, evals: Eva
 
 def test_means_of_symmetric_priors_are_half_way_up(evals: Evals) -> None:
     # Every effect is as likely up as down, so the mean score lies in the middle between chance and ceiling.
-    found = prior_predictive(BARE, evals, draws=500, random_seed=2)
+    actual = prior_predictive(BARE, evals, draws=500, random_seed=2)
     middle = (evals.benchmarks["floor"] + 1) / 2
-    by_draw = found.scores.mean("model").isel(chain=0).to_numpy()
+    by_draw = actual.scores.mean("model").isel(chain=0).to_numpy()
     error = by_draw.std(axis=0) / np.sqrt(500)
     assert (abs(by_draw.mean(axis=0) - middle) < 4 * error).all()
-    np.testing.assert_allclose(found.summary()["mean"], by_draw.mean(axis=0))
+    np.testing.assert_allclose(actual.summary()["mean"], by_draw.mean(axis=0))
 
 
 def test_scores_are_shares_of_the_items(prior: PriorPredictive, evals: Evals) -> None:
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_numbers(evals: Evals) -> None:
 
 def test_observed_scores_take_no_part(evals: Evals) -> None:
     mirrored = Evals(evals.models, evals.benchmarks, evals.scores.assign(score=1 - evals.scores["score"]))
-    first, second = (prior_predictive(world_spec(), e, draws=20, random_seed=1) for e in (evals, mirrored))
+    first, second = (prior_predictive(simulation_spec(), e, draws=20, random_seed=1) for e in (evals, mirrored))
     for name in ("difficulty", "loading", "capability", "floor"):
         np.testing.assert_allclose(first.idata["prior"][name], second.idata["prior"][name], atol=1e-8)
     np.testing.assert_allclose(first.curves, second.curves, atol=1e-8)
@@ -93,8 +93,8 @@ def test_a_curve_leads_through_its_model(posterior: Posterior) -> None:
 
 
 def test_curves_are_the_equations_of_the_model(evals: Evals) -> None:
-    found = prior_predictive(BARE, evals, draws=30, random_seed=3)
-    prior, flops = found.idata["prior"].isel(chain=0), found.curves["flops"].to_numpy()
+    actual = prior_predictive(BARE, evals, draws=30, random_seed=3)
+    prior, flops = actual.idata["prior"].isel(chain=0), actual.curves["flops"].to_numpy()
     known = evals.models["flops"]
     assert (flops[0], flops[-1]) == pytest.approx((known.min(), known.max()))
     x = np.log10(flops) - np.log10(known).mean()
@@ -103,7 +103,7 @@ def test_curves_are_the_equations_of_the_model(evals: Evals) -> None:
     logit = capability[..., None] * prior["loading"].to_numpy()[:, None, :, 0]
     share = expit(logit - prior["difficulty"].to_numpy()[:, None])
     floor = evals.benchmarks["floor"].to_numpy()
-    np.testing.assert_allclose(found.curves.isel(chain=0), floor + (1 - floor) * share, rtol=1e-9)
+    np.testing.assert_allclose(actual.curves.isel(chain=0), floor + (1 - floor) * share, rtol=1e-9)
 
 
 def test_half_of_the_curves_that_move_fall(prior: PriorPredictive) -> None:
@@ -141,8 +141,8 @@ def test_other_covariates_go_with_compute_as_in_the_data(evals: Evals) -> None:
     # Compute is 6 x parameters x tokens here, so the lines of both add up to it.
     np.testing.assert_allclose(covariates[:, :2].sum(axis=1), np.log10(flops) - np.log10(known["flops"]).mean())
     np.testing.assert_allclose(covariates[:, 2], covariates[:, 0] * covariates[:, 1])
-    found = prior_predictive(spec, evals, draws=5, random_seed=1)
-    assert np.isfinite(found.curves).all()
+    actual = prior_predictive(spec, evals, draws=5, random_seed=1)
+    assert np.isfinite(actual.curves).all()
 
 
 def test_mistakes_are_said(evals: Evals) -> None:

@@ -31,9 +31,9 @@ def saved(posterior: Posterior, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rough(world: tuple[Evals, Truth], folder: Path) -> Path:
+def rough(simulation: tuple[Evals, Truth], folder: Path) -> Path:
     """A posterior of a handful of draws, which does not pass."""
-    return posterior_near(*world, Spec(factors=1), chains=2, draws=20).save(folder / "rough.nc")
+    return posterior_near(*simulation, Spec(factors=1), chains=2, draws=20).save(folder / "rough.nc")
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +188,9 @@ def test_fit_warns_once_and_saves_when_it_did_not_converge(
     def fit(*_: Any, **__: Any) -> Posterior:
         import warnings
 
-        found = Posterior.load(rough)
-        warnings.warn(ConvergenceWarning(str(found.convergence)), stacklevel=2)
-        return found
+        actual = Posterior.load(rough)
+        warnings.warn(ConvergenceWarning(str(actual.convergence)), stacklevel=2)
+        return actual
 
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     target = tmp_path / "p.nc"
@@ -219,11 +219,11 @@ def test_check_says_no(run: Run, rough: Path) -> None:
 
 def test_check_as_json(run: Run, rough: Path) -> None:
     code, out, _ = run("check", rough, "--json")
-    found = json.loads(out)
+    actual = json.loads(out)
     assert code == 1
-    assert found["converged"] is False
-    assert found["problems"]
-    assert {b["name"] for b in found["blocks"]} >= {"expected scores", "forecasts"}
+    assert actual["converged"] is False
+    assert actual["problems"]
+    assert {b["name"] for b in actual["blocks"]} >= {"expected scores", "forecasts"}
 
 
 # forecast
@@ -264,10 +264,10 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
     code, out, _ = run("forecast", saved, *arguments, "--json")
 
     assert code == 0
-    found = json.loads(out)
-    assert (found["prob"], found["interval"], found["given"]) == (0.5, "equal-tailed", given)
+    actual = json.loads(out)
+    assert (actual["prob"], actual["interval"], actual["given"]) == (0.5, "equal-tailed", given)
     expected = posterior.forecast(family=family, flops=1e25, given=given).summary(0.5)
-    rows = pd.DataFrame(found["forecasts"])
+    rows = pd.DataFrame(actual["forecasts"])
     assert (rows["flops"] == 1e25).all()
     assert rows["given"].isna().any()
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
@@ -312,9 +312,11 @@ def test_json_is_alone_on_stdout_when_there_is_a_warning(run: Run, rough: Path) 
     assert err.startswith("Warning: this posterior did not converge")
 
 
-def test_a_spec_without_compute_is_drawn_as_intervals(world: tuple[Evals, Truth], run: Run, tmp_path: Path) -> None:
+def test_a_spec_without_compute_is_drawn_as_intervals(
+    simulation: tuple[Evals, Truth], run: Run, tmp_path: Path
+) -> None:
     spec = Spec(factors=1, covariates=("log10_params", "log10_tokens"))
-    file = posterior_near(*world, spec, chains=2, draws=20).save(tmp_path / "p.nc")
+    file = posterior_near(*simulation, spec, chains=2, draws=20).save(tmp_path / "p.nc")
     code, _, err = run(
         "forecast", file, "--new-family", "--params-b", 400, "--tokens-t", 15, "--plot", tmp_path / "a.png"
     )

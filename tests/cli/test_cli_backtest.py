@@ -109,16 +109,16 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     assert list(dict.fromkeys(scores["spec_or_method"])) == ["one_factor", "pc_3", "training_flops"]
 
     # In the library it is the same.
-    found = backtest(["pc_3", "training_flops"], QUICK[1].split(","), random_seed=3)
+    actual = backtest(["pc_3", "training_flops"], QUICK[1].split(","), random_seed=3)
     mine = predictions[predictions["method"] != "one_factor"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(mine, found.predictions, check_dtype=False)
+    pd.testing.assert_frame_equal(mine, actual.predictions, check_dtype=False)
 
     assert "averaged: 1 task\n" in out
     assert "agent: 1 task, not averaged" in out
-    row = found.summary().loc["training_flops"]
+    row = actual.summary().loc["training_flops"]
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
     assert f"{row['relative_mse']:.3f}" in line
-    lower, upper = found.relative_mse_intervals().loc["training_flops"]
+    lower, upper = actual.relative_mse_intervals().loc["training_flops"]
     assert f"{lower:.2f} to {upper:.2f}" in line
     assert f"{row['coverage_90']:.0%}" in line
     # Nobody watches a pipe.
@@ -162,8 +162,8 @@ def test_fits_that_did_not_converge_are_said(run: Run, tmp_path: Path, monkeypat
     def predict(self: BayesMethod, fold: Fold, random_seed: int) -> Predictive:
         from bayescale.evaluation.backtest.baselines import BASELINES
 
-        found = BASELINES["pc_2"].predict(fold, random_seed)
-        return dataclasses.replace(found, rhat=1.234 if fold.tasks[0].group == "agent" else 1.001)
+        actual = BASELINES["pc_2"].predict(fold, random_seed)
+        return dataclasses.replace(actual, rhat=1.234 if fold.tasks[0].group == "agent" else 1.001)
 
     monkeypatch.setattr(BayesMethod, "predict", predict)
     code, out, err = run("one_factor", "--methods", "none", *QUICK, "-o", tmp_path)

@@ -64,10 +64,10 @@ def test_prior_prints_writes_and_draws(run: Run, spec_file: Path, tables: Path, 
 
 def test_prior_as_json(run: Run, spec_file: Path, tables: Path, evals: Evals) -> None:
     code, out, err = run("prior", spec_file, "--data", tables, "--draws", 5, "--json")
-    found = json.loads(out)
+    actual = json.loads(out)
     assert (code, err) == (0, "")
-    assert (found["spec"], found["draws"], found["prob"]) == ("mine", 5, 0.9)
-    assert [row["benchmark"] for row in found["benchmarks"]] == evals.benchmark_names
+    assert (actual["spec"], actual["draws"], actual["prob"]) == ("mine", 5, 0.9)
+    assert [row["benchmark"] for row in actual["benchmarks"]] == evals.benchmark_names
 
 
 @pytest.mark.parametrize("models", ["same", "new"])
@@ -94,11 +94,11 @@ def test_check_prints_writes_and_draws(
 
 def test_check_as_json(run: Run, saved: Path, posterior: Posterior) -> None:
     code, out, err = run("check", saved, "--json")
-    found = json.loads(out)
+    actual = json.loads(out)
     assert (code, err) == (0, "")
-    assert found["converged"] is True
-    assert found["predictive"]["models"] == "same"
-    table = pd.DataFrame(found["predictive"]["benchmarks"])
+    assert actual["converged"] is True
+    assert actual["predictive"]["models"] == "same"
+    table = pd.DataFrame(actual["predictive"]["benchmarks"])
     pd.testing.assert_frame_equal(table, posterior.predictive_check().summary(), check_dtype=False)
 
 

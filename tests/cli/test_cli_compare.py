@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import Run
-from simulate import world_spec
+from simulate import simulation_spec
 
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
@@ -16,10 +16,10 @@ from bayescale.methods import Posterior
 
 @pytest.fixture
 def tables(evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path) -> Path:
-    """Folder with the simulated tables and a spec of that world."""
+    """Folder with the simulated tables and the spec of the simulation."""
     for name, table in {"models": evals.models, "benchmarks": evals.benchmarks, "scores": evals.scores}.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
-    (tmp_path / "mine.yaml").write_text(world_spec().replace(name="mine").to_yaml())
+    (tmp_path / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     return tmp_path
 
 

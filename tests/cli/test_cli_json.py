@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from command_lines import COMMANDS
 from conftest import Run
-from simulate import posterior_near, world_spec
+from simulate import posterior_near, simulation_spec
 
 from bayescale import Evals, Posterior
 
@@ -47,7 +47,7 @@ def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("json")
     posterior.save(folder / "posterior.nc")
     evals.to_directory(folder / "tables")
-    (folder / "mine.yaml").write_text(world_spec().replace(name="mine").to_yaml())
+    (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     (folder / "epoch.csv").write_text("Model version,task,mean_score,stderr\nm-1,Quiz,0.5,0.02\nm-2,Quiz,0.6,0.02\n")
     (folder / "wide.csv").write_text("model,family,flops,MMLU\nm-1,M,1e22,0.5\nm-2,M,,0.6\n")
     return folder
@@ -57,7 +57,7 @@ def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPath
 def no_sampling(fits: Any, posterior: Posterior, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fits are draws around the truth, those of `demo` too, whose forecasts are of families in these tables."""
     monkeypatch.setattr(importlib.import_module("bayescale.evals"), "load_evals", lambda name: posterior.evals)
-    monkeypatch.setattr(importlib.import_module("bayescale.model.spec"), "load_spec", lambda name: world_spec())
+    monkeypatch.setattr(importlib.import_module("bayescale.model.spec"), "load_spec", lambda name: simulation_spec())
     forecasts = (("Family-A", 1e25), ("Family-B", 1e25))
     monkeypatch.setattr(importlib.import_module("bayescale.cli.demo"), "FORECASTS", forecasts)
 
@@ -92,11 +92,11 @@ def test_one_document_and_nothing_else(
     assert code in (0, 1), err
     document = json.loads(out, parse_constant=pytest.fail)
     assert set(document) >= keys
-    found = list(values(document))
+    actual = list(values(document))
     # A number is a number, and what is missing is null.
-    assert not any(isinstance(v, str) and v.lower() in ("nan", "inf", "<na>", "nat") for v in found)
-    assert all(math.isfinite(v) for v in found if isinstance(v, float))
-    assert any(isinstance(v, int | float) for v in found)
+    assert not any(isinstance(v, str) and v.lower() in ("nan", "inf", "<na>", "nat") for v in actual)
+    assert all(math.isfinite(v) for v in actual if isinstance(v, float))
+    assert any(isinstance(v, int | float) for v in actual)
 
 
 def test_tables_with_errors_are_a_document_too(run: Run, folder: Path, evals: Evals, tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_a_comparison_warns_of_specs_that_did_not_converge(run: Run, folder: Pat
 
 
 def test_a_fit_that_did_not_converge_warns_beside_the_document(
-    run: Run, folder: Path, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, folder: Path, simulation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = posterior_near(*world, world_spec(), chains=2, draws=20)
+    few = posterior_near(*simulation, simulation_spec(), chains=2, draws=20)
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", lambda *_, **__: few)
     code, out, err = run("fit", "--data", folder / "tables", "-o", tmp_path / "p.nc", "--json")
     assert code == 0

@@ -65,8 +65,8 @@ sys.exit(main(["fit", "-o", target]))
 
 
 @pytest.fixture(scope="module")
-def saved(world: tuple[Evals, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    small = posterior_near(*world, Spec(factors=1), chains=2, draws=20)
+def saved(simulation: tuple[Evals, Truth], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    small = posterior_near(*simulation, Spec(factors=1), chains=2, draws=20)
     return small.save(tmp_path_factory.mktemp("processes") / "saved.nc")
 
 

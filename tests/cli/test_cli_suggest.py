@@ -36,11 +36,11 @@ def test_suggest_takes_all_that_the_library_takes(run: Run, saved: Path, posteri
     below = models["model"][models["flops"] <= middle].tolist()
     families = ["Family-A", "Family-B"]
     expected = posterior.suggest_models(budget, "bench-4", candidates=below, families=families, cost="params_b")
-    found = json.loads(out)
+    actual = json.loads(out)
     assert code == 0
-    assert [row["model"] for row in found["models"]] == expected.models
-    assert (found["target"], found["cost"], found["converged"]) == ("bench-4", "params_b", True)
-    assert found["least"] == pytest.approx(expected.least)
+    assert [row["model"] for row in actual["models"]] == expected.models
+    assert (actual["target"], actual["cost"], actual["converged"]) == ("bench-4", "params_b", True)
+    assert actual["least"] == pytest.approx(expected.least)
 
 
 def test_mistakes_are_said_in_one_message(run: Run, saved: Path) -> None:

@@ -28,13 +28,13 @@ def test_the_models_of_the_demo_are_larger_than_those_of_the_data() -> None:
 
 
 @pytest.fixture
-def small(world: tuple[Evals, Truth]) -> Posterior:
-    return posterior_near(*world, Spec(factors=1), chains=2, draws=20)
+def small(simulation: tuple[Evals, Truth]) -> Posterior:
+    return posterior_near(*simulation, Spec(factors=1), chains=2, draws=20)
 
 
 @pytest.fixture
 def settings(small: Posterior, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Let `fit` return a ready posterior of a simulated world, and the demo forecast families of it."""
+    """Let `fit` return a ready posterior of a simulation, and the demo forecast families of it."""
     called: dict[str, Any] = {}
 
     def fit(*_: Any, **settings: Any) -> Posterior:

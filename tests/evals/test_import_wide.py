@@ -162,12 +162,12 @@ def test_parquet_and_csv_give_the_same(leaderboard: Path, tmp_path: Path) -> Non
 
 def test_parquet_without_pyarrow_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    found = builtins.__import__
+    actual = builtins.__import__
 
     def without(name: str, *more: Any, **settings: Any) -> Any:
         if name.split(".")[0] in ("pyarrow", "fastparquet"):
             raise ImportError(name)
-        return found(name, *more, **settings)
+        return actual(name, *more, **settings)
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setattr(pd, "read_parquet", lambda path: without("pyarrow"))
@@ -218,8 +218,8 @@ def test_a_table_of_the_paper_gives_the_scores_that_ship() -> None:
     }
     imported = import_evals("wide", OBSSCALING / "base_llm_benchmark_eval.csv", mapping=mapping)
     ours = bs.load_evals("base-llms").scores.set_index(["model", "benchmark"])["score"]
-    found = imported.scores.set_index(["model", "benchmark"])["score"]
-    both = found.index.intersection(ours.index)
+    actual = imported.scores.set_index(["model", "benchmark"])["score"]
+    both = actual.index.intersection(ours.index)
     assert len(both) > 200
-    np.testing.assert_allclose(found[both], ours[both], atol=1e-9)
+    np.testing.assert_allclose(actual[both], ours[both], atol=1e-9)
     assert imported.to_fill["family"].ne("").all()

@@ -30,8 +30,8 @@ def forecasts(anchors: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for fold in make_folds(tasks):
         for name in sorted(set(anchors.index.get_level_values("predictor"))):
-            found = replace(BASELINES[name], draws=1).predict(fold, random_seed=0)
-            rows.append(found.cells.assign(predictor=name, mean=found.mean))
+            actual = replace(BASELINES[name], draws=1).predict(fold, random_seed=0)
+            rows.append(actual.cells.assign(predictor=name, mean=actual.mean))
     return pd.concat(rows)
 
 
@@ -48,9 +48,9 @@ def test_errors_are_those_of_the_anchors(
 ) -> None:
     span = forecasts["task"].map(lambda name: spans.get(name, 1.0)).to_numpy(float)
     errors = forecasts.assign(squared=((forecasts["mean"] - forecasts["score"]) / span) ** 2)
-    found = errors.groupby(["task", "predictor"])["squared"].agg(["mean", "size"]).reindex(anchors.index)
-    assert (found["size"] == anchors["n_test"]).all()
-    ratio = found["mean"] / anchors["mse_test"]
+    actual = errors.groupby(["task", "predictor"])["squared"].agg(["mean", "size"]).reindex(anchors.index)
+    assert (actual["size"] == anchors["n_test"]).all()
+    ratio = actual["mean"] / anchors["mse_test"]
     assert (np.abs(ratio - 1) < 0.05).mean() >= 0.9
     # The published fits stop before their minimum; what differs, differs by that, and all rows are near.
     assert ratio.between(0.7, 1.3).all(), ratio[~ratio.between(0.7, 1.3)]

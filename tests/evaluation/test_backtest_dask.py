@@ -84,11 +84,11 @@ def test_a_cluster_gives_the_same_numbers(tasks: list[Task], cluster: None, tmp_
 def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], cluster: None, tmp_path: Path) -> None:
     mark, log = tmp_path / "mark", tmp_path / "log"
     methods = [Guess("a", log=str(log)), Mishap("b", task="out/Family-B", what="die", mark=str(mark))]
-    found = backtest(methods, tasks, directory=tmp_path / "fits")
+    actual = backtest(methods, tasks, directory=tmp_path / "fits")
     assert mark.exists()
-    assert found.failures == ()
+    assert actual.failures == ()
     expected = backtest([Guess("a"), Guess("b")], tasks).scores
-    pd.testing.assert_frame_equal(found.scores, expected, check_exact=True)
+    pd.testing.assert_frame_equal(actual.scores, expected, check_exact=True)
     # What had been finished was not done again.
     asked = [line.split()[1] for line in log.read_text().splitlines()]
     assert len(asked) <= 2 * len(set(asked))
@@ -97,9 +97,9 @@ def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], cluster: No
 def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task], cluster: None, tmp_path: Path) -> None:
     # joblib's own backend waits for ever here.
     with pytest.warns(BacktestWarning, match="b on large/two: its worker process died"):
-        found = backtest([Guess("a"), Mishap("b", task="large/two", what="die")], tasks, directory=tmp_path)
-    assert [f.job for f in found.failures] == ["b on large/two"]
-    assert len(found.cells) == 2 * 44 - 6
+        actual = backtest([Guess("a"), Mishap("b", task="large/two", what="die")], tasks, directory=tmp_path)
+    assert [f.job for f in actual.failures] == ["b on large/two"]
+    assert len(actual.cells) == 2 * 44 - 6
 
 
 def test_a_cluster_without_workers_is_said(tmp_path: Path) -> None:

@@ -117,13 +117,13 @@ def test_pit_is_uniform_for_few_items_too() -> None:
 @pytest.mark.parametrize("outcome", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("drawn", [0.0, 0.3, 1.0])
 def test_draws_that_are_all_alike_have_finite_scores(outcome: float, drawn: float) -> None:
-    found = point(outcome, np.full(100, drawn))
-    assert found["crps"] == pytest.approx(abs(outcome - drawn))
-    assert 0 < found["pit"] < 1
+    actual = point(outcome, np.full(100, drawn))
+    assert actual["crps"] == pytest.approx(abs(outcome - drawn))
+    assert 0 < actual["pit"] < 1
     if outcome == drawn:
-        assert found["log_score"] < -4
+        assert actual["log_score"] < -4
     else:
-        assert found["log_score"] == pytest.approx(-np.log(UNIFORM_WEIGHT))
+        assert actual["log_score"] == pytest.approx(-np.log(UNIFORM_WEIGHT))
 
 
 def test_an_outcome_on_a_bound_is_not_punished_for_the_bound() -> None:
@@ -133,9 +133,9 @@ def test_an_outcome_on_a_bound_is_not_punished_for_the_bound() -> None:
 
 
 def test_one_draw_is_enough() -> None:
-    found = point(0.4, np.array([0.5]))
-    assert found["crps"] == pytest.approx(0.1)
-    assert np.isfinite(found[["log_score", "pit", "median"]].to_numpy(float)).all()
+    actual = point(0.4, np.array([0.5]))
+    assert actual["crps"] == pytest.approx(0.1)
+    assert np.isfinite(actual[["log_score", "pit", "median"]].to_numpy(float)).all()
 
 
 def test_a_score_written_with_ten_digits_ties_with_the_draws_of_its_count() -> None:
@@ -169,39 +169,39 @@ def forecasts(draw: st.DrawFn) -> Predictive:
 
 @given(forecasts(), st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
-def test_the_order_of_cells_and_draws_makes_no_difference(found: Predictive, random: object) -> None:
+def test_the_order_of_cells_and_draws_makes_no_difference(actual: Predictive, random: object) -> None:
     rng = np.random.default_rng(random.randrange(10**6))  # type: ignore[attr-defined]
-    cells, draws = rng.permutation(len(found.cells)), rng.permutation(len(found.draws))
+    cells, draws = rng.permutation(len(actual.cells)), rng.permutation(len(actual.draws))
     other = Predictive(
-        found.cells.iloc[cells].reset_index(drop=True), found.mean[cells], found.draws[draws][:, cells], 0.0
+        actual.cells.iloc[cells].reset_index(drop=True), actual.mean[cells], actual.draws[draws][:, cells], 0.0
     )
-    one, two = (score_cells(p).sort_values(["task", "model"]).reset_index(drop=True) for p in (found, other))
+    one, two = (score_cells(p).sort_values(["task", "model"]).reset_index(drop=True) for p in (actual, other))
     pd.testing.assert_frame_equal(one, two)
-    one, two = (score(p).sort_values("task").reset_index(drop=True) for p in (found, other))
+    one, two = (score(p).sort_values("task").reset_index(drop=True) for p in (actual, other))
     pd.testing.assert_frame_equal(one, two)
 
 
 @given(forecasts(), st.floats(-0.2, 0.2))
 @settings(max_examples=40, deadline=None)
-def test_moving_forecasts_and_outcomes_together_changes_nothing(found: Predictive, by: float) -> None:
-    moved = predictive(found.cells["score"] + by, found.mean + by, found.draws + by, found.cells["task"].tolist())
+def test_moving_forecasts_and_outcomes_together_changes_nothing(actual: Predictive, by: float) -> None:
+    moved = predictive(actual.cells["score"] + by, actual.mean + by, actual.draws + by, actual.cells["task"].tolist())
     # The bounds stay where they are, so the density near them is another; these scores are far from both.
     kept = [m for m in METRICS if m != "log_score"]
-    np.testing.assert_allclose(score(moved)[kept], score(found)[kept], atol=1e-7)
-    np.testing.assert_allclose(score_cells(moved)["pit"], score_cells(found)["pit"])
+    np.testing.assert_allclose(score(moved)[kept], score(actual)[kept], atol=1e-7)
+    np.testing.assert_allclose(score_cells(moved)["pit"], score_cells(actual)["pit"])
 
 
 @given(forecasts())
 @settings(max_examples=40, deadline=None)
-def test_scores_are_within_their_bounds(found: Predictive) -> None:
-    table = score(found)
-    assert (table["crps"] <= (found.draws - found.cells["score"].to_numpy()).__abs__().max() + 1e-12).all()
+def test_scores_are_within_their_bounds(actual: Predictive) -> None:
+    table = score(actual)
+    assert (table["crps"] <= (actual.draws - actual.cells["score"].to_numpy()).__abs__().max() + 1e-12).all()
     assert (table["crps"] >= 0).all()
     assert (table["log_score"] <= -np.log(UNIFORM_WEIGHT) + 1e-12).all()
     assert (table["mae"] ** 2 <= table["mse"] + 1e-12).all()
     assert (table["coverage_50"] <= table["coverage_90"]).all()
     assert (table["width_50"] <= table["width_90"]).all()
-    assert score_cells(found)["pit"].between(0, 1, inclusive="neither").all()
+    assert score_cells(actual)["pit"].between(0, 1, inclusive="neither").all()
     pooled = table.set_index("task").loc["pooled"]
     parts = table[table["task"] != "pooled"]
     for name in METRICS:

@@ -45,10 +45,10 @@ def test_a_model_has_one_weight_in_all_tasks() -> None:
 def test_only_what_both_forecast_counts() -> None:
     nan = float("nan")
     cells = scored({"pc_3": {"one": [0.1, 0.1, 0.9]}, "mine": {"one": [0.2, 0.2, nan]}, "lost": {"two": [0.1]}})
-    found = relative_mse_intervals(cells, ["one", "two"])
-    assert found.loc["mine"].tolist() == pytest.approx([4.0, 4.0])
-    assert found.loc["pc_3"].tolist() == [1.0, 1.0]
-    assert "lost" not in found.index
+    actual = relative_mse_intervals(cells, ["one", "two"])
+    assert actual.loc["mine"].tolist() == pytest.approx([4.0, 4.0])
+    assert actual.loc["pc_3"].tolist() == [1.0, 1.0]
+    assert "lost" not in actual.index
 
 
 @settings(max_examples=30, deadline=None)

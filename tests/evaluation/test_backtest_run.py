@@ -39,7 +39,7 @@ def tasks(evals: Evals, folder: Path) -> list[Task]:
 
 
 @pytest.fixture(scope="module")
-def found(tasks: list[Task]) -> Backtest:
+def result(tasks: list[Task]) -> Backtest:
     return backtest(METHODS, tasks)
 
 
@@ -57,37 +57,37 @@ def asked(log: Path) -> list[str]:
 # What it reports
 
 
-def test_columns_are_those_that_were_promised(found: Backtest) -> None:
-    assert list(found.scores) == [
+def test_columns_are_those_that_were_promised(result: Backtest) -> None:
+    assert list(result.scores) == [
         "spec_or_method", "task", "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90",
         "rhat", "ess", "divergences", "seconds",
     ] == SCORES  # fmt: skip
-    assert list(found.predictions) == [
+    assert list(result.predictions) == [
         "task", "method", "model", "benchmark", "score", "mean", "median", "q05", "q25", "q75", "q95",
     ] == PREDICTIONS  # fmt: skip
 
 
-def test_rows_come_in_the_order_of_what_was_asked(found: Backtest, tasks: list[Task]) -> None:
+def test_rows_come_in_the_order_of_what_was_asked(result: Backtest, tasks: list[Task]) -> None:
     names = [t.name for t in tasks]
-    assert list(dict.fromkeys(found.scores["spec_or_method"])) == ["a", "b", "c"]
-    rows = found.scores[found.scores["spec_or_method"] == "a"]["task"].tolist()
+    assert list(dict.fromkeys(result.scores["spec_or_method"])) == ["a", "b", "c"]
+    rows = result.scores[result.scores["spec_or_method"] == "a"]["task"].tolist()
     assert rows == [*names, "all", "large", "huge", "out"]
-    assert list(dict.fromkeys(found.cells["task"])) == names
-    assert found.cells["method"].is_monotonic_increasing
+    assert list(dict.fromkeys(result.cells["task"])) == names
+    assert result.cells["method"].is_monotonic_increasing
 
 
-def test_scores_are_those_of_the_one_score_function(found: Backtest, tasks: list[Task]) -> None:
+def test_scores_are_those_of_the_one_score_function(result: Backtest, tasks: list[Task]) -> None:
     (fold,) = (f for f in make_folds(tasks) if f.tasks[0].name == "large/two")
     (job,) = make_jobs([Guess("a")], [fold], 0)
     expected = score(Guess("a").predict(fold, job.random_seed)).set_index("task")
-    row = found.scores[(found.scores["spec_or_method"] == "a") & (found.scores["task"] == "large/two")].iloc[0]
+    row = result.scores[(result.scores["spec_or_method"] == "a") & (result.scores["task"] == "large/two")].iloc[0]
     for name in ("n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90"):
         assert row[name] == expected.loc["large/two", name], name
 
 
-def test_pools_hold_the_cells_of_their_tasks(found: Backtest) -> None:
-    scores = found.scores.set_index(["spec_or_method", "task"])
-    cells = found.cells[found.cells["method"] == "a"]
+def test_pools_hold_the_cells_of_their_tasks(result: Backtest) -> None:
+    scores = result.scores.set_index(["spec_or_method", "task"])
+    cells = result.cells[result.cells["method"] == "a"]
     averaged = cells[cells["task"].isin(["large/two", "huge/four", "huge/five"])]
     assert scores.loc[("a", "all"), "n_test"] == len(averaged)
     assert scores.loc[("a", "all"), "mae"] == pytest.approx((averaged["mean"] - averaged["score"]).abs().mean())
@@ -97,34 +97,34 @@ def test_pools_hold_the_cells_of_their_tasks(found: Backtest) -> None:
     assert scores.loc[("a", "all"), ["divergences", "seconds", "rhat", "ess"]].tolist() == [2, 3.0, 1.01, 400.0]
 
 
-def test_a_method_may_leave_cells_and_tasks_out(found: Backtest) -> None:
-    scores = found.scores.set_index(["spec_or_method", "task"])["n_test"]
+def test_a_method_may_leave_cells_and_tasks_out(result: Backtest) -> None:
+    scores = result.scores.set_index(["spec_or_method", "task"])["n_test"]
     assert scores["b", "large/two"] == scores["a", "large/two"] - 1
     assert ("b", "out") not in scores
 
 
 def test_relative_errors(tasks: list[Task]) -> None:
-    found = backtest([Guess("pc_3"), Partial("last_sibling"), Guess("c")], tasks)
-    assert found.baselines == ("pc_3", "last_sibling")
-    ratios = found.relative_mse().set_index(["method", "task"])
+    result = backtest([Guess("pc_3"), Partial("last_sibling"), Guess("c")], tasks)
+    assert result.baselines == ("pc_3", "last_sibling")
+    ratios = result.relative_mse().set_index(["method", "task"])
     assert ratios.loc[("c", "large/two")].tolist() == [1.0, 1.0]
     # On the cells that both forecast, both forecast the same.
     assert ratios.loc[("last_sibling", "huge/four"), "to_reference"] == 1.0
-    table = found.summary()
+    table = result.summary()
     assert table.loc[["pc_3", "c"], "relative_mse"].tolist() == [1.0, 1.0]
     assert table.loc["c", "n_test"] == 12
-    assert found.summary("out").index.tolist() == ["pc_3", "c"]
+    assert result.summary("out").index.tolist() == ["pc_3", "c"]
     with pytest.raises(BacktestError, match="Did you mean 'out'"):
-        found.summary("outt")
+        result.summary("outt")
     with pytest.raises(BacktestError, match="is not in this backtest"):
-        found.relative_mse("pc_9")
+        result.relative_mse("pc_9")
     with pytest.raises(BacktestError, match="is not in this backtest"):
-        found.relative_mse_intervals("pc_9")
-    assert found.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
+        result.relative_mse_intervals("pc_9")
+    assert result.relative_mse_intervals().loc["c"].tolist() == pytest.approx([1.0, 1.0])
 
 
-def test_a_result_says_what_it_is(found: Backtest) -> None:
-    assert repr(found).startswith("Backtest of 3 methods on 7 tasks: 97 forecasts\nNext:")
+def test_a_result_says_what_it_is(result: Backtest) -> None:
+    assert repr(result).startswith("Backtest of 3 methods on 7 tasks: 97 forecasts\nNext:")
 
 
 # Order, workers, seeds
@@ -132,10 +132,10 @@ def test_a_result_says_what_it_is(found: Backtest) -> None:
 
 @pytest.mark.heavy
 def test_two_workers_give_the_same_numbers_in_processes_of_their_own(
-    tasks: list[Task], found: Backtest, tmp_path: Path
+    tasks: list[Task], result: Backtest, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    same(backtest([Guess("a", log=str(log)), *METHODS[1:]], tasks, jobs=2), found)
+    same(backtest([Guess("a", log=str(log)), *METHODS[1:]], tasks, jobs=2), result)
     processes = {line.split()[2] for line in log.read_text().splitlines()}
     assert str(os.getpid()) not in processes
 
@@ -150,10 +150,10 @@ def test_folds_over_the_same_coordinates_go_to_one_worker_in_a_row(tasks: list[T
     assert [task for _, task, *_ in rows if task in first] == first
 
 
-def test_seeds_belong_to_folds(tasks: list[Task], found: Backtest) -> None:
+def test_seeds_belong_to_folds(tasks: list[Task], result: Backtest) -> None:
     again = backtest(METHODS[::-1], tasks)
     for method in "abc":
-        one, other = (f.cells[f.cells["method"] == method].reset_index(drop=True) for f in (found, again))
+        one, other = (f.cells[f.cells["method"] == method].reset_index(drop=True) for f in (result, again))
         pd.testing.assert_frame_equal(one, other, check_exact=True)
     jobs = make_jobs(METHODS, make_folds(tasks), 0)
     assert len({job.random_seed for job in jobs}) == len(jobs) / 3
@@ -162,10 +162,10 @@ def test_seeds_belong_to_folds(tasks: list[Task], found: Backtest) -> None:
     )
 
 
-def test_another_seed_gives_other_draws(tasks: list[Task], found: Backtest) -> None:
+def test_another_seed_gives_other_draws(tasks: list[Task], result: Backtest) -> None:
     other = backtest(METHODS, tasks, random_seed=1)
-    assert (other.cells["mean"] == found.cells["mean"]).all()
-    assert (other.cells["median"] != found.cells["median"]).mean() > 0.9
+    assert (other.cells["mean"] == result.cells["mean"]).all()
+    assert (other.cells["median"] != result.cells["median"]).mean() > 0.9
 
 
 def test_progress_counts_fits(tasks: list[Task]) -> None:
@@ -178,13 +178,13 @@ def test_progress_counts_fits(tasks: list[Task]) -> None:
 # What it keeps
 
 
-def test_what_is_kept_is_not_done_again(tasks: list[Task], found: Backtest, tmp_path: Path) -> None:
+def test_what_is_kept_is_not_done_again(tasks: list[Task], result: Backtest, tmp_path: Path) -> None:
     log, kept = tmp_path / "log", tmp_path / "deep" / "fits"
     methods = [Guess("a", log=str(log)), *METHODS[1:]]
-    same(backtest(methods, tasks, directory=kept), found)
+    same(backtest(methods, tasks, directory=kept), result)
     assert len(asked(log)) == 6
     assert len(list(kept.iterdir())) == 18
-    same(backtest(methods, tasks, directory=kept), found)
+    same(backtest(methods, tasks, directory=kept), result)
     assert len(asked(log)) == 6
 
 
@@ -228,7 +228,9 @@ def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], m
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "empty"])
-def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], found: Backtest, tmp_path: Path) -> None:
+def test_damaged_files_are_done_again_and_said(
+    damage: str, tasks: list[Task], result: Backtest, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     methods = [Guess("a", log=str(log)), *METHODS[1:]]
     backtest(methods, tasks, directory=tmp_path / "fits")
@@ -241,7 +243,7 @@ def test_damaged_files_are_done_again_and_said(damage: str, tasks: list[Task], f
     with pytest.warns(BacktestWarning, match=f"{victim.name} is damaged .*runs again") as said:
         again = backtest(methods, tasks, directory=tmp_path / "fits")
     assert len(said) == 1
-    same(again, found)
+    same(again, result)
     assert len(asked(log)) == 7
 
 
@@ -298,8 +300,8 @@ def drive(folder: Path, tasks: Path, where: str, jobs: int) -> subprocess.Popen[
     return subprocess.Popen(command, start_new_session=True)
 
 
-def csv_files(found: Backtest) -> list[str]:
-    return [found.scores.to_csv(index=False), found.predictions.to_csv(index=False)]
+def csv_files(result: Backtest) -> list[str]:
+    return [result.scores.to_csv(index=False), result.predictions.to_csv(index=False)]
 
 
 @pytest.mark.heavy
@@ -339,22 +341,22 @@ def test_a_worker_that_dies_does_not_lose_the_run(tasks: list[Task], tmp_path: P
         Mishap("b", task="out/Family-B", what="die", mark=str(mark)),
         Guess("c", width=0.05),
     ]
-    found = backtest(methods, tasks, directory=tmp_path / "fits", jobs=2)
+    result = backtest(methods, tasks, directory=tmp_path / "fits", jobs=2)
     assert mark.exists()
-    assert found.failures == ()
-    same(found, backtest([Guess("a"), Guess("b"), Guess("c", width=0.05)], tasks))
+    assert result.failures == ()
+    same(result, backtest([Guess("a"), Guess("b"), Guess("c", width=0.05)], tasks))
 
 
 @pytest.mark.heavy
 def test_a_method_that_always_kills_its_worker_is_named(tasks: list[Task]) -> None:
     with pytest.warns(BacktestWarning, match="b on huge/four and 1 more: its worker process died"):
-        found = backtest([Guess("a"), Mishap("b", task="huge/four", what="die"), Guess("c")], tasks, jobs=2)
-    assert [f.job for f in found.failures] == ["b on huge/four and 1 more"]
-    rows = found.scores.set_index(["spec_or_method", "task"])["n_test"]
+        result = backtest([Guess("a"), Mishap("b", task="huge/four", what="die"), Guess("c")], tasks, jobs=2)
+    assert [f.job for f in result.failures] == ["b on huge/four and 1 more"]
+    rows = result.scores.set_index(["spec_or_method", "task"])["n_test"]
     assert rows["b", "large/two"] == 6
     assert ("b", "huge/four") not in rows
     assert (rows["a"] == rows["c"]).all()
-    assert "1 fits failed" in repr(found)
+    assert "1 fits failed" in repr(result)
 
 
 @pytest.mark.parametrize(
@@ -366,9 +368,9 @@ def test_a_fit_that_fails_is_said_and_the_others_are_kept(
 ) -> None:
     methods = [Guess("a"), Mishap("b", task="large/two", what=what)]
     with pytest.warns(BacktestWarning, match=f"No forecasts of b on large/two: .*{words}"):
-        found = backtest(methods, tasks, directory=tmp_path)
-    assert "predict" in found.failures[0].trace
-    assert len(found.cells) == 2 * 44 - 6
+        result = backtest(methods, tasks, directory=tmp_path)
+    assert "predict" in result.failures[0].trace
+    assert len(result.cells) == 2 * 44 - 6
     # It is tried again the next time.
     with pytest.warns(BacktestWarning, match="b on large/two"):
         backtest(methods, tasks, directory=tmp_path)

@@ -89,7 +89,7 @@ def test_folds_over_the_same_benchmarks_share_coordinates(folds: list[Fold]) -> 
         key = fold.tasks[0].evals, fold.tasks[0].benchmarks
         coordinates.setdefault(key, set()).add((*fold.evals.model_names, *fold.evals.benchmark_names))
     assert len(coordinates) == 4
-    assert {len(found) for found in coordinates.values()} == {1}
+    assert {len(actual) for actual in coordinates.values()} == {1}
 
 
 def test_no_hidden_score_is_seen(folds: list[Fold]) -> None:
@@ -164,7 +164,7 @@ def test_the_future_is_the_twenty_models_that_were_added_later(folds: list[Fold]
     assert (fold.evals.models.set_index("model").loc[list(fold.test_models), "released"] >= "2024-03").all()
 
 
-# Tasks of one's own, on a small world
+# Tasks of one's own, on a small simulation
 
 
 def document(evals: Evals, folder: Path, **changes: object) -> dict[str, object]:

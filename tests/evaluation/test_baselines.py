@@ -1,4 +1,4 @@
-"""The baselines on worlds whose truth is known."""
+"""The baselines on simulations whose truth is known."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CUTOFF = 1e23
 
 
 @dataclass
-class World:
+class Simulation:
     """Models in rows; those above the cutoff are hidden on every benchmark that is not `seen`."""
 
     flops: np.ndarray
@@ -84,23 +84,23 @@ def rng() -> np.random.Generator:
 def test_compute_law_finds_a_curve_without_noise(rng: np.random.Generator, tmp_path: Path) -> None:
     flops = compute(60, rng)
     score = 0.1 + 0.9 * expit(2 * np.log10(flops / CUTOFF))
-    fold = World(flops, ["F"] * 60, {"target": score}, columns={"params_b": np.sqrt(flops) / 1e10}).fold(tmp_path)
+    fold = Simulation(flops, ["F"] * 60, {"target": score}, columns={"params_b": np.sqrt(flops) / 1e10}).fold(tmp_path)
     for name in ("training_flops", "model_size"):
-        found = predict(name, fold)
-        assert len(found.cells) == (flops > CUTOFF).sum()
-        np.testing.assert_allclose(found.mean, found.cells["score"], atol=1e-4)
+        actual = predict(name, fold)
+        assert len(actual.cells) == (flops > CUTOFF).sum()
+        np.testing.assert_allclose(actual.mean, actual.cells["score"], atol=1e-4)
 
 
 def test_floor_of_chance_is_not_learned(rng: np.random.Generator, tmp_path: Path) -> None:
     flops = compute(60, rng)
     score = 0.2 + 0.8 * expit(2 * np.log10(flops / CUTOFF))
-    fold = World(flops, ["F"] * 60, {"target": score}, floor="chance").fold(tmp_path)
+    fold = Simulation(flops, ["F"] * 60, {"target": score}, floor="chance").fold(tmp_path)
     assert np.abs(predict("training_flops", fold).mean - fold.cells["score"]).max() > 0.01
     told = replace(fold, tasks=(fold.tasks[0].model_copy(update={"chance": 0.2}),))
     np.testing.assert_allclose(predict("training_flops", told).mean, told.cells["score"], atol=1e-4)
 
 
-def factor_world(rng: np.random.Generator, factors: int, missing: float = 0.0, n: int = 60) -> World:
+def factor_simulation(rng: np.random.Generator, factors: int, missing: float = 0.0, n: int = 60) -> Simulation:
     """Seen scores that are linear in some factors, and a target that is a sigmoid of the last of them."""
     flops = compute(n, rng)
     capability = rng.normal(size=(n, factors)) * np.array([1.0, 0.5])[:factors]
@@ -109,55 +109,56 @@ def factor_world(rng: np.random.Generator, factors: int, missing: float = 0.0, n
     seen[rng.random(seen.shape) < missing] = np.nan
     scores = {f"seen {i}": seen[:, i] for i in range(5)}
     target = 0.05 + 0.95 * expit(capability[:, -1] - 1)
-    return World(flops, ["F"] * n, {**scores, "target": target}, seen=list(scores))
+    return Simulation(flops, ["F"] * n, {**scores, "target": target}, seen=list(scores))
 
 
 def test_as_many_components_as_factors_are_enough(rng: np.random.Generator, tmp_path: Path) -> None:
-    fold = factor_world(rng, factors=2).fold(tmp_path)
+    fold = factor_simulation(rng, factors=2).fold(tmp_path)
     error = {n: np.abs(predict(n, fold).mean - fold.cells["score"]).max() for n in ("pc_1", "pc_2")}
     assert error["pc_2"] < 1e-3
     assert error["pc_1"] > 0.1
 
 
 def test_missing_scores_are_imputed_from_the_component(rng: np.random.Generator, tmp_path: Path) -> None:
-    fold = factor_world(rng, factors=1, missing=0.2).fold(tmp_path)
-    found = predict("pc_1", fold)
-    np.testing.assert_allclose(found.mean, found.cells["score"], atol=1e-3)
+    fold = factor_simulation(rng, factors=1, missing=0.2).fold(tmp_path)
+    actual = predict("pc_1", fold)
+    np.testing.assert_allclose(actual.mean, actual.cells["score"], atol=1e-3)
 
 
 def test_components_are_of_standard_benchmarks_where_there_are_some(rng: np.random.Generator, tmp_path: Path) -> None:
-    world = factor_world(rng, factors=1)
-    world.suites = dict.fromkeys(world.seen[:4], "standard") | {world.seen[4]: "chat"}
-    world.scores[world.seen[4]] = rng.random(len(world.flops))  # noise, which would be the first component
-    found = predict("pc_1", world.fold(tmp_path))
-    np.testing.assert_allclose(found.mean, found.cells["score"], atol=1e-3)
+    simulation = factor_simulation(rng, factors=1)
+    simulation.suites = dict.fromkeys(simulation.seen[:4], "standard") | {simulation.seen[4]: "chat"}
+    # Noise, which would be the first component.
+    simulation.scores[simulation.seen[4]] = rng.random(len(simulation.flops))
+    actual = predict("pc_1", simulation.fold(tmp_path))
+    np.testing.assert_allclose(actual.mean, actual.cells["score"], atol=1e-3)
 
 
-def noisy_world(rng: np.random.Generator, n: int = 260, families: int = 12, spread: float = 0.0) -> World:
+def noisy_simulation(rng: np.random.Generator, n: int = 260, families: int = 12, spread: float = 0.0) -> Simulation:
     """A sigmoid law of compute with noise before the sigmoid, and families that differ by `spread`."""
     flops = compute(n, rng, hidden=0.7)
     family = rng.integers(families, size=n)
     offset = rng.normal(size=families) * spread
     eta = 1.2 * np.log10(flops / CUTOFF) + offset[family] + 0.4 * rng.normal(size=n)
-    return World(flops, [f"F{i}" for i in family], {"target": expit(eta)}, floor="chance")
+    return Simulation(flops, [f"F{i}" for i in family], {"target": expit(eta)}, floor="chance")
 
 
 @pytest.mark.parametrize(("name", "spread"), [("training_flops", 0.0), ("family_compute", 1.0)])
 def test_intervals_cover_where_the_law_holds(name: str, spread: float, tmp_path: Path) -> None:
-    """Averaged over worlds: within one, all forecasts share the error of the parameters."""
+    """Averaged over simulations: within one, all forecasts share the error of the parameters."""
     coverage = []
     for seed in range(6):
-        fold = noisy_world(np.random.default_rng(seed), n=150, spread=spread).fold(tmp_path)
-        found = predict(name, fold, draws=400, refits=40)
-        low, high = np.quantile(found.draws, [0.05, 0.95], axis=0)
-        outcome = found.cells["score"].to_numpy()
+        fold = noisy_simulation(np.random.default_rng(seed), n=150, spread=spread).fold(tmp_path)
+        actual = predict(name, fold, draws=400, refits=40)
+        low, high = np.quantile(actual.draws, [0.05, 0.95], axis=0)
+        outcome = actual.cells["score"].to_numpy()
         coverage.append(((low <= outcome) & (outcome <= high)).mean())
     assert 0.84 < np.mean(coverage) < 0.95
 
 
 def test_few_models_make_wide_intervals(rng: np.random.Generator, tmp_path: Path) -> None:
     """The uncertainty of the parameters is in the draws, not the scatter of the models alone."""
-    fold = noisy_world(rng, n=60).fold(tmp_path)
+    fold = noisy_simulation(rng, n=60).fold(tmp_path)
     whole = predict("training_flops", fold, draws=1000)
     without = predict("training_flops", fold, draws=1000, refits=1)
     far = int(fold.cells["model"].map(fold.evals.models.set_index("model")["flops"]).argmax())
@@ -169,19 +170,19 @@ def test_families_differ_and_a_new_one_is_average(rng: np.random.Generator, tmp_
     flops = np.tile(np.geomspace(1e21, 9e22, n), 3)
     eta = np.log10(flops / CUTOFF) + np.repeat([-1.0, 0.0, 1.0], n)
     asked = np.full(5, 2e23)
-    world = World(
+    simulation = Simulation(
         np.concatenate([flops, asked]),
         ["weak"] * n + ["middling"] * n + ["strong"] * n + ["weak", "middling", "strong", "new", "another"],
         {"target": np.concatenate([expit(eta), np.full(5, 0.5)])},
         floor="chance",
     )
-    weak, middling, strong, new, another = predict("family_compute", world.fold(tmp_path)).mean
+    weak, middling, strong, new, another = predict("family_compute", simulation.fold(tmp_path)).mean
     truth = expit(np.log10(2.0) + np.array([-1.0, 0.0, 1.0]))
     np.testing.assert_allclose([weak, middling, strong], truth, atol=0.03)
     assert new == another == pytest.approx(middling, abs=0.03)
 
 
-def tiny_world() -> World:
+def tiny_simulation() -> Simulation:
     """Two smaller siblings, one sibling of unknown compute, larger ones, none; and a family that nobody has seen."""
     rows: list[tuple[str, float, float]] = [
         ("A", 1e21, 0.20),
@@ -196,12 +197,12 @@ def tiny_world() -> World:
         ("new", 2e23, 0.72),
     ]
     family, flops, score = (np.array(column) for column in zip(*rows, strict=True))
-    return World(flops.astype(float), family.tolist(), {"target": score.astype(float)})
+    return Simulation(flops.astype(float), family.tolist(), {"target": score.astype(float)})
 
 
 def test_last_sibling_by_hand(tmp_path: Path) -> None:
-    found = predict("last_sibling", tiny_world().fold(tmp_path))
-    by_model = dict(zip(found.cells["model"], found.mean, strict=True))
+    actual = predict("last_sibling", tiny_simulation().fold(tmp_path))
+    by_model = dict(zip(actual.cells["model"], actual.mean, strict=True))
     assert by_model == pytest.approx(
         {
             "m7": 0.30,  # the larger of two smaller siblings
@@ -212,51 +213,53 @@ def test_last_sibling_by_hand(tmp_path: Path) -> None:
 
 
 def test_siblings_grow_so_draws_lie_above(tmp_path: Path) -> None:
-    found = predict("last_sibling", tiny_world().fold(tmp_path), draws=500)
-    assert found.draws[:, 0].mean() > found.mean[0]
+    actual = predict("last_sibling", tiny_simulation().fold(tmp_path), draws=500)
+    assert actual.draws[:, 0].mean() > actual.mean[0]
 
 
 @pytest.fixture(scope="module")
-def full_world() -> World:
+def full_simulation() -> Simulation:
     """Everything that any baseline asks for."""
-    world = factor_world(np.random.default_rng(3), factors=2, missing=0.1, n=40)
+    simulation = factor_simulation(np.random.default_rng(3), factors=2, missing=0.1, n=40)
     rng = np.random.default_rng(4)
-    world.family = [f"F{i}" for i in rng.integers(5, size=40)]
-    world.columns = {"params_b": rng.uniform(1, 70, 40)}
-    world.scores["other target"] = rng.uniform(0, 1, 40)
-    return world
+    simulation.family = [f"F{i}" for i in rng.integers(5, size=40)]
+    simulation.columns = {"params_b": rng.uniform(1, 70, 40)}
+    simulation.scores["other target"] = rng.uniform(0, 1, 40)
+    return simulation
 
 
 @pytest.fixture(scope="module")
-def full_fold(full_world: World, tmp_path_factory: pytest.TempPathFactory) -> Fold:
-    return full_world.fold(tmp_path_factory.mktemp("full"))
+def full_fold(full_simulation: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Fold:
+    return full_simulation.fold(tmp_path_factory.mktemp("full"))
 
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_what_every_baseline_hands_in(name: str, full_fold: Fold) -> None:
     fold = full_fold
-    found = predict(name, fold)
-    pd.testing.assert_frame_equal(found.cells, fold.cells)
-    assert found.draws.shape == (20, len(fold.cells))
-    assert ((found.draws >= 0) & (found.draws <= 1)).all()
-    assert ((found.mean >= 0) & (found.mean <= 1)).all()
+    actual = predict(name, fold)
+    pd.testing.assert_frame_equal(actual.cells, fold.cells)
+    assert actual.draws.shape == (20, len(fold.cells))
+    assert ((actual.draws >= 0) & (actual.draws <= 1)).all()
+    assert ((actual.mean >= 0) & (actual.mean <= 1)).all()
     again, other = predict(name, fold), predict(name, fold, seed=2)
-    np.testing.assert_array_equal(found.draws, again.draws)
-    np.testing.assert_array_equal(found.mean, other.mean)
-    assert (found.draws != other.draws).any()
+    np.testing.assert_array_equal(actual.draws, again.draws)
+    np.testing.assert_array_equal(actual.mean, other.mean)
+    assert (actual.draws != other.draws).any()
     alone = replace(fold, tasks=fold.tasks[1:], cells=fold.cells[fold.cells["task"] == fold.tasks[1].name])
-    np.testing.assert_array_equal(predict(name, alone).draws, found.draws[:, fold.cells.index.isin(alone.cells.index)])
+    np.testing.assert_array_equal(predict(name, alone).draws, actual.draws[:, fold.cells.index.isin(alone.cells.index)])
 
 
 @settings(max_examples=2, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_hidden_scores_do_not_leak(full_world: World, tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def test_hidden_scores_do_not_leak(
+    full_simulation: Simulation, tmp_path_factory: pytest.TempPathFactory, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     swapped = {
-        b: s if b in full_world.seen else np.where(full_world.hidden, rng.random(len(s)), s)
-        for b, s in full_world.scores.items()
+        b: s if b in full_simulation.seen else np.where(full_simulation.hidden, rng.random(len(s)), s)
+        for b, s in full_simulation.scores.items()
     }
-    folds = [w.fold(tmp_path_factory.mktemp("w")) for w in (full_world, replace(full_world, scores=swapped))]
+    folds = [w.fold(tmp_path_factory.mktemp("w")) for w in (full_simulation, replace(full_simulation, scores=swapped))]
     assert (folds[0].cells["score"] != folds[1].cells["score"]).any()
     for name in BASELINES:
         first, second = (predict(name, fold, draws=4) for fold in folds)
@@ -264,26 +267,26 @@ def test_hidden_scores_do_not_leak(full_world: World, tmp_path_factory: pytest.T
         np.testing.assert_array_equal(first.draws, second.draws)
 
 
-def constant(value: float) -> Callable[[World], None]:
-    return lambda world: world.scores.update({"target": np.full(len(world.flops), value)})
+def constant(value: float) -> Callable[[Simulation], None]:
+    return lambda simulation: simulation.scores.update({"target": np.full(len(simulation.flops), value)})
 
 
-def same_compute(world: World) -> None:
-    world.flops = np.where(world.hidden, 5e23, 1e22)
+def same_compute(simulation: Simulation) -> None:
+    simulation.flops = np.where(simulation.hidden, 5e23, 1e22)
 
 
-def copies(world: World) -> None:
+def copies(simulation: Simulation) -> None:
     """Every model is a copy of one of two."""
-    for name, scores in world.scores.items():
-        world.scores[name] = np.nan_to_num(scores, nan=0.5)[np.arange(len(scores)) % 2]
+    for name, scores in simulation.scores.items():
+        simulation.scores[name] = np.nan_to_num(scores, nan=0.5)[np.arange(len(scores)) % 2]
 
 
-def constant_benchmark(world: World) -> None:
-    world.scores[world.seen[0]] = np.full(len(world.flops), 0.25)
+def constant_benchmark(simulation: Simulation) -> None:
+    simulation.scores[simulation.seen[0]] = np.full(len(simulation.flops), 0.25)
 
 
-def unscored_benchmark(world: World) -> None:
-    world.scores[world.seen[0]] = np.where(world.hidden, 0.5, np.nan)
+def unscored_benchmark(simulation: Simulation) -> None:
+    simulation.scores[simulation.seen[0]] = np.where(simulation.hidden, 0.5, np.nan)
 
 
 @pytest.mark.parametrize(
@@ -291,42 +294,42 @@ def unscored_benchmark(world: World) -> None:
     [constant(0.0), constant(1.0), constant(0.25), same_compute, copies, constant_benchmark, unscored_benchmark],
 )
 @pytest.mark.parametrize("floor", ["learned", "chance"])
-def test_degenerate_worlds_give_numbers(
-    degenerate: Callable[[World], None], floor: str, full_world: World, tmp_path: Path
+def test_degenerate_simulations_give_numbers(
+    degenerate: Callable[[Simulation], None], floor: str, full_simulation: Simulation, tmp_path: Path
 ) -> None:
-    world = replace(full_world, scores=dict(full_world.scores), floor=floor)
-    degenerate(world)
-    fold = world.fold(tmp_path)
+    simulation = replace(full_simulation, scores=dict(full_simulation.scores), floor=floor)
+    degenerate(simulation)
+    fold = simulation.fold(tmp_path)
     for name in BASELINES:
-        found = predict(name, fold, draws=5)
-        assert len(found.cells) == len(fold.cells), name
-        assert np.isfinite(found.mean).all(), name
-        assert ((found.draws >= 0) & (found.draws <= 1)).all(), name
+        actual = predict(name, fold, draws=5)
+        assert len(actual.cells) == len(fold.cells), name
+        assert np.isfinite(actual.mean).all(), name
+        assert ((actual.draws >= 0) & (actual.draws <= 1)).all(), name
 
 
-def test_what_cannot_be_served_is_left_out(full_world: World, tmp_path: Path) -> None:
-    unseen = replace(full_world, seen=[])
+def test_what_cannot_be_served_is_left_out(full_simulation: Simulation, tmp_path: Path) -> None:
+    unseen = replace(full_simulation, seen=[])
     assert predict("pc_1", unseen.fold(tmp_path)).cells.empty
-    few = replace(full_world, flops=np.where(np.arange(40) < 2, 1e22, 1e24)).fold(tmp_path)
+    few = replace(full_simulation, flops=np.where(np.arange(40) < 2, 1e22, 1e24)).fold(tmp_path)
     for name in BASELINES:
-        found = predict(name, few)
-        assert found.cells.empty
-        assert found.draws.shape == (20, 0)
+        actual = predict(name, few)
+        assert actual.cells.empty
+        assert actual.draws.shape == (20, 0)
 
 
-def test_models_of_which_nothing_is_known_are_left_out(full_world: World, tmp_path: Path) -> None:
-    world = replace(full_world, flops=full_world.flops.copy(), scores=dict(full_world.scores))
-    nameless = int(np.flatnonzero(world.hidden)[0])
-    world.flops[nameless] = np.nan
-    for name in world.seen:
-        world.scores[name] = world.scores[name].copy()
-        world.scores[name][nameless] = np.nan
-    fold = world.fold(tmp_path)
+def test_models_of_which_nothing_is_known_are_left_out(full_simulation: Simulation, tmp_path: Path) -> None:
+    simulation = replace(full_simulation, flops=full_simulation.flops.copy(), scores=dict(full_simulation.scores))
+    nameless = int(np.flatnonzero(simulation.hidden)[0])
+    simulation.flops[nameless] = np.nan
+    for name in simulation.seen:
+        simulation.scores[name] = simulation.scores[name].copy()
+        simulation.scores[name][nameless] = np.nan
+    fold = simulation.fold(tmp_path)
     assert f"m{nameless}" in set(fold.cells["model"])
     for name in ("training_flops", "family_compute", "last_sibling", "pc_2"):
-        found = predict(name, fold)
-        assert set(fold.cells["model"]) - set(found.cells["model"]) == {f"m{nameless}"}
-        assert found.cells.index.tolist() == list(range(len(found.cells)))
+        actual = predict(name, fold)
+        assert set(fold.cells["model"]) - set(actual.cells["model"]) == {f"m{nameless}"}
+        assert actual.cells.index.tolist() == list(range(len(actual.cells)))
     assert f"m{nameless}" in set(predict("model_size", fold).cells["model"])
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 from conftest import SHORT
 from scipy import stats
 from scipy.special import logsumexp
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale import _arviz
 from bayescale.errors import CompareError
@@ -27,7 +27,7 @@ from bayescale.evaluation.compare.splits import make_splits
 from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, logit_score
 
-World = tuple[Evals, Truth]
+Simulation = tuple[Evals, Truth]
 QUESTION = MappingProxyType({"family": "Family-B", "flops": 1e25})
 
 
@@ -61,13 +61,13 @@ def test_too_many_folds_are_refused_with_the_number_there_is(evals: Evals) -> No
 # Densities
 
 
-def test_the_density_of_a_hidden_score_is_the_average_of_beta_binomials(world: World) -> None:
+def test_the_density_of_a_hidden_score_is_the_average_of_beta_binomials(simulation: Simulation) -> None:
     """One score of a known family: simulate its capability and testlet effect, and average SciPy's mass function."""
-    evals, truth = world
+    evals, truth = simulation
     name = "Family-B-5"
     only = evals.mask((evals.matrix().benchmark != "bench-4") & (evals.matrix().model == name))
-    posterior = posterior_near(only, truth, world_spec(), spread=0.02)
-    found = held_out_elpd(posterior, only, (name,), 0)[name]
+    posterior = posterior_near(only, truth, simulation_spec(), spread=0.02)
+    actual = held_out_elpd(posterior, only, (name,), 0)[name]
 
     draws, rng, repeats = posterior.draws, np.random.default_rng(1), 200
     row, b = evals.model_names.index(name), evals.benchmark_names.index("bench-4")
@@ -85,33 +85,33 @@ def test_the_density_of_a_hidden_score_is_the_average_of_beta_binomials(world: W
     mean = expected_score(logit, draws.floor[:, b], 1.0, draws.curve_shape[:, b])
     precision = draws.precision[:, b]
     mass = stats.betabinom.logpmf(round(score * 300), 300, mean * precision, (1 - mean) * precision)
-    assert found == pytest.approx(logsumexp(mass) - np.log(mass.size), abs=0.05)
+    assert actual == pytest.approx(logsumexp(mass) - np.log(mass.size), abs=0.05)
 
 
-def test_a_family_of_which_nothing_was_seen_counts_as_new(world: World) -> None:
+def test_a_family_of_which_nothing_was_seen_counts_as_new(simulation: Simulation) -> None:
     """Its offset in the posterior is a draw from the population, and must not enter twice or be believed."""
-    evals, truth = world
+    evals, truth = simulation
     (split,) = [s for s in make_splits(evals, "family", 4) if "Family-B-1" in s.models]
-    right = posterior_near(split.evals, truth, world_spec())
-    absurd = posterior_near(split.evals, truth, world_spec(), family_offset=truth.offset + 50)
+    right = posterior_near(split.evals, truth, simulation_spec())
+    absurd = posterior_near(split.evals, truth, simulation_spec(), family_offset=truth.offset + 50)
     values = [held_out_elpd(p, evals, split.models, 0) for p in (right, absurd)]
     pd.testing.assert_series_equal(*values)
 
 
-def test_densities_are_of_all_scores_together(world: World) -> None:
+def test_densities_are_of_all_scores_together(simulation: Simulation) -> None:
     """Scores of one model share its capability: on average their density beats the product of each alone."""
-    evals, truth = world
-    matrix, gain = evals.matrix(), 0.0
+    evals, truth = simulation
+    matrix, difference = evals.matrix(), 0.0
     for split in make_splits(evals, "model", 4):
-        posterior = posterior_near(split.evals, truth, world_spec())
+        posterior = posterior_near(split.evals, truth, simulation_spec())
         together = held_out_elpd(posterior, evals, split.models, 0)
         alone = [
             held_out_elpd(posterior, evals.mask(matrix.model.isin(split.models) & (matrix.benchmark != b)), names, 0)
             for b in evals.benchmark_names
             if (names := tuple(matrix.sel(model=list(split.models), benchmark=b).dropna("model").model.to_numpy()))
         ]
-        gain += together.sum() - pd.concat(alone).sum()
-    assert gain > 0.25 * len(evals.model_names)
+        difference += together.sum() - pd.concat(alone).sum()
+    assert difference > 0.25 * len(evals.model_names)
 
 
 # Comparison
@@ -158,10 +158,10 @@ def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> Non
 
 
 def test_a_single_spec_is_a_comparison_too(posterior: Posterior) -> None:
-    found = Comparison({"only": assessment(posterior)})
-    assert found.summary().loc["only", "weight"] == 1
+    actual = Comparison({"only": assessment(posterior)})
+    assert actual.summary().loc["only", "weight"] == 1
     with pytest.raises(CompareError, match="There is no forecast to compare"):
-        found.forecasts  # noqa: B018
+        actual.forecasts  # noqa: B018
 
 
 def test_figures_of_a_backtest_stand_beside(comparison: Comparison) -> None:
@@ -196,29 +196,29 @@ def test_what_was_not_left_out_cannot_be_asked_for(comparison: Comparison) -> No
 
 
 @pytest.fixture
-def doubtful(posterior: Posterior, comparison: Comparison) -> Comparison:
+def with_warnings(posterior: Posterior, comparison: Comparison) -> Comparison:
     bad = dataclasses.replace(posterior, convergence=posterior.convergence.model_copy(update={"converged": False}))
     torn = comparison.assessments["better"]
     torn = dataclasses.replace(torn, folds=torn.folds.assign(rhat=1.79))
     return Comparison({"bad": assessment(bad), "torn": torn, "good": comparison.assessments["better"]})
 
 
-def test_what_may_be_off_is_named_with_the_reason(doubtful: Comparison, comparison: Comparison) -> None:
+def test_what_may_be_off_is_named_with_the_reason(with_warnings: Comparison, comparison: Comparison) -> None:
     assert comparison.warnings == {}
-    assert list(doubtful.warnings) == ["bad", "torn"]
-    assert doubtful.warnings["bad"].startswith("did not converge (R-hat ")
-    assert doubtful.warnings["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
+    assert list(with_warnings.warnings) == ["bad", "torn"]
+    assert with_warnings.warnings["bad"].startswith("did not converge (R-hat ")
+    assert with_warnings.warnings["torn"] == "chains of a refit disagree (fold model 1: R-hat up to 1.79)"
 
 
-def test_a_notebook_shows_the_table_and_what_may_be_off(doubtful: Comparison) -> None:
-    shown = doubtful._repr_html_()
+def test_a_notebook_shows_the_table_and_what_may_be_off(with_warnings: Comparison) -> None:
+    shown = with_warnings._repr_html_()
     assert "(!) torn chains of a refit disagree" in shown
     assert "<th>elpd_model</th>" in shown
-    assert all(f'<td class="t">{name}</td>' in shown for name in doubtful.names)
+    assert all(f'<td class="t">{name}</td>' in shown for name in with_warnings.names)
 
 
-def test_print_names_the_best_and_what_may_be_off(doubtful: Comparison) -> None:
-    text = repr(doubtful)
+def test_print_names_the_best_and_what_may_be_off(with_warnings: Comparison) -> None:
+    text = repr(with_warnings)
     marked = [part.split()[0] for part in text.splitlines() if part.endswith("   (!)")]
     assert sorted(marked) == ["bad", "torn"]
     assert "  (!) torn chains of a refit disagree" in text
@@ -230,8 +230,8 @@ def test_print_names_the_best_and_what_may_be_off(doubtful: Comparison) -> None:
 
 def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
     reports: list[tuple[int, int, str]] = []
-    found = compare(
-        [world_spec().replace(name="a"), world_spec().replace(name="b", priors={"slope": "Normal(0, 1)"})],
+    actual = compare(
+        [simulation_spec().replace(name="a"), simulation_spec().replace(name="b", priors={"slope": "Normal(0, 1)"})],
         evals, folds=3, jobs=1, random_seed=4, progress=lambda *r: reports.append(r),
     )  # fmt: skip
     assert [f[1:] for f in fits if f[0] == "a"] == [f[1:] for f in fits if f[0] == "b"]
@@ -240,30 +240,30 @@ def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[s
     assert all(seen < len(evals) for *_, seen in fits[1:7])
     assert reports == [(0, 2, ""), (1, 2, "a"), (2, 2, "b")]
     # The same draws under both names: no difference, and no weight for the second.
-    np.testing.assert_allclose(found.summary()["difference_model"], 0, atol=1e-9)
-    assert found.assessments["a"].folds["left_out"].tolist() == ["model"] * 3 + ["family"] * 3
+    np.testing.assert_allclose(actual.summary()["difference_model"], 0, atol=1e-9)
+    assert actual.assessments["a"].folds["left_out"].tolist() == ["model"] * 3 + ["family"] * 3
 
 
 def test_posteriors_are_taken_as_they_are(posterior: Posterior, fits: list[tuple[str, int, int]]) -> None:
-    found = compare({"mine": posterior}, leave_out=[])
+    actual = compare({"mine": posterior}, leave_out=[])
     assert fits == []
-    assert found.left_out == ("loo",)
-    assert found.posteriors["mine"].identity == posterior.identity
+    assert actual.left_out == ("loo",)
+    assert actual.posteriors["mine"].identity == posterior.identity
 
 
 def test_a_scan_of_factors_names_its_specs(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
-    found = scan_factors(world_spec(), evals, [1], folds=2, jobs=1)
-    assert found.names == ["1 factor"]
-    assert found.left_out == ("model", "loo")
+    actual = scan_factors(simulation_spec(), evals, [1], folds=2, jobs=1)
+    assert actual.names == ["1 factor"]
+    assert actual.left_out == ("model", "loo")
 
 
 def test_a_scan_of_priors_changes_one_at_a_time(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
     priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(3)"], "slope": "Normal(0, 5)"}
-    found = scan_priors(world_spec().replace(name="base"), evals, priors, leave_out=[], jobs=1)
+    actual = scan_priors(simulation_spec().replace(name="base"), evals, priors, leave_out=[], jobs=1)
     # HalfNormal(3) is what the spec has already.
-    assert found.names == ["base", "family_sd HalfNormal(sigma=1)", "slope Normal(mu=0, sigma=5)"]
-    changed = found.posteriors["slope Normal(mu=0, sigma=5)"].spec
-    assert changed.priors.family_sd == world_spec().priors.family_sd
+    assert actual.names == ["base", "family_sd HalfNormal(sigma=1)", "slope Normal(mu=0, sigma=5)"]
+    changed = actual.posteriors["slope Normal(mu=0, sigma=5)"].spec
+    assert changed.priors.family_sd == simulation_spec().priors.family_sd
 
 
 @pytest.mark.parametrize(
@@ -285,28 +285,28 @@ def test_what_cannot_be_compared_is_said(evals: Evals, call: Callable[[Evals], A
 
 
 def test_posteriors_of_different_scores_are_not_compared(posterior: Posterior) -> None:
-    other = posterior_near(*simulate(seed=3), world_spec())
+    other = posterior_near(*simulate(seed=3), simulation_spec())
     with pytest.raises(CompareError, match="'other' was fitted to other evals"):
         compare({"mine": posterior, "other": other})
 
 
 def test_a_spec_that_cannot_be_fitted_is_named(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
     with pytest.raises(CompareError, match="Spec 'impossible': Sampling failed"):
-        compare([world_spec().replace(name="impossible")], evals, jobs=1)
+        compare([simulation_spec().replace(name="impossible")], evals, jobs=1)
 
 
 @pytest.mark.heavy
 def test_two_specs_on_two_processes(evals: Evals) -> None:
     """Everything for real, with far too few draws."""
-    specs = [world_spec(), world_spec().replace(name="sigmoid", curve="sigmoid")]
+    specs = [simulation_spec(), simulation_spec().replace(name="sigmoid", curve="sigmoid")]
     short = {name: SHORT[name] for name in ("draws", "tune", "chains")}
-    found = compare(specs, evals, leave_out=["model"], folds=2, jobs=2, **short)
-    assert found.names == ["custom", "sigmoid"]
-    assert len(found.summary()) == 2
-    assert np.isfinite(found.summary()["elpd_model"]).all()
-    posterior = found.posteriors["custom"]
+    actual = compare(specs, evals, leave_out=["model"], folds=2, jobs=2, **short)
+    assert actual.names == ["custom", "sigmoid"]
+    assert len(actual.summary()) == 2
+    assert np.isfinite(actual.summary()["elpd_model"]).all()
+    posterior = actual.posteriors["custom"]
     by_arviz = az.loo(posterior.log_likelihood(), var_name="score")
-    assert found.summary().loc["custom", "elpd_loo"] == pytest.approx(_arviz.elpd_summary(by_arviz)[0])
+    assert actual.summary().loc["custom", "elpd_loo"] == pytest.approx(_arviz.elpd_summary(by_arviz)[0])
     # Not the same bits as a fit in this process: a program that was just compiled rounds otherwise than one that is
     # read from the disk, and chains part after some steps.
     assert [posterior.sampling[name] for name in ("random_seed", "cores")] == [0, 1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, logsumexp
-from simulate import Truth, new_models, posterior_near, world_spec
+from simulate import Truth, new_models, posterior_near, simulation_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
@@ -21,9 +21,9 @@ REPEATS = 200
 
 
 @pytest.fixture(scope="module")
-def uncertain(world: tuple[Evals, Truth]) -> Posterior:
+def uncertain(simulation: tuple[Evals, Truth]) -> Posterior:
     """Draws far enough apart that given scores also tell which draws to believe."""
-    return posterior_near(*world, world_spec(), spread=0.3, log_precision=5.0, seed=2)
+    return posterior_near(*simulation, simulation_spec(), spread=0.3, log_precision=5.0, seed=2)
 
 
 class Simulated(NamedTuple):
@@ -161,13 +161,13 @@ def test_scores_of_exactly_zero_and_one_are_ordinary(posterior: Posterior, bench
         assert (middle(forecast)[other] > middle(free)[other]) == bool(score)
 
 
-def test_a_partner_in_the_testlet_moves_more(world: tuple[Evals, Truth]) -> None:
+def test_a_partner_in_the_testlet_moves_more(simulation: tuple[Evals, Truth]) -> None:
     """Five benchmarks alike in all but the testlet, which makes bench-4 and bench-5 partners."""
-    evals, truth = world
+    evals, truth = simulation
     alike = Evals(evals.models, evals.benchmarks.assign(items=500.0, floor=0.0), evals.scores)
     same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.02, "benchmark_slope": 0.0}
     same |= {"family_benchmark": 0.0, "testlet_sd": 1.0, "log_precision": 6.0}
-    posterior = posterior_near(alike, truth, world_spec(), spread=0.05, **same)
+    posterior = posterior_near(alike, truth, simulation_spec(), spread=0.05, **same)
     free = middle(posterior.forecast(family="Family-A", flops=3e22))
     for family in ("Family-A", NEW_FAMILY):
         known = middle(posterior.forecast(family=family, flops=3e22, given={"bench-4": free["bench-4"] + 0.25}))
@@ -208,8 +208,8 @@ def test_the_same_seed_gives_the_same_numbers(posterior: Posterior) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
-def test_specs_without_an_effect_can_be_conditioned(world: tuple[Evals, Truth], form: dict) -> None:
-    posterior = posterior_near(*world, world_spec(**form))
+def test_specs_without_an_effect_can_be_conditioned(simulation: tuple[Evals, Truth], form: dict) -> None:
+    posterior = posterior_near(*simulation, simulation_spec(**form))
     for family in ("Family-A", NEW_FAMILY):
         forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5})
         assert np.isfinite(flat(forecast)).all()

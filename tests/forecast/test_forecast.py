@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from simulate import Truth, posterior_near, rise, simulate, world_spec
+from simulate import Truth, posterior_near, rise, simulate, simulation_spec
 
 import bayescale as bs
 from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
@@ -116,11 +116,11 @@ def test_benchmarks_move_together_as_one_residual_makes_them(posterior: Posterio
     assert correlations.min() > 0.6
 
 
-def test_variants_in_a_testlet_move_together_more(world: tuple[Evals, Truth]) -> None:
-    evals, truth = world
+def test_variants_in_a_testlet_move_together_more(simulation: tuple[Evals, Truth]) -> None:
+    evals, truth = simulation
     same = {"loading": truth.loading * 0 + 0.8, "difficulty": 0.5, "floor": 0.05, "benchmark_slope": 0.0}
     same |= {"family_benchmark": 0.0, "testlet_sd": 1.5}
-    posterior = posterior_near(evals, truth, world_spec(), spread=0.02, **same)
+    posterior = posterior_near(evals, truth, simulation_spec(), spread=0.02, **same)
     scores = of_scores(posterior.forecast(family="Family-A", flops=1e23))[:, 0]
     names = evals.benchmark_names
     correlation = np.corrcoef(scores.T)
@@ -141,9 +141,9 @@ def test_a_new_family_is_less_certain_than_a_known_one(posterior: Posterior) -> 
     assert bs.NEW_FAMILY == NEW_FAMILY
 
 
-def test_new_models_of_one_call_share_their_new_family_and_not_their_residual(world: tuple[Evals, Truth]) -> None:
+def test_new_models_of_one_call_share_their_new_family_and_not_their_residual(simulation: tuple[Evals, Truth]) -> None:
     """Correlation of two new models' capability: tau^2 / (1 + tau^2), as the offset is common and the residual not."""
-    posterior = posterior_near(*world, world_spec(), spread=0.01, family_sd=3.0, family_benchmark_sd=1e-4)
+    posterior = posterior_near(*simulation, simulation_spec(), spread=0.01, family_sd=3.0, family_benchmark_sd=1e-4)
     forecast = posterior.forecast(family=NEW_FAMILY, flops=[3e22, 3.0001e22])
     scores, floor = of_scores(forecast)[:, :, 0], posterior.draws.floor[:, :1]
     share = np.clip((scores - floor) / (1 - floor), 1e-9, 1 - 1e-9)
@@ -170,8 +170,8 @@ def test_more_compute_forecasts_higher_scores(posterior: Posterior) -> None:
         {"curve": "sigmoid"},
     ],
 )
-def test_specs_without_an_effect_forecast_without_it(world: tuple[Evals, Truth], form: dict) -> None:
-    posterior = posterior_near(*world, world_spec(**form))
+def test_specs_without_an_effect_forecast_without_it(simulation: tuple[Evals, Truth], form: dict) -> None:
+    posterior = posterior_near(*simulation, simulation_spec(**form))
     known, new = (posterior.forecast(family=f, flops=1e24) for f in ("Family-A", NEW_FAMILY))
     for forecast in (known, new):
         assert np.isfinite(of_scores(forecast)).all()
@@ -217,9 +217,9 @@ def test_parameters_and_tokens_are_six_n_d(posterior: Posterior) -> None:
 
 
 @pytest.fixture(scope="module")
-def by_size(world: tuple[Evals, Truth]) -> Posterior:
+def by_size(simulation: tuple[Evals, Truth]) -> Posterior:
     covariates = ("log10_params", "log10_tokens", "log10_params:log10_tokens")
-    return posterior_near(*world, world_spec(covariates=covariates))
+    return posterior_near(*simulation, simulation_spec(covariates=covariates))
 
 
 def test_a_spec_of_parameters_and_tokens_takes_any_two_of_three(by_size: Posterior) -> None:
@@ -374,15 +374,15 @@ def test_given_scores_belong_to_one_model(posterior: Posterior) -> None:
 
 def test_a_posterior_that_did_not_converge_warns_with_each_forecast(posterior: Posterior) -> None:
     convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, convergence=convergence)
+    not_converged = dataclasses.replace(posterior, convergence=convergence)
     for _ in range(2):
         with pytest.warns(ConvergenceWarning, match=r"did not converge\. Use more draws\.") as caught:
-            doubtful.forecast(family="Family-A", flops=FLOPS)
+            not_converged.forecast(family="Family-A", flops=FLOPS)
         assert caught[0].filename == __file__
 
 
-def test_given_scores_that_surprise_the_posterior_warn(world: tuple[Evals, Truth]) -> None:
-    few = posterior_near(*world, world_spec(), draws=300, spread=0.02, seed=1)
+def test_given_scores_that_surprise_the_posterior_warn(simulation: tuple[Evals, Truth]) -> None:
+    few = posterior_near(*simulation, simulation_spec(), draws=300, spread=0.02, seed=1)
     few = dataclasses.replace(few, convergence=few.convergence.model_copy(update={"converged": True}))
     odd = {"bench-1": 0.26, "bench-2": 0.95, "bench-3": 0.02}
     with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*evals\.add"):
@@ -393,7 +393,7 @@ def test_given_scores_that_surprise_the_posterior_warn(world: tuple[Evals, Truth
 def test_simulated_evals_are_forecast_near_their_truth() -> None:
     """The made-up posterior around the truth forecasts what the truth does: the tests' own scaffold holds."""
     evals, truth = simulate(5)
-    posterior = posterior_near(evals, truth, world_spec(), spread=0.01)
+    posterior = posterior_near(evals, truth, simulation_spec(), spread=0.01)
     scores = of_scores(posterior.forecast(family="Family-C", flops=10 ** (truth.centre + 1)))[:, 0]
     exact, measured = truth.unseen(np.full(4000, 1.0), np.full(4000, 2), np.random.default_rng(0))
     np.testing.assert_allclose(scores.mean(0), exact.mean(0), atol=0.03)

@@ -59,5 +59,5 @@ def test_every_module_that_the_map_names_in_a_room_exists() -> None:
     folders = {room: holds for room, (_, holds) in rooms().items() if not room.endswith(".py")}
     for room, holds in folders.items():
         for module in re.findall(r"`([a-z_]+)`", holds):
-            found = [*(PACKAGE / room).rglob(f"{module}.py"), *(PACKAGE / room).rglob(module)]
-            assert found, f"{room}: {module}"
+            actual = [*(PACKAGE / room).rglob(f"{module}.py"), *(PACKAGE / room).rglob(module)]
+            assert actual, f"{room}: {module}"

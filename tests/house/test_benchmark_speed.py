@@ -47,7 +47,7 @@ def test_the_yardstick_knows_one_form_only() -> None:
         make_world(small()[0], load_spec("default").replace(benchmark_slopes=True))
 
 
-def test_simulated_worlds_have_the_size_that_they_are_named_for() -> None:
+def test_simulations_have_the_size_that_they_are_named_for() -> None:
     spec, evals = problem("125x25")
     assert (len(evals.model_names), len(evals.benchmark_names), spec.factors) == (125, 25, 4)
     assert evals.n_scores / (125 * 25) == pytest.approx(DENSITY, abs=0.03)
@@ -72,8 +72,8 @@ def test_tables_hold_ratios_of_one_run(tmp_path: Path) -> None:
     piece(tmp_path, "warm", "base-llms", "nutpie", compile_s=5.0)
     figures = {"models": 10, "benchmarks": 5, "cells": 40, "parameters": 99, "compile_s": 9.0, "peak_gib": 1.0}
     piece(tmp_path, "gradient", "base-llms", "nutpie", package_us=30.0, yardstick_us=20.0, **figures)
-    found = tables(tmp_path)
-    routes = found["routes"].set_index("route")
+    actual = tables(tmp_path)
+    routes = actual["routes"].set_index("route")
     assert routes.loc["nutpie", "ess_a_second"] == 30  # the lesser of bulk and tail
     assert routes.loc["nutpie", "seconds_to_400"] == pytest.approx(20 + 2 + 8 * 400 / 300)
     assert routes.loc["nutpie", "ess_a_cpu_second"] == 5
@@ -83,7 +83,7 @@ def test_tables_hold_ratios_of_one_run(tmp_path: Path) -> None:
     longer = (20 + 20 + 80 * 400 / 300) / (20 + 2 + 8 * 400 / 300)
     assert routes.loc["pymc", "seconds_to_400_ratio"] == pytest.approx(longer)
     assert routes.loc["pymc", ["off", "beyond_3"]].tolist() == pytest.approx([4, 0.5])
-    targets = found["targets"].set_index("what")["measured"]
+    targets = actual["targets"].set_index("what")["measured"]
     assert targets["gradient over the yardstick's, base-llms"] == pytest.approx(1.5)
     of_fit, to_400 = "effective draws a second of a default fit", "time to 400 effective draws"
     without, from_disk, pymc = "compiled without caches", "compiled from disk", "times PyMC's own NUTS"
@@ -94,8 +94,8 @@ def test_tables_hold_ratios_of_one_run(tmp_path: Path) -> None:
     assert targets[f"{of_fit}, {from_disk}: {pymc}"] == pytest.approx(120 / 15)
     assert targets[f"{to_400}, {from_disk}: {pymc}"] == pytest.approx(longer)
     assert np.isnan(targets["default fit, new process, no caches, s"])
-    assert found["cost of a gradient"].loc[0, "ns_a_cell"] == pytest.approx(750)
-    assert "| base-llms | pymc |" in markdown(found)
+    assert actual["cost of a gradient"].loc[0, "ns_a_cell"] == pytest.approx(750)
+    assert "| base-llms | pymc |" in markdown(actual)
 
 
 def test_rates_with_compiling_are_compared_for_as_many_draws_only(tmp_path: Path) -> None:
@@ -107,6 +107,6 @@ def test_rates_with_compiling_are_compared_for_as_many_draws_only(tmp_path: Path
 
 
 def test_without_pieces_nothing_is_claimed(tmp_path: Path) -> None:
-    found = tables(tmp_path)
-    assert found["targets"]["measured"].isna().all()
-    assert found["routes"].empty
+    actual = tables(tmp_path)
+    assert actual["targets"]["measured"].isna().all()
+    assert actual["routes"].empty

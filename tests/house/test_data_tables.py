@@ -124,6 +124,6 @@ def test_scores_are_those_of_the_anchors(everything: Evals) -> None:
     floor = anchors["task"].map(ANCHOR_FLOORS).fillna(0.0)
     expected = (floor + anchors["score"] * (1 - floor)).to_numpy()
     cells = pd.MultiIndex.from_arrays([anchors["model"], anchors["task"].map(BENCHMARK_OF)])
-    found = ours.reindex(cells)
-    assert found[found.isna()].index.tolist() == []
-    np.testing.assert_allclose(found.to_numpy(), expected, rtol=0, atol=1e-6)
+    actual = ours.reindex(cells)
+    assert actual[actual.isna()].index.tolist() == []
+    np.testing.assert_allclose(actual.to_numpy(), expected, rtol=0, atol=1e-6)

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from command_lines import parse
-from standin import compared, example_evals, rough_posterior
+from fake_posterior import example_evals, rough_comparison, rough_posterior
 
 import bayescale as bs
 from bayescale import plots
@@ -36,8 +36,8 @@ def name_of(page: Path) -> str:
 
 def blocks(page: Path, language: str) -> list[str]:
     """Code on a page, but for what is marked as not run."""
-    found = re.findall(rf"(<!-- not run: .+? -->\n)?```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    return [code for marked, code in found if not marked]
+    actual = re.findall(rf"(<!-- not run: .+? -->\n)?```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return [code for marked, code in actual if not marked]
 
 
 # What is taught
@@ -85,11 +85,11 @@ def test_the_mappings_on_a_page_are_mappings() -> None:
 
 def commands() -> list[tuple[str, str]]:
     """Every command line on a page that begins with the name of the program."""
-    found = []
+    actual = []
     for page in [*PROSE, *READMES]:
         for code in re.findall(r"```sh\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-            found += [(name_of(page), line) for line in code.splitlines() if line.startswith("bayescale ")]
-    return found
+            actual += [(name_of(page), line) for line in code.splitlines() if line.startswith("bayescale ")]
+    return actual
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
@@ -121,17 +121,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def public() -> dict[str, Any]:
     """Public functions and classes, and the methods of those classes, by the name in full."""
-    found: dict[str, Any] = {}
+    actual: dict[str, Any] = {}
     for room, names in ((bs, bs.__all__), (plots, plots.__all__)):
         for name in names:
             thing = getattr(room, name)
             if not callable(thing):
                 continue
             full = f"{room.__name__}.{name}"
-            found[full] = thing
+            actual[full] = thing
             if inspect.isclass(thing):
-                found |= {f"{full}.{method}": made for method, made in methods(thing).items()}
-    return found
+                actual |= {f"{full}.{method}": made for method, made in methods(thing).items()}
+    return actual
 
 
 def methods(kind: type) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def results() -> dict[str, Any]:
         "bs": bs,
         "posterior": posterior,
         "evals": posterior.evals,
-        "comparison": compared(posterior),
+        "comparison": rough_comparison(posterior),
         "forecast": posterior.forecast(family="Llama-3", flops=4e25),
         "efficiency": posterior.efficiency("Llama-2"),
         "emergence": posterior.emergence("GSM8K", "Llama-2"),
@@ -201,9 +201,9 @@ def test_dims_are_those_on_the_page(what: str, dims: str, results: dict[str, Any
 
 @pytest.mark.parametrize(("what", "columns"), rows("Tables"))
 def test_columns_are_those_on_the_page(what: str, columns: str, results: dict[str, Any]) -> None:
-    found = eval(what.strip("`"), results)
-    assert isinstance(found, pd.DataFrame)
-    assert found.columns.tolist() == names(columns)
+    actual = eval(what.strip("`"), results)
+    assert isinstance(actual, pd.DataFrame)
+    assert actual.columns.tolist() == names(columns)
 
 
 def test_variables_are_those_on_the_page(results: dict[str, Any]) -> None:

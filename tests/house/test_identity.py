@@ -73,12 +73,12 @@ def test_other_values_have_none(value: Any) -> None:
 
 
 def test_fits_that_were_kept_are_found_again() -> None:
-    found = identity("a", 1, 2.5, None, True, [b"x", {"k": (1,)}])
-    assert found == "b5edf12a0ad1f8c3436b0e1acca17be1ee0a6919ce0f10995c5f4fa6545589e3"
+    actual = identity("a", 1, 2.5, None, True, [b"x", {"k": (1,)}])
+    assert actual == "b5edf12a0ad1f8c3436b0e1acca17be1ee0a6919ce0f10995c5f4fa6545589e3"
     assert identity(np.arange(3.0)) == "041894d7aefcca6c5832ad34bb31a68bd718e87a86fbdcdb2c4c4b517a685d38"
 
 
-def test_posteriors_that_were_saved_can_be_read(world: tuple[Evals, Truth]) -> None:
+def test_posteriors_that_were_saved_can_be_read(simulation: tuple[Evals, Truth]) -> None:
     # The vector of FIPS 180-2, and tables with the hash that files of 0.1.0 carry.
     assert stored_identity("a", "bc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     models = pd.DataFrame({"model": ["m1", "m2"], "family": ["A", "A"], "flops": [1e22, 3e22]})
@@ -87,7 +87,7 @@ def test_posteriors_that_were_saved_can_be_read(world: tuple[Evals, Truth]) -> N
     assert (
         Evals(models, benchmarks, scores).identity == "b2008d4476fa6296384f353f83b392329799f1f6985f62ba4f3f7b05982c36fb"
     )
-    posterior = posterior_near(*world, bs.Spec(factors=1), chains=2, draws=20)
+    posterior = posterior_near(*simulation, bs.Spec(factors=1), chains=2, draws=20)
     assert posterior.identity == stored_identity(posterior.spec.identity + posterior.evals.identity)
 
 

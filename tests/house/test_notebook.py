@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Backtest) -> dict:
+def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, result: Backtest) -> dict:
     first, second = evals.benchmark_names[:2]
     one = {"family": "Family-B", "flops": 1e25}
     return {
@@ -63,7 +63,7 @@ def values(posterior: Posterior, evals: Evals, prior: PriorPredictive, found: Ba
         "factors": posterior.factors,
         "check": posterior.predictive_check(draws=50),
         "prior": prior,
-        "backtest": found,
+        "backtest": result,
     }
 
 
@@ -106,8 +106,8 @@ def test_a_posterior_says_whether_it_may_be_believed(posterior: Posterior) -> No
     import dataclasses
 
     assert "Converged." in posterior._repr_html_()
-    doubtful = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more <draws>.",)})
-    shown = dataclasses.replace(posterior, convergence=doubtful)._repr_html_()
+    not_converged = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more <draws>.",)})
+    shown = dataclasses.replace(posterior, convergence=not_converged)._repr_html_()
     assert "NOT converged" in shown
     assert "• Use more &lt;draws&gt;." in shown
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytensor
 import pytest
 from conftest import SHORT, Sampled
-from simulate import world_spec
+from simulate import simulation_spec
 
 from bayescale.evals import Evals
 from bayescale.inference import compile as compiled
@@ -41,9 +41,9 @@ def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_o
     compilations = []
     compile_one = compiled._compile
     monkeypatch.setattr(compiled, "_compile", lambda *args: compilations.append(args) or compile_one(*args))
-    some = fit(world_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
-    every = fit(world_spec(), evals, random_seed=1, **SHORT).idata["posterior"]
-    again = fit(world_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
+    some = fit(simulation_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
+    every = fit(simulation_spec(), evals, random_seed=1, **SHORT).idata["posterior"]
+    again = fit(simulation_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
     assert len(compilations) == 1
     own = sampled.posterior.idata["posterior"]
     assert set(every.data_vars) == set(own.data_vars)
@@ -56,16 +56,16 @@ def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_o
 @pytest.fixture
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Spec]:
     """Specs in the order in which they are compiled; what a program would be handed takes its place."""
-    found: list[Spec] = []
+    actual: list[Spec] = []
 
     def prepared(coordinates: Coordinates) -> Any:
-        found.append(coordinates.spec)
+        actual.append(coordinates.spec)
         start = {n: pytensor.shared(v) for n, v in coordinates.starting_point.items()}
         return compiled._Compiled(model=generative_model(coordinates), program=None, start=start)
 
     monkeypatch.setattr(compiled, "_compile", prepared)
     monkeypatch.setattr(compiled, "with_data", lambda _, values: values)
-    return found
+    return actual
 
 
 def test_the_ones_used_last_are_kept(evals: Evals, compilations: list[Spec]) -> None:

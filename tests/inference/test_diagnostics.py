@@ -360,10 +360,10 @@ def test_pymcs_own_sampler_gives_the_same_posterior_object(evals: Evals) -> None
     assert np.isfinite(posterior.forecast(family="Family-A", flops=1e25).draws["predicted_score"]).all()
 
 
-def test_the_made_up_posteriors_can_leave_effects_out(world: tuple[Evals, Truth]) -> None:
+def test_the_made_up_posteriors_can_leave_effects_out(simulation: tuple[Evals, Truth]) -> None:
     """A spec without an effect leaves its variables out; everything that reads the draws takes them as zero."""
     bare = Spec(factors=1, common_loading=False, family_offsets=False, family_benchmark=False, testlets=False)
-    posterior = posterior_near(*world, bare)
+    posterior = posterior_near(*simulation, bare)
     assert posterior.converged
     assert "scales" not in {b.name for b in posterior.convergence.blocks}
     assert (posterior.draws.family_offset == 0).all()

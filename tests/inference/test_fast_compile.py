@@ -38,11 +38,11 @@ def model() -> pm.Model:
 
 @pytest.fixture(scope="module")
 def programs() -> tuple[Any, Any]:
-    found = []
+    actual = []
     for context in (nullcontext(), fast_compile()):
         with context:
-            found.append(nutpie.compile_pymc_model(model(), freeze_model=False))
-    return found[0], found[1]
+            actual.append(nutpie.compile_pymc_model(model(), freeze_model=False))
+    return actual[0], actual[1]
 
 
 def density(program: Any, point: Any, size: int = 3) -> tuple[int, np.ndarray, float]:
@@ -197,13 +197,13 @@ def test_other_code_has_another_version(tmp_path: Path) -> None:
 # Density and gradient of a model with every kernel, at points where chains start.
 DENSITY = """
 import numpy as np
-from simulate import simulate, world_spec
+from simulate import simulate, simulation_spec
 from test_fast_compile import density_and_gradient
 from bayescale._fast_compile import ENABLED
 from bayescale.inference.compile import compiled_for
 from bayescale.model.coordinates.parameterization import Coordinates
 
-program = compiled_for(Coordinates.of(world_spec(2), simulate()[0]))
+program = compiled_for(Coordinates.of(simulation_spec(2), simulate()[0]))
 for seed in range(5):
     point = program.initial_point_func(seed)
     value, gradient = density_and_gradient(program, point)

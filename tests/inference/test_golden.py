@@ -45,18 +45,18 @@ def summaries(random_seed: int) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
 def test_the_posterior_of_base_llms_is_what_it_was() -> None:
-    golden, found = json.loads(FILE.read_text()), summaries(random_seed=2)
-    assert found["names"] == golden["names"]
+    golden, actual = json.loads(FILE.read_text()), summaries(random_seed=2)
+    assert actual["names"] == golden["names"]
     sd = np.array(golden["sd"])
     # A quantile's standard error is some 1.25 (median) to 2.1 (5%) sd over the root of the effective draws, for normal
     # values; skewed ones have more. Two independent estimates differ by root two of it. Of 3,600 such differences the
     # largest lies below 4.5 standard errors 97 times in 100 if all are normal.
-    effective = np.minimum(golden["ess"], found["ess"])
-    for prob, ours, theirs in zip(QUANTILES, found["quantiles"], golden["quantiles"], strict=True):
+    effective = np.minimum(golden["ess"], actual["ess"])
+    for prob, ours, theirs in zip(QUANTILES, actual["quantiles"], golden["quantiles"], strict=True):
         error = (1.25 if prob == 0.5 else 2.1) * sd / np.sqrt(effective) * np.sqrt(2)
-        apart = np.abs(np.array(ours) - np.array(theirs)) / error
-        assert np.quantile(apart, 0.9) < 2.0, prob
-        assert apart.max() < 6.0, golden["names"][int(apart.argmax())]
+        z = np.abs(np.array(ours) - np.array(theirs)) / error
+        assert np.quantile(z, 0.9) < 2.0, prob
+        assert z.max() < 6.0, golden["names"][int(z.argmax())]
 
 
 if __name__ == "__main__":

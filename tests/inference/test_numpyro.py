@@ -1,4 +1,4 @@
-"""How the NumPyro sampler is asked to run its chains, where JAX is stood in for; and that its posterior is nutpie's."""
+"""How the NumPyro sampler is asked to run its chains, with a fake of JAX; and that its posterior is nutpie's."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_posterior_is_the_same_as_nutpies(evals: Evals, tmp_path: Path) -> N
         scores = az.convert_to_dataset(posterior.expected_scores())
         means.append(scores.mean(("chain", "draw")).to_array().to_numpy())
         errors.append(az.mcse(scores).to_array().to_numpy())
-    apart = np.abs(means[0] - means[1]) / np.hypot(*errors)
+    z = np.abs(means[0] - means[1]) / np.hypot(*errors)
     # Of so many differences of one distribution the largest is below this 999 times in 1,000 (Bonferroni).
-    assert apart.max() < stats.norm.isf(0.001 / (2 * apart.size))
-    assert apart.max() > 0
+    assert z.max() < stats.norm.isf(0.001 / (2 * z.size))
+    assert z.max() > 0

@@ -31,8 +31,8 @@ ASK: dict[str, Any] = {"family": "Family-A", "flops": 4e25}
 
 
 @pytest.fixture(scope="module")
-def small(world: tuple[Evals, Truth]) -> Posterior:
-    return posterior_near(*world, Spec(factors=1), draws=500)
+def small(simulation: tuple[Evals, Truth]) -> Posterior:
+    return posterior_near(*simulation, Spec(factors=1), draws=500)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def test_a_loaded_posterior_forecasts_exactly_the_same_numbers(small: Posterior,
         assert ours.summary().equals(theirs.summary())
 
 
-def test_a_posterior_with_the_digits_of_its_priors_comes_back(world: tuple[Evals, Truth], tmp_path: Path) -> None:
+def test_a_posterior_with_the_digits_of_its_priors_comes_back(simulation: tuple[Evals, Truth], tmp_path: Path) -> None:
     spec = Spec(name="mine", factors=1, priors={"family_sd": "HalfNormal(0.123456789012345)"})
-    posterior = posterior_near(*world, spec, chains=2, draws=20)
+    posterior = posterior_near(*simulation, spec, chains=2, draws=20)
     loaded = Posterior.load(posterior.save(tmp_path / "posterior.nc"))
     assert loaded.spec == spec
     assert loaded.spec.priors.family_sd.parameters["sigma"] == 0.123456789012345
@@ -89,9 +89,9 @@ def test_saving_again_after_loading_replaces_the_file_that_was_read(small: Poste
     xr.testing.assert_identical(again.forecast(**ASK).draws, small.forecast(**ASK).draws)
 
 
-def test_a_posterior_of_one_chain_can_be_saved_and_loaded(world: tuple[Evals, Truth], tmp_path: Path) -> None:
+def test_a_posterior_of_one_chain_can_be_saved_and_loaded(simulation: tuple[Evals, Truth], tmp_path: Path) -> None:
     """Its R-hat is not a number, and that too has to come back."""
-    posterior = posterior_near(*world, Spec(factors=1), chains=1, draws=50)
+    posterior = posterior_near(*simulation, Spec(factors=1), chains=1, draws=50)
     assert not posterior.converged
     loaded = Posterior.load(posterior.save(tmp_path / "posterior.nc"))
     assert not loaded.converged
@@ -99,9 +99,9 @@ def test_a_posterior_of_one_chain_can_be_saved_and_loaded(world: tuple[Evals, Tr
 
 
 def test_a_posterior_with_constant_quantities_can_be_saved_and_loaded(
-    world: tuple[Evals, Truth], tmp_path: Path
+    simulation: tuple[Evals, Truth], tmp_path: Path
 ) -> None:
-    posterior = posterior_near(*world, Spec(factors=1), chains=2, draws=20)
+    posterior = posterior_near(*simulation, Spec(factors=1), chains=2, draws=20)
     fixed = copy.deepcopy(posterior.idata)
     fixed["posterior"]["log_precision"][:] = 5.0
     constant = Posterior.from_draws(fixed, posterior.spec, posterior.evals, {})
@@ -116,8 +116,8 @@ def test_a_sampled_posterior_of_version_0_1_0_loads(small: Posterior, file: Path
     sampling = {"method": "nuts", **small.sampling}
     with h5py.File(file, "r+") as content:
         content.attrs["bayescale_version"] = "0.1.0"
-        verdict = content.attrs["bayescale_verdict"]
-        content.attrs["bayescale_verdict"] = verdict.removesuffix("}") + ',"approximation":null}'
+        report = content.attrs["bayescale_verdict"]
+        content.attrs["bayescale_verdict"] = report.removesuffix("}") + ',"approximation":null}'
         content.attrs["bayescale_sampling"] = json.dumps(sampling)
     loaded = Posterior.load(file)
     assert loaded.converged
@@ -129,7 +129,7 @@ def test_a_sampled_posterior_of_version_0_1_0_loads(small: Posterior, file: Path
 
 def test_an_approximated_posterior_of_version_0_1_0_loads_and_stays_not_converged(small: Posterior, file: Path) -> None:
     problem = "This is an approximation (laplace), not a sample: Pareto k = 5.4 (above 0.7: not to be trusted)."
-    verdict = (
+    report = (
         '{"converged":false,"chains":1,"draws":1000,"divergences":0,"max_depth_hits":0,"bfmi":NaN,"blocks":[],'
         f'"problems":["{problem}"],"approximation":'
         '{"method":"laplace","pareto_k":5.4,"resampled":false,"effective_draws":1.2}}'
@@ -137,7 +137,7 @@ def test_an_approximated_posterior_of_version_0_1_0_loads_and_stays_not_converge
     sampling = {"method": "laplace", "draws": 1000, "chains": 1, "pareto_k": 5.4, "random_seed": 1, "seconds": 4.0}
     with h5py.File(file, "r+") as content:
         content.attrs["bayescale_version"] = "0.1.0"
-        content.attrs["bayescale_verdict"] = verdict
+        content.attrs["bayescale_verdict"] = report
         content.attrs["bayescale_sampling"] = json.dumps(sampling)
         for name in set(content["sample_stats"]) - {"chain", "draw", "lp"}:
             del content[f"sample_stats/{name}"]
@@ -335,9 +335,9 @@ def test_files_of_every_version_and_stack_give_the_same_forecasts_here(path: Pat
     facts = json.loads(path.with_suffix(".json").read_text())
     posterior = Posterior.load(path)
     assert posterior.identity == facts["identity"]
-    found = forecasts(posterior)
-    assert len(found) == len(facts["forecasts"]) == 3
-    for ours, theirs in zip(found, facts["forecasts"], strict=True):
+    actual = forecasts(posterior)
+    assert len(actual) == len(facts["forecasts"]) == 3
+    for ours, theirs in zip(actual, facts["forecasts"], strict=True):
         for name, values in theirs.items():
             # A predicted score is a count of items: another release of NumPy may draw a neighbouring one.
             np.testing.assert_allclose(ours[name], values, atol=1e-9 if name == "expected" else 0.02, err_msg=name)

@@ -1,4 +1,4 @@
-"""Real fits: simulated worlds are recovered, and conditioning a forecast is what a refit gives. Slow."""
+"""Real fits: the truth of simulations is recovered, and conditioning a forecast is what a refit gives. Slow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from conftest import once
 from scipy import stats
-from simulate import Truth, simulate, world_spec
+from simulate import Truth, simulate, simulation_spec
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
@@ -28,12 +28,12 @@ BENCHMARKS = {
     "floors": (0.25, 0.0, 0.0, 0.1, 0.1, 0.2),
     "testlets": ("", "", "", "pair", "pair", ""),
 }
-WORLDS = [(1, 11), (2, 12), (2, 13)]
+SIMULATIONS = [(1, 11), (2, 12), (2, 13)]
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """A simulated world and the posterior that was fitted to its scores."""
+    """A simulation and the posterior that was fitted to its scores."""
 
     evals: Evals
     truth: Truth
@@ -46,7 +46,7 @@ class Recovered:
 
 @pytest.fixture(scope="session")
 def recovered(tmp_path_factory: pytest.TempPathFactory) -> list[Recovered]:
-    return once(tmp_path_factory, "recovered", lambda: [_recover(*world) for world in WORLDS])
+    return once(tmp_path_factory, "recovered", lambda: [_recover(*simulation) for simulation in SIMULATIONS])
 
 
 def _recover(factors: int, seed: int) -> Recovered:
@@ -55,9 +55,9 @@ def _recover(factors: int, seed: int) -> Recovered:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # At 0.8 one chain of twelve (three worlds, two seeds each) took steps with 29 divergences; at 0.9 none did.
+        # At 0.8 one chain of twelve (three simulations, two seeds each) had 29 divergences; at 0.9 none had any.
         settings = {"draws": 600, "tune": 500, "chains": 2, "target_accept": 0.9, "progressbar": False}
-        posterior = fit(world_spec(factors), evals, random_seed=seed, **settings)
+        posterior = fit(simulation_spec(factors), evals, random_seed=seed, **settings)
     return Recovered(evals, truth, posterior)
 
 
@@ -74,50 +74,50 @@ def assert_calibrated(hits: np.ndarray, independent: int) -> None:
 
 
 def test_chains_agree(recovered: list[Recovered]) -> None:
-    for world in recovered:
-        assert world.posterior.convergence.rhat < 1.05
-        assert world.posterior.convergence.divergences <= 8
+    for simulation in recovered:
+        assert simulation.posterior.convergence.rhat < 1.05
+        assert simulation.posterior.convergence.divergences <= 8
 
 
 def test_expected_scores_of_fitted_models_are_covered_and_close(recovered: list[Recovered]) -> None:
     """The scores of one model share its capabilities: as many independent hits as models."""
     hits, independent = [], 0
-    for world in recovered:
-        draws = world.posterior.expected_scores().to_numpy()
+    for simulation in recovered:
+        draws = simulation.posterior.expected_scores().to_numpy()
         draws = draws.reshape(-1, *draws.shape[2:])
-        hits.append(covered(draws, world.truth.fitted).ravel())
-        independent += len(world.evals.model_names)
-        observed = ~np.isnan(world.evals.matrix().to_numpy())
-        assert np.abs(np.median(draws, axis=0) - world.truth.fitted)[observed].mean() < 0.025
+        hits.append(covered(draws, simulation.truth.fitted).ravel())
+        independent += len(simulation.evals.model_names)
+        observed = ~np.isnan(simulation.evals.matrix().to_numpy())
+        assert np.abs(np.median(draws, axis=0) - simulation.truth.fitted)[observed].mean() < 0.025
     assert_calibrated(np.concatenate(hits), independent)
 
 
 def test_efficiency_of_families_is_covered_and_told_apart(recovered: list[Recovered]) -> None:
     """(alpha . beta) / (beta . beta), which no rotation changes, relative to the mean family."""
-    hits, found, true = [], [], []
-    for world in recovered:
-        slope, offset = world.draws("slope")[:, 0], world.draws("family_offset")
+    hits, actual, true = [], [], []
+    for simulation in recovered:
+        slope, offset = simulation.draws("slope")[:, 0], simulation.draws("family_offset")
         efficiency = np.einsum("sfk,sk->sf", offset, slope) / np.square(slope).sum(-1, keepdims=True)
-        assert world.posterior.idata["posterior"]["family"].to_numpy().tolist() == world.truth.families
+        assert simulation.posterior.idata["posterior"]["family"].to_numpy().tolist() == simulation.truth.families
         relative = efficiency - efficiency.mean(axis=1, keepdims=True)
-        truth = world.truth.efficiency - world.truth.efficiency.mean()
+        truth = simulation.truth.efficiency - simulation.truth.efficiency.mean()
         hits.append(covered(relative, truth))
-        found.append(np.median(relative, axis=0))
+        actual.append(np.median(relative, axis=0))
         true.append(truth)
     assert_calibrated(np.concatenate(hits), sum(map(len, hits)))
-    assert np.corrcoef(np.concatenate(found), np.concatenate(true))[0, 1] > 0.6
+    assert np.corrcoef(np.concatenate(actual), np.concatenate(true))[0, 1] > 0.6
 
 
 def test_response_of_benchmarks_to_compute_is_covered(recovered: list[Recovered]) -> None:
     """W_b . beta + d_b: logits per decade, shared slopes and the benchmark's own together."""
     hits, distance = [], []
-    for world in recovered:
-        slope = np.einsum("sbk,sk->sb", world.draws("loading"), world.draws("slope")[:, 0])
-        whole = slope + world.draws("benchmark_slope")[..., 0]
-        truth = world.truth.loading @ world.truth.slope + world.truth.benchmark_slope
+    for simulation in recovered:
+        slope = np.einsum("sbk,sk->sb", simulation.draws("loading"), simulation.draws("slope")[:, 0])
+        whole = slope + simulation.draws("benchmark_slope")[..., 0]
+        truth = simulation.truth.loading @ simulation.truth.slope + simulation.truth.benchmark_slope
         hits.append(covered(whole, truth))
         distance.append(np.abs(np.median(whole, axis=0) / truth - 1))
-    # Benchmarks of one world share its slopes: between one and six independent hits each.
+    # Benchmarks of one simulation share its slopes: between one and six independent hits each.
     assert_calibrated(np.concatenate(hits), 3 * len(recovered))
     assert np.median(np.concatenate(distance)) < 0.25
 
@@ -128,14 +128,14 @@ def test_forecasts_of_larger_unseen_models_hold_their_measured_scores(recovered:
     Slopes and families are common to many models: counted as a third as many independent ones.
     """
     hits, widths, count = [], [], 48
-    for world in recovered:
+    for simulation in recovered:
         rng = np.random.default_rng(99)
-        truth, families = world.truth, np.arange(count) % 8
-        x = np.nanmax(np.log10(world.evals.models["flops"])) - truth.centre + rng.uniform(0, 1, count)
+        truth, families = simulation.truth, np.arange(count) % 8
+        x = np.nanmax(np.log10(simulation.evals.models["flops"])) - truth.centre + rng.uniform(0, 1, count)
         _, measured = truth.unseen(x, families, rng)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            forecast = world.posterior.forecast(
+            forecast = simulation.posterior.forecast(
                 family=[truth.families[f] for f in families], flops=list(10 ** (x + truth.centre))
             )
         draws = forecast.draws["predicted_score"].to_numpy()

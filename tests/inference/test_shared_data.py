@@ -30,8 +30,8 @@ def compiled(observed: np.ndarray) -> Any:
 
 
 def draws(program: Any) -> np.ndarray:
-    found = nutpie.sample(program, draws=400, tune=200, chains=2, cores=1, seed=1, progress_bar=False)
-    return np.asarray(found["posterior"]["mean"])
+    actual = nutpie.sample(program, draws=400, tune=200, chains=2, cores=1, seed=1, progress_bar=False)
+    return np.asarray(actual["posterior"]["mean"])
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def posterior_of(observed: np.ndarray) -> tuple[float, float]:
 def test_a_second_fit_has_its_own_data(program: Any) -> None:
     """Fit A, then B with the same program: B is what another process finds that never saw A."""
     for observed in (A, B):
-        found = draws(with_data(program, {"observed_score": observed}))
+        actual = draws(with_data(program, {"observed_score": observed}))
         mean, sd = posterior_of(observed)
         # 800 draws, whose effective number is some 300 at least: five standard errors of the mean.
-        assert found.mean() == pytest.approx(mean, abs=5 * sd / 300**0.5)
+        assert actual.mean() == pytest.approx(mean, abs=5 * sd / 300**0.5)
     alone = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(
             """
@@ -63,7 +63,7 @@ def test_a_second_fit_has_its_own_data(program: Any) -> None:
         capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
     )  # fmt: skip
     # One and the same program but for rounding, which differs between machine code made here and read from the disk.
-    np.testing.assert_allclose(found, json.loads(alone.stdout), rtol=1e-6)
+    np.testing.assert_allclose(actual, json.loads(alone.stdout), rtol=1e-6)
 
 
 def test_the_first_program_keeps_its_data(program: Any) -> None:

@@ -116,8 +116,8 @@ def test_the_bases_depend_on_the_directions_alone(shape: tuple[int, int, int]) -
     expected = split_space(reference, rank)
     noise = 1e-13 * rng.normal(size=reference.shape)
     for same in (-reference, reference @ orthonormal(factors, factors, 3), reference + noise):
-        for found, canonical in zip(split_space(same, rank), expected, strict=True):
-            np.testing.assert_allclose(found, canonical, atol=1e-9)
+        for actual, canonical in zip(split_space(same, rank), expected, strict=True):
+            np.testing.assert_allclose(actual, canonical, atol=1e-9)
 
 
 def numeric_log_volume(backward: Callable[..., Any], value: np.ndarray, factors: int, rank: int) -> float:
@@ -254,10 +254,10 @@ def test_loadings_are_drawn_from_their_prior(benchmarks: int, factors: int, fixe
     draws = pm.draw(model["w"], draws=4000, random_seed=1, mode="FAST_COMPILE")
     assert draws.shape == (4000, benchmarks, factors)
     expected = np.kron(covariance(benchmarks), np.eye(factors))
-    found = draws.reshape(4000, -1)
+    actual = draws.reshape(4000, -1)
     # Standard error of a sample covariance, times what the largest of a few hundred reaches.
     allowed = 4.5 * np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / 4000)
-    assert (np.abs(found.T @ found / 4000 - expected) <= allowed).all()
+    assert (np.abs(actual.T @ actual / 4000 - expected) <= allowed).all()
 
 
 @pytest.mark.parametrize(("benchmarks", "factors"), [(5, 1), (6, 4), (8, 6), (3, 3)])
@@ -275,7 +275,7 @@ def test_the_representative_of_a_reference_stays_where_it_is(benchmarks: int, fa
     "covariates", [("log10_flops",), ("log10_params", "log10_tokens", "log10_params:log10_tokens")]
 )
 def test_slopes_start_where_scores_rise_with_compute(covariates: tuple[str, ...]) -> None:
-    """Of a world in which every benchmark does, whatever the rotation in which the sampler starts."""
+    """Of a simulation in which every benchmark does, whatever the rotation in which the sampler starts."""
     evals, truth = simulate(3, families=6, models=40, factors=2, slope=(1.5, 1.0), offset_sd=0.3)
     assert (truth.loading @ truth.slope > 0).all()
     coordinates = Coordinates.of(Spec(factors=4, covariates=covariates), evals)

@@ -26,7 +26,7 @@ CEILING = np.array([1.0, 0.97, 1.0, 0.9])
 DIFFERENTIABLE = ("logit", "floor", "shape", "precision")
 
 
-def world(seed: int = 0) -> dict[str, np.ndarray]:
+def random_inputs(seed: int = 0) -> dict[str, np.ndarray]:
     """Scores near both ends too, precisions from 0.1 to a million, sigmoids and what is nearly Gompertz' curve.
 
     No cell is observed in the second row.
@@ -68,7 +68,7 @@ def symbolic(inputs: list[Any]) -> tuple[Any, Any]:
 
 @pytest.fixture(scope="module", params=["FAST_COMPILE", "NUMBA"])
 def compiled(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    inputs = [pt.as_tensor(value).type() for value in world().values()]
+    inputs = [pt.as_tensor(value).type() for value in random_inputs().values()]
     density, gradient = symbolic(inputs)
     mode = request.param
     return pytensor.function(inputs, density, mode=mode), pytensor.function(inputs, gradient, mode=mode)
@@ -76,12 +76,12 @@ def compiled(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], Callab
 
 def test_the_density_is_scipys(compiled: tuple[Callable[..., Any], ...]) -> None:
     for seed in range(3):
-        here = world(seed)
+        here = random_inputs(seed)
         np.testing.assert_allclose(compiled[0](*here.values()), by_scipy(**here), rtol=1e-7, atol=1e-7)
 
 
 def test_the_gradient_is_that_of_finite_differences(compiled: tuple[Callable[..., Any], ...]) -> None:
-    here = world()
+    here = random_inputs()
     weights = np.arange(1, 10)[:, None]
     for name, exact in zip(DIFFERENTIABLE, compiled[1](*here.values()), strict=True):
         for index in np.ndindex(exact.shape):
@@ -110,7 +110,7 @@ def test_log_gamma_and_digamma_are_scipys(x: float) -> None:
 
 
 def test_run_by_jax_it_is_the_same() -> None:
-    here = world()
+    here = random_inputs()
     inputs = fixed(here.values())
     density, gradient = symbolic(inputs)
     weights = np.arange(1, 10)[:, None]

@@ -19,7 +19,7 @@ CEILING = np.array([1.0, 0.97, 1.0, 0.9])
 MOVING = ("floor", "shape", "precision")
 
 
-def world() -> dict[str, np.ndarray]:
+def random_inputs() -> dict[str, np.ndarray]:
     """Scores everywhere, some beyond the margins; no score at all in the second row."""
     rng = np.random.default_rng(0)
     size = (30, len(ITEMS))
@@ -49,7 +49,7 @@ def symbolic(inputs: list[Any]) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.parametrize("mode", ["FAST_COMPILE", "NUMBA"])
 def test_the_operation_is_the_equation_and_its_gradient_that_of_finite_differences(mode: str) -> None:
-    here = world()
+    here = random_inputs()
     inputs = [pt.as_tensor(value).type() for value in here.values()]
     pair, gradient = (pytensor.function(inputs, output, mode=mode) for output in symbolic(inputs))
     np.testing.assert_allclose(np.array(pair(*here.values())), plain(**here), rtol=1e-9)
@@ -66,7 +66,7 @@ def test_the_operation_is_the_equation_and_its_gradient_that_of_finite_differenc
 
 
 def test_run_by_jax_it_is_the_same() -> None:
-    here = world()
+    here = random_inputs()
     inputs = fixed(here.values())
     pair, gradient = symbolic(inputs)
     total = sum(((1 + n) * np.arange(1, 31)[:, None] * value).sum() for n, value in enumerate(pair))

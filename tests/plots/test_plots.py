@@ -34,8 +34,8 @@ def forecast(posterior: Posterior) -> Forecast:
 
 def points(ax: plt.Axes) -> np.ndarray:
     """All points that are drawn as dots, (x, y)."""
-    found = [c.get_offsets() for c in ax.collections if isinstance(c, PathCollection)]
-    return np.vstack([np.asarray(f) for f in found if len(f)])
+    actual = [c.get_offsets() for c in ax.collections if isinstance(c, PathCollection)]
+    return np.vstack([np.asarray(f) for f in actual if len(f)])
 
 
 def test_a_fan_marks_the_forecasts_with_their_summary(forecast: Forecast) -> None:
@@ -132,16 +132,16 @@ def test_an_unknown_benchmark_is_answered_with_the_nearest(forecast: Forecast) -
         forecast.plot_intervals(prob=90)
 
 
-def test_a_fan_needs_training_compute_and_intervals_do_not(world: tuple[Evals, Truth]) -> None:
-    posterior = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
+def test_a_fan_needs_training_compute_and_intervals_do_not(simulation: tuple[Evals, Truth]) -> None:
+    posterior = posterior_near(*simulation, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
     forecast = posterior.forecast(family="Family-A", params_b=70, tokens_t=15)
     with pytest.raises(ForecastError, match="draw plot_intervals instead"):
         plot_fan(forecast, "bench-1")
     assert plot_intervals(forecast).get_yticklabels()
 
 
-def test_a_family_of_unknown_compute_only_can_be_drawn(world: tuple[Evals, Truth]) -> None:
-    evals, truth = world
+def test_a_family_of_unknown_compute_only_can_be_drawn(simulation: tuple[Evals, Truth]) -> None:
+    evals, truth = simulation
     hidden = evals.models["flops"].where(evals.models["family"] != "Family-C")
     closed = Evals(evals.models.assign(flops=hidden, params_b=np.nan), evals.benchmarks, evals.scores)
     posterior = posterior_near(closed, truth, Spec(factors=1))
@@ -159,9 +159,9 @@ def test_the_guessing_floor_is_drawn(forecast: Forecast) -> None:
 
 def test_a_picture_does_not_repeat_the_warning_of_its_forecast(posterior: Posterior) -> None:
     convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
-    doubtful = dataclasses.replace(posterior, convergence=convergence)
+    not_converged = dataclasses.replace(posterior, convergence=convergence)
     with pytest.warns(ConvergenceWarning):
-        forecast = doubtful.forecast(family="Family-A", flops=1e25)
+        forecast = not_converged.forecast(family="Family-A", flops=1e25)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         forecast.plot_fan("bench-1")

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
-from simulate import Truth, posterior_near, world_spec
+from simulate import Truth, posterior_near, simulation_spec
 
 from bayescale import Evals, Posterior
 from bayescale.checks import PredictiveCheck, PriorPredictive
@@ -34,11 +34,11 @@ def check(posterior: Posterior) -> PredictiveCheck:
 
 
 @pytest.fixture(scope="module")
-def scattered(world: tuple[Evals, Truth]) -> PredictiveCheck:
+def scattered(simulation: tuple[Evals, Truth]) -> PredictiveCheck:
     """Of a posterior that is far too sure of itself."""
-    evals, truth = world
+    evals, truth = simulation
     wrong = {"log_precision": np.full(5, 20.0), "difficulty": truth.difficulty + 0.5 * (-1) ** np.arange(5)}
-    return posterior_near(evals, truth, world_spec(), chains=1, draws=100, spread=0.01, **wrong).predictive_check()
+    return posterior_near(evals, truth, simulation_spec(), chains=1, draws=100, spread=0.01, **wrong).predictive_check()
 
 
 def test_bands_and_curves_are_those_of_the_prior(prior: PriorPredictive) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale._arviz import dataset, with_groups
 from bayescale.errors import EfficiencyError, EmergenceError, ForecastError
@@ -30,8 +30,8 @@ def _close_figures() -> Iterator[None]:
 
 def dots(ax: plt.Axes) -> dict[str, np.ndarray]:
     """Points of the scatters that have a name, (x, y)."""
-    found = [c for c in ax.collections if isinstance(c, PathCollection) and not c.get_label().startswith("_")]
-    return {c.get_label(): np.asarray(c.get_offsets()) for c in found}
+    actual = [c for c in ax.collections if isinstance(c, PathCollection) and not c.get_label().startswith("_")]
+    return {c.get_label(): np.asarray(c.get_offsets()) for c in actual}
 
 
 def all_dots(ax: plt.Axes) -> np.ndarray:
@@ -109,8 +109,8 @@ def test_every_model_stands_at_its_capability_and_compute(two_factors: Posterior
     unknown = models["flops"].isna().to_numpy()
     assert unknown.sum() == 1  # of Family-D; open
     white = [c for c in ax.collections if isinstance(c, PathCollection) and to_hex(c.get_facecolor()[0]) == "#ffffff"]
-    found = np.vstack([np.asarray(c.get_offsets()) for c in white if len(c.get_offsets())])
-    np.testing.assert_allclose(found[:, 1], wanted[unknown])
+    actual = np.vstack([np.asarray(c.get_offsets()) for c in white if len(c.get_offsets())])
+    np.testing.assert_allclose(actual[:, 1], wanted[unknown])
 
 
 @pytest.mark.parametrize("score", [None, 0.7])
@@ -164,7 +164,7 @@ def test_a_threshold_beyond_the_picture_is_still_said(posterior: Posterior) -> N
 
 def test_families_look_the_same_in_every_figure() -> None:
     evals, truth = simulate(factors=2, families=8, models=30)
-    posterior = posterior_near(evals, truth, world_spec(2), draws=1000)
+    posterior = posterior_near(evals, truth, simulation_spec(2), draws=1000)
     marks = {mark.family: mark for mark in mark_families(evals)}
     assert list(marks) == evals.largest_families[:6]
     assert [(m.colour, m.marker) for m in marks.values()] == list(zip(COLOURS, MARKERS, strict=True))
@@ -192,7 +192,7 @@ def test_families_look_the_same_in_every_figure() -> None:
     assert {t.get_text().split(" (")[0]: t.get_color() for t in labels}[family] == third.colour
 
 
-def test_axes_in_are_axes_out(two_factors: Posterior, world: tuple[Evals, Truth]) -> None:
+def test_axes_in_are_axes_out(two_factors: Posterior, simulation: tuple[Evals, Truth]) -> None:
     efficiency, emergence = two_factors.efficiency(), two_factors.emergence("bench-1")
     for plot in (
         efficiency.plot,
@@ -201,6 +201,6 @@ def test_axes_in_are_axes_out(two_factors: Posterior, world: tuple[Evals, Truth]
     ):
         _, ax = plt.subplots()
         assert plot(ax=ax) is ax
-    other = posterior_near(*world, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
+    other = posterior_near(*simulation, Spec(factors=1, covariates=("log10_params", "log10_tokens")))
     with pytest.raises(EfficiencyError, match="capability over compute needs a spec"):
         plot_capability_over_compute(other)

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PathCollection
-from simulate import posterior_near, simulate, world_spec
+from simulate import posterior_near, simulate, simulation_spec
 
 from bayescale._intervals import summarise
 from bayescale.analysis.variance import variance_shares
@@ -27,7 +27,7 @@ def _close_figures() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def vague() -> Posterior:
     """Draws so far apart that the sign of some loadings is open."""
-    return posterior_near(*simulate(factors=2), world_spec(2), draws=100, spread=0.6)
+    return posterior_near(*simulate(factors=2), simulation_spec(2), draws=100, spread=0.6)
 
 
 @pytest.mark.parametrize("standardised", [False, True])

@@ -43,7 +43,7 @@ def _close_figures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Comparison, found: Backtest) -> dict[str, Any]:
+def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Comparison, result: Backtest) -> dict[str, Any]:
     """What pictures are made of, by the name of the argument."""
     return {
         "evals": two_factors.evals,
@@ -55,7 +55,7 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "check": two_factors.predictive_check(draws=100),
         "prior": prior,
         "comparison": comparison,
-        "backtest": found,
+        "backtest": result,
         "task": "large/two",
         "suggestion": two_factors.suggest_models(3),
         "uplift": two_factors.uplift("bench-1", baseline="bench-2"),
@@ -77,8 +77,8 @@ def figure_of(drawn: Any) -> Figure:
 
 def words(figure: Figure) -> str:
     """Everything that is written in a figure, line ends as spaces."""
-    found = [t.get_text() for t in figure.findobj(plt.Text)]
-    return " ".join(" ".join(found).split())
+    result = [t.get_text() for t in figure.findobj(plt.Text)]
+    return " ".join(" ".join(result).split())
 
 
 def takes(name: str, parameter: str) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.patches import Rectangle
-from simulate import Truth, posterior_near, world_spec
+from simulate import Truth, posterior_near, simulation_spec
 
 from bayescale.analysis.emergence import flops_quantiles
 from bayescale.errors import EmergenceError
@@ -27,8 +27,8 @@ def _close_figures() -> Iterator[None]:
 
 
 def dots(ax: plt.Axes) -> dict[str, np.ndarray]:
-    found = [c for c in ax.collections if isinstance(c, PathCollection)]
-    return {c.get_label(): np.asarray(c.get_offsets()) for c in found}
+    actual = [c for c in ax.collections if isinstance(c, PathCollection)]
+    return {c.get_label(): np.asarray(c.get_offsets()) for c in actual}
 
 
 def test_a_uplift_is_drawn_with_its_bands_its_models_and_its_start(two_factors: Posterior) -> None:
@@ -72,10 +72,10 @@ def test_hidden_uplifts_have_a_marker_of_their_own_and_nothing_need_be_marked(tw
         uplift.plot(10)
 
 
-def test_a_uplift_that_nobody_measured_is_drawn_all_the_same(world: tuple[Evals, Truth]) -> None:
-    evals, truth = world
+def test_a_uplift_that_nobody_measured_is_drawn_all_the_same(simulation: tuple[Evals, Truth]) -> None:
+    evals, truth = simulation
     hidden = evals.mask([(name, "bench-4") for name in evals.model_names])
-    posterior = posterior_near(hidden, truth, world_spec())
+    posterior = posterior_near(hidden, truth, simulation_spec())
     uplift = posterior.uplift("bench-4", baseline="bench-2")
     ax = uplift.plot()
     assert uplift.observed().empty

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Run
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 
 import bayescale.report.page as page_room
 from bayescale.errors import BacktestError, ConvergenceWarning, ForecastError, MissingDependencyError, ReportError
@@ -124,8 +124,8 @@ def test_the_page_opens_with_the_forecast_of_python(two_factors: Posterior, docu
     live = live_forecast(two_factors, draws=60)
     table = live.summary(family, 10**value)
     for row, wanted in zip(rows, table.itertuples(), strict=True):
-        found = [float(str(row[f"data-{end}"])) for end in ("lower", "median", "upper")]
-        np.testing.assert_allclose(found, [wanted.lower, wanted.median, wanted.upper], atol=1e-9)
+        actual = [float(str(row[f"data-{end}"])) for end in ("lower", "median", "upper")]
+        np.testing.assert_allclose(actual, [wanted.lower, wanted.median, wanted.upper], atol=1e-9)
 
 
 def test_every_input_has_a_name_and_every_picture_words(document: Document) -> None:
@@ -151,7 +151,7 @@ def test_findings_are_those_of_the_posterior(two_factors: Posterior, document: D
 def test_names_of_data_are_text_and_never_markup() -> None:
     evals, truth = simulate(factors=2)
     hostile = renamed(evals, HOSTILE)
-    text = posterior_near(hostile, truth, world_spec(2)).to_html(draws=60)
+    text = posterior_near(hostile, truth, simulation_spec(2)).to_html(draws=60)
     document = Document(text)
     assert not [t for t, _ in document.tags if t in {"img", "svg"}]
     assert len(document.scripts) == 5
@@ -159,8 +159,8 @@ def test_names_of_data_are_text_and_never_markup() -> None:
     assert hostile.families[0] in document.text
 
 
-def test_a_posterior_that_did_not_converge_says_so_twice(world: tuple[Evals, Truth]) -> None:
-    rough = posterior_near(*world, world_spec(), chains=2, draws=30)
+def test_a_posterior_that_did_not_converge_says_so_twice(simulation: tuple[Evals, Truth]) -> None:
+    rough = posterior_near(*simulation, simulation_spec(), chains=2, draws=30)
     with pytest.warns(ConvergenceWarning, match="This report comes from a posterior that did not converge") as caught:
         text = rough.to_html(draws=60)
     assert len(caught) == 1
@@ -169,9 +169,9 @@ def test_a_posterior_that_did_not_converge_says_so_twice(world: tuple[Evals, Tru
         assert problem in Document(text).text
 
 
-def test_what_a_spec_leaves_out_is_said(world: tuple[Evals, Truth]) -> None:
+def test_what_a_spec_leaves_out_is_said(simulation: tuple[Evals, Truth]) -> None:
     form = {"covariates": ("log10_params", "log10_tokens"), "family_offsets": False}
-    text = Document(posterior_near(*world, world_spec(**form)).to_html(draws=60))
+    text = Document(posterior_near(*simulation, simulation_spec(**form)).to_html(draws=60))
     assert "efficiency, a multiple of training compute, needs a spec" in text.text
     assert "a map needs two" in text.text
     ids = [a.get("id") for _, a in text.tags]

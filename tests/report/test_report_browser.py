@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from simulate import posterior_near, simulate, world_spec
+from simulate import posterior_near, simulate, simulation_spec
 from test_report import HOSTILE, renamed
 
 from bayescale.forecast import NEW_FAMILY
@@ -38,7 +38,7 @@ def browser() -> Iterator[Any]:
 def hostile() -> Posterior:
     """Two capabilities, a testlet, a benchmark without items, and names that want to be scripts."""
     evals, truth = simulate(factors=2)
-    return posterior_near(renamed(evals, HOSTILE), truth, world_spec(2))
+    return posterior_near(renamed(evals, HOSTILE), truth, simulation_spec(2))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from javascript import Page
 from scipy.special import betaln, digamma, gammaln
-from simulate import Truth, posterior_near, simulate, world_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
@@ -74,7 +74,7 @@ def test_the_page_forecasts_what_python_forecasts(page: Page, family: str, known
 @pytest.mark.parametrize("form", list(FORMS))
 def test_whatever_the_spec(form: str) -> None:
     evals, truth = simulate(factors=FORMS[form].get("factors", 1))
-    live = live_forecast(posterior_near(evals, truth, world_spec(**FORMS[form])), draws=60)
+    live = live_forecast(posterior_near(evals, truth, simulation_spec(**FORMS[form])), draws=60)
     page = Page(live, evals)
     for family in ("Family-A", NEW_FAMILY):
         for known in ({}, {"bench-1": 0.7, "bench-5": 0.4}):
@@ -134,11 +134,11 @@ def test_the_curve_is_that_of_the_package(shape: float) -> None:
         assert page.compute(f"scoreSlope({mean!r}, 0.2, 0.95, {shape})") == pytest.approx(slope, abs=1e-12)
 
 
-def test_many_items_and_a_world_of_one_draw_apart(world: tuple[Evals, Truth]) -> None:
+def test_many_items_and_a_posterior_of_one_draw(simulation: tuple[Evals, Truth]) -> None:
     """Precise scores far from the forecast leave few draws, where a slip in the weights would show."""
-    evals, truth = world
+    evals, truth = simulation
     many = Evals(evals.models, evals.benchmarks.assign(items=14_000.0), evals.scores)
-    live = live_forecast(posterior_near(many, truth, world_spec(), log_precision=9.0, spread=0.3), draws=100)
+    live = live_forecast(posterior_near(many, truth, simulation_spec(), log_precision=9.0, spread=0.3), draws=100)
     ours, theirs = both(Page(live, many), "Family-B", FIGURES, {"bench-1": 0.97, "bench-2": 0.02})
     assert ours[1] < 30
     np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)

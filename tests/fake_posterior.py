@@ -86,7 +86,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
     )
 
 
-def compared(posterior: Posterior) -> Comparison:
+def rough_comparison(posterior: Posterior) -> Comparison:
     """`posterior` beside one of a single factor on the same evals; densities are made up."""
     other = rough_posterior("one_factor", posterior.evals)
     rng, parts = np.random.default_rng(1), {}
