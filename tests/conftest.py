@@ -19,6 +19,7 @@ import pytest
 import xarray as xr
 from backtest_fakes import Guess, Partial, make_tasks
 from simulate import Truth, posterior_near, simulate, simulation_spec
+from threadpoolctl import threadpool_limits
 
 from bayescale import _arviz
 from bayescale.checks import PriorPredictive, prior_predictive
@@ -30,6 +31,10 @@ from bayescale.evaluation.compare import Assessment, Comparison
 from bayescale.methods import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Matrices are small here: threads of linear algebra would wait for each other, for minutes where cores are few.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+threadpool_limits(1, "blas")
 
 # Processes that tests start import what the tests do: the modules beside this file, and the package in this folder.
 TESTS = Path(__file__).parent

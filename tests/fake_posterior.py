@@ -22,6 +22,8 @@ from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
 
 SLOPE = 1.2
+# Pages and examples ask for the same ones again and again, and their convergence takes seconds to diagnose.
+_MADE: dict[tuple[Any, ...], Posterior] = {}
 FAMILIES = ["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Qwen2", "Pythia", "Phi", "Falcon"]
 STANDARD = ["MMLU", "ARC-C", "HellaSwag", "Winogrande", "TruthfulQA", "XWinograd", "HumanEval", "GSM8K"]
 
@@ -35,7 +37,10 @@ def example_evals() -> Evals:
 def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 600, **settings: Any) -> Posterior:
     """In place of `bayescale.fit`, whose arguments it takes: draws around `rough_truth`."""
     chosen = load_spec(spec)
-    return posterior_near(evals, rough_truth(evals, chosen), chosen, draws=draws, spread=0.05)
+    asked = (chosen.identity, chosen.name, evals.identity, evals.name, draws)
+    if asked not in _MADE:
+        _MADE[asked] = posterior_near(evals, rough_truth(evals, chosen), chosen, draws=draws, spread=0.05)
+    return _MADE[asked]
 
 
 def rough_truth(evals: Evals, spec: Spec) -> Truth:

@@ -18,7 +18,7 @@ from bayescale.evals import Evals, read_evals
 from bayescale.evals.tables import TABLES
 from bayescale.evals.validation import check_directory, find_problems
 
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(
     lambda s: s.isprintable() and s == s.strip()
@@ -145,7 +145,7 @@ BAD_CELLS = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(tables(least=1), st.data())
 def test_any_one_bad_cell_is_found_and_nothing_else_is(drawn: dict[str, pd.DataFrame], data: st.DataObject) -> None:
     place = data.draw(st.sampled_from(sorted(BAD_CELLS)))

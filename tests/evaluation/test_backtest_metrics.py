@@ -168,7 +168,7 @@ def forecasts(draw: st.DrawFn) -> Predictive:
 
 
 @given(forecasts(), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_order_of_cells_and_draws_makes_no_difference(actual: Predictive, random: object) -> None:
     rng = np.random.default_rng(random.randrange(10**6))  # type: ignore[attr-defined]
     cells, draws = rng.permutation(len(actual.cells)), rng.permutation(len(actual.draws))
@@ -182,7 +182,7 @@ def test_the_order_of_cells_and_draws_makes_no_difference(actual: Predictive, ra
 
 
 @given(forecasts(), st.floats(-0.2, 0.2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_moving_forecasts_and_outcomes_together_changes_nothing(actual: Predictive, by: float) -> None:
     moved = predictive(actual.cells["score"] + by, actual.mean + by, actual.draws + by, actual.cells["task"].tolist())
     # The bounds stay where they are, so the density near them is another; these scores are far from both.
@@ -192,7 +192,7 @@ def test_moving_forecasts_and_outcomes_together_changes_nothing(actual: Predicti
 
 
 @given(forecasts())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_scores_are_within_their_bounds(actual: Predictive) -> None:
     table = score(actual)
     assert (table["crps"] <= (actual.draws - actual.cells["score"].to_numpy()).__abs__().max() + 1e-12).all()

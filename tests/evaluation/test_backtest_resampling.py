@@ -51,7 +51,7 @@ def test_only_what_both_forecast_counts() -> None:
     assert "lost" not in actual.index
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(errors=st.lists(st.lists(st.floats(0.01, 0.5), min_size=6, max_size=6), min_size=2, max_size=2))
 def test_invariants(errors: list[list[float]]) -> None:
     cells = scored({"pc_3": {"one": errors[0]}, "mine": {"one": errors[1]}})

@@ -140,6 +140,7 @@ def test_two_workers_give_the_same_numbers_in_processes_of_their_own(
     assert str(os.getpid()) not in processes
 
 
+@pytest.mark.heavy
 def test_folds_over_the_same_coordinates_go_to_one_worker_in_a_row(tasks: list[Task], tmp_path: Path) -> None:
     log = tmp_path / "log"
     backtest([Guess("a", log=str(log))], tasks, jobs=2)

@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.special import expit
 
 from bayescale.errors import MissingDependencyError
@@ -249,20 +247,16 @@ def test_what_every_baseline_hands_in(name: str, full_fold: Fold) -> None:
     np.testing.assert_array_equal(predict(name, alone).draws, actual.draws[:, fold.cells.index.isin(alone.cells.index)])
 
 
-@settings(max_examples=2, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_hidden_scores_do_not_leak(
-    full_simulation: Simulation, tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
+def test_hidden_scores_do_not_leak(full_simulation: Simulation, full_fold: Fold, tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
     swapped = {
         b: s if b in full_simulation.seen else np.where(full_simulation.hidden, rng.random(len(s)), s)
         for b, s in full_simulation.scores.items()
     }
-    folds = [w.fold(tmp_path_factory.mktemp("w")) for w in (full_simulation, replace(full_simulation, scores=swapped))]
-    assert (folds[0].cells["score"] != folds[1].cells["score"]).any()
+    other = replace(full_simulation, scores=swapped).fold(tmp_path)
+    assert (full_fold.cells["score"] != other.cells["score"]).all()
     for name in BASELINES:
-        first, second = (predict(name, fold, draws=4) for fold in folds)
+        first, second = (predict(name, fold, draws=4) for fold in (full_fold, other))
         np.testing.assert_array_equal(first.mean, second.mean)
         np.testing.assert_array_equal(first.draws, second.draws)
 
@@ -300,7 +294,8 @@ def test_degenerate_simulations_give_numbers(
     simulation = replace(full_simulation, scores=dict(full_simulation.scores), floor=floor)
     degenerate(simulation)
     fold = simulation.fold(tmp_path)
-    for name in BASELINES:
+    # The others do not read how the floor is found, or are `pc_3` with another number of components.
+    for name in BASELINES if floor == "learned" else ("pc_3", "training_flops"):
         actual = predict(name, fold, draws=5)
         assert len(actual.cells) == len(fold.cells), name
         assert np.isfinite(actual.mean).all(), name

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate import Truth, posterior_near
 
@@ -31,6 +31,7 @@ def spelled(value: Any) -> Any:
     return (type(value).__name__, repr(value))
 
 
+@settings(max_examples=40, deadline=None)
 @given(VALUES, VALUES)
 def test_values_have_one_identity_if_and_only_if_they_are_the_same(one: Any, other: Any) -> None:
     assert (identity(one) == identity(other)) == (spelled(one) == spelled(other))

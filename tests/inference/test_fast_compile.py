@@ -169,6 +169,7 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_large_tables_allocate_again_without_new_pages() -> None:
     kept, faults = python(GRADIENTS)
@@ -180,6 +181,10 @@ def test_large_tables_allocate_again_without_new_pages() -> None:
 
 def test_a_small_table_leaves_the_allocator_alone() -> None:
     assert keep_freed_memory(LARGE_TABLE - 1) is False
+
+
+@pytest.mark.heavy
+def test_switched_off_the_allocator_is_left_alone() -> None:
     assert python(GRADIENTS, BAYESCALE_FAST_COMPILE="0")[0] == "False"
 
 

@@ -46,12 +46,17 @@ def posterior_of(observed: np.ndarray) -> tuple[float, float]:
 
 
 def test_a_second_fit_has_its_own_data(program: Any) -> None:
-    """Fit A, then B with the same program: B is what another process finds that never saw A."""
+    """Fit A, then B with the same program."""
     for observed in (A, B):
         actual = draws(with_data(program, {"observed_score": observed}))
         mean, sd = posterior_of(observed)
         # 800 draws, whose effective number is some 300 at least: five standard errors of the mean.
         assert actual.mean() == pytest.approx(mean, abs=5 * sd / 300**0.5)
+
+
+@pytest.mark.heavy
+def test_a_second_fit_gives_what_a_process_that_never_saw_the_first_gives(program: Any) -> None:
+    actual = draws(with_data(program, {"observed_score": B}))
     alone = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(
             """

@@ -59,6 +59,9 @@ COLUMNS = {"log10_flops": ("flops", 1.0), "log10_params": ("params_b", 1e9), "lo
 
 Values = dict[str, np.ndarray]
 
+# A graph that is evaluated once is not worth rewriting.
+AS_IT_IS = pytensor.compile.mode.Mode(linker="py", optimizer=None)
+
 
 @dataclass
 class Table:
@@ -189,18 +192,20 @@ class Built:
         self.names = [name for name in DIMS if name in self.model.named_vars]
         natural = self.model.replace_rvs_by_values([self.model[name] for name in self.names])
         inputs = self.model.value_vars
-        self.evaluate = pytensor.function(inputs, [self.model.logp(jacobian=True), *natural], mode="FAST_COMPILE")
-        self.evaluate.trust_input = True
-        start = self.model.initial_point(random_seed=0)
+        # Two functions, since the Jacobian needs the parameters alone, at hundreds of points.
+        self.density = pytensor.function(inputs, self.model.logp(jacobian=True), mode=AS_IT_IS)
+        self.parameters = pytensor.function(inputs, natural, mode="FAST_COMPILE", on_unused_input="ignore")
+        self.density.trust_input = self.parameters.trust_input = True
+        with pytensor.config.change_flags(mode="FAST_COMPILE"):
+            start = self.model.initial_point(random_seed=0)
         self.start = [np.asarray(start[v.name], dtype=float) for v in inputs]
 
     def point(self, seed: int) -> list[np.ndarray]:
         rng = np.random.default_rng(seed)
         return [np.asarray(s + 0.3 * rng.normal(size=s.shape)) for s in self.start]
 
-    def __call__(self, point: list[np.ndarray]) -> tuple[float, Values]:
-        density, *natural = self.evaluate(*point)
-        return float(density), dict(zip(self.names, natural, strict=True))
+    def values(self, point: list[np.ndarray]) -> Values:
+        return dict(zip(self.names, self.parameters(*point), strict=True))
 
     def log_volume(self, point: list[np.ndarray], table: Table) -> float:
         """Volume of the map from the sampler's coordinates to the natural parameters: log |det| of its Jacobian.
@@ -215,9 +220,9 @@ class Built:
                 for sign in (1, -1):
                     moved = part.copy()
                     moved[index] += sign * step
-                    sides.append(self.flat(self([*point[:position], moved, *point[position + 1 :]])[1], table))
+                    sides.append(self.flat(self.values([*point[:position], moved, *point[position + 1 :]]), table))
                 columns.append((sides[0] - sides[1]) / (2 * step))
-        values = self(point)[1]
+        values = self.values(point)
         if len(columns) < len(columns[0]):
             # Factors beyond those of fixed rotation turn freely among themselves.
             for i, j in ((i, j) for i, j in combinations(range(self.spec.factors), 2) if i < FIXED_FACTORS):
@@ -239,8 +244,7 @@ class Built:
     def natural(self, table: Table, seed: int) -> tuple[float, Values]:
         """Log-density of the natural parameters at a point, and these."""
         point = self.point(seed)
-        density, values = self(point)
-        return density - self.log_volume(point, table), values
+        return float(self.density(*point)) - self.log_volume(point, table), self.values(point)
 
     def excess(self, table: Table, seed: int) -> float:
         """What the model's log-density has beside the formula's: zero."""
@@ -253,7 +257,7 @@ def plain_log_density(spec: Spec, evals: Evals, table: Table, values: Values) ->
     model = remove_value_transforms(generative_model(PlainCoordinates.of(spec, evals)))
     base = values["covariate_value"][:, : table.latent.shape[1]]
     values = values | {"latent_covariate": base[table.latent]}
-    density = pytensor.function(model.value_vars, model.logp(), mode="FAST_COMPILE")
+    density = pytensor.function(model.value_vars, model.logp(), mode=AS_IT_IS)
     return float(density(*(values[v.name] for v in model.value_vars)))
 
 

@@ -109,6 +109,7 @@ def test_log_gamma_and_digamma_are_scipys(x: float) -> None:
     assert derivative == pytest.approx(special.digamma(x), rel=1e-13, abs=1e-13)
 
 
+@pytest.mark.heavy
 def test_run_by_jax_it_is_the_same() -> None:
     here = random_inputs()
     inputs = fixed(here.values())

@@ -103,6 +103,7 @@ def test_compiled_by_numba_it_is_the_same() -> None:
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.heavy
 def test_run_by_jax_it_is_the_same(plain: tuple[Callable[..., Any], ...]) -> None:
     given = numbers()
     point = [given["z"], given["root"], given["linear"]]

@@ -65,6 +65,7 @@ def test_the_operation_is_the_equation_and_its_gradient_that_of_finite_differenc
             assert exact[index] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-5), (name, index)
 
 
+@pytest.mark.heavy
 def test_run_by_jax_it_is_the_same() -> None:
     here = random_inputs()
     inputs = fixed(here.values())

@@ -82,7 +82,7 @@ def test_whatever_the_spec(form: str) -> None:
             np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     log10=st.floats(20, 28),
     family=st.sampled_from(["Family-A", "Family-C", NEW_FAMILY]),
