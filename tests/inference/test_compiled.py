@@ -1,4 +1,4 @@
-"""Compiled models, kept: other scores need no new compilation, anything else does, and the draws are what they were."""
+"""Kept compiled models: other scores need no new compilation and have their own density; anything else compiles."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import nutpie
 import pytensor
 import pytest
-from conftest import SHORT, Sampled
 from simulate import simulation_spec
+from test_fast_compile import density_and_gradient
 
 from bayescale.evals import Evals
 from bayescale.inference import compile as compiled
 from bayescale.inference.compile import KEPT, compiled_for
-from bayescale.methods import fit
 from bayescale.model.build import generative_model
 from bayescale.model.coordinates import parameterization
 from bayescale.model.coordinates.parameterization import Coordinates
@@ -33,24 +33,29 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "_kept", OrderedDict())
 
 
-@pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
-def test_other_scores_take_the_same_program_and_give_the_draws_of_one_of_their_own(
-    evals: Evals, sampled: Sampled, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.heavy
+def test_other_scores_take_the_same_program_and_have_the_density_of_one_of_their_own(
+    evals: Evals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The program of `sampled` was compiled for all scores; here one is compiled for some, and then takes all."""
+    """A program is compiled for some scores, then takes all, then some again; another is compiled for all."""
     compilations = []
-    compile_one = compiled._compile
-    monkeypatch.setattr(compiled, "_compile", lambda *args: compilations.append(args) or compile_one(*args))
-    some = fit(simulation_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
-    every = fit(simulation_spec(), evals, random_seed=1, **SHORT).idata["posterior"]
-    again = fit(simulation_spec(), masked(evals), random_seed=1, **SHORT).idata["posterior"]
+    compile_one = nutpie.compile_pymc_model
+    monkeypatch.setattr(
+        nutpie, "compile_pymc_model", lambda *args, **given: compilations.append(args) or compile_one(*args, **given)
+    )
+    some, every, again = (
+        compiled_for(Coordinates.of(simulation_spec(), of)) for of in (masked(evals), evals, masked(evals))
+    )
     assert len(compilations) == 1
-    own = sampled.posterior.idata["posterior"]
-    assert set(every.data_vars) == set(own.data_vars)
-    for name in own.data_vars:
-        np.testing.assert_array_equal(every[name], own[name], err_msg=str(name))
-        np.testing.assert_array_equal(again[name], some[name], err_msg=str(name))
-    assert not np.isclose(some["difficulty"], every["difficulty"]).any()
+    compiled._kept.clear()
+    own = compiled_for(Coordinates.of(simulation_spec(), evals))
+    assert len(compilations) == 2
+    for seed in range(3):
+        point = own.initial_point_func(seed)
+        density, gradient = density_and_gradient(every, point)
+        assert density == pytest.approx(density_and_gradient(own, point)[0], rel=1e-10)
+        np.testing.assert_allclose(gradient, density_and_gradient(own, point)[1], rtol=1e-7, atol=1e-7)
+        assert density_and_gradient(some, point)[0] == density_and_gradient(again, point)[0] != density
 
 
 @pytest.fixture

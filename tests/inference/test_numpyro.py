@@ -13,15 +13,20 @@ from typing import Any
 
 import arviz as az
 import numpy as np
+import pymc as pm
 import pytest
+from pytensor.graph.basic import Constant
 from scipy import stats
 
 from bayescale.evals import Evals
-from bayescale.methods import Posterior
-from bayescale.model.coordinates.parameterization import Coordinates
+from bayescale.methods import Posterior, fit
 from bayescale.model.spec import Spec
 
-fit = importlib.import_module("bayescale.inference.sample")
+module = importlib.import_module("bayescale.inference.sample")
+
+
+class AskedError(Exception):
+    """Raised in place of sampling."""
 
 
 @pytest.mark.parametrize(
@@ -44,18 +49,27 @@ def test_no_chain_waits_for_another(
     chains wait for the longest tree, so that those of warm-up are bounded.
     """
     asked: dict[str, Any] = {}
+
+    def sample(**given: Any) -> None:
+        asked.update(given)
+        raise AskedError
+
     jax = SimpleNamespace(local_device_count=lambda: devices, default_backend=lambda: backend)
     monkeypatch.setitem(sys.modules, "jax", jax)
-    monkeypatch.setattr(fit, "processors", lambda: processors)
+    monkeypatch.setattr(module, "processors", lambda: processors)
     monkeypatch.setitem(sys.modules, "numpyro", SimpleNamespace())
     monkeypatch.setattr(importlib.import_module("bayescale.model.kernels.jax_ops"), "register", lambda: None)
-    monkeypatch.setattr(fit, "_pymc", lambda coordinates, **given: asked.update(given))
-    fit._numpyro(Coordinates.of(Spec(factors=1), evals), chains=4, cores=2, draws=10, tune=10, seed=1)
+    monkeypatch.setattr(pm, "sample", sample)
+    with pytest.raises(AskedError):
+        fit(Spec(factors=1), evals, nuts_sampler="numpyro", chains=4, cores=2, draws=10, tune=10, random_seed=1)
     pymc_6 = int(version("pymc").split(".")[0]) >= 6
     chosen = asked["nuts"] if pymc_6 else asked["nuts_sampler_kwargs"]
     assert chosen["chain_method"] == method
-    assert (chosen if pymc_6 else chosen["nuts_kwargs"])["max_tree_depth"] == (fit._DEPTH, 10)
-    assert (asked["chains"], asked["fixed"]) == (4, True)
+    warm_up, later = (chosen if pymc_6 else chosen["nuts_kwargs"])["max_tree_depth"]
+    assert warm_up < later == 10
+    assert asked["chains"] == 4
+    # JAX traces fixed shapes only, so that the cells are no containers.
+    assert all(isinstance(value, Constant) for value in asked["model"].data_vars)
 
 
 @pytest.mark.heavy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +10,14 @@ import nutpie
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-fit = importlib.import_module("bayescale.inference.sample")
-SETTINGS: dict[str, Any] = {"tune": 1, "chains": 4, "cores": 2, "target_accept": 0.8, "seed": 1, "progressbar": False}
+from bayescale.evals import Evals
+from bayescale.inference import compile as compiled
+from bayescale.methods import fit
+from bayescale.model.spec import Spec
+
+
+class SamplerError(Exception):
+    """What a sampler may raise."""
 
 
 def threads() -> set[int]:
@@ -20,22 +25,25 @@ def threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
-@pytest.mark.parametrize("draws", [10, 5], ids=["to the end", "interrupted"])
-def test_no_chain_waits_for_the_matrix_products_of_another(draws: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", [SamplerError, KeyboardInterrupt], ids=["an error", "interrupted"])
+def test_no_chain_waits_for_the_matrix_products_of_another(
+    end: type[BaseException], evals: Evals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
     def sample(*_: Any, **__: Any) -> Any:
         seen.append(threads())
-        return {"posterior": SimpleNamespace(sizes={"draw": draws})}
+        if end is SamplerError:
+            raise SamplerError
+        # nutpie answers Ctrl-C with the draws so far.
+        return {"posterior": SimpleNamespace(sizes={"draw": 5})}
 
     monkeypatch.setattr(nutpie, "sample", sample)
+    monkeypatch.setattr(compiled, "compiled_for", lambda coordinates: None)
     with threadpool_limits(limits=2, user_api="blas"):
         before = threads()
-        if draws < 10:
-            with pytest.raises(KeyboardInterrupt):
-                fit._sample(SimpleNamespace(n_dim=1), draws=10, **SETTINGS)
-        else:
-            fit._sample(SimpleNamespace(n_dim=1), draws=10, **SETTINGS)
+        with pytest.raises(end):
+            fit(Spec(factors=1), evals, draws=10, tune=1, chains=4, cores=2, random_seed=1, progressbar=False)
         assert seen == [{1}]
         assert threads() == before
     assert before == {2}
