@@ -17,7 +17,7 @@ from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Task, load_tasks, make_folds
 from bayescale.evaluation.backtest.task import Hide, task_evals
 
-ANCHORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
+ANCHORS = Path(__file__).parents[1] / "fixtures" / "anchors" / "observational_law_predictions.csv.gz"
 
 PAPER = {"emergent": 8, "post_training": 4, "leaderboard_v2": 3, "agent": 2}
 
@@ -55,7 +55,6 @@ def test_there_are_the_papers_tasks(tasks: list[Task]) -> None:
     assert {name.split("/")[0] for name in averaged} == {"emergent", "post_training", "leaderboard_v2"}
 
 
-@pytest.mark.skipif(not ANCHORS.is_file(), reason="the anchors lie beside the repository only where it is developed")
 def test_test_sets_are_the_papers(folds: list[Fold]) -> None:
     anchors = pd.read_csv(ANCHORS)
     # Models of unknown compute are dropped from the paper's law of compute; `pc_3` leaves nobody out.
@@ -67,7 +66,6 @@ def test_test_sets_are_the_papers(folds: list[Fold]) -> None:
         assert sorted(asked["model"]) == sorted(rows["model"]), task
 
 
-@pytest.mark.skipif(not ANCHORS.is_file(), reason="the anchors lie beside the repository only where it is developed")
 def test_training_sets_are_the_papers(folds: list[Fold]) -> None:
     anchors = pd.read_csv(ANCHORS)
     train = anchors[(anchors["role"] == "train") & (anchors["predictor"] == "pc_3")]

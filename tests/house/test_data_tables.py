@@ -12,7 +12,7 @@ from bayescale._files import shipped
 from bayescale.evals import Evals, load_evals
 from bayescale.evals.validation import check_directory
 
-ANCHORS = Path(__file__).resolve().parents[2] / ".." / "shared" / "anchors" / "observational_law_predictions.csv"
+ANCHORS = Path(__file__).parents[1] / "fixtures" / "anchors" / "observational_law_predictions.csv.gz"
 
 # Tasks of the anchors, and what the tables call them.
 BENCHMARK_OF = {
@@ -117,7 +117,6 @@ def test_variants_of_one_benchmark_share_a_testlet(everything: Evals) -> None:
     assert direct == cot != ""
 
 
-@pytest.mark.skipif(not ANCHORS.is_file(), reason="the anchors lie beside the repository only where it is developed")
 def test_scores_are_those_of_the_anchors(everything: Evals) -> None:
     ours = pd.concat([everything.scores, load_evals("instruct-llms").scores]).set_index(["model", "benchmark"])["score"]
     anchors = pd.read_csv(ANCHORS).drop_duplicates(["task", "model"])
