@@ -34,7 +34,7 @@ def example_evals() -> Evals:
     return load_evals("base-llms-all").select(families=FAMILIES, benchmarks=benchmarks)
 
 
-def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 600, **settings: Any) -> Posterior:
+def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 300, **settings: Any) -> Posterior:
     """In place of `bayescale.fit`, whose arguments it takes: draws around `rough_truth`."""
     chosen = load_spec(spec)
     asked = (chosen.identity, chosen.name, evals.identity, evals.name, draws)
