@@ -144,7 +144,7 @@ def test_turning_the_factors_changes_nothing(two_factors: Posterior) -> None:
         np.testing.assert_allclose(one.design.moments.covariance, other.design.moments.covariance, rtol=1e-9)
 
 
-def test_scores_of_a_known_benchmark_tell_what_their_variance_allows(posterior: Posterior) -> None:
+def test_scores_of_a_known_benchmark_reduce_variance_as_their_noise_allows(posterior: Posterior) -> None:
     models, b = np.arange(12), 1  # 500 items
     ahead, draws = predict_moments(posterior, models, b, 0), posterior.draws
     mean = draws.fitted_scores()[0, :, b]
@@ -156,7 +156,7 @@ def test_scores_of_a_known_benchmark_tell_what_their_variance_allows(posterior: 
     np.testing.assert_allclose(ahead.noise[0], mean * (1 - mean) / effective / ahead.slope[0] ** 2, rtol=1e-9)
 
 
-def test_what_is_not_known_of_a_candidate_makes_it_tell_less(two_factors: Posterior) -> None:
+def test_unknown_covariates_make_a_candidate_less_informative(two_factors: Posterior) -> None:
     first = two_factors.suggest_models(1, candidates=two_factors.evals.model_names[:6]).models[0]
     row = two_factors.evals.model_names.index(first)
     vague = two_factors.idata["posterior"]["capability"].to_numpy().copy()

@@ -243,7 +243,7 @@ def test_what_has_no_efficiency_says_why(simulation: tuple[Evals, Truth], poster
         efficiency.summary(90)
 
 
-def test_a_posterior_that_did_not_converge_is_said_at_the_callers_line(posterior: Posterior) -> None:
+def test_a_posterior_that_did_not_converge_warns_at_the_callers_line(posterior: Posterior) -> None:
     convergence = posterior.convergence.model_copy(update={"converged": False, "problems": ("Use more draws.",)})
     not_converged = dataclasses.replace(posterior, convergence=convergence)
     asked = (

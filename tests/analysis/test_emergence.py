@@ -1,4 +1,4 @@
-"""Thresholds: plugged back into the curve they give the score that was asked for."""
+"""Thresholds of emergence: the curve passes the asked score there."""
 
 from __future__ import annotations
 

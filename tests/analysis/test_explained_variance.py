@@ -66,7 +66,7 @@ def test_the_monte_carlo_error_is_how_far_repetitions_scatter() -> None:
     assert np.mean(errors) == pytest.approx(np.std(actual), rel=0.35)
 
 
-def test_scores_that_tell_nothing_resolve_nothing() -> None:
+def test_uninformative_scores_explain_nothing() -> None:
     rng = np.random.default_rng(7)
     y, noise, constant = rng.standard_normal((3, 4000))
     scores = np.column_stack([noise, np.round(constant * 0)])
@@ -156,7 +156,7 @@ def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Pos
     assert error < 0.03
 
 
-def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> None:
+def test_more_scores_explain_more_and_shares_are_in_order(posterior: Posterior) -> None:
     few = posterior.explained_variance("bench-4", ["bench-1", "bench-2"], family=NEW_FAMILY, flops=FLOPS)
     every = posterior.explained_variance("bench-4", family=NEW_FAMILY, flops=FLOPS)
     assert every.benchmarks == ("bench-1", "bench-2", "bench-3", "bench-5")
@@ -172,7 +172,7 @@ def test_more_scores_tell_more_and_shares_are_in_order(posterior: Posterior) -> 
     assert by_name(few, "lost")["bench-2"] == pytest.approx(by_hand, abs=1e-9)
 
 
-def test_noise_and_unknown_parameters_leave_less_to_tell(simulation: tuple[Evals, Truth]) -> None:
+def test_noise_and_unknown_parameters_lower_explained_variance(simulation: tuple[Evals, Truth]) -> None:
     ask: dict[str, Any] = {"benchmarks": "bench-3", "family": NEW_FAMILY, "flops": FLOPS}
     known = posterior_near(*simulation, simulation_spec(), spread=0.05)
     shares = [
@@ -187,7 +187,7 @@ def test_noise_and_unknown_parameters_leave_less_to_tell(simulation: tuple[Evals
     assert unknown.together < shares[2] - 0.3
 
 
-def test_unknown_compute_is_something_to_tell(posterior: Posterior) -> None:
+def test_unknown_compute_raises_explained_variance(posterior: Posterior) -> None:
     ask: dict[str, Any] = {"target": "bench-4", "benchmarks": ["bench-1"], "family": "Family-A"}
     known, unknown = posterior.explained_variance(**ask, flops=FLOPS), posterior.explained_variance(**ask)
     assert unknown.sd > 1.3 * known.sd

@@ -157,7 +157,7 @@ def test_the_consensus_is_simpler_than_the_truths_axes(three_factors: Posterior)
     assert varimax_criterion(rows) >= max(others)
 
 
-def test_only_signed_permutations_where_priors_tell_factors_apart(ordered: Posterior) -> None:
+def test_only_signed_permutations_where_priors_distinguish_factors(ordered: Posterior) -> None:
     assert not ordered.spec.rotation_invariant
     again = turned(ordered, random_signed_permutations(ordered))
     factors = align(again)

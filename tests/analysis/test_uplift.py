@@ -61,7 +61,7 @@ def test_a_single_models_uplift_is_that_of_a_forecast(helped: Posterior, pair: t
     assert float(actual.std()) < 0.93 * apart
 
 
-def test_the_summary_tells_the_draws(uplift: Uplift) -> None:
+def test_the_summary_summarises_the_draws(uplift: Uplift) -> None:
     flops = [float(10 ** uplift.log10_start(0.0).median()), 1e24]
     table = uplift.summary(flops, prob=0.8)
     names = ["benchmark", "baseline", "family", "of", "flops", "mean", "median", "lower", "upper", "positive"]
@@ -130,7 +130,7 @@ def test_of_several_stretches_the_one_of_the_greatest_uplift_counts(posterior: P
     assert float(start[0, 0]) == pytest.approx(crossings[1], abs=0.02)
 
 
-def test_what_is_never_and_what_always_is_said(posterior: Posterior) -> None:
+def test_never_and_always_are_reported(posterior: Posterior) -> None:
     same = {"slope": [2.0, 2.0], "difficulty": [0.0, 0.0]}
     worse = curves(posterior, **{**same, "difficulty": [0.0, 3.0]}, floor=[0.01, 0.01]).starts_to_pay(0.05).iloc[0]
     assert (worse["ever"], worse["from_start"]) == (0, 0)

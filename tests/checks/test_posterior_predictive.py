@@ -1,4 +1,4 @@
-"""Posterior predictive checks: uniform where the posterior is right, telling where it is wrong."""
+"""Posterior predictive checks: uniform PIT values where the posterior is right, and a warning where it is wrong."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_single_score_has_no_spread(simulation: Simulation) -> None:
     assert table["sd_p"].isna().tolist() == [True, False, False, False, False]
 
 
-def test_mistakes_are_said(posterior: Posterior) -> None:
+def test_mistakes_are_refused(posterior: Posterior) -> None:
     with pytest.raises(ForecastError, match="neither 'same' nor 'new'"):
         posterior.predictive_check("other")  # type: ignore[arg-type]
     with pytest.raises(ForecastError, match="draws=0"):

@@ -1,4 +1,4 @@
-"""Before the data: the priors say what they say, whatever the scores are."""
+"""Prior predictive checks: the scores that the priors alone imply, whatever the observed scores are."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_other_covariates_go_with_compute_as_in_the_data(evals: Evals) -> None:
     assert np.isfinite(actual.curves).all()
 
 
-def test_mistakes_are_said(evals: Evals) -> None:
+def test_mistakes_are_refused(evals: Evals) -> None:
     with pytest.raises(FitError, match="draws=0"):
         prior_predictive(BARE, evals, draws=0)
     with pytest.raises(SpecError, match="Did you mean 'one_factor'"):

@@ -139,7 +139,7 @@ def test_two_capabilities_are_conditioned_as_well(two_factors: Posterior, simula
     assert average_likelihood(two_factors, "Family-A", FLOPS, given) == pytest.approx(evidence, abs=0.1)
 
 
-def test_given_scores_tell_which_draws_to_believe(uncertain: Posterior) -> None:
+def test_given_scores_reweight_the_draws(uncertain: Posterior) -> None:
     """A refit would learn of family and benchmarks from the scores; resampling the draws does."""
     scores = {"bench-1": 0.95, "bench-3": 0.9}
     forecast = uncertain.forecast(family="Family-B", flops=FLOPS, given=scores)
@@ -197,7 +197,7 @@ def test_a_partner_in_the_testlet_moves_more(simulation: tuple[Evals, Truth]) ->
         assert min(others) > 0.02
 
 
-def test_no_given_scores_are_no_condition(posterior: Posterior) -> None:
+def test_without_given_scores_nothing_is_conditioned(posterior: Posterior) -> None:
     free, empty = (posterior.forecast(family="Family-A", flops=FLOPS, given=g) for g in (None, {}))
     xr.testing.assert_identical(free.draws, empty.draws)
 

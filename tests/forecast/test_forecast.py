@@ -335,7 +335,7 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         ({"family": [], "flops": 1e24}, ["family has 0 values"]),
     ],
 )
-def test_a_mistake_is_answered_with_what_to_do(posterior: Posterior, asked: dict, messages: list[str]) -> None:
+def test_a_mistake_is_refused_with_a_remedy(posterior: Posterior, asked: dict, messages: list[str]) -> None:
     with pytest.raises(ForecastError) as caught:
         posterior.forecast(**asked)
     for message in messages:

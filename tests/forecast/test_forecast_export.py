@@ -50,7 +50,7 @@ def test_the_draws_are_tidy(forecast: Forecast) -> None:
     pd.testing.assert_series_equal(median.loc[table.index], table, check_names=False)
 
 
-def test_xarray_gets_a_copy_that_says_what_it_rests_on(posterior: Posterior) -> None:
+def test_xarray_gets_a_copy_with_its_provenance(posterior: Posterior) -> None:
     forecast = posterior.forecast(family="Family-A", flops=1e24, given={"bench-1": 0.6})
     draws = forecast.to_xarray()
     assert set(draws.sizes) == {"chain", "draw", "model", "benchmark"}
@@ -93,7 +93,7 @@ def test_netcdf_comes_back(forecast: Forecast, tmp_path: Path) -> None:
         assert back.attrs["posterior"] == forecast.posterior.identity
 
 
-def test_without_pyarrow_a_sentence_says_what_to_do(
+def test_without_pyarrow_the_error_says_how_to_install_it(
     forecast: Forecast, run: Run, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -122,7 +122,7 @@ def test_a_writer_that_fails_leaves_what_was_there(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_said(forecast: Forecast, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(forecast: Forecast, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"No such file or directory|non-existent directory"):
         forecast.to_csv(tmp_path / "none" / "forecast.csv")
 

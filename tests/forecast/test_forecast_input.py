@@ -1,4 +1,4 @@
-"""What is no family or no mapping of scores is refused in words, not by an error of Python's own."""
+"""Refused forecast input: families and mappings of scores of the wrong type raise an error that names them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bayescale.methods import Posterior
 
 
 @pytest.mark.parametrize("family", [3, [1, 2], b"Family-A"])
-def test_what_is_no_family_is_refused(posterior: Posterior, family: object) -> None:
+def test_what_is_not_a_family_is_refused(posterior: Posterior, family: object) -> None:
     with pytest.raises(ForecastError, match="is not the name of a family"):
         posterior.forecast(family=family, flops=1e24)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""The map of the house is true: ARCHITECTURE.md, the folder and the contracts of import-linter name the same rooms."""
+"""The architecture: ARCHITECTURE.md, the folder and the contracts of import-linter name the same rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables that ship: sound, and true to the figures they were made from."""
+"""The tables that ship: valid, and equal to the figures they were made from."""
 
 from __future__ import annotations
 

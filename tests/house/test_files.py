@@ -102,7 +102,7 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == [".a1.npz.0.partial", "a[1].npz"]
 
 
-def test_what_cannot_be_a_file_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "none" / "note.txt", tmp_path / "folder"):
         with pytest.raises(OutputError, match="Cannot write"), atomic_write(path) as temporary:

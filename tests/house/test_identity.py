@@ -48,7 +48,7 @@ def test_values_have_one_identity_if_and_only_if_they_are_the_same(one: Any, oth
         [(np.zeros(2, [("a", "f8")]),), (np.zeros(2, [("b", "f8")]),), (np.zeros(2).tobytes(),), ([0.0, 0.0],)],
     ],
 )
-def test_what_looks_alike_is_told_apart(different: list[tuple[Any, ...]]) -> None:
+def test_what_looks_alike_is_distinguished(different: list[tuple[Any, ...]]) -> None:
     assert len({identity(*parts) for parts in different}) == len(different)
 
 
@@ -92,7 +92,7 @@ def test_posteriors_that_were_saved_can_be_read(simulation: tuple[Evals, Truth])
     assert posterior.identity == stored_identity(posterior.spec.identity + posterior.evals.identity)
 
 
-def test_a_dataclass_is_no_value_unless_it_says_so() -> None:
+def test_a_dataclass_without_identity_is_refused() -> None:
     @dataclasses.dataclass
     class Settings:
         draws: int = 1

@@ -1,4 +1,4 @@
-"""What an import costs: nothing heavy is loaded before it is needed."""
+"""Import time: nothing heavy is loaded before it is needed."""
 
 from __future__ import annotations
 

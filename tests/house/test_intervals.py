@@ -60,13 +60,13 @@ def test_the_interval_of_a_known_distribution() -> None:
 
 
 @pytest.mark.parametrize("prob", [0.0, 1.0, -0.5, 90, 95, 1.5, 100, 1e4, np.nan, np.inf])
-def test_what_is_no_probability_is_refused(draws: xr.DataArray, prob: float) -> None:
+def test_what_is_not_a_probability_is_refused(draws: xr.DataArray, prob: float) -> None:
     for ask in (lambda: tails(prob), lambda: summarise(draws, prob)):
         with pytest.raises(ForecastError, match="not a probability between 0 and 1"):
             ask()
 
 
-def test_a_percentage_is_answered_with_the_probability_that_was_meant() -> None:
+def test_a_percentage_suggests_the_probability() -> None:
     with pytest.raises(ForecastError, match=r"prob=90 is not .* Did you mean 0\.9\?"):
         tails(90)
     with pytest.raises(ForecastError) as caught:

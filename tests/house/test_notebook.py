@@ -1,4 +1,4 @@
-"""What notebooks and prompts show of a value."""
+"""Display of values in notebooks and at the prompt."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_forecast_shows_its_numbers(values: dict) -> None:
     assert "<td>0.600</td>" in values["forecast given"]._repr_html_()
 
 
-def test_a_posterior_says_whether_it_may_be_believed(posterior: Posterior) -> None:
+def test_a_posterior_says_whether_it_converged(posterior: Posterior) -> None:
     import dataclasses
 
     assert "Converged." in posterior._repr_html_()
@@ -138,5 +138,5 @@ def test_a_long_table_shows_its_ends() -> None:
     assert f"… {100 - MOST_ROWS} more" in read.text
 
 
-def test_an_empty_table_is_no_error() -> None:
+def test_an_empty_table_is_not_an_error() -> None:
     assert Reader(as_html("None", pd.DataFrame({"prob": [], "interval": []}))).text == ["None", "prob", "interval"]

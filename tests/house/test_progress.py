@@ -1,4 +1,4 @@
-"""Progress: seen on a terminal, never in a pipe, and never in the way of a result."""
+"""Progress displays: shown on a terminal, never in a pipe, and apart from results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling, and what is said of it: may this posterior be believed, and if not, what to do."""
+"""Sampling and its diagnosis: has the sampler converged, and if not, what to do."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_mode_that_only_forecasts_show_does_not_pass(posterior: Posterior) -> 
 
 
 def test_turning_the_factors_from_draw_to_draw_changes_nothing(two_factors: Posterior) -> None:
-    """Rotation-invariant priors leave loadings unidentified: they must not be judged."""
+    """Rotation-invariant priors leave loadings unidentified: convergence must not depend on them."""
 
     def turn(idata: Any) -> None:
         data = idata["posterior"]
@@ -127,7 +127,7 @@ def test_too_few_draws_do_not_pass_and_the_remedy_is_enough(posterior: Posterior
 
 
 @pytest.mark.parametrize("draws", [2, 3, 5])
-def test_hardly_any_draws_are_judged_in_plain_words(posterior: Posterior, draws: int) -> None:
+def test_hardly_any_draws_are_diagnosed_without_nan(posterior: Posterior, draws: int) -> None:
     convergence = diagnosed(posterior, draw=slice(0, draws))
     assert not convergence.converged
     assert "nan" not in problems(convergence)
@@ -141,7 +141,7 @@ def test_one_chain_does_not_pass(posterior: Posterior) -> None:
 
 
 @pytest.mark.parametrize(("count", "converged"), [(1, True), (3, True), (40, False)])
-def test_many_divergences_do_not_pass_and_few_are_said(posterior: Posterior, count: int, converged: bool) -> None:
+def test_many_divergences_do_not_pass_and_few_are_reported(posterior: Posterior, count: int, converged: bool) -> None:
     def diverge(idata: Any) -> None:
         idata["sample_stats"]["diverging"][0, :count] = True
 
@@ -152,7 +152,7 @@ def test_many_divergences_do_not_pass_and_few_are_said(posterior: Posterior, cou
     assert "target_accept" in problems(convergence)
 
 
-def test_trajectories_cut_off_are_said(posterior: Posterior) -> None:
+def test_trajectories_cut_off_are_reported(posterior: Posterior) -> None:
     def cut(idata: Any) -> None:
         idata["sample_stats"]["reached_max_treedepth"][:, :100] = True
 
@@ -162,7 +162,7 @@ def test_trajectories_cut_off_are_said(posterior: Posterior) -> None:
     assert "400 transitions reached the largest tree depth" in problems(convergence)
 
 
-def test_energy_that_moves_slowly_is_said(posterior: Posterior) -> None:
+def test_energy_that_moves_slowly_is_reported(posterior: Posterior) -> None:
     def drift(idata: Any) -> None:
         steps = np.random.default_rng(0).standard_normal((4, 1000))
         idata["sample_stats"]["energy"][:] = np.cumsum(steps, axis=1)

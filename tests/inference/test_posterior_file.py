@@ -206,7 +206,7 @@ def test_a_newer_format_says_to_upgrade(file: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["new", ""])
-def test_a_format_that_is_no_number(file: Path, value: str) -> None:
+def test_a_format_that_is_not_a_number(file: Path, value: str) -> None:
     with h5py.File(file, "r+") as content:
         content.attrs["bayescale_format"] = value
     refused(file)

@@ -92,7 +92,7 @@ def test_expected_scores_of_fitted_models_are_covered_and_close(recovered: list[
     assert_calibrated(np.concatenate(hits), independent)
 
 
-def test_efficiency_of_families_is_covered_and_told_apart(recovered: list[Recovered]) -> None:
+def test_efficiency_of_families_is_covered_and_distinguished(recovered: list[Recovered]) -> None:
     """(alpha . beta) / (beta . beta), which no rotation changes, relative to the mean family."""
     hits, actual, true = [], [], []
     for simulation in recovered:

@@ -81,5 +81,5 @@ def test_data_that_are_not_taken_are_an_error(program: Any) -> None:
         with_data(program, {"observed_score": B, "rotation_basis": np.eye(2)})
 
 
-def test_an_empty_container_is_no_data(program: Any) -> None:
+def test_an_empty_container_is_skipped(program: Any) -> None:
     assert with_data(program, {"rotation_complement": np.empty((3, 0))}) is program

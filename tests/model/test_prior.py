@@ -1,4 +1,4 @@
-"""Priors as values: what is written is what is believed."""
+"""Priors as values: reading, writing, densities, and what is refused."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_parameters_by_name_or_in_order(text: str) -> None:
         ("Normal(**{'mu': 0, 'sigma': 1})", "."),
     ],
 )
-def test_what_is_no_prior_is_refused_with_what_to_write(text: str, message: str) -> None:
+def test_what_is_not_a_prior_is_refused_with_an_example(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Prior.parse(text)
 

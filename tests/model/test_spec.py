@@ -153,7 +153,7 @@ def test_a_difficulty_has_no_sign_so_its_prior_needs_the_whole_line(prior: str) 
         ("factors: 2\nfactor: 3", "Did you mean 'factors'"),
     ],
 )
-def test_text_that_is_no_spec_is_refused(text: str, message: str) -> None:
+def test_text_that_is_not_a_spec_is_refused(text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         Spec.from_yaml(text)
 
