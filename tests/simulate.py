@@ -15,6 +15,7 @@ from scipy.special import expit, logit
 
 from bayescale._arviz import inference_data
 from bayescale.evals import Evals
+from bayescale.inference.diagnostics import ConvergenceReport
 from bayescale.methods import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
@@ -31,6 +32,12 @@ def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
     half_way = 0.5 ** (1 / s)  # sigmoid(z) where sigmoid(z)^s = 1/2
     steepness = s * 0.5 * (1 - half_way)  # d sigmoid(z)^s / dz there
     return expit(logit(half_way) + 0.25 / steepness * logit_of_score) ** s
+
+
+# For draws whose convergence is beside the point of a test.
+CONVERGED = ConvergenceReport(
+    converged=True, chains=4, draws=4000, divergences=0, max_depth_hits=0, bfmi=1.0, blocks=(), problems=()
+)
 
 
 @dataclass(frozen=True)
@@ -259,6 +266,7 @@ def posterior_near(
     draws: int = 1000,
     spread: float = 0.1,
     seed: int = 0,
+    convergence: ConvergenceReport | None = None,
     **centres: np.ndarray | float,
 ) -> Posterior:
     """Make a posterior without sampling: independent draws around the truth, by the names that `fit` leaves.
@@ -267,6 +275,8 @@ def posterior_near(
     ----------
     spread : float
         Standard deviation of the draws around the truth, on the scale on which a variable has no bounds.
+    convergence : ConvergenceReport, optional
+        Diagnosed if none is given, which takes longer than all else.
     **centres
         Other centres than the truth, by the name of the variable.
     """
@@ -336,4 +346,7 @@ def posterior_near(
             "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
         }
     )
-    return Posterior.from_draws(idata, spec, evals, {"nuts_sampler": "none", "seconds": 0.0})
+    sampling = {"nuts_sampler": "none", "seconds": 0.0}
+    if convergence is not None:
+        return Posterior(idata, spec, evals, convergence, sampling)
+    return Posterior.from_draws(idata, spec, evals, sampling)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from simulate import Truth, posterior_near, simulation_spec
+from simulate import CONVERGED, Truth, posterior_near, simulation_spec
 
 from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
@@ -34,7 +34,7 @@ def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> No
     tables = []
     for sigma in (0.1, 10):
         spec = simulation_spec().replace(priors={"family_sd": f"HalfNormal({sigma})"})
-        posterior = posterior_near(evals, truth, spec)
+        posterior = posterior_near(evals, truth, spec, convergence=CONVERGED)
         quantity = posterior.idata["posterior"]["family_sd"]
         tables.append(prior_sensitivity(posterior, {"sd of families": quantity}).loc["sd of families"])
     narrow, wide = tables

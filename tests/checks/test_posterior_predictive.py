@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import chisquare, ks_2samp
-from simulate import Truth, posterior_near, simulate, simulation_spec
+from simulate import CONVERGED, Truth, posterior_near, simulate, simulation_spec
 
 from bayescale import Evals, Posterior
 from bayescale.checks import PredictiveCheck
@@ -25,7 +25,7 @@ def large() -> Simulation:
 def check_of(simulation: Simulation, **centres: np.ndarray | float) -> PredictiveCheck:
     """Check a posterior that sits on the truth, but for what is moved."""
     return posterior_near(
-        *simulation, simulation_spec(), chains=1, draws=400, spread=1e-3, **centres
+        *simulation, simulation_spec(), chains=1, draws=400, spread=1e-3, convergence=CONVERGED, **centres
     ).predictive_check()
 
 
