@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-STANDINS = ("posterior", "comparison")
+FAKES = ("posterior", "comparison")
 
 
 @pytest.fixture(scope="session")
 def example_posterior() -> Any:
-    """The default spec on eight families, as `standin` draws it."""
-    from standin import example_evals, rough_posterior
+    """The default spec on eight families, as `fake_posterior` draws it."""
+    from fake_posterior import example_evals, rough_posterior
 
     return rough_posterior("default", example_evals())
 
@@ -22,9 +22,9 @@ def example_posterior() -> Any:
 @pytest.fixture(scope="session")
 def example_comparison(example_posterior: Any) -> Any:
     """The default spec beside the one with a single factor, and a question to both."""
-    from standin import compared
+    from fake_posterior import rough_comparison
 
-    return compared(example_posterior)
+    return rough_comparison(example_posterior)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def _example(
     import matplotlib.pyplot as plt
 
     code = "".join(example.source for example in request.node.dtest.examples)
-    for name in STANDINS:
+    for name in FAKES:
         if name in code:
             doctest_namespace[name] = request.getfixturevalue(f"example_{name}")
     monkeypatch.chdir(tmp_path)

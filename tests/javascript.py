@@ -43,5 +43,5 @@ class Page:
         names = self.live.draws.data.coords["benchmark"]
         known = [[names.index(name), score] for name, score in given.items()]
         query = json.dumps({"family": family, "values": log10, "given": known})
-        found = self.compute(f"forecast(posterior, {query})")
-        return np.array([[r["lower"], r["median"], r["upper"]] for r in found["rows"]]), found["effective"]
+        actual = self.compute(f"forecast(posterior, {query})")
+        return np.array([[r["lower"], r["median"], r["upper"]] for r in actual["rows"]]), actual["effective"]

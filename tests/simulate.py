@@ -15,13 +15,14 @@ from scipy.special import expit, logit
 
 from bayescale._arviz import inference_data
 from bayescale.evals import Evals
+from bayescale.inference.diagnostics import ConvergenceReport
 from bayescale.methods import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
 
 
-def world_spec(factors: int = 1, **form: Any) -> Spec:
-    """The spec with every effect that the simulated world has; the default has no slopes of the benchmarks' own."""
+def simulation_spec(factors: int = 1, **form: Any) -> Spec:
+    """The spec with every effect that the simulation has; the default has no slopes of the benchmarks' own."""
     return Spec(**{"factors": factors, "benchmark_slopes": True, "curve": "richards", **form})
 
 
@@ -33,9 +34,15 @@ def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
     return expit(logit(half_way) + 0.25 / steepness * logit_of_score) ** s
 
 
+# For draws whose convergence is beside the point of a test.
+CONVERGED = ConvergenceReport(
+    converged=True, chains=4, draws=4000, divergences=0, max_depth_hits=0, bfmi=1.0, blocks=(), problems=()
+)
+
+
 @dataclass(frozen=True)
 class Truth:
-    """Everything that the simulated world is made of; compute is in decades around `centre`.
+    """Everything that the simulation is made of; compute is in decades around `centre`.
 
     Shapes: ``slope`` (factor,), ``offset`` (family, factor), ``loading`` (benchmark, factor),
     ``family_benchmark`` (family, benchmark), ``capability`` (model, factor), ``testlet`` (model, testlet),
@@ -259,6 +266,7 @@ def posterior_near(
     draws: int = 1000,
     spread: float = 0.1,
     seed: int = 0,
+    convergence: ConvergenceReport | None = None,
     **centres: np.ndarray | float,
 ) -> Posterior:
     """Make a posterior without sampling: independent draws around the truth, by the names that `fit` leaves.
@@ -267,6 +275,8 @@ def posterior_near(
     ----------
     spread : float
         Standard deviation of the draws around the truth, on the scale on which a variable has no bounds.
+    convergence : ConvergenceReport, optional
+        Diagnosed if none is given, which takes longer than all else.
     **centres
         Other centres than the truth, by the name of the variable.
     """
@@ -336,4 +346,7 @@ def posterior_near(
             "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
         }
     )
-    return Posterior.from_draws(idata, spec, evals, {"nuts_sampler": "none", "seconds": 0.0})
+    sampling = {"nuts_sampler": "none", "seconds": 0.0}
+    if convergence is not None:
+        return Posterior(idata, spec, evals, convergence, sampling)
+    return Posterior.from_draws(idata, spec, evals, sampling)

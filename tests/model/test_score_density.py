@@ -1,0 +1,123 @@
+"""The hot path of the likelihood: log-gamma, density and derivatives against SciPy and finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxed import fixed, jaxed
+from scipy import special, stats
+from simulate import rise
+
+from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.kernels.score_density import log_gamma_and_digamma, score_density
+
+ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 1.0])
+
+
+CEILING = np.array([1.0, 0.97, 1.0, 0.9])
+DIFFERENTIABLE = ("logit", "floor", "shape", "precision")
+
+
+def random_inputs(seed: int = 0) -> dict[str, np.ndarray]:
+    """Scores near both ends too, precisions from 0.1 to a million, sigmoids and what is nearly Gompertz' curve.
+
+    No cell is observed in the second row.
+    """
+    rng = np.random.default_rng(seed)
+    size = (9, len(ITEMS))
+    score = np.rint(rng.beta(0.5, 0.5, size) * ITEMS) / ITEMS
+    observed = (rng.random(size) < 0.8).astype(float)
+    observed[1] = 0
+    return {
+        "logit": rng.normal(0, 2, size),
+        "floor": np.array([0.25, 1e-3, 0.1, 0.02]),
+        "shape": np.array([1.0, 0.02, 0.6, 5.0]),
+        "precision": 10.0 ** rng.uniform(-1, 6, len(ITEMS)),
+        "score": score,
+        "observed": observed,
+    }
+
+
+def by_scipy(
+    logit: np.ndarray, floor: np.ndarray, shape: np.ndarray, precision: np.ndarray, score: np.ndarray, observed: Any
+) -> np.ndarray:
+    mean = floor + (CEILING - floor) * rise(logit, shape)
+    a, b = mean * precision, (1 - mean) * precision
+    n = ITEMS.astype(int)
+    hits = np.rint(score * n).astype(int)
+    counts = stats.betabinom.logpmf(hits, n, a, b)
+    counts -= special.gammaln(n + 1) - special.gammaln(hits + 1) - special.gammaln(n - hits + 1)
+    return np.where(observed > 0, counts, 0.0)
+
+
+def symbolic(inputs: list[Any]) -> tuple[Any, Any]:
+    """The density, and the gradient of a weighted sum of it."""
+    logit, floor, shape, precision, score, observed = inputs
+    density = score_density(logit, floor, CEILING, shape, precision, ITEMS, score, observed)[0]
+    weights = np.arange(1, 10)[:, None]
+    return density, pytensor.grad((weights * density).sum(), inputs[: len(DIFFERENTIABLE)])
+
+
+@pytest.fixture(scope="module", params=["FAST_COMPILE", "NUMBA"])
+def compiled(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    inputs = [pt.as_tensor(value).type() for value in random_inputs().values()]
+    density, gradient = symbolic(inputs)
+    mode = request.param
+    return pytensor.function(inputs, density, mode=mode), pytensor.function(inputs, gradient, mode=mode)
+
+
+def test_the_density_is_scipys(compiled: tuple[Callable[..., Any], ...]) -> None:
+    for seed in range(3):
+        here = random_inputs(seed)
+        np.testing.assert_allclose(compiled[0](*here.values()), by_scipy(**here), rtol=1e-7, atol=1e-7)
+
+
+def test_the_gradient_is_that_of_finite_differences(compiled: tuple[Callable[..., Any], ...]) -> None:
+    here = random_inputs()
+    weights = np.arange(1, 10)[:, None]
+    for name, exact in zip(DIFFERENTIABLE, compiled[1](*here.values()), strict=True):
+        for index in np.ndindex(exact.shape):
+            value = here[name][index]
+            h = 1e-4 * (1.0 if name == "logit" else value)
+            sides = []
+            for sign in (1, -1):
+                moved = here[name].copy()
+                moved[index] += sign * h
+                sides.append((weights * by_scipy(**here | {name: moved})).sum())
+            assert exact[index] == pytest.approx((sides[0] - sides[1]) / (2 * h), rel=1e-4, abs=1e-4 / h * 1e-4), name
+
+
+@numba.njit
+def called(x):  # type: ignore[no-untyped-def]
+    """PyTensor's functions have no entry from Python: called directly they bring the process down."""
+    return log_gamma_and_digamma(x)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(1e-6, 1e8))
+def test_log_gamma_and_digamma_are_scipys(x: float) -> None:
+    value, derivative = called(x)
+    assert value == pytest.approx(special.gammaln(x), rel=1e-13, abs=1e-13)
+    assert derivative == pytest.approx(special.digamma(x), rel=1e-13, abs=1e-13)
+
+
+@pytest.mark.heavy
+def test_run_by_jax_it_is_the_same() -> None:
+    here = random_inputs()
+    inputs = fixed(here.values())
+    density, gradient = symbolic(inputs)
+    weights = np.arange(1, 10)[:, None]
+    run, slopes = jaxed(inputs, [density, (weights * density).sum()], len(DIFFERENTIABLE))
+    value, gradient = (pytensor.function(inputs, output, mode="FAST_COMPILE") for output in (density, gradient))
+    point = list(here.values())
+    np.testing.assert_allclose(run(*point)[0], value(*point), rtol=1e-5, atol=1e-4)
+    for one, other in zip(slopes(*point), gradient(*point), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
