@@ -31,7 +31,7 @@ def example_comparison(example_posterior: Any) -> Any:
 def _example(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doctest_namespace: dict[str, Any]
 ) -> Iterator[None]:
-    """Give an example what it speaks of, and a folder of its own to write to."""
+    """Give an example the values that it uses, and a folder of its own to write to."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return

@@ -37,11 +37,11 @@ def forecasts(anchors: pd.DataFrame) -> pd.DataFrame:
 def spans() -> dict[str, float]:
     """What the anchors divide scores by: the way from chance to 1, for tasks whose floor is chance."""
     floors = load_evals("base-llms-all").benchmarks.set_index("benchmark")["floor"]
-    chance = {
+    chance_level = {
         t.name: floors[t.targets[0]] if t.chance_level is None else t.chance_level
         for t in load_tasks(["leaderboard_v2"])
     }
-    return {name: 1 - c for name, c in chance.items()}
+    return {name: 1 - c for name, c in chance_level.items()}
 
 
 def test_errors_are_those_of_the_anchors(

@@ -218,8 +218,8 @@ def test_other_settings_seeds_and_tasks_are_other_work(tasks: list[Task], tmp_pa
     assert files().isdisjoint(files([Guess("a", width=0.2)]))
     assert files().isdisjoint(files([Guess("z")]))
     # Baselines read more of a task than the scores it hides.
-    chance = [t.model_copy(update={"law_floor": "chance"}) for t in tasks]
-    assert files().isdisjoint(files(tasks=chance))
+    fixed = [t.model_copy(update={"law_floor": "chance"}) for t in tasks]
+    assert files().isdisjoint(files(tasks=fixed))
 
 
 def test_cores_make_no_other_work_and_priors_do(tasks: list[Task]) -> None:

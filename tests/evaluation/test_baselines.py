@@ -89,7 +89,7 @@ def test_compute_law_finds_a_curve_without_noise(rng: np.random.Generator, tmp_p
         np.testing.assert_allclose(actual.mean, actual.cells["score"], atol=1e-4)
 
 
-def test_floor_of_chance_is_not_learned(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_a_floor_at_the_chance_level_is_not_learned(rng: np.random.Generator, tmp_path: Path) -> None:
     flops = compute(60, rng)
     score = 0.2 + 0.8 * expit(2 * np.log10(flops / CUTOFF))
     fold = Simulation(flops, ["F"] * 60, {"target": score}, floor="chance").fold(tmp_path)

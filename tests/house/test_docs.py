@@ -165,7 +165,7 @@ def test_the_reference_has_every_public_name() -> None:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Any]:
-    """What the page of names speaks of."""
+    """The results that the page of names describes."""
     posterior = rough_posterior("default", example_evals())
     return {
         "bs": bs,

@@ -96,13 +96,13 @@ class Table:
             total += log_prior(getattr(priors, name), at[name])
         total += self._loadings(at)
 
-        chance = benchmarks["floor"].to_numpy()
+        chance_level = benchmarks["floor"].to_numpy()
         if spec.floor.learned:
-            mean = np.where(chance > 0, chance, spec.floor.open_mean)
-            weight = np.where(chance > 0, spec.floor.concentration, spec.floor.open_concentration)
+            mean = np.where(chance_level > 0, chance_level, spec.floor.open_mean)
+            weight = np.where(chance_level > 0, spec.floor.concentration, spec.floor.open_concentration)
             total += stats.beta.logpdf(at["floor"], mean * weight, (1 - mean) * weight).sum()
         else:
-            np.testing.assert_array_equal(at["floor"], chance)
+            np.testing.assert_array_equal(at["floor"], chance_level)
 
         location = x @ at["slope"]
         logit = at["capability"] @ at["loading"].T - at["difficulty"]
