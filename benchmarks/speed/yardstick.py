@@ -6,8 +6,9 @@ cells. The special functions and the algebra of a cell are the package's own (`k
 `kernels.working_response`); the rest, and the reverse mode, is by hand. Cells are visited twice: the difficulty of a
 benchmark depends on the working responses of all its cells, so these come first, and their reverse mode last.
 
-It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/model/test_model.py` compares
-both with the equations. This third density stays because only code by hand shows what the graph of operations costs.
+It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/model/test_model.py`
+compares both with the equations. This third density stays because only code by hand shows what the graph of operations
+costs.
 """
 
 from __future__ import annotations
