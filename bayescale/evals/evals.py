@@ -288,7 +288,14 @@ class Evals(SelectionMixin):
         return directory
 
     def to_json(self) -> str:
-        """Convert the tables to one string of JSON, with floats exact to the last bit; see `from_json`."""
+        """Convert the tables to one string of JSON, with floats exact to the last bit; see `from_json`.
+
+        Examples
+        --------
+        >>> from bayescale.evals import load_evals
+        >>> Evals.from_json(load_evals("base-llms").to_json()).name
+        'base-llms'
+        """
         content = {
             name: {column: [_plain(v) for v in values.tolist()] for column, values in table.items()}
             for name, table in self._tables().items()

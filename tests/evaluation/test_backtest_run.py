@@ -132,13 +132,13 @@ def test_the_interval_of_a_relative_error_has_the_probability_asked_for(tasks: l
     )
 
 
-def test_a_dataset_has_every_forecast_and_the_seed(found: Backtest) -> None:
-    dataset = found.to_xarray()
-    assert dataset.attrs["random_seed"] == found.random_seed == 0
+def test_a_dataset_has_every_forecast_and_the_seed(result: Backtest) -> None:
+    dataset = result.to_xarray()
+    assert dataset.attrs["random_seed"] == result.random_seed == 0
     assert dataset["crps"].dims == ("method", "cell")
     assert dataset["method"].to_numpy().tolist() == ["a", "b", "c"]
-    assert int(np.isfinite(dataset["mean"]).sum()) == len(found.cells)
-    row = found.cells[found.cells["method"] == "b"].iloc[-1]
+    assert int(np.isfinite(dataset["mean"]).sum()) == len(result.cells)
+    row = result.cells[result.cells["method"] == "b"].iloc[-1]
     same_cell = np.all([dataset[name].to_numpy() == row[name] for name in ("task", "model", "benchmark")], axis=0)
     assert dataset["mean"].sel({"method": "b"}).to_numpy()[same_cell].tolist() == [row["mean"]]
 

@@ -94,7 +94,17 @@ class Imported:
         return self.models[lacking].reset_index(drop=True)
 
     def evals(self, name: str = "evals") -> Evals:
-        """Convert the tables to `Evals`; raises `EvalsError` with all problems, such as models without a family."""
+        """Convert the tables to `Evals`; raises `EvalsError` with all problems, such as models without a family.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+        >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
+        >>> bs.import_evals("wide", "wide.csv", models=facts).evals("mine").families
+        ['mine']
+        """
         return Evals(self.models, self.benchmarks, self.scores, name)
 
     def write(self, folder: str | Path, into: bool = False) -> Imported:
@@ -117,6 +127,16 @@ class Imported:
         ------
         EvalsError
             There are tables in the folder and `into` is false, or they cannot be read.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+        >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
+        >>> written = bs.import_evals("wide", "wide.csv", models=facts).write("my-tables")
+        >>> bs.read_evals("my-tables").model_names
+        ['mine-7b', 'mine-70b']
         """
         path = Path(folder)
         there = [f"{name}.csv" for name in TABLES if (path / f"{name}.csv").exists()]

@@ -247,7 +247,12 @@ class Comparison:
         return _stacked({name: f.summary(prob=prob).drop(columns="given") for name, f in self.forecasts.items()})
 
     def plot(self, ax: Axes | None = None, left_out: str | None = None) -> Axes:
-        """Plot elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`."""
+        """Plot elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.
+
+        Examples
+        --------
+        >>> comparison.plot().figure.savefig("elpd.png")
+        """
         from bayescale.plots import plot_elpd
 
         return plot_elpd(self, ax=ax, left_out=left_out)
@@ -255,7 +260,12 @@ class Comparison:
     def plot_forecasts(
         self, benchmarks: list[str] | None = None, ax: Axes | None = None, *, prob: float = PROB
     ) -> Axes:
-        """Plot the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`."""
+        """Plot the forecast under each spec side by side; see `bayescale.plots.plot_forecasts_by_spec`.
+
+        Examples
+        --------
+        >>> comparison.plot_forecasts(benchmarks=["MMLU", "GSM8K"]).figure.savefig("forecasts.png")
+        """
         from bayescale.plots import plot_forecasts_by_spec
 
         return plot_forecasts_by_spec(self, benchmarks=benchmarks, ax=ax, prob=prob)
