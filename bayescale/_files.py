@@ -22,24 +22,10 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
 
     `path` has the old content or the new one, whenever the process is killed. An error in the block removes the
     temporary file and leaves the old one. A new file has the permissions that `open` would give it, a replaced file
-    keeps its own.
+    keeps its own. A file that cannot be written raises `FileError`.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-    keep_suffix : bool
-        Whether the temporary file has the suffix of `path`, by which some libraries choose the format. The default
-        suffix, ``.partial``, distinguishes the remains of a killed process from files of that kind.
-
-    Yields
-    ------
-    pathlib.Path
-        An empty file to write to, by its name.
-
-    Raises
-    ------
-    FileError
-        When it cannot be written.
+    With `keep_suffix` the temporary file has the suffix of `path`, by which some libraries choose the format. The
+    default suffix, ``.partial``, distinguishes the remains of a killed process from files of that kind.
 
     Examples
     --------
@@ -93,25 +79,10 @@ def _permissions(path: Path) -> int | None:
 
 
 def shipped(kind: str) -> Path:
-    """Return a shipped folder.
+    """Return the folder ``"data"`` or ``"models"``, or raise `BayescaleError` where the installation is incomplete.
 
     A wheel carries the folders inside the package; a checkout or an editable install has them at the top of the
     repository.
-
-    Parameters
-    ----------
-    kind : str
-        Name of the folder: ``"data"`` or ``"models"``.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder; it exists.
-
-    Raises
-    ------
-    BayescaleError
-        The folder is in neither place, so the installation is incomplete.
 
     Examples
     --------

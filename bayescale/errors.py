@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -86,10 +86,19 @@ def suggest(name: str, options: Iterable[str], what: str) -> str:
     return message
 
 
-def require_name(name: object, options: Sequence[str], what: str) -> None:
+def require_name(name: object, options: Collection[str], what: str) -> None:
     """Raise `ForecastError` with the message of `suggest` unless `name` is one of `options`."""
-    if name not in options:
-        raise ForecastError(suggest(str(name), options, what))
+    require_names([name], options, what)
+
+
+def require_names(
+    names: Iterable[object], options: Collection[str], what: str, error: type[BayescaleError] = ForecastError
+) -> None:
+    """Raise `error` with the messages of `suggest` for all names, the first five of them, that are not `options`."""
+    if unknown := list(dict.fromkeys(str(name) for name in names if name not in options)):
+        messages = [suggest(name, options, what) for name in unknown[:5]]
+        more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
+        raise error("\n".join([*messages, *more]))
 
 
 def as_number(name: str, value: Any) -> float:

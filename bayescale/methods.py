@@ -163,10 +163,6 @@ class Posterior(PosteriorData):
         random_seed : int, optional
             Seed of the replications and of the randomised PIT, as in `forecast`.
 
-        Returns
-        -------
-        PredictiveCheck
-
         Raises
         ------
         ForecastError
@@ -237,10 +233,6 @@ class Posterior(PosteriorData):
         along : {"capabilities", "benchmarks"}
             Project offsets on the effect of compute in capability space, or in logits of all benchmarks.
 
-        Returns
-        -------
-        Efficiency
-
         Raises
         ------
         ForecastError
@@ -295,10 +287,6 @@ class Posterior(PosteriorData):
         random_seed : int, optional
             Seed of the residual of a single model, as in `forecast`: equal seeds are the same model on all benchmarks.
 
-        Returns
-        -------
-        Emergence
-
         Raises
         ------
         ForecastError
@@ -342,10 +330,6 @@ class Posterior(PosteriorData):
         random_seed : int, optional
             Seed of the simulated models, as in `forecast`.
 
-        Returns
-        -------
-        ExplainedVariance
-
         Raises
         ------
         ForecastError
@@ -373,10 +357,6 @@ class Posterior(PosteriorData):
             Benchmarks of the data: with the technique, and without it.
         family, random_seed
             As in `emergence`.
-
-        Returns
-        -------
-        Uplift
 
         Raises
         ------
@@ -421,10 +401,6 @@ class Posterior(PosteriorData):
             Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
         random_seed : int, optional
             Seed of the simulated benchmarks, as in `forecast`.
-
-        Returns
-        -------
-        Suggestion
 
         Raises
         ------

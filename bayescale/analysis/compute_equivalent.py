@@ -40,19 +40,11 @@ def family_number(posterior: PosteriorData, family: str | None) -> int:
 
 
 def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = ALONG) -> np.ndarray:
-    """Return the compute equivalent of positions in capability space, ``(p . beta) / (beta . beta)``, in log10 FLOP.
+    """Return the compute equivalent (S, ...) of capabilities or family offsets (S, ..., factor), in log10 FLOP.
 
-    Beta is the slope, the direction in which compute moves every model. No rotation of the factors changes the result.
-
-    Parameters
-    ----------
-    draws : Draws
-        Of a spec whose one covariate is compute.
-    positions : ndarray (S, ..., factor)
-        Capabilities of models, or offsets of families; the result is (S, ...).
-    along : {"capabilities", "benchmarks"}
-        Project in the space of capabilities, whose unit is the sd of models of one family and compute, or in that of
-        the benchmarks' logits, ``(W p . W beta) / (W beta . W beta)``.
+    ``(p . beta) / (beta . beta)`` of positions p, with beta the slope, the direction in which compute moves each model:
+    `along` capabilities, whose unit is the sd of models of one family and compute, or in the space of the benchmarks'
+    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result.
     """
     weights, effect = compute_direction(draws, along)
     return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))

@@ -21,7 +21,7 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import ForecastError, require_name
+from bayescale.errors import ForecastError, require_name, require_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -179,8 +179,7 @@ class Efficiency(Result):
         >>> round(efficiency.probability("Qwen2", "Llama-3") + efficiency.probability("Llama-3", "Qwen2"), 6)
         1.0
         """
-        for name in (a, b):
-            require_name(name, self.families, "family in the fitted data")
+        require_names((a, b), self.families, "family in the fitted data")
         log10 = self.log10_multiplier_on(benchmark)
         return float(_share_above(log10.sel(family=a, drop=True), log10.sel(family=b, drop=True)))
 

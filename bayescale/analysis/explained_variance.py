@@ -19,7 +19,7 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import PROB
-from bayescale.errors import ForecastError, require_name
+from bayescale.errors import ForecastError, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
 from bayescale.model.curve import predict_score
@@ -185,8 +185,7 @@ def explain_variance(
     if benchmarks is None:
         benchmarks = [name for name in names if name != target]
     chosen = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
-    for name in (target, *chosen):
-        require_name(name, names, "benchmark in the fitted data")
+    require_names((target, *chosen), names, "benchmark in the fitted data")
     if target in chosen:
         raise ForecastError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:

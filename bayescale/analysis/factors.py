@@ -92,7 +92,6 @@ class Factors(Result):
         Tucker's phi of columns a and b of the scaled loadings is ``a'b / (|a| |b|)``: 1 for the same factor; 0.95 is
         called equal, 0.85 to 0.94 fairly similar (Lorenzo-Seva & ten Berge 2006, Methodology 2:57). Alignment itself
         raises it where factors are nearly as many as benchmarks: read it together with `reliability`.
-
         """
         draws = self.scaled_loadings.to_numpy()
         phi = congruence(draws.reshape((-1, *draws.shape[2:])))
@@ -104,7 +103,6 @@ class Factors(Result):
         Variance over models of the posterior mean capability, over the posterior mean of the variance over models
         (Green et al. 1984, Journal of Educational Measurement 21:347). If the data do not
         inform a factor, its models are in another order in every draw, and its reliability is about 0.
-
         """
         explained = self.capabilities.mean(("chain", "draw")).var("model")
         return (explained / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
@@ -220,14 +218,8 @@ def align(posterior: PosteriorData) -> Factors:
 def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, ...]:
     """Name each factor after the benchmarks that correlate most with it, two at most, "-" before a negative one.
 
-    A factor is unclear if no benchmark has a 90% interval that excludes zero. Names are unique: further benchmarks
-    are added where two factors have the same ones.
-
-    Parameters
-    ----------
-    correlation : ndarray (S, benchmark, factor)
-        Draws of aligned correlations, see `bayescale.analysis.factor_rotation.correlations`.
-    benchmarks : list of str
+    `correlation` are aligned draws (S, benchmark, factor). A factor is unclear if no benchmark has a 90% interval that
+    excludes zero. Names are unique: further benchmarks are added where two factors have the same ones.
 
     Examples
     --------

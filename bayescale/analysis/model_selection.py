@@ -14,7 +14,7 @@ from bayescale._display import Result
 from bayescale._intervals import KIND, PROB
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
-from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, suggest
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, require_names, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Suggestion(Result):
         True
         """
         names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
-        for name in names:
-            require_name(name, self.candidates, "model among the candidates")
+        require_names(names, self.candidates, "model among the candidates")
         return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
 
     @cached_property
@@ -138,8 +137,7 @@ class Suggestion(Result):
         models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
             raise ForecastError("There is no score to condition on: give scores={model: score, ...}.")
-        for name in scores:
-            require_name(name, models, "model among the candidates and those to forecast")
+        require_names(scores, models, "model among the candidates and those to forecast")
         for name, value in {**scores, "chance_level": chance_level}.items():
             if not 0 <= value <= 1:
                 raise ForecastError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
@@ -224,8 +222,13 @@ def read_problem(
         raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
     offered = [name for name in names if name in chosen]
     unit, costs = _costs(evals, offered, cost)
+    if not (value := as_number("budget", budget)) >= costs.min():
+        what = "models" if unit == "models" else f"of {unit}"
+        raise ForecastError(
+            f"budget={value:g} {what} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
+        )
     to_forecast = [name for name in names if name in wanted]
-    return DesignProblem(target, offered, to_forecast, _budget(budget, unit, costs), unit, costs)
+    return DesignProblem(target, offered, to_forecast, value, unit, costs)
 
 
 def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed: int) -> Suggestion:
@@ -239,8 +242,14 @@ def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed:
     target = None if problem.target is None else evals.benchmark_names.index(problem.target)
     design = Design(predict_moments(posterior, rows, target, random_seed), len(candidates), len(alone))
     numbers = design.choose(problem.costs[candidates].to_numpy(float), problem.budget)
+    names = [candidates[i] for i in numbers]
+    left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
+    paid = problem.costs[names].to_numpy(float)
+    table = evals.models.set_index("model").loc[names, ["family", "params_b", "flops"]].reset_index()
+    table = table.assign(cost=paid, total_cost=np.cumsum(paid), variance_left=left / design.variance([]))
+    table.insert(0, "order", np.arange(1, len(names) + 1))
     return Suggestion(
-        table=_table(evals, design, [candidates[i] for i in numbers], numbers, problem.costs),
+        table=table.assign(forecast_sd=np.sqrt(left)),
         target=problem.target,
         candidates=tuple(candidates),
         forecast_models=tuple(models[len(alone) :]),
@@ -278,10 +287,6 @@ def suggest_models(
     random_seed : int, optional
         Seed of the sampler, and of the simulated benchmarks. None draws a new one; the result records it.
 
-    Returns
-    -------
-    Suggestion
-
     Examples
     --------
     >>> import bayescale as bs
@@ -298,10 +303,7 @@ def suggest_models(
 def _named(given: Names, names: list[str], what: str) -> set[str]:
     """Check names, all at once; None for all of them."""
     chosen = set(names) if given is None else {given} if isinstance(given, str) else set(given)
-    if unknown := sorted(str(name) for name in chosen - set(names)):
-        messages = [suggest(name, names, f"{what} in the fitted data") for name in unknown[:5]]
-        more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
-        raise ForecastError("\n".join([*messages, *more]))
+    require_names(sorted(chosen, key=str), names, f"{what} in the fitted data")
     return chosen
 
 
@@ -324,23 +326,3 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
             "candidates, or give cost={model: number, ...}."
         )
     return called, values
-
-
-def _budget(budget: float, called: str, costs: pd.Series) -> float:
-    value = as_number("budget", budget)
-    if not value >= costs.min():
-        unit = "models" if called == "models" else f"of {called}"
-        raise ForecastError(
-            f"budget={value:g} {unit} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
-        )
-    return value
-
-
-def _table(evals: Evals, design: Design, names: list[str], numbers: list[int], costs: pd.Series) -> pd.DataFrame:
-    left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
-    about = evals.models.set_index("model").loc[names, ["family", "params_b", "flops"]].reset_index()
-    paid = costs[names].to_numpy(float)
-    spent = {"cost": paid, "total_cost": np.cumsum(paid)}
-    table = about.assign(**spent, variance_left=left / design.variance([]), forecast_sd=np.sqrt(left))
-    table.insert(0, "order", np.arange(1, len(names) + 1))
-    return table

@@ -210,7 +210,10 @@ class Uplift(Result):
         >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").log10_start(0.05).dims
         ('chain', 'draw')
         """
-        amount = _read(threshold)
+        amount = as_number("threshold", threshold)
+        if not -1 < amount < 1:
+            hint = percentage_hint(amount)
+            raise ForecastError(f"threshold={amount:g} is not a difference of scores in [0, 1].{hint}")
         low, high = np.log10(self.flops_range)
         grid = np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
         excess = self.expected_uplift(10**grid, of) - amount
@@ -298,13 +301,6 @@ class Uplift(Result):
             f"{say_flops(row['flops_high'])} FLOP: {row['ever']:.0%}.\n"
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"
         )
-
-
-def _read(threshold: float) -> float:
-    value = as_number("threshold", threshold)
-    if not -1 < value < 1:
-        raise ForecastError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
-    return value
 
 
 def compute_uplift(

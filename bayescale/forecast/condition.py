@@ -201,27 +201,21 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
     return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)
 
 
-@dataclass(frozen=True)
-class Conditioned:
-    """Expected scores (S, 1, benchmark) given the known ones, the index of their draws, and the effective draws."""
-
-    expected: np.ndarray
-    index: np.ndarray
-    effective_draws: float
-
-
 def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
-) -> Conditioned:
-    """Condition the forecast of one new model on `scores` of the benchmarks with index `given`."""
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
     latent = LatentModel.of(draws, query.covariates[0], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
 
 
 def weigh(
     draws: Draws, query: ForecastQuery, latent: LatentModel, scores: np.ndarray, noise: ConditionNoise
-) -> Conditioned:
-    """Condition as `condition_on_scores` does, with given noise: propose, weight and resample."""
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Condition with given noise: propose, weight and resample.
+
+    Return expected scores (S, 1, benchmark) given the known ones, the index of their draws, and the effective draws.
+    """
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, noise.proposals)
     flat = log_weight.ravel() - logsumexp(log_weight)
     per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
@@ -229,7 +223,7 @@ def weigh(
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
-    return Conditioned(expected[:, None], index, float(1 / np.sum(per_draw**2)))
+    return expected[:, None], index, float(1 / np.sum(per_draw**2))
 
 
 def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:

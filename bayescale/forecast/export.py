@@ -1,15 +1,13 @@
-"""Export a forecast: tables and draws for pandas, a dataset for xarray, and files of both."""
+"""Export a forecast: tables and draws for pandas, and a dataset for xarray, with their sources as attributes."""
 
 from __future__ import annotations
 
 import json
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bayescale._files import atomic_write
 from bayescale.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -66,29 +64,6 @@ def about(forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def write_csv(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table or tidy draws as CSV; floats round-trip exactly."""
-    path = Path(path)
-    with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
-        frame.to_csv(temporary, index=False)
-    return path
-
-
-def write_parquet(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table or tidy draws as Parquet, with their sources as attributes of the frame.
-
-    Raises
-    ------
-    MissingDependencyError
-        Without PyArrow.
-    """
-    require_parquet()
-    path = Path(path)
-    with atomic_write(path) as temporary:
-        frame.to_parquet(temporary, engine="pyarrow", index=False)
-    return path
-
-
 def require_parquet() -> None:
     """Raise `MissingDependencyError` where PyArrow is not installed."""
     try:
@@ -96,11 +71,3 @@ def require_parquet() -> None:
     except ImportError:
         message = "Parquet needs pyarrow: pip install 'bayescale[parquet]', or write CSV instead."
         raise MissingDependencyError(message) from None
-
-
-def write_netcdf(draws: xr.Dataset, path: str | Path) -> Path:
-    """Write the draws as netCDF 4."""
-    path = Path(path)
-    with atomic_write(path) as temporary:
-        draws.to_netcdf(temporary, engine="h5netcdf")
-    return path

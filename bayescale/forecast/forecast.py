@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _display
+from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
@@ -153,7 +154,9 @@ class Forecast(_display.Result):
         >>> len(pd.read_csv(path))
         10
         """
-        return export.write_csv(self.to_pandas(all_draws, prob=prob), path)
+        with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
+            self.to_pandas(all_draws, prob=prob).to_csv(temporary, index=False)
+        return Path(path)
 
     def to_parquet(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
@@ -170,7 +173,10 @@ class Forecast(_display.Result):
         >>> len(pd.read_parquet(path))
         10
         """
-        return export.write_parquet(self.to_pandas(all_draws, prob=prob), path)
+        export.require_parquet()
+        with atomic_write(path) as temporary:
+            self.to_pandas(all_draws, prob=prob).to_parquet(temporary, engine="pyarrow", index=False)
+        return Path(path)
 
     def to_netcdf(self, path: str | Path) -> Path:
         """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it. Errors as in `to_csv`.
@@ -183,7 +189,9 @@ class Forecast(_display.Result):
         ...     draws["predicted_score"].dims
         ('chain', 'draw', 'model', 'benchmark')
         """
-        return export.write_netcdf(self.to_xarray(), path)
+        with atomic_write(path) as temporary:
+            self.to_xarray().to_netcdf(temporary, engine="h5netcdf")
+        return Path(path)
 
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Draw one fan chart over compute per benchmark, with the models of the family.
@@ -262,10 +270,9 @@ def make_forecast(
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
     if given:
-        index, scores = read_given(given, query, draws.data.coords["benchmark"])
-        conditioned = condition_on_scores(draws, query, index, scores, rng)
-        expected, effective = conditioned.expected, conditioned.effective_draws
-        predicted = predict_score(expected, draws.precision[conditioned.index][:, None], draws.data.items, rng)
+        known, scores = read_given(given, query, draws.data.coords["benchmark"])
+        expected, index, effective = condition_on_scores(draws, query, known, scores, rng)
+        predicted = predict_score(expected, draws.precision[index][:, None], draws.data.items, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "

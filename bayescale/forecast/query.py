@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, suggest
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, suggest
 from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
 from bayescale.model.data import design
 from bayescale.model.spec import COVARIATE_COLUMNS
@@ -158,8 +158,8 @@ def read_given(
             f"given= holds the scores of one model, but {len(query.labels)} are forecast. Forecast one at a time, or "
             "add the known models to the data (evals.add) and fit again."
         )
+    require_names(given, benchmarks, "benchmark")
     for name, score in given.items():
-        require_name(name, benchmarks, "benchmark")
         value = as_number(f"given[{name!r}]", score)
         if not 0 <= value <= 1:
             message = f"given: the score of {name}, {value:g}, is not between 0 and 1."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB
-from bayescale.errors import EvaluationError
+from bayescale.errors import EvaluationError, require_names
 from bayescale.plots.panels import panels
 from bayescale.plots.style import (
     COLOURS,
@@ -18,7 +18,6 @@ from bayescale.plots.style import (
     label_below,
     legend_above,
     new_axes,
-    require,
     score_axis,
     title,
 )
@@ -111,7 +110,7 @@ def plot_backtest_task(
 def _methods(backtest: Backtest, method: str | None, reference: str | None) -> tuple[str, str | None]:
     """Return the method to plot, and the reference if it is among the others."""
     method = method or next((m for m in backtest.methods if m not in backtest.baselines), backtest.methods[0])
-    require([method], backtest.methods, "method in this backtest", EvaluationError)
+    require_names([method], backtest.methods, "method in this backtest", EvaluationError)
     return method, reference if reference in backtest.methods and reference != method else None
 
 
@@ -163,7 +162,7 @@ def _panels(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> dic
 def _forecast_tasks(backtest: Backtest, method: str, tasks: Sequence[str] | None) -> list[Task]:
     """Return the tasks with forecasts of a method."""
     names = set(backtest.cells["task"][backtest.cells["method"] == method])
-    require(tasks or (), names, f"task in the forecasts of {method}", EvaluationError)
+    require_names(tasks or (), names, f"task in the forecasts of {method}", EvaluationError)
     if not names:
         raise EvaluationError(f"{method} made no forecasts.")
     return [t for t in backtest.tasks if t.name in names and (tasks is None or t.name in tasks)]

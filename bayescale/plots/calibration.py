@@ -9,9 +9,9 @@ import numpy as np
 
 from bayescale._intervals import KIND
 from bayescale.checks.pit import BAND, ecdf_difference, inside, out_of_band, read_pit, uniform_band
-from bayescale.errors import EvaluationError, ForecastError
+from bayescale.errors import EvaluationError, require_names
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import COLOURS, INK, label_below, legend_above, new_axes, require, score_axis, title
+from bayescale.plots.style import COLOURS, INK, label_below, legend_above, new_axes, score_axis, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,12 +66,6 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
     the middle of the replications. Above on the left and below on the right: too many are in the tails. All below:
     observed scores are higher than replicated ones.
 
-    Parameters
-    ----------
-    check : PredictiveCheck
-    benchmark : str
-    ax : matplotlib.axes.Axes, optional
-
     Raises
     ------
     ForecastError
@@ -91,7 +85,7 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
 
 def _draw_pit(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
     cells = check.cells
-    require([benchmark], list(dict.fromkeys(cells["benchmark"])), "benchmark in the observed scores", ForecastError)
+    require_names([benchmark], list(dict.fromkeys(cells["benchmark"])), "benchmark in the observed scores")
     pit = cells["pit"][cells["benchmark"] == benchmark].to_numpy()
     points, lower, upper = uniform_band(len(pit))
     difference = ecdf_difference(pit, points)
@@ -152,8 +146,8 @@ def plot_backtest_calibration(
     from scipy.stats import binom
 
     names = [t.name for t in backtest.tasks]
-    require(methods or (), backtest.methods, "method in this backtest", EvaluationError)
-    require(tasks or (), names, "task in this backtest", EvaluationError)
+    require_names(methods or (), backtest.methods, "method in this backtest", EvaluationError)
+    require_names(tasks or (), names, "task in this backtest", EvaluationError)
     cells = backtest.cells[backtest.cells["task"].isin(tasks or backtest.averaged or names)]
     pit = {m: cells["pit"][cells["method"] == m].to_numpy() for m in methods or backtest.methods}
     curves = {method: coverage(values) for method, values in pit.items() if len(values)}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import PROB
-from bayescale.errors import EvaluationError
+from bayescale.errors import EvaluationError, require_names
 from bayescale.plots.forest import draw_forest, interval_caption
-from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS, label_below, legend_above, new_axes, require
+from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS, label_below, legend_above, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def plot_forecasts_by_spec(
     if len(models) > 1:
         raise EvaluationError(f"This plot shows one model; the forecast has {len(models)}. Forecast one at a time.")
     chosen = known if benchmarks is None else list(benchmarks)
-    require(chosen, known, "benchmark in the fitted data", EvaluationError)
+    require_names(chosen, known, "benchmark in the fitted data", EvaluationError)
     styles = {}
     for i, spec in enumerate(comparison.names):
         label = spec if comparison.posteriors[spec].converged else f"{spec} (did not converge)"

@@ -15,10 +15,10 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import ForecastError
+from bayescale.errors import require_names
 from bayescale.plots.families import MARKED, label_paths, mark_families
 from bayescale.plots.forest import draw_intervals, interval_caption
-from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, require, title
+from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def plot_efficiency(
     >>> plot_efficiency(posterior.efficiency("Llama-2")).figure.savefig("efficiency.png")
     """
     known, evals, reference = efficiency.families, efficiency.posterior.evals, efficiency.reference
-    require(families or (), known, "family in the fitted data", ForecastError)
+    require_names(families or (), known, "family in the fitted data")
     shown = known if families is None else list(dict.fromkeys([*families, reference]))
     draws = efficiency.log10_multiplier_on(benchmark).sel(family=shown).drop_vars("models")
     wide, core = (

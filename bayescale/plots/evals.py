@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import EvalsError
+from bayescale.errors import EvalsError, require_names
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import INK, OTHERS, flop_axis, legend_inside, new_axes, require, score_axis, title
+from bayescale.plots.style import INK, OTHERS, flop_axis, legend_inside, new_axes, score_axis, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ def draw_scores(
     benchmark: str, ax: Axes, evals: Evals, marks: list[Mark], size: float = 26, named: bool = True
 ) -> None:
     """Draw observed scores over compute, `marks` in colour and in the legend if `named`, and the guessing floor."""
-    require([benchmark], evals.benchmark_names, "benchmark in the evals", EvalsError)
+    require_names([benchmark], evals.benchmark_names, "benchmark in the evals", EvalsError)
     compute, family_of = evals.models["flops"].to_numpy(float), evals.models["family"].to_numpy()
     score = evals.matrix().sel(benchmark=benchmark).to_numpy()
     seen = ~np.isnan(score) & ~np.isnan(compute)

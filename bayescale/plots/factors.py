@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.errors import ForecastError
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, label_below, new_axes, title
@@ -178,16 +178,14 @@ def plot_capability_map(
 
 def capability_points(posterior: Posterior, factors: tuple[int, int], prob: float) -> pd.DataFrame:
     """Return median and interval of every model on both axes, with ``model, family, flops``."""
-    draws = posterior.capabilities().transpose("chain", "draw", "model", "factor")
+    draws = posterior.capabilities().drop_vars("family")
     count = draws.sizes["factor"]
     if count < 2:
         raise ForecastError("A map of capabilities needs two factors; this posterior has one. Use posterior.summary().")
     if len(factors) != 2 or factors[0] == factors[1] or not all(0 <= k < count for k in factors):
         raise ForecastError(f"factors={factors!r} must name two different factors out of 0 to {count - 1}.")
-    lower, upper = tails(prob)
-    values = draws.to_numpy()[..., list(factors)]
-    low, middle, high = np.quantile(values, [lower, 0.5, upper], axis=(0, 1))
     table = posterior.evals.models[["model", "family", "flops"]].reset_index(drop=True)
-    for k, axis in enumerate("xy"):
-        table[axis], table[f"{axis}_lower"], table[f"{axis}_upper"] = middle[:, k], low[:, k], high[:, k]
+    for k, axis in zip(factors, "xy", strict=True):
+        ends = summarise(draws.isel(factor=k, drop=True), prob=prob)[["median", "lower", "upper"]]
+        table[[axis, f"{axis}_lower", f"{axis}_upper"]] = ends
     return table

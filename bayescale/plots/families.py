@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.errors import ForecastError
+from bayescale.errors import require_names
 from bayescale.forecast.query import NEW_FAMILY
-from bayescale.plots.style import COLOURS, INK, MARKERS, require
+from bayescale.plots.style import COLOURS, INK, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
     """
     ranked = evals.largest_families
     chosen = ranked[:MARKED] if families is None else list(dict.fromkeys(families))
-    require((family for family in chosen if family != NEW_FAMILY), ranked, "family in the fitted data", ForecastError)
+    require_names((family for family in chosen if family != NEW_FAMILY), ranked, "family in the fitted data")
     marks = {NEW_FAMILY: Mark(NEW_FAMILY, INK, "o")}
     used: Counter[str] = Counter()
     taken: set[tuple[str, str]] = set()

@@ -9,13 +9,13 @@ import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.analysis.compute_equivalent import require_compute
-from bayescale.errors import ConvergenceWarning, ForecastError
+from bayescale.errors import ConvergenceWarning, require_names
 from bayescale.forecast.forecast import make_forecast
 from bayescale.plots.evals import draw_scores
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.forest import draw_forest, interval_caption
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import label_below, legend_inside, new_axes, require
+from bayescale.plots.style import label_below, legend_inside, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def _draw_fan(
 ) -> Axes:
     evals, draws = forecast.posterior.evals, forecast.draws
     benchmarks = [str(b) for b in draws["benchmark"].to_numpy()]
-    require([benchmark], benchmarks, "benchmark in the forecast", ForecastError)
+    require_names([benchmark], benchmarks, "benchmark in the forecast")
     column, table = benchmarks.index(benchmark), forecast.summary(prob=prob)
     draw_scores(benchmark, ax, evals, list(bands), size=34, named=False)
     for mark, (compute, scores) in bands.items():

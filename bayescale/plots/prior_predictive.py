@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.errors import EvalsError
+from bayescale.errors import EvalsError, require_names
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import COLOURS, INK, flop_axis, legend_above, new_axes, require, score_axis
+from bayescale.plots.style import COLOURS, INK, flop_axis, legend_above, new_axes, score_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def plot_prior_curves(prior: PriorPredictive, benchmark: str, ax: Axes | None = 
 def _draw(prior: PriorPredictive, table: pd.DataFrame, benchmark: str, ax: Axes) -> Axes:
     from bayescale.checks.prior_predictive import falling
 
-    require([benchmark], prior.evals.benchmark_names, "benchmark in the evals", EvalsError)
+    require_names([benchmark], prior.evals.benchmark_names, "benchmark in the evals", EvalsError)
     row = table.set_index("benchmark").loc[benchmark]
     flops = prior.curves["flops"].to_numpy()
     curves = prior.plain_curves[:, :, prior.evals.benchmark_names.index(benchmark)]

@@ -1,14 +1,12 @@
-"""Colours, axes, captions, legends and a check of names that all figures share."""
+"""Colours, axes, captions and legends that all figures share."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from bayescale.errors import BayescaleError, suggest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,13 +19,6 @@ INK = "#222222"
 MOST_TICKS = 20
 # Inches: an average letter at the size of captions, and the handle of a legend entry with the spaces around it.
 LETTER, HANDLE = 0.064, 0.62
-
-
-def require(names: Iterable[str], known: Collection[str], what: str, error: type[BayescaleError]) -> None:
-    """Raise `error` for a name that is not `known`, with the closest ones; `what` is the kind of name and its place."""
-    for name in names:
-        if name not in known:
-            raise error(suggest(name, known, what))
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:

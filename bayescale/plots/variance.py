@@ -71,11 +71,6 @@ def plot_explained_variance(explained: ExplainedVariance, ax: Axes | None = None
     The line is the share that all scores explain together. Where a dark bar is much shorter than its pale one, the
     score is redundant given the others. Whiskers are two Monte Carlo standard errors.
 
-    Parameters
-    ----------
-    explained : ExplainedVariance
-    ax : matplotlib.axes.Axes, optional
-
     Examples
     --------
     >>> from bayescale.plots import plot_explained_variance
@@ -111,11 +106,6 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
 
     The dashed line is the share that would remain if all candidates were evaluated. Up to sixteen models are named,
     the first on top; of more, only the number is shown.
-
-    Parameters
-    ----------
-    suggestion : Suggestion
-    ax : matplotlib.axes.Axes, optional
 
     Examples
     --------

@@ -86,38 +86,31 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
     The dashed line is the reference; a marker is open where the `prob` interval includes 1.
     """
     table = efficiency.summary(prob=prob)[::-1].reset_index(drop=True)
-    core = efficiency.summary(prob=0.5).set_index("family").loc[table["family"]].reset_index()
+    table = table.merge(efficiency.summary(prob=0.5), on="family", suffixes=("", "_core"))
     marks = {mark.family: mark for mark in mark_families(efficiency.posterior.evals)}
     labels = [f"{r.family} ({r.models})" for r in table.itertuples()]
-    low, high = table["multiplier_lower"], table["multiplier_upper"]
+    lower, upper = "multiplier_lower", "multiplier_upper"
+    low, high = table[lower], table[upper]
     filled = (low > 1) | (high < 1) | (table["family"] == efficiency.reference)
-    source = ColumnDataSource(
-        {
-            "label": labels,
-            "family": table["family"],
-            "multiplier": table["multiplier"],
-            "low": low,
-            "high": high,
-            "core_low": core["multiplier_lower"],
-            "core_high": core["multiplier_upper"],
-            "more": table["more_efficient"],
-            "colour": [marks[f].colour if f in marks else NEUTRAL for f in table["family"]],
-            "fill": np.where(filled, 1.0, 0.0),
-            "marker": [BOKEH_MARKERS[marks[f].marker] if f in marks else "circle" for f in table["family"]],
-        }
-    )
+    looks: dict[str, Any] = {
+        "label": labels,
+        "colour": [marks[f].colour if f in marks else NEUTRAL for f in table["family"]],
+        "fill": np.where(filled, 1.0, 0.0),
+        "marker": [BOKEH_MARKERS[marks[f].marker] if f in marks else "circle" for f in table["family"]],
+    }
+    source = ColumnDataSource(dict(table.assign(**looks).items()))
     ends = float(low.min()) / 1.2, float(high.max()) * 1.2
     drawn = _canvas(70 + 18 * len(table), x_axis_type="log", x_range=ends, y_range=FactorRange(*labels))
     drawn.add_layout(Span(location=1, dimension="height", line_color=NEUTRAL, line_dash="dashed"))
-    drawn.segment("low", "label", "high", "label", color="colour", line_width=1.4, source=source)
-    drawn.segment("core_low", "label", "core_high", "label", color="colour", line_width=4, source=source)
+    drawn.segment(lower, "label", upper, "label", color="colour", line_width=1.4, source=source)
+    drawn.segment(f"{lower}_core", "label", f"{upper}_core", "label", color="colour", line_width=4, source=source)
     dots = drawn.scatter(
         "multiplier", "label", marker="marker", size=9, line_color="colour", fill_color="colour", fill_alpha="fill",
         line_width=1.5, source=source,
     )  # fmt: skip
-    multiplier, more = "x@multiplier{0.00}, from x@low{0.00} to x@high{0.00}", "@more{0%}"
-    tips = {"family": "@family", "multiplier": multiplier, f"P(more efficient than {efficiency.reference})": more}
-    _hover(drawn, [dots], **tips)
+    multiplier = "x@multiplier{0.00}, from x@multiplier_lower{0.00} to x@multiplier_upper{0.00}"
+    more = {f"P(more efficient than {efficiency.reference})": "@more_efficient{0%}"}
+    _hover(drawn, [dots], family="@family", multiplier=multiplier, **more)
     _multiplier_axis(drawn.xaxis[0], *ends)
     drawn.xaxis.axis_label = "compute multiplier"
     drawn.ygrid.visible = False

@@ -29,14 +29,6 @@ PRECISION = np.float32
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Expected scores (S, benchmark) of one new model, with the effective number of draws."""
-
-    expected: np.ndarray
-    effective_draws: float
-
-
-@dataclass(frozen=True)
 class LiveForecast:
     """Thinned draws of a posterior, with the noise that forecasts a single new model on each.
 
@@ -84,46 +76,34 @@ class LiveForecast:
         The expected score is the true score on infinitely many items: the interval includes model-to-model variation
         but not test-sampling noise.
 
-        Parameters
-        ----------
-        family : str
-            Of the data, or `bayescale.NEW_FAMILY`.
-        flops, params, tokens : float, optional
-            As in `Posterior.forecast`.
-        given : mapping of str to float, optional
-            Known scores, by benchmark.
-        prob : float
+        Arguments and errors as in `Posterior.forecast`, for one model.
 
         Returns
         -------
         pandas.DataFrame
             ``benchmark, median, lower, upper, prob, interval``; ``attrs["effective_draws"]`` is the effective number of
             draws.
-
-        Raises
-        ------
-        ForecastError
-            As `Posterior.forecast`.
         """
-        answer = self.expected_scores(family, {"flops": flops, "params": params, "tokens": tokens}, given)
+        sizes = {"flops": flops, "params": params, "tokens": tokens}
+        expected, effective_draws = self.expected_scores(family, sizes, given)
         lower, upper = tails(prob)
-        low, middle, high = np.quantile(answer.expected, [lower, 0.5, upper], axis=0)
+        low, middle, high = np.quantile(expected, [lower, 0.5, upper], axis=0)
         names = self.draws.data.coords["benchmark"]
         table = pd.DataFrame({"benchmark": names, "median": middle, "lower": low, "upper": high})
-        table.attrs["effective_draws"] = answer.effective_draws
+        table.attrs["effective_draws"] = effective_draws
         return table.assign(prob=prob, interval=KIND)
 
     def expected_scores(
         self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None
-    ) -> Answer:
-        """Return the draws behind `summary`; `sizes` are its covariates by name, None where not given."""
+    ) -> tuple[np.ndarray, float]:
+        """Return expected scores (S, benchmark) and the effective number of draws; `sizes` are covariates by name."""
         query = read_query(self.spec, self.draws.data, family, sizes)
         if not given:
-            return Answer(new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size))
+            return new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size)
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])
         latent = LatentModel.of(self.draws, query.covariates[0], int(query.family_index[0]), index)
-        conditioned = weigh(self.draws, query, latent, scores, self._noise(latent))
-        return Answer(conditioned.expected[:, 0], conditioned.effective_draws)
+        expected, _, effective_draws = weigh(self.draws, query, latent, scores, self._noise(latent))
+        return expected[:, 0], effective_draws
 
     def _noise(self, latent: LatentModel) -> ConditionNoise:
         """Select the columns of the unknowns that the model has."""
@@ -136,20 +116,7 @@ class LiveForecast:
 
 
 def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
-    """Thin a posterior to `draws` draws, and draw the noise of its forecasts.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    draws : int
-        Largest number of draws, evenly spaced over the chains.
-    random_seed : int, optional
-        Seed of the noise: a page states its own. None draws a new one; the result records it.
-
-    Returns
-    -------
-    LiveForecast
-    """
+    """Thin a posterior to at most `draws` draws, evenly spaced over the chains, and draw the noise of its forecasts."""
     thinned = _rounded(posterior.draws.thinned(draws))
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)

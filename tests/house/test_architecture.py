@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bayescale"
 MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
 # What every package has, and no newcomer looks for.
-UNLISTED = {"__init__.py", "__main__.py", "conftest.py", "py.typed", "__pycache__"}
+UNLISTED = {"__init__.py", "__main__.py", "py.typed", "__pycache__"}
 
 
 def rooms() -> dict[str, tuple[list[str], str]]:

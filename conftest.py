@@ -1,9 +1,11 @@
-"""What the examples of docstrings run on: `posterior` and `comparison`, without sampling."""
+"""What the examples of docstrings run on: `posterior` and `comparison`, without sampling.
+
+It stands here, and not in `tests/`, because the examples are in the package.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +30,7 @@ def example_comparison(example_posterior: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _example(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doctest_namespace: dict[str, Any]
-) -> Iterator[None]:
+def _example(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give an example the values that it uses, and a folder of its own to write to."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
@@ -40,7 +40,7 @@ def _example(
     code = "".join(example.source for example in request.node.dtest.examples)
     for name in FAKES:
         if name in code:
-            doctest_namespace[name] = request.getfixturevalue(f"example_{name}")
-    monkeypatch.chdir(tmp_path)
+            request.getfixturevalue("doctest_namespace")[name] = request.getfixturevalue(f"example_{name}")
+    request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
     yield
     plt.close("all")
