@@ -44,7 +44,8 @@ def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = AL
 
     ``(p . beta) / (beta . beta)`` of positions p, with beta the slope, the direction in which compute moves each model:
     `along` capabilities, whose unit is the sd of models of one family and compute, or in the space of the benchmarks'
-    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result.
+    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result. The
+    one covariate of the spec must be compute.
     """
     weights, effect = compute_direction(draws, along)
     return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))

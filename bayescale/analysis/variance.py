@@ -31,6 +31,11 @@ def variance_shares(posterior: PosteriorData, scale: Scale = "logit") -> xr.Data
     No rotation of the factors changes these shares. They are those of the observed models: others, with more or less
     compute, have others.
 
+    Parameters
+    ----------
+    posterior : PosteriorData
+    scale : {"logit", "score"}
+
     Returns
     -------
     xarray.DataArray

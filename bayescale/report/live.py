@@ -116,7 +116,16 @@ class LiveForecast:
 
 
 def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
-    """Thin a posterior to at most `draws` draws, evenly spaced over the chains, and draw the noise of its forecasts."""
+    """Thin a posterior to `draws` draws, and draw the noise of its forecasts.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    draws : int
+        Largest number of draws, evenly spaced over the chains.
+    random_seed : int, optional
+        Seed of the noise: a page states its own. None draws a new one; the result records it.
+    """
     thinned = _rounded(posterior.draws.thinned(draws))
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
