@@ -63,7 +63,9 @@ class Posterior(PosteriorData):
         >>> Posterior.of(posterior).identity == posterior.identity
         True
         """
-        return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+        posterior = cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+        posterior.__dict__.update(vars(data))  # with what is cached
+        return posterior
 
     @cached_property
     def factors(self) -> Factors:

@@ -69,7 +69,10 @@ class PosteriorData:
         >>> same.converged
         True
         """
-        return cls(idata, spec, evals, diagnose(idata, read_draws(idata, spec, evals, data)), dict(sampling))
+        draws = read_draws(idata, spec, evals, data)
+        posterior = cls(idata, spec, evals, diagnose(idata, draws), dict(sampling))
+        posterior.__dict__["draws"] = draws  # what the cached property would read again
+        return posterior
 
     @property
     def converged(self) -> bool:
