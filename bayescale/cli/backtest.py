@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli import completion, options, show
-from bayescale.errors import EvaluationError, MissingDependencyError
+from bayescale.errors import EvaluationError
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
+from bayescale.inference.parallel import cores_each, require_libraries
 
 if TYPE_CHECKING:
-    from bayescale.evaluation.backtest import Backtest, Method
+    from bayescale.evaluation.backtest import Backtest
 
 # Seconds to wait for a scheduler.
 TIMEOUT = 15
@@ -40,13 +41,7 @@ COLUMNS = {
 def backtest(
     out: options.Out,
     specs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SPEC",
-            help="Built-in specs, YAML files, or baselines.",
-            show_default="default",
-            autocompletion=completion.specs,
-        ),
+        list[str] | None, options.spec(help="Built-in specs, YAML files, or baselines.", show_default="default")
     ] = None,
     tasks: Annotated[
         list[str] | None,
@@ -94,7 +89,9 @@ def backtest(
     named = options.names(tasks, "--tasks", default=PAPER_TASKS)
     chosen_tasks = load_tasks(None if named == ["all"] else named)
     names = [*(specs or ["default"]), *_baselines(baselines)]
-    chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
+    # The workers of a cluster have processors of their own.
+    cores = None if dask else cores_each(jobs)
+    chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains, cores=cores)
     fits = out / "fits"
     kept = 0
     try:
@@ -107,10 +104,8 @@ def backtest(
                 kept = done if last == KEPT else kept
                 update(done, total, last)
 
-            result = run(
-                _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs,
-                random_seed=random_seed, progress=report,
-            )  # fmt: skip
+            workers = None if dask else jobs
+            result = run(chosen, chosen_tasks, fits, workers, random_seed=random_seed, progress=report)
     except KeyboardInterrupt:
         if files := len(list(fits.glob("*.npz"))):
             show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command resumes from there.")
@@ -146,29 +141,14 @@ def _baselines(names: list[str] | None) -> list[str]:
     return chosen
 
 
-def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Method]:
-    """Divide the processors among the workers."""
-    import dataclasses
-
-    from bayescale.evaluation.backtest.bayes import BayesMethod
-    from bayescale.inference.parallel import cores_each
-
-    cores = None if dask else cores_each(jobs)
-    return [dataclasses.replace(m, cores=cores) if isinstance(m, BayesMethod) else m for m in methods]
-
-
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
     """Let joblib use the Dask cluster at `address`; do nothing without an address."""
     if address is None:
         yield
         return
-    try:
-        import distributed
-    except ImportError:
-        raise MissingDependencyError(
-            "A Dask cluster needs the package distributed: pip install 'bayescale[dask]'"
-        ) from None
+    require_libraries(("distributed",), "A Dask cluster", "dask")
+    import distributed
     import joblib
 
     try:
@@ -196,28 +176,28 @@ def _pools(result: Backtest) -> dict[str, str]:
 
 def _document(result: Backtest) -> dict[str, Any]:
     """Return the JSON document: the printed tables in full, and a row per method and task."""
+    from bayescale.evaluation.backtest.result import REFERENCE
+
+    intervals = result.relative_mse_intervals().reset_index().to_dict("records") if REFERENCE in result.methods else []
     tables = {pool: result.summary(pool).reset_index().to_dict("records") for pool in _pools(result)}
     return {
         "methods": list(result.methods),
         "tasks": [task.name for task in result.tasks],
         "averaged": list(result.averaged),
         "tables": tables,
-        "relative_mse_intervals": _intervals(result).reset_index().to_dict("records"),
+        "relative_mse_intervals": intervals,
         "scores": result.scores.to_dict("records"),
         "failures": [str(failure) for failure in result.failures],
     }
 
 
 def _print_tables(result: Backtest) -> None:
-    from bayescale.evaluation.backtest.result import POOLED
-
     for pool, title in _pools(result).items():
         print(f"\n{title}")
         table = result.summary(pool)
-        if pool == POOLED:
-            lower, upper = (_intervals(result)[name].map("{:.2f}".format) for name in ("lower", "upper"))
-            table = table.assign(interval=lower + " to " + upper)
-        show.plain_table(show.formatted(table, COLUMNS))
+        lower, upper = (table[end].map("{:.2f}".format) for end in ("lower", "upper"))
+        interval = (lower + " to " + upper).where(table["lower"].notna())
+        show.plain_table(show.formatted(table.assign(interval=interval), COLUMNS))
     print()
     if result.scores.groupby("task")["n_test"].nunique().max() > 1:
         show.say("Where n differs, some methods cannot forecast all models and leave some out.")
@@ -237,17 +217,6 @@ def _warn_unconverged(result: Backtest) -> None:
             f"Warning: R-hat of {name} reaches {rhat:.2f} (it should be at most {MAX_RHAT}): not every fit converged. "
             "scores.csv lists R-hat by task; use more --draws and --tune."
         )
-
-
-def _intervals(result: Backtest) -> Any:
-    """Return bootstrap intervals of the MSE relative to the paper's method; no rows if it did not run."""
-    import pandas as pd
-
-    from bayescale.evaluation.backtest.result import REFERENCE
-
-    if REFERENCE not in result.methods:
-        return pd.DataFrame(columns=["lower", "upper"]).rename_axis("method")
-    return result.relative_mse_intervals()
 
 
 def _write(result: Backtest, folder: Path) -> list[str]:

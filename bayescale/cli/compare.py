@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import completion, options, show
+from bayescale.cli import options, show
 from bayescale.inference.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -39,13 +39,7 @@ COLUMNS = {
 def compare(
     out: options.Out,
     specs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SPEC",
-            help="Built-in specs, or YAML files.",
-            show_default="default",
-            autocompletion=completion.specs,
-        ),
+        list[str] | None, options.spec(help="Built-in specs, or YAML files.", show_default="default")
     ] = None,
     evals: options.EvalsName = "base-llms",
     factors: Annotated[
@@ -72,12 +66,7 @@ def compare(
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Specs to fit at once.", show_default="all processors")
     ] = None,
-    draws: Annotated[
-        int | None,
-        options.sampling(
-            min=1, metavar="N", help="Draws to keep per chain.", show_default=f"{DRAWS}; {SCAN_DRAWS} in scans"
-        ),
-    ] = None,
+    draws: Annotated[int | None, options.draws(show_default=f"{DRAWS}; {SCAN_DRAWS} in scans")] = None,
     tune: options.Tune = TUNE,
     chains: options.Chains = CHAINS,
     random_seed: options.RandomSeed = options.SEED,

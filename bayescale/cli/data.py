@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli import completion, options, show
-from bayescale.errors import EvalsError, EvalsWarning, FileError
+from bayescale.errors import EvalsError, EvalsWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,7 +195,6 @@ IMPORTERS: dict[str, tuple[Any, ...]] = {
 
 
 def _import(tool: str, source: Path, out: Path | None, into: Path | None, json: bool, **settings: Any) -> None:
-    from bayescale._files import unwritable
     from bayescale.cli.files import make_folder
     from bayescale.evals.importers import import_evals
 
@@ -206,12 +205,7 @@ def _import(tool: str, source: Path, out: Path | None, into: Path | None, json: 
         )
     imported = import_evals(tool, source, **settings)
     make_folder(folder)
-    try:
-        written = imported.write(folder, into=into is not None)
-    except FileError:
-        raise  # it says which file
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    written = imported.write(folder, into=into is not None)
     if json:
         tables = {
             name: getattr(written, name).to_dict("records") for name in ("taken", "skipped", "to_fill", "conflicts")

@@ -47,10 +47,7 @@ def demo(
     say("\n".join(str(evals).splitlines()[:3]))
     posterior = sample(load_spec("default"), evals, random_seed=random_seed, **_settings())
     posterior.save(posterior_file)
-    if not json:
-        show.convergence(posterior.convergence)
-    elif not posterior.converged:
-        show.unconverged(posterior.convergence)
+    (show.warn_unconverged if json else show.convergence)(posterior.convergence)
 
     forecast = posterior.forecast(
         family=[family or NEW_FAMILY for family, _ in FORECASTS], flops=[flops for _, flops in FORECASTS]

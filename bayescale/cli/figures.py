@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import matplotlib
 
 from bayescale._files import atomic_write
-from bayescale._intervals import PROB
-from bayescale.errors import FileError
 
 # Commands open no window, and many machines have no display.
 matplotlib.use("Agg")
@@ -21,23 +19,8 @@ if TYPE_CHECKING:
 
     from bayescale.evaluation.backtest import Backtest
     from bayescale.evaluation.compare import Comparison
-    from bayescale.forecast import Forecast
 
 DPI = 150
-
-
-def check_format(path: Path) -> None:
-    """Check the format of a figure by the ending of its name, before the work starts.
-
-    Raises
-    ------
-    FileError
-        The ending is not a format for figures.
-    """
-    from matplotlib.figure import Figure
-
-    if path.suffix.lstrip(".").lower() not in Figure().canvas.get_supported_filetypes():
-        raise FileError(f"Cannot draw {path.name!r}: its ending is not a format for figures. Use .png, .pdf or .svg.")
 
 
 def save(plotted: Figure | Axes, path: Path) -> None:
@@ -49,12 +32,6 @@ def save(plotted: Figure | Axes, path: Path) -> None:
     with atomic_write(path, keep_suffix=True) as temporary:
         figure.savefig(temporary, dpi=DPI)
     plt.close(figure)
-
-
-def draw_forecast(forecast: Forecast, path: Path, prob: float = PROB) -> None:
-    """Draw scores over compute, or intervals if the spec does not predict from compute alone."""
-    by_compute = forecast.posterior.spec.compute_alone
-    save(forecast.plot(prob=prob) if by_compute else forecast.plot_intervals(prob=prob), path)
 
 
 def draw_backtest(result: Backtest, folder: Path) -> list[str]:

@@ -37,9 +37,11 @@ def check_targets(*paths: Path | None, plot: Path | None = None) -> None:
         except OSError as error:
             raise unwritable(path, error) from error
     if plot:
-        from bayescale.cli.figures import check_format
+        from matplotlib.figure import Figure
 
-        check_format(plot)
+        if plot.suffix.lstrip(".").lower() not in Figure().canvas.get_supported_filetypes():
+            reason = "its ending is not a format for figures. Use .png, .pdf or .svg."
+            raise FileError(f"Cannot draw {plot.name!r}: {reason}")
 
 
 def make_folder(path: Path) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fit(
-    save: Annotated[Path, options.output(metavar="FILE", help="File for the posterior, such as posterior.nc.")],
+    save: Annotated[Path, options.file(help="File for the posterior, such as posterior.nc.")],
     spec: options.SpecName = "default",
     evals: options.EvalsName = "base-llms",
     draws: options.Draws = DRAWS,
@@ -56,8 +56,7 @@ def fit(
     )  # fmt: skip
     posterior.save(save)
     if json:
-        if not posterior.converged:
-            show.unconverged(posterior.convergence)
+        show.warn_unconverged(posterior.convergence)
         sampled = {"sampling": dict(posterior.sampling), "file": str(save)}
         show.document(show.about(posterior), sampled, posterior.convergence.model_dump())
     else:

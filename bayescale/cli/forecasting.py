@@ -30,12 +30,8 @@ def forecast(
     random_seed: options.RandomSeed = options.SEED,
     prob: options.Prob = PROB,
     csv: options.Csv = None,
-    parquet: Annotated[
-        Path | None, options.output(metavar="FILE", help="Also write the table to a Parquet file.")
-    ] = None,
-    netcdf: Annotated[
-        Path | None, options.output(metavar="FILE", help="Also write all draws to a netCDF file, for xarray.")
-    ] = None,
+    parquet: Annotated[Path | None, options.file(help="Also write the table to a Parquet file.")] = None,
+    netcdf: Annotated[Path | None, options.file(help="Also write all draws to a netCDF file, for xarray.")] = None,
     json: options.AsJson = False,
     plot: options.Plot = None,
 ) -> None:
@@ -66,8 +62,7 @@ def forecast(
         family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
         random_seed=random_seed,
     )  # fmt: skip
-    if not fitted.converged:
-        show.unconverged(fitted.convergence)
+    show.warn_unconverged(fitted.convergence)
     rows = forecast.to_pandas(prob=prob)
     if csv:
         forecast.to_csv(csv, prob=prob)
@@ -78,7 +73,8 @@ def forecast(
     if plot:
         from bayescale.cli import figures
 
-        figures.draw_forecast(forecast, plot, prob)
+        draw = forecast.plot if fitted.spec.compute_alone else forecast.plot_intervals
+        figures.save(draw(prob=prob), plot)
     if json:
         show.document(
             show.about(fitted),
@@ -92,7 +88,7 @@ def forecast(
 
 def report(
     posterior: options.PosteriorFile,
-    html: Annotated[Path, options.output(metavar="FILE", help="File for the report, such as report.html.")],
+    html: Annotated[Path, options.file(help="File for the report, such as report.html.")],
     backtest: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
     ] = None,
@@ -116,8 +112,7 @@ def report(
     check_targets(html)
     fitted = Posterior.load(posterior)
     page = fitted.to_html(backtest=backtest, draws=draws, prob=prob, random_seed=random_seed)
-    if not fitted.converged:
-        show.unconverged(fitted.convergence)
+    show.warn_unconverged(fitted.convergence)
     with atomic_write(html) as temporary:
         temporary.write_text(page, encoding="utf-8")
     size = html.stat().st_size
@@ -171,8 +166,7 @@ def suggest(
         budget, target, candidates=candidates, families=families, cost=cost, random_seed=random_seed
     )
     table = suggestion.summary()
-    if not fitted.converged:
-        show.unconverged(fitted.convergence)
+    show.warn_unconverged(fitted.convergence)
     if json:
         show.document(
             show.about(fitted),

@@ -26,12 +26,12 @@ SEED = 1
 model = functools.partial(typer.Option, rich_help_panel="Model to forecast")
 sampling = functools.partial(typer.Option, rich_help_panel="Sampling")
 output = functools.partial(typer.Option, rich_help_panel="Output")
+file = functools.partial(output, metavar="FILE")
+draws = functools.partial(sampling, min=1, metavar="N", help="Draws to keep per chain.")
+spec = functools.partial(typer.Argument, metavar="SPEC", autocompletion=completion.specs)
 
 PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
-SpecName = Annotated[
-    str,
-    typer.Argument(metavar="SPEC", help="Name of a built-in spec, or a YAML file.", autocompletion=completion.specs),
-]
+SpecName = Annotated[str, spec(help="Name of a built-in spec, or a YAML file.")]
 EvalsName = Annotated[
     str,
     typer.Option(
@@ -47,7 +47,7 @@ Families = Annotated[
 ]
 NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
 
-Draws = Annotated[int, sampling(min=1, metavar="N", help="Draws to keep per chain.")]
+Draws = Annotated[int, draws()]
 Tune = Annotated[int, sampling(min=1, metavar="N", help="Warm-up steps per chain.")]
 Chains = Annotated[int, sampling(min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.")]
 RandomSeed = Annotated[
@@ -56,8 +56,8 @@ RandomSeed = Annotated[
 Prob = Annotated[float, typer.Option(metavar="P", help="Probability of the credible intervals.")]
 
 AsJson = Annotated[bool, output("--json", help="Print a single JSON document on standard output.")]
-Csv = Annotated[Path | None, output(metavar="FILE", help="Also write the table to a CSV file.")]
-Plot = Annotated[Path | None, output(metavar="FILE", help="Also draw a figure: .png, .pdf or .svg.")]
+Csv = Annotated[Path | None, file(help="Also write the table to a CSV file.")]
+Plot = Annotated[Path | None, file(help="Also draw a figure: .png, .pdf or .svg.")]
 Out = Annotated[Path, output("-o", "--out", metavar="DIR", help="Folder for the results.")]
 
 

@@ -98,11 +98,6 @@ def _estimates(table: pd.DataFrame, centre: str) -> pd.Series:
     return _text(table[centre]) + " [" + _text(table["lower"]) + ", " + _text(table["upper"]) + "]"
 
 
-def plain_table(frame: pd.DataFrame) -> None:
-    """Print a small table of names and counts; long titles are wrapped."""
-    _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
-
-
 def about(posterior: PosteriorData) -> dict[str, Any]:
     """Return the first fields of every JSON document about a posterior."""
     return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
@@ -113,8 +108,10 @@ def convergence(report: ConvergenceReport) -> None:
     say(str(report), sys.stdout if report.converged else sys.stderr)
 
 
-def unconverged(report: ConvergenceReport) -> None:
-    """Warn that a posterior did not converge, with the remedies."""
+def warn_unconverged(report: ConvergenceReport) -> None:
+    """Warn if a posterior did not converge, with the remedies."""
+    if report.converged:
+        return
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
     say("\n".join([head, *(f"  * {problem}" for problem in report.problems)]), sys.stderr)
 
@@ -135,8 +132,11 @@ def _width(stream: TextIO | None = None) -> int:
     return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if stream.isatty() else PIPE_WIDTH
 
 
-def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None:
-    """Print a table, with rules on a terminal and plain in a pipe; cells are never truncated."""
+def plain_table(frame: pd.DataFrame) -> None:
+    """Print a table, with rules on a terminal and plain in a pipe.
+
+    Cells are never truncated; those of a column ``title`` are wrapped.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -145,12 +145,13 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     # The frame adds a space between columns.
     padding = (0, 1, 0, 0) if framed else (0, 1)
     table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
-    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
+    cells_of = {str(name): [str(value) for value in column] for name, column in frame.items()}
+    for name, cells in cells_of.items():
         longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
-        kept = name != wrapped
+        kept = name != "title"
         right = all(_NUMBER.fullmatch(cell) for cell in cells)
         table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
-    for row in rows:
+    for row in zip(*cells_of.values(), strict=True):
         table.add_row(*row)
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())
     # Rich truncates what is wider than the terminal; a line that overflows loses nothing.
@@ -162,20 +163,9 @@ def document(*parts: dict[str, Any]) -> None:
     """Print one JSON document, with null for NaN, infinity and blanks, which JSON cannot express."""
     import json
 
+    from pydantic_core import to_jsonable_python
+
     merged = {key: value for part in parts for key, value in part.items()}
-    print(json.dumps(_plain(merged), indent=2, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):  # a NumPy scalar
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if float("-inf") < value < float("inf") else None
-    text = str(value)
-    return None if text in ("<NA>", "NaT") else text
+    # Pydantic does not know NumPy's scalars, nor pandas' mark of a blank.
+    plain = to_jsonable_python(merged, inf_nan_mode="null", fallback=lambda v: v.item() if hasattr(v, "item") else None)
+    print(json.dumps(plain, indent=2, allow_nan=False))

@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import TIE, randomised_pit, uniform_by_name
-from bayescale.errors import MissingDependencyError
 from bayescale.evaluation.backtest.fold import CELL
+from bayescale.inference.parallel import require_libraries
 
 if TYPE_CHECKING:
     from bayescale.evaluation.backtest.method import Predictive
@@ -64,10 +64,8 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
     MissingDependencyError
         When scoringrules is not installed.
     """
-    try:
-        import scoringrules
-    except ImportError:
-        raise MissingDependencyError("Scores need scoringrules: pip install 'bayescale[backtest]'") from None
+    require_libraries(("scoringrules",), "A score", "backtest")
+    import scoringrules
 
     cells = predictive.cells.reset_index(drop=True)[[*CELL, "score"]]
     if cells.empty:

@@ -84,9 +84,12 @@ def compare(
     >>> comparison.summary()  # doctest: +SKIP
     """
     require_libraries(LIBRARIES, "Comparing specs", "compare")
+    import joblib
+
     check_held_out(leave_out, folds)
     work, evals = _work(specs, evals)
-    jobs = _at_a_time(len(work), jobs)
+    if jobs is None and not on_dask():
+        jobs = max(1, min(len(work), joblib.cpu_count()))
     plan = Plan(tuple(leave_out), folds, seed_or_new(random_seed), cores_each(jobs), sampling)
     with counting("specs", progress) as report:
         assessments = _assessments(work, evals, plan, jobs, report)
@@ -231,10 +234,3 @@ def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, pla
         return name, assess(spec, evals, plan, posterior)
     except BayescaleError as error:
         raise EvaluationError(f"Spec {name!r}: {error}") from error
-
-
-def _at_a_time(specs: int, jobs: int | None) -> int | None:
-    """Return the number of specs to fit at once, by default one per processor."""
-    import joblib
-
-    return max(1, min(specs, joblib.cpu_count())) if jobs is None and not on_dask() else jobs

@@ -1,14 +1,8 @@
 """Baselines of the backtest: regressions and rules of thumb, with prediction intervals."""
 
-from bayescale.errors import MissingDependencyError
+from bayescale.inference.parallel import require_libraries
 
-try:
-    import sklearn  # type: ignore[import-untyped]  # noqa: F401
-    import statsmodels  # type: ignore[import-untyped]  # noqa: F401
-except ImportError as error:
-    raise MissingDependencyError(
-        f"The baselines of a backtest need {error.name}. Install it with: pip install 'bayescale[backtest]'"
-    ) from error
+require_libraries(("sklearn", "statsmodels"), "A baseline of the backtest", "backtest")
 
 from bayescale.evaluation.backtest.baselines.baseline import Baseline
 from bayescale.evaluation.backtest.baselines.family import FamilyCompute
