@@ -35,13 +35,7 @@ def save(plotted: Figure | Axes, path: Path) -> None:
 
 
 def draw_backtest(result: Backtest, folder: Path) -> list[str]:
-    """Draw calibration, the forecasts of each spec, and errors relative to the paper's method if it ran.
-
-    Returns
-    -------
-    list of str
-        Names of the files in `folder`.
-    """
+    """Draw calibration, forecasts of each spec, and errors relative to the paper's method; return the files' names."""
     from bayescale.evaluation.backtest.result import REFERENCE
     from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
 

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_targets(*paths: Path | None, plot: Path | None = None) -> None:
-    """Check that files can be written, and that a figure has an ending that Matplotlib knows; None is skipped.
-
-    Raises
-    ------
-    FileError
-        A folder is missing or not writable, a path is a folder, or the figure has another ending.
-    """
+    """Check that files can be written, and that a figure has an ending that Matplotlib knows; None is skipped."""
     for path in filter(None, (*paths, plot)):
         if path.is_dir():
             raise FileError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file.")
@@ -45,13 +39,7 @@ def check_targets(*paths: Path | None, plot: Path | None = None) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder for results unless it exists.
-
-    Raises
-    ------
-    FileError
-        It cannot be created, or a file has its name.
-    """
+    """Create a folder for results unless it exists."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

@@ -62,13 +62,7 @@ Out = Annotated[Path, output("-o", "--out", metavar="DIR", help="Folder for the 
 
 
 def evals_of(name: str) -> Evals:
-    """Read tables from a folder, or load a built-in data set; a name with a path separator is always a folder.
-
-    Raises
-    ------
-    EvalsError
-        There is no such data set or folder, or its tables have errors.
-    """
+    """Read tables from a folder, or load a built-in data set; a name with a path separator is always a folder."""
     from bayescale.evals import list_evals, load_evals, read_evals
 
     built_in = name in list_evals()["name"].tolist()
@@ -81,12 +75,7 @@ def evals_of(name: str) -> Evals:
 
 
 def known_scores(texts: Sequence[str]) -> dict[str, float]:
-    """Parse scores of the form BENCHMARK=SCORE.
-
-    Raises
-    ------
-    typer.BadParameter
-        One has another form, or a benchmark occurs twice.
+    """Parse scores of the form BENCHMARK=SCORE, one for each benchmark.
 
     Examples
     --------
@@ -110,13 +99,7 @@ def known_scores(texts: Sequence[str]) -> dict[str, float]:
 
 
 def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) -> list[str]:
-    """Return the values of an option that is repeated: none of them for ``none``, the default without any.
-
-    Raises
-    ------
-    typer.BadParameter
-        A value is a list with commas.
-    """
+    """Return the values of an option that is repeated: none of them for ``none``, the default without any."""
     for value in values or ():
         if "," in value:
             repeated = " ".join(f"{option} {part.strip()}" for part in value.split(","))
@@ -125,13 +108,7 @@ def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) 
 
 
 def check_family(families: Sequence[str] | None, new: bool) -> None:
-    """Check that exactly one of ``--family`` and ``--new-family`` is given.
-
-    Raises
-    ------
-    typer.BadParameter
-        Both or neither are given.
-    """
+    """Check that exactly one of ``--family`` and ``--new-family`` is given."""
     if families and new:
         message = "give either --family NAME, for a family in the data, or --new-family, not both."
     elif not families and not new:

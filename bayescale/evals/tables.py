@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -178,13 +179,14 @@ def errors_only(problems: Iterable[Problem]) -> list[Problem]:
 class TypedTable:
     """A table whose columns have their types, with the line of every row and the problems of the conversion.
 
-    `frame` is None when a required column is missing; nothing more can then be checked in this table.
+    A table that is missing, or lacks a required column, is not `complete`: it has no rows, and names nothing.
     """
 
     name: str
-    frame: pd.DataFrame | None
+    frame: pd.DataFrame
     lines: np.ndarray
     problems: list[Problem] = field(default_factory=list)
+    complete: bool = True
 
 
 def has_file_lines(table: Any) -> bool:
@@ -193,16 +195,22 @@ def has_file_lines(table: Any) -> bool:
     return isinstance(index, pd.Index) and index.name == LINE and pd.api.types.is_integer_dtype(index)
 
 
+def incomplete(name: str, problems: Sequence[Problem]) -> TypedTable:
+    """Return a table without rows, in place of one that cannot be used."""
+    columns = [c.name for c in TABLES[name]]
+    return replace(coerce(name, pd.DataFrame(columns=columns)), problems=list(problems), complete=False)
+
+
 def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
     """Convert a table to its types: columns of `TABLES` first, defaults filled in, other columns kept as text."""
     if not isinstance(raw, pd.DataFrame):
         problem = Problem(name, None, None, type(raw).__name__, "not a table", "give a pandas DataFrame")
-        return TypedTable(name, None, np.array([], dtype=int), [problem])
+        return incomplete(name, [problem])
     lines = np.asarray(raw.index, dtype=int) if has_file_lines(raw) else np.arange(len(raw)) + 2
     raw = raw.set_axis([str(c).strip() for c in raw.columns], axis=1).reset_index(drop=True)
-    table = TypedTable(name, None, lines, _header_problems(name, list(raw.columns)))
-    if table.problems:
-        return table
+    if problems := _header_problems(name, list(raw.columns)):
+        return incomplete(name, problems)
+    table = TypedTable(name, raw, lines)
     values: dict[str, pd.Series] = {}
     for column in TABLES[name]:
         given = raw[column.name] if column.name in raw else pd.Series([None] * len(raw), dtype=object)
@@ -239,15 +247,23 @@ def _typed(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     return numbers if column.default is None else numbers.fillna(column.default)
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Convert a cell to text; a missing value becomes a blank."""
     if value is None or value is pd.NA or value != value:
         return ""
     # One kind of line end, because a CSV file does not distinguish them.
     return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
+def number(value: Any) -> float:
+    """Convert a cell to a number; a blank becomes NaN, and what is not a number raises `ValueError`."""
+    if isinstance(value, bool | np.bool_) or "_" in text(value):
+        raise ValueError(f"{value!r} is not a number")
+    return float(text(value)) if text(value) else math.nan
+
+
 def _texts(given: pd.Series, default: str) -> pd.Series:
-    return pd.Series([_text(v) or default for v in given], dtype="str")
+    return pd.Series([text(v) or default for v in given], dtype="str")
 
 
 def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
@@ -259,16 +275,9 @@ def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     # Cell by cell with Python's own parser: it is exact to the last bit, and every bad cell can be named.
     numbers = np.full(len(given), np.nan)
     for i, value in enumerate(given):
-        text = _text(value)
-        if not text:
-            continue
-        try:
-            if "_" in text or isinstance(value, (bool, np.bool_)):
-                raise ValueError
-            numbers[i] = float(text)
-        except ValueError:
-            numbers[i] = np.nan
-        if math.isnan(numbers[i]):
+        with contextlib.suppress(ValueError):
+            numbers[i] = number(value)
+        if math.isnan(numbers[i]) and text(value):
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, "not a number", remedy))
     return pd.Series(numbers)
 
@@ -276,9 +285,9 @@ def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
 def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     flags = np.zeros(len(given), dtype=bool)
     for i, value in enumerate(given):
-        text = _text(value).lower().removesuffix(".0")
-        if text in _FLAGS:
-            flags[i] = _FLAGS[text]
+        word = text(value).lower().removesuffix(".0")
+        if word in _FLAGS:
+            flags[i] = _FLAGS[word]
         else:
             message, remedy = "neither true nor false", "write true or false; blank means false"
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, message, remedy))
@@ -297,7 +306,7 @@ def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Pr
     path = directory / f"{name}.csv"
     try:
         # utf-8-sig reads plain UTF-8 as well, and removes the byte-order mark that spreadsheets write.
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         needed = ", ".join(f"{t}.csv" for t in TABLES)
         return None, [Problem(name, None, None, None, f"there is no such file in {directory}", f"needed: {needed}")]
@@ -311,7 +320,7 @@ def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Pr
     lines: list[int] = []
     problems: list[Problem] = []
     # The standard library's reader counts lines, which pandas does not.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     header: list[str] = []
     before = 0
     try:

@@ -22,6 +22,7 @@ from bayescale.evals.tables import (
     TypedTable,
     coerce,
     errors_only,
+    incomplete,
     read_tables,
     training_flops,
 )
@@ -120,8 +121,6 @@ RULES = (
 
 def broken_cells(table: TypedTable) -> Iterator[Problem]:
     """Yield a problem for every cell that breaks a rule, unless the cell has a problem already."""
-    if table.frame is None:
-        return
     reported = {(p.row, p.column) for p in table.problems}
     for rule in (r for r in RULES if r.table == table.name):
         column = table.frame[rule.column]
@@ -137,8 +136,6 @@ def broken_cells(table: TypedTable) -> Iterator[Problem]:
 
 
 def _repeated_names(table: TypedTable, column: str) -> Iterator[Problem]:
-    if table.frame is None:
-        return
     names = table.frame[column]
     for i in np.flatnonzero(names.duplicated() & (names != "")):
         first = int(table.lines[np.flatnonzero(names == names.iloc[i])[0]])
@@ -147,8 +144,6 @@ def _repeated_names(table: TypedTable, column: str) -> Iterator[Problem]:
 
 
 def _floors_over_ceilings(benchmarks: TypedTable) -> Iterator[Problem]:
-    if benchmarks.frame is None:
-        return
     floor, ceiling = benchmarks.frame["floor"], benchmarks.frame["ceiling"]
     for i in np.flatnonzero((floor >= ceiling) & floor.between(0, 1) & ceiling.between(0, 1)):
         message = f"the floor is not below the ceiling ({ceiling.iloc[i]:g})"
@@ -156,7 +151,7 @@ def _floors_over_ceilings(benchmarks: TypedTable) -> Iterator[Problem]:
 
 
 def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterator[Problem]:
-    if scores.frame is None or names.frame is None:
+    if not names.complete:
         return
     names_in_table = set(names.frame[column])
     given = scores.frame[column]
@@ -174,8 +169,6 @@ def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterat
 
 def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
     """Yield a problem for every repeated score of a model on a benchmark: an error if it differs, else a note."""
-    if scores.frame is None:
-        return
     frame = scores.frame.assign(line=scores.lines)
     frame = frame[frame["score"].notna() & (frame["model"] != "") & (frame["benchmark"] != "")]
     repeated = frame[frame.duplicated(["model", "benchmark"], keep=False)]
@@ -231,8 +224,7 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
 
     Repeated scores are dropped from the tables returned, each with a note.
     """
-    empty = np.array([], dtype=int)
-    tables = {n: TypedTable(n, None, empty) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
+    tables = {n: incomplete(n, []) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
     problems = [p for t in tables.values() for p in t.problems]
     for table in tables.values():
@@ -245,9 +237,8 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
     problems += _repeated_scores(scores)
     order = list(TABLES)
     problems.sort(key=lambda p: (p.severity, order.index(p.table), p.row or 0))
-    if scores.frame is not None:
-        kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
-        scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
+    kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
+    scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
     return tables, problems
 
 
@@ -272,7 +263,5 @@ def check_directory(path: str | Path) -> list[Problem]:
     raw, problems = read_tables(Path(path))
     tables, in_tables = validate_tables(raw)
     problems += in_tables
-    frames = [t.frame for t in tables.values() if t.frame is not None]
     # In tables with errors, notes would only repeat the errors.
-    usable = len(frames) == len(tables) and not errors_only(problems)
-    return problems + (find_notes(*frames) if usable else [])
+    return problems if errors_only(problems) else problems + find_notes(*(t.frame for t in tables.values()))

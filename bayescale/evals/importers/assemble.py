@@ -66,28 +66,16 @@ def _renamed_and_scaled(p: ParsedScore, mapping: NameMapping) -> ParsedScore:
 
 
 def _usable(reading: Reading, scores: list[ParsedScore]) -> list[ParsedScore]:
-    """Skip scores that are no share of the best possible score, by column: a metric of a task in a file."""
-    columns: dict[tuple[str, str], list[int]] = {}
-    for i, p in enumerate(scores):
-        columns.setdefault((p.source, p.label), []).append(i)
-    reasons: dict[int, str] = {}
-    for positions in columns.values():
-        reasons |= dict(zip(positions, _range_problems(np.array([scores[i].score for i in positions])), strict=True))
-    for i, p in enumerate(scores):
-        if reasons[i]:
-            reading.skip(p.source, p.label, reasons[i], p.model)
-    return [p for i, p in enumerate(scores) if not reasons[i]]
-
-
-def _range_problems(column: np.ndarray) -> list[str]:
-    """Return, for each score of a column, why it is not in [0, 1]; empty where it is."""
-    conditions = [np.isnan(column), (column > 1) & (column <= 100), (column < 0) | (column > 1)]
-    reasons = [
-        "not a number",
-        "outside [0, 1]; if it is a percentage, write `scale: 100` in a mapping",
-        "outside [0, 1]: no share of the best possible score",
-    ]
-    return np.select(conditions, reasons, "").tolist()
+    """Skip scores that are no share of the best possible score."""
+    for p in scores:
+        if math.isnan(p.score):
+            reading.skip(p.source, p.label, "not a number", p.model)
+        elif 1 < p.score <= 100:
+            reason = "outside [0, 1]; if it is a percentage, write `scale: 100` in a mapping"
+            reading.skip(p.source, p.label, reason, p.model)
+        elif not 0 <= p.score <= 1:
+            reading.skip(p.source, p.label, "outside [0, 1]: no share of the best possible score", p.model)
+    return [p for p in scores if 0 <= p.score <= 1]
 
 
 def _choose(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[_Taken]:

@@ -29,6 +29,8 @@ SAME_ITEMS = 0.05
 
 # Name mappings
 
+_NAME_ALONE = BeforeValidator(lambda value: {"benchmark": value} if isinstance(value, str) else value)
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,10 +68,6 @@ class Target(_Part):
         return self.model_dump(exclude={"benchmark", "scale", "stderr"}, exclude_none=True)
 
 
-def _target(value: Any) -> Any:
-    return {"benchmark": value} if isinstance(value, str) else value
-
-
 class NameMapping(_Part):
     """A mapping file: what the names of a tool or of a table mean.
 
@@ -96,7 +94,7 @@ class NameMapping(_Part):
     'ARC-C'
     """
 
-    benchmarks: dict[str, Annotated[Target | None, BeforeValidator(_target)]] = {}
+    benchmarks: dict[str, Annotated[Target | None, _NAME_ALONE]] = {}
     models: dict[str, str] = {}
     columns: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
@@ -185,9 +183,8 @@ class Names:
 
     def near(self, name: str) -> list[str]:
         """Return similar names, for a question to the user."""
-        words = {w.lower(): b for b in shipped_benchmarks() for w in [b]} | {
-            a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()
-        }
+        words = {b.lower(): b for b in shipped_benchmarks()}
+        words |= {a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()}
         return list(dict.fromkeys(words[w] for w in difflib.get_close_matches(name.lower(), words, n=2, cutoff=0.75)))
 
 

@@ -6,8 +6,7 @@ The readers of wide and of long tables share this.
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 
 from bayescale.errors import EvalsError, MissingDependencyError, suggest
 from bayescale.evals.importers.base import NameMapping, Reading
-from bayescale.evals.tables import KINDS
+from bayescale.evals.tables import KINDS, number, text
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -45,20 +44,13 @@ def read_file(path: Path) -> pd.DataFrame:
     return table.set_axis(table.columns.map(str), axis="columns")
 
 
-def text(value: Any) -> str:
-    """Convert a cell to text; a missing value becomes a blank."""
-    return "" if value is None or value is pd.NA or value != value else str(value).strip()
+def rows_of_models(
+    table: pd.DataFrame, columns: dict[str, str], mapping: NameMapping, reading: Reading, where: str
+) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """Yield the rows that `mapping.where` asks for, each with its model, and read the facts about it.
 
-
-def number(value: Any) -> float:
-    """Convert a cell to a number; a blank becomes NaN, and what is not a number raises `ValueError`."""
-    if isinstance(value, bool) or "_" in text(value):
-        raise ValueError(f"{value!r} is not a number")
-    return float(text(value)) if text(value) else math.nan
-
-
-def chosen_rows(table: pd.DataFrame, mapping: NameMapping, reading: Reading, where: str) -> pd.DataFrame:
-    """Select the rows that `mapping.where` asks for; the others are recorded as skipped, by the condition they fail."""
+    The other rows are recorded as skipped, by the condition they fail, and so are rows without a model.
+    """
     for column, wanted in mapping.where.items():
         if column not in table:
             raise EvalsError(f"{where}: {suggest(column, table.columns, 'column')} The mapping names it under `where`.")
@@ -68,10 +60,15 @@ def chosen_rows(table: pd.DataFrame, mapping: NameMapping, reading: Reading, whe
             what = f"{count} row{'s' * (count != 1)}"
             reading.skip(where, what, f"{column} is {value or 'blank'!r}, which `where` does not list")
         table = table[meets]
-    return table
+    for row in table.to_dict("records"):
+        if model := text(row[columns["model"]]):
+            _read_facts(row, columns, mapping, reading, model)
+            yield model, row
+        else:
+            reading.skip(where, "a row", "names no model")
 
 
-def read_facts(
+def _read_facts(
     row: Mapping[Any, Any], columns: dict[str, str], mapping: NameMapping, reading: Reading, model: str
 ) -> None:
     """Read the facts about a model from its row; an impossible value is left blank, with a note."""

@@ -15,7 +15,8 @@ import pandas as pd
 
 from bayescale.errors import EvalsError
 from bayescale.evals.importers.base import Names, ParsedScore, Reading
-from bayescale.evals.importers.cells import SUFFIXES, chosen_rows, number, read_facts, read_file, text
+from bayescale.evals.importers.cells import SUFFIXES, read_file, rows_of_models
+from bayescale.evals.tables import number, text
 
 TOOL = "epoch"
 
@@ -86,12 +87,7 @@ def read_epoch(source: Path, names: Names) -> Reading:
 
 
 def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dict[str, str], where: str) -> None:
-    for row in chosen_rows(table, names.mapping, reading, where).to_dict("records"):
-        model = text(row[columns["model"]])
-        if not model:
-            reading.skip(where, "a row", "names no model")
-            continue
-        read_facts(row, columns, names.mapping, reading, model)
+    for model, row in rows_of_models(table, columns, names.mapping, reading, where):
         _read_confidence(reading, row, columns, model)
         if "score" not in columns:
             continue

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers.base import Names, ParsedScore, Reading
-from bayescale.evals.importers.cells import number, text
+from bayescale.evals.tables import number, text
 
 TOOL = "inspect"
 

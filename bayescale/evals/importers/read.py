@@ -13,9 +13,8 @@ from bayescale.errors import EvalsError, suggest
 from bayescale.evals.importers import epoch, inspect_logs, lm_eval, wide
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import NameMapping, Names, Reading, load_mapping
-from bayescale.evals.importers.cells import text
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error
+from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error, text
 from bayescale.evals.validation import broken_cells
 
 READERS: dict[str, Callable[..., Reading]] = {
@@ -120,7 +119,7 @@ def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]
         typed = coerce("models", table if "family" in table else table.assign(family=""))
         # A blank family is allowed here: `Imported.to_fill` asks for it.
         problems += [*typed.problems, *(p for p in broken_cells(typed) if (p.column, p.value) != ("family", ""))]
-    if problems or table is None or typed.frame is None:
+    if problems or table is None:
         raise tables_error([dataclasses.replace(p, table=name) for p in problems], files=True, where=where)
     columns = [c.name for c in TABLES["models"] if c.name in table and c.name != "model"]
     given = (table[columns].map(text) != "").to_numpy()

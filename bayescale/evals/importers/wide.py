@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.importers.base import Names, ParsedScore, Reading
-from bayescale.evals.importers.cells import FACTS, SUFFIXES, chosen_rows, number, read_facts, read_file, text
+from bayescale.evals.importers.cells import FACTS, SUFFIXES, read_file, rows_of_models
+from bayescale.evals.tables import number, text
 
 TOOL = "wide"
 
@@ -48,12 +49,7 @@ def _read_table(reading: Reading, names: Names, path: Path) -> None:
             scores.append(column)
         elif column not in about:
             reading.skip(path.name, column, "unknown benchmark column; add it to a mapping to import it")
-    for row in chosen_rows(table, mapping, reading, path.name).to_dict("records"):
-        model = text(row[columns["model"]])
-        if not model:
-            reading.skip(path.name, "a row", "names no model")
-            continue
-        read_facts(row, columns, mapping, reading, model)
+    for model, row in rows_of_models(table, columns, mapping, reading, path.name):
         for column in scores:
             try:
                 score = number(row[column])

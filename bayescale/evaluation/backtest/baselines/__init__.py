@@ -1,8 +1,14 @@
 """Baselines of the backtest: regressions and rules of thumb, with prediction intervals."""
 
-from bayescale.inference.parallel import require_libraries
+from bayescale.errors import MissingDependencyError
 
-require_libraries(("sklearn", "statsmodels"), "A baseline of the backtest", "backtest")
+try:
+    import sklearn  # type: ignore[import-untyped]  # noqa: F401
+    import statsmodels  # type: ignore[import-untyped]  # noqa: F401
+except ImportError as error:
+    raise MissingDependencyError(
+        f"The baselines of a backtest need {error.name}. Install it with: pip install 'bayescale[backtest]'"
+    ) from error
 
 from bayescale.evaluation.backtest.baselines.baseline import Baseline
 from bayescale.evaluation.backtest.baselines.family import FamilyCompute
