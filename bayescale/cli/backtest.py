@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,7 +77,8 @@ def backtest(
     figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
     """
     from bayescale._display import counting
-    from bayescale.cli.files import check_targets, make_folder
+    from bayescale.cli.figures import draw_backtest
+    from bayescale.cli.files import check_targets, make_folder, write_folder
     from bayescale.cli.sampling import long_run
     from bayescale.evaluation.backtest import backtest as run
     from bayescale.evaluation.backtest import load_tasks
@@ -117,8 +116,8 @@ def backtest(
     else:
         _print_tables(result)
     _warn_unconverged(result)
-    written = _write(result, out)
-    show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(out))}.")
+    tables = {"scores.csv": result.scores, "predictions.csv": result.predictions}
+    write_folder(out, tables, draw_backtest(result))
     if result.failures:
         count = _count(len(result.failures), "fit")
         raise EvaluationError(
@@ -217,13 +216,3 @@ def _warn_unconverged(result: Backtest) -> None:
             f"Warning: R-hat of {name} reaches {rhat:.2f} (it should be at most {MAX_RHAT}): not every fit converged. "
             "scores.csv lists R-hat by task; use more --draws and --tune."
         )
-
-
-def _write(result: Backtest, folder: Path) -> list[str]:
-    """Write tables and figures, and return the names of the files."""
-    from bayescale.cli.figures import draw_backtest
-    from bayescale.cli.files import write_table
-
-    for name, table in {"scores.csv": result.scores, "predictions.csv": result.predictions}.items():
-        write_table(table, folder / name)
-    return ["scores.csv", "predictions.csv", *draw_backtest(result, folder)]

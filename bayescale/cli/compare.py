@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import shlex
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,7 +81,8 @@ def compare(
     The folder receives comparison.csv, elpd.png and each posterior; with --flops also forecasts.csv and forecasts.png,
     which show the same forecast under every spec.
     """
-    from bayescale.cli.files import check_targets, make_folder
+    from bayescale.cli.figures import draw_comparison
+    from bayescale.cli.files import check_targets, make_folder, write_folder
     from bayescale.cli.sampling import long_run
     from bayescale.evaluation.compare import compare as run
 
@@ -106,7 +106,13 @@ def compare(
         )
     for name, warning in comparison.warnings.items():
         show.step(f"Warning: {name} {warning}: use more --draws, or do not rely on its numbers.")
-    show.step(f"Wrote {', '.join(_write(comparison, out))} to {shlex.quote(str(out))}.")
+    written = {"comparison.csv": comparison.summary().reset_index()}
+    if comparison.question:
+        written["forecasts.csv"] = comparison.forecast_table()
+    saved = {re.sub(r"[^A-Za-z0-9.+-]+", "_", n).strip("_") + ".nc": p for n, p in comparison.posteriors.items()}
+    for name, posterior in saved.items():
+        posterior.save(out / name)
+    write_folder(out, written, draw_comparison(comparison), *saved)
 
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
@@ -163,23 +169,3 @@ def _document(comparison: Comparison) -> dict[str, Any]:
         "specs": [{**row, "warning": comparison.warnings.get(row["spec"])} for row in records],
     }
     return document | ({"forecasts": comparison.forecast_table().to_dict("records")} if comparison.question else {})
-
-
-def _write(comparison: Comparison, folder: Path) -> list[str]:
-    """Write tables, figures and posteriors, and return the names of the files."""
-    import re
-
-    from bayescale.cli.figures import draw_comparison
-    from bayescale.cli.files import write_table
-
-    tables = {"comparison.csv": comparison.summary().reset_index()}
-    if comparison.question:
-        tables["forecasts.csv"] = comparison.forecast_table()
-    for name, table in tables.items():
-        write_table(table, folder / name)
-    drawn = draw_comparison(comparison, folder)
-    files = []
-    for name, posterior in comparison.posteriors.items():
-        files.append(f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', name).strip('_')}.nc")
-        posterior.save(folder / files[-1])
-    return [*tables, *drawn, *files]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,8 @@ def save(plotted: Figure | Axes, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_backtest(result: Backtest, folder: Path) -> list[str]:
-    """Draw calibration, forecasts of each spec, and errors relative to the paper's method; return the files' names."""
+def draw_backtest(result: Backtest) -> dict[str, Figure | Axes]:
+    """Draw calibration, forecasts of each spec, and errors relative to the paper's method, by name of the file."""
     from bayescale.evaluation.backtest.result import REFERENCE
     from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
 
@@ -47,18 +46,12 @@ def draw_backtest(result: Backtest, folder: Path) -> list[str]:
     for spec in specs:
         name = "forecasts.png" if len(specs) == 1 else f"forecasts-{spec}.png"
         plotted[name] = plot_backtest_forecasts(result, spec)
-    return _save_all(plotted, folder)
+    return plotted
 
 
-def draw_comparison(comparison: Comparison, folder: Path) -> list[str]:
-    """Draw differences in elpd, and the forecast under each spec if requested; return the names of the files."""
+def draw_comparison(comparison: Comparison) -> dict[str, Figure | Axes]:
+    """Draw differences in elpd, and the forecast under each spec if requested, by name of the file."""
     plotted: dict[str, Figure | Axes] = {"elpd.png": comparison.plot()}
     if comparison.question:
         plotted["forecasts.png"] = comparison.plot_forecasts()
-    return _save_all(plotted, folder)
-
-
-def _save_all(plotted: Mapping[str, Figure | Axes], folder: Path) -> list[str]:
-    for name, figure in plotted.items():
-        save(figure, folder / name)
-    return list(plotted)
+    return plotted

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,19 @@ def write_results(table: pd.DataFrame, csv: Path | None, draw: Callable[[], Figu
 
         figures.save(draw(), plot)
     written(csv, plot)
+
+
+def write_folder(
+    folder: Path, tables: Mapping[str, pd.DataFrame], plotted: Mapping[str, Figure | Axes], *others: str
+) -> None:
+    """Write tables and figures to a folder by their names, and print these and the names of other files in it."""
+    from bayescale.cli import figures
+
+    for name, table in tables.items():
+        write_table(table, folder / name)
+    for name, figure in plotted.items():
+        figures.save(figure, folder / name)
+    show.step(f"Wrote {', '.join([*tables, *plotted, *others])} to {shlex.quote(str(folder))}.")
 
 
 def written(*paths: Path | None) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -26,8 +28,6 @@ def step(text: str) -> None:
 
 def program() -> str:
     """Return how the user can call this program: by name, or by path if no virtual environment is active."""
-    import shutil
-
     if shutil.which("bayescale"):
         return "bayescale"
     called = sys.argv[0]
@@ -126,8 +126,6 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def _width(stream: TextIO | None = None) -> int:
-    import shutil
-
     stream = stream or sys.stdout
     return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if stream.isatty() else PIPE_WIDTH
 
@@ -161,8 +159,6 @@ def plain_table(frame: pd.DataFrame) -> None:
 
 def document(*parts: dict[str, Any]) -> None:
     """Print one JSON document, with null for NaN, infinity and blanks, which JSON cannot express."""
-    import json
-
     from pydantic_core import to_jsonable_python
 
     merged = {key: value for part in parts for key, value in part.items()}

@@ -186,14 +186,7 @@ def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
 
 
 def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
-    """Find what is unusual but allowed in valid tables, each kind once.
-
-    Returns
-    -------
-    list of Problem
-        Severity ``"note"``: families with one model, compute far from what parameters and tokens give, models without
-        scores, benchmarks with fewer than `FEW_SCORES` scores. Each lists the names that it concerns.
-    """
+    """Find what is unusual but allowed in valid tables: one note of each kind, with the names that it concerns."""
     name, family, benchmark = models["model"], models["family"], benchmarks["benchmark"]
     ratio = models["flops"] / training_flops(models["params_b"], models["tokens_t"])
     far = (ratio > FAR_FROM_ESTIMATE) | (ratio < 1 / FAR_FROM_ESTIMATE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from bayescale.evals.importers.base import (
     shipped_models,
 )
 from bayescale.evals.importers.imported import TO_FILL, Imported
-from bayescale.evals.tables import TABLES
+from bayescale.evals.tables import TABLES, Column
 
 _EXTRA = ("stderr", "n_shot", "version")
 
@@ -153,10 +154,7 @@ def _benchmarks(tool: str, names: Names, taken: list[_Taken], notes: list[str]) 
             "no shipped benchmark has the name or alias of these, so their floor is 0; where guessing can score, write "
             f"the expected score of guessing into benchmarks.csv: {', '.join(unregistered)}"
         )
-    table = pd.DataFrame(rows, columns=[c.name for c in TABLES["benchmarks"]])
-    for number in ("items", "floor", "ceiling"):
-        table[number] = pd.to_numeric(table[number]).astype(float)
-    return table.astype({c: "str" for c in table if c not in ("items", "floor", "ceiling")})
+    return _typed(rows, TABLES["benchmarks"])
 
 
 def _items(benchmark: str, scores: list[_Taken], registered: str, notes: list[str]) -> float:
@@ -191,12 +189,15 @@ def _models(names: list[str], facts: list[dict[str, dict[str, Any]]], notes: lis
         notes.append(f"facts about these models come from the shipped table: {', '.join(recognised)}")
     # Optional columns without any value are left out, other than those that the user is asked to fill in.
     used = [c for c in TABLES["models"] if c.name in TO_FILL or any(c.name in r for r in rows)]
-    table = pd.DataFrame(rows, columns=[c.name for c in used])
-    for column in used:
-        values = table[column.name]
-        is_number = column.dtype == "number"
-        table[column.name] = pd.to_numeric(values).astype(float) if is_number else values.astype(object).fillna("")
-    return table.astype({c.name: "str" for c in used if c.dtype != "number"})
+    return _typed(rows, used)
+
+
+def _typed(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=[c.name for c in columns])
+    for name, dtype, _ in columns:
+        numbers = pd.to_numeric(table[name]).astype(float) if dtype == "number" else None
+        table[name] = table[name].astype(object).fillna("").astype("str") if numbers is None else numbers
+    return table
 
 
 def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:

@@ -14,15 +14,12 @@ import pandas as pd
 
 from bayescale.errors import EvalsError, MissingDependencyError, suggest
 from bayescale.evals.importers.base import NameMapping, Reading
-from bayescale.evals.tables import KINDS, number, text
+from bayescale.evals.tables import KINDS, TABLES, number, text
 
 SUFFIXES = (".csv", ".parquet")
 
 # Columns of the models that a table may have, and whether they are numbers.
-FACTS = {
-    "family": False, "kind": False, "released": False, "params_b": True, "tokens_t": True, "flops": True,
-    "flops_log10_sd": True,
-}  # fmt: skip
+FACTS = {c.name: c.dtype == "number" for c in TABLES["models"] if c.name not in ("model", "code")}
 
 
 def read_file(path: Path) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from bayescale.evals.tables import TABLES, cell_text, coerce, read_tables, table
 
 TEMPLATE = "models_to_fill"
 
-TO_FILL = ("model", "family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
+TO_FILL = tuple(c.name for c in TABLES["models"] if c.name != "code")
 
 _KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
 
@@ -62,16 +62,6 @@ class Imported:
     Imported from wide: 2 scores of 2 models on 1 benchmarks; skipped: 0; models to fill in: 2
     >>> imported.taken[["benchmark", "by"]].values.tolist()
     [['MMLU', 'name']]
-
-    With the facts that it lacks, the tables can be used:
-
-    >>> facts = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "family": "mine", "flops": [8e22, 8e23]})
-    >>> imported = bs.import_evals("wide", "wide.csv", models=facts)
-    >>> imported.evals("mine").families
-    ['mine']
-    >>> written = imported.write("my-tables")
-    >>> bs.read_evals("my-tables").model_names
-    ['mine-7b', 'mine-70b']
     """
 
     tool: str

@@ -58,11 +58,6 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
         - ``pit``: probability integral transform, randomised among draws that equal the outcome; uniform on (0, 1) if
           outcomes are like draws. Each cell has its own random number, the same for every method and independent of
           the other cells.
-
-    Raises
-    ------
-    MissingDependencyError
-        When scoringrules is not installed.
     """
     require_libraries(("scoringrules",), "A score", "backtest")
     import scoringrules
@@ -97,13 +92,9 @@ def _bandwidth(draws: np.ndarray) -> np.ndarray:
 def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
     """Summarise the scored cells of one method, from `score_cells`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``task, n_test, mse, mae, crps, log_score, coverage_50, coverage_90, width_50, width_90``; one row a
-        task, in the order of `cells`, then one for each of `pools` with forecasts, which pools the cells of its tasks
-        with equal weights. ``mse`` and ``mae`` are those of the point forecast (``mean``), because baselines give a
-        point forecast. Coverage and mean width are those of equal-tailed intervals, ends included.
+    There is one row a task, in the order of `cells`, then one for each of `pools` with forecasts, which pools the cells
+    of its tasks with equal weights. ``mse`` and ``mae`` are those of the point forecast (``mean``), because baselines
+    give a point forecast. Coverage and mean width are those of equal-tailed intervals, ends included.
     """
     score = cells["score"]
     error = cells["mean"] - score
@@ -150,13 +141,8 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
 
     Two methods are compared on the cells that both forecast, because some leave models out. The best baseline of a
     task is the one against which a method looks worst; where all forecast the same cells, that is the baseline of the
-    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`. `cells` are the scored cells of all
-    methods, with a column ``method``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``method, task, to_reference, to_best``; NaN without a comparison.
+    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`; without a comparison the result is NaN.
+    `cells` are the scored cells of all methods, with a column ``method``.
     """
     errors = squared_errors(cells)
     rows = []
@@ -186,12 +172,9 @@ def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:
 
 
 def geometric_mean(ratios: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Average relative errors, from `relative_mse`, over those of the tasks that a method forecasts.
+    """Average relative errors, from `relative_mse`, over those of the tasks that a method forecasts (geometric mean).
 
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``method``; geometric means ``to_reference`` and ``to_best``, and ``tasks``, the number compared.
+    Column ``tasks`` is the number compared.
     """
     chosen = ratios[ratios["task"].isin(tasks)].set_index("method")
     logs = chosen[["to_reference", "to_best"]].apply(np.log).groupby(level=0, sort=False)
@@ -207,11 +190,8 @@ def relative_mse_intervals(
     exponential with mean one, the same for all its scores under all methods. Models are resampled because the errors of
     one model are correlated, by weights because with counts a task of few models could lose them all.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``method``; columns ``lower, upper``, ends of equal-tailed intervals of probability content `prob`.
-        Methods without a comparison have no row; each is compared on the same tasks as in `relative_mse`.
+    The intervals are equal-tailed, of probability content `prob`. Methods without a comparison have no row; each is
+    compared on the same tasks as in `relative_mse`.
     """
     chosen = cells[cells["task"].isin(list(tasks))]
     errors = squared_errors(chosen)

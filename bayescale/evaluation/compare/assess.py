@@ -103,7 +103,7 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
                 diagnostics = report.rhat, report.ess_bulk, report.divergences, fold.sampling["seconds"]
                 rows.append((left_out, number, len(split.models), *diagnostics))
             held_out[left_out] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
-        cellwise = _arviz.loo(posterior.log_likelihood(), var_name="score")
+        cellwise = loo(posterior)
     columns = ["left_out", "fold", "models", "rhat", "ess", "divergences", "seconds"]
     return Assessment(posterior, cellwise, held_out, pd.DataFrame(rows, columns=columns), time.perf_counter() - started)
 
@@ -158,6 +158,11 @@ def check_held_out(leave_out: Sequence[str], folds: int) -> None:
 
 
 # Densities
+
+
+def loo(posterior: Posterior) -> Any:
+    """Estimate the elpd of single scores by PSIS-LOO, with Pareto k; returns `ELPDData` of the installed ArviZ."""
+    return _arviz.loo(posterior.log_likelihood(), var_name="score")
 
 
 def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], random_seed: int) -> pd.Series[float]:
