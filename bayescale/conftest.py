@@ -36,11 +36,13 @@ def _example(
         yield
         return
     import matplotlib.pyplot as plt
+    from drafts import save_drafts
 
     code = "".join(example.source for example in request.node.dtest.examples)
     for name in FAKES:
         if name in code:
             doctest_namespace[name] = request.getfixturevalue(f"example_{name}")
+    save_drafts(monkeypatch)
     monkeypatch.chdir(tmp_path)
     yield
     plt.close("all")
