@@ -141,7 +141,7 @@ def _contents(path: Path, changed: int, size: int) -> Any:
 
 
 def _read_once(path: str | Path) -> Any:
-    status = os.stat(path)
+    status = Path(path).stat()
     return _contents(Path(path).resolve(), status.st_mtime_ns, status.st_size)
 
 
@@ -170,7 +170,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives as long as the process: modules of the libraries, and thousands of tests."""
+    """Spare the garbage collector what lives as long as the process: modules of libraries, and thousands of tests."""
     gc.collect()
     gc.freeze()
 
