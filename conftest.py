@@ -36,11 +36,14 @@ def _example(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     import matplotlib.pyplot as plt
+    from drafts import save_drafts
 
     code = "".join(example.source for example in request.node.dtest.examples)
     for name in FAKES:
         if name in code:
             request.getfixturevalue("doctest_namespace")[name] = request.getfixturevalue(f"example_{name}")
-    request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
+    patch = request.getfixturevalue("monkeypatch")
+    save_drafts(patch)
+    patch.chdir(request.getfixturevalue("tmp_path"))
     yield
     plt.close("all")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
 import pickle
@@ -16,8 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 import xarray as xr
 from backtest_fakes import Guess, Partial, make_tasks
+from drafts import save_drafts
 from simulate import Truth, posterior_near, simulate, simulation_spec
 from threadpoolctl import threadpool_limits
 
@@ -121,8 +125,31 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are saved as drafts."""
+    save_drafts(monkeypatch)
+
+
+# What a process does once, Typer's commands and reading a posterior file, is done once for all commands of the tests.
+_commands = functools.cache(typer.main.get_command)
+_read_netcdf = _arviz.read_netcdf
+
+
+@functools.cache
+def _contents(path: Path, changed: int, size: int) -> Any:
+    return _read_netcdf(path)
+
+
+def _read_once(path: str | Path) -> Any:
+    status = Path(path).stat()
+    return _contents(Path(path).resolve(), status.st_mtime_ns, status.st_size)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, drafts: None) -> Run:
     """Run a command in this process: exit code, stdout, stderr; usage errors are on one line and without colours."""
+    monkeypatch.setattr(typer.main, "get_command", _commands)
+    monkeypatch.setattr(_arviz, "read_netcdf", _read_once)
     for name, value in {"TERM": "dumb", "COLUMNS": "500", "LINES": "50"}.items():
         monkeypatch.setenv(name, value)
 
@@ -132,6 +159,20 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return code, out, err
 
     return command
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, so that fixtures of a module are made once, not in each process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives as long as the process: modules of libraries, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -30,6 +30,16 @@ def run_backtest(run: Run) -> Run:
     return functools.partial(run, "backtest")
 
 
+@pytest.fixture(autouse=True)
+def _few_refits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Baselines are the library's, with bootstraps of few refits."""
+    from bayescale.evaluation.backtest.baselines import BASELINES
+
+    for name, baseline in BASELINES.items():
+        if hasattr(baseline, "refits"):
+            monkeypatch.setitem(BASELINES, name, dataclasses.replace(baseline, refits=5))
+
+
 @pytest.fixture
 def no_sampling(monkeypatch: pytest.MonkeyPatch) -> list[BayesMethod]:
     """Specs forecast like a baseline, and say so; one called `bad` fails where there are agents."""

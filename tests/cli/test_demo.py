@@ -33,7 +33,7 @@ def small(simulation: tuple[Evals, Truth]) -> Posterior:
 
 
 @pytest.fixture
-def settings(small: Posterior, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def settings(small: Posterior, drafts: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Let `fit` return a ready posterior of a simulation, and the demo forecast families of it."""
     called: dict[str, Any] = {}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,31 @@ from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 
 from bayescale.errors import BacktestWarning, EvaluationError
 from bayescale.evals import Evals
-from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, make_folds, score
+from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, score
+from bayescale.evaluation.backtest import fold as fold_room
 from bayescale.evaluation.backtest.job import make_jobs
 from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
 from bayescale.evaluation.backtest.run import resolve_methods
 from bayescale.model.spec import Spec, load_spec
 
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
+
+_FOLDS: dict[str, list[Fold]] = {}
+
+
+def make_folds(tasks: list[Task]) -> list[Fold]:
+    """Make the folds of the same tasks once: it takes longer than the fits of the fakes."""
+    key = repr([task.model_dump() for task in tasks])
+    if key not in _FOLDS:
+        _FOLDS[key] = fold_room.make_folds(tasks)
+    return _FOLDS[key]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _folds_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("bayescale.evaluation.backtest.run"), "make_folds", make_folds)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -48,11 +48,11 @@ class Simulation:
         scores = pd.concat(
             [pd.DataFrame({"model": names, "benchmark": b, "score": s}) for b, s in self.scores.items()]
         ).dropna()
-        Evals(models, benchmarks, scores).to_directory(folder / "tables")
+        evals = Evals(models, benchmarks, scores)
         group = {
             "group": "g",
             "title": "",
-            "evals": str(folder / "tables"),
+            "evals": "simulated",
             "benchmarks": list(self.scores),
             "seen": self.seen,
             "law_floor": self.floor,
@@ -60,7 +60,12 @@ class Simulation:
             "targets": {b.replace(" ", "_"): b for b in self.scores if b not in self.seen},
         }
         (folder / "tasks.yaml").write_text(yaml.safe_dump({"groups": [group]}))
-        (fold,) = make_folds(load_tasks(file=folder / "tasks.yaml"))
+        # The tables are at hand: written and read, they would be validated twice more.
+        with pytest.MonkeyPatch.context() as patch:
+            for room in ("fold", "task"):
+                module = importlib.import_module(f"bayescale.evaluation.backtest.{room}")
+                patch.setattr(module, "task_evals", lambda name: evals)
+            (fold,) = make_folds(load_tasks(file=folder / "tasks.yaml"))
         return fold
 
 

@@ -48,9 +48,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to work in with files of the real tool; fits are rough and quick."""
     shutil.copytree(ROOT / "tests" / "fixtures" / "lm_eval" / "models", tmp_path / "results")
     monkeypatch.chdir(tmp_path)
-    fit = partial(rough_posterior, draws=150)
+    fit = partial(rough_posterior, draws=50)
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     monkeypatch.setattr(bs, "fit", fit, raising=False)
+    monkeypatch.setattr(bs, "prior_predictive", partial(bs.prior_predictive, draws=50), raising=False)
     yield tmp_path
     plt.close("all")
 

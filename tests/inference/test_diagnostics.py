@@ -46,7 +46,7 @@ def test_independent_draws_pass_without_a_word(posterior: Posterior) -> None:
     assert convergence.converged
     assert posterior.converged
     assert convergence.problems == ()
-    assert convergence == posterior.convergence
+    assert convergence == Posterior.from_draws(posterior.idata, posterior.spec, posterior.evals, {}).convergence
     assert (convergence.chains, convergence.draws, convergence.divergences) == (4, 4000, 0)
     assert convergence.rhat <= MAX_RHAT
     assert convergence.ess_bulk > 2500
@@ -55,7 +55,7 @@ def test_independent_draws_pass_without_a_word(posterior: Posterior) -> None:
 
 
 def test_what_decides_are_expected_scores_and_forecasts(posterior: Posterior) -> None:
-    blocks = {b.name: b for b in posterior.convergence.blocks}
+    blocks = {b.name: b for b in diagnosed(posterior).blocks}
     assert [name for name, b in blocks.items() if b.required] == ["expected scores", "forecasts"]
     assert blocks["expected scores"].quantities == posterior.evals.n_scores
     assert blocks["forecasts"].quantities == len(posterior.evals.families) * len(posterior.evals.benchmark_names)
@@ -111,7 +111,7 @@ def test_turning_the_factors_from_draw_to_draw_changes_nothing(two_factors: Post
         for name in ("loading", "slope", "capability", "family_offset"):
             data[name][:] = data[name].to_numpy() @ rotation
 
-    before, after = two_factors.convergence, diagnosed(two_factors, turn)
+    before, after = diagnosed(two_factors), diagnosed(two_factors, turn)
     assert after.converged
     assert after.rhat == pytest.approx(before.rhat, abs=1e-6)
     assert after.ess_bulk == pytest.approx(before.ess_bulk, rel=1e-3)
