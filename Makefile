@@ -45,12 +45,12 @@ test-heavy: $(READY)  ## what starts processes or compiles a model: killed fits,
 	$(BIN)/python -m pytest -m "heavy and not slow" tests
 
 # What depends on PyMC, ArviZ, nutpie and PyTensor themselves: compiling, sampling, files, processes.
-STACK := compiled fast_compile diagnostics posterior_file numpyro cli_processes
+STACK := tests/model tests/inference tests/cli/test_cli_processes.py
 
 test-stack: export OMP_NUM_THREADS := 1
 test-stack: $(READY)  ## the fast tests, and the heavy ones of compiling, samplers and files: for a second Python
 	$(BIN)/python -m pytest -m "not slow and not heavy" -n 2 tests
-	$(BIN)/python -m pytest -m "heavy and not slow" $(STACK:%=tests/test_%.py)
+	$(BIN)/python -m pytest -m "heavy and not slow" $(STACK)
 
 test-all: lint types  ## all of them, with the slow tests, which sample to convergence
 	$(BIN)/python -m pytest -n 2 --doctest-modules bayescale tests

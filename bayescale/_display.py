@@ -1,21 +1,26 @@
-"""Progress display of long computations, and HTML representations for notebooks.
+"""Progress display of long computations, HTML representations for notebooks, and what all results share.
 
 Progress is a bar or a spinner on a terminal, a line in a notebook, and nothing in a pipe or a worker process.
 """
 
 from __future__ import annotations
 
-import html
 import multiprocessing
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
+from html import escape
 from typing import TYPE_CHECKING, Any
+
+from bayescale._intervals import PROB
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 Report = Callable[[int, int, str], None]
 """Callback that receives the number done, the total, and the name of the last finished item."""
@@ -45,13 +50,6 @@ def watched() -> bool:
 @contextmanager
 def working(what: str, shown: bool = True) -> Iterator[None]:
     """Show a spinner with the elapsed seconds on a terminal, for work that takes longer than `SPINNER_DELAY`.
-
-    Parameters
-    ----------
-    what : str
-        Such as ``"Compiling the model"``.
-    shown : bool
-        False shows nothing.
 
     Examples
     --------
@@ -88,19 +86,9 @@ def working(what: str, shown: bool = True) -> Iterator[None]:
 
 @contextmanager
 def counting(what: str, report: Report | None = None) -> Iterator[Report]:
-    """Show the number of finished items: a bar on a terminal, an updated line in a notebook.
+    """Show how many items, such as ``"fits"``, are finished: a bar on a terminal, an updated line in a notebook.
 
-    Parameters
-    ----------
-    what : str
-        The items, such as ``"fits"``.
-    report : callable, optional
-        Called instead of a display.
-
-    Yields
-    ------
-    callable
-        To call with the number done, the total, and the name of the last finished item.
+    Yield the function to call after each item: `report`, instead of a display, if given.
     """
     if report is not None:
         yield report
@@ -163,23 +151,12 @@ _STYLE = (
 
 
 def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> str:
-    """Render the `repr` of a value, and a table, as HTML.
+    """Render the `repr` of a value, and a table with its caption, as HTML.
 
-    Parameters
-    ----------
-    text : str
-        As its `repr`: the first line is the headline, a line that begins with ``Next: `` holds code. Indented lines are
-        a table in text; where there is `table`, they are left out.
-    table : pandas.DataFrame, optional
-        Columns ``prob`` and ``interval`` that are the same in all rows go into the caption. At most `MOST_ROWS` rows
-        are shown, the first and the last of them.
-    caption : str
-        Content of the table.
-
-    Returns
-    -------
-    str
-        All text is escaped, so that names are not interpreted as HTML or formulas.
+    The first line of the `repr` is the headline, a line that begins with ``Next: `` holds code. Indented lines are a
+    table in text; where there is `table`, they are left out. Of the table at most `MOST_ROWS` rows are shown, the first
+    and the last of them; columns ``prob`` and ``interval`` that are the same in all rows go into the caption. All text
+    is escaped, so that names are not interpreted as HTML or formulas.
 
     Examples
     --------
@@ -187,17 +164,17 @@ def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> 
     False
     """
     first, *rest = text.splitlines()
-    parts = [f"<p><b>{_escaped(first)}</b></p>"]
+    parts = [f"<p><b>{escape(first)}</b></p>"]
     following = []
     for line in rest:
         if line.startswith(NEXT):
-            following.append(f"<p><small>{NEXT}<code>{_escaped(line.removeprefix(NEXT))}</code></small></p>")
+            following.append(f"<p><small>{NEXT}<code>{escape(line.removeprefix(NEXT))}</code></small></p>")
         elif table is None or not line.startswith("  "):
-            parts.append(f"<p>{_escaped(line.strip())}</p>")
+            parts.append(f"<p>{escape(line.strip())}</p>")
     if table is not None:
         table, words = _without_constants(table)
         heading = "; ".join(part for part in (caption, words) if part)
-        parts += [f"<p><small>{_escaped(heading)}</small></p>"] if heading else []
+        parts += [f"<p><small>{escape(heading)}</small></p>"] if heading else []
         parts.append(_rows(table))
     # The class disables MathJax: a `$` in a name does not start a formula.
     return f'<div class="bayescale tex2jax_ignore"><style>{_STYLE}</style>{"".join(parts + following)}</div>'
@@ -234,7 +211,7 @@ def _rows(table: pd.DataFrame) -> str:
     named = table.index.name is not None
     frame = table.reset_index() if named else table
     # Numbers are right-aligned, text is left-aligned, headings as their columns.
-    words = [not _is_number(column) for _, column in frame.items()]
+    words = [not number for number in frame.columns.isin(frame.select_dtypes("number").columns)]
     places = list(range(len(frame)))
     left_out = len(places) - MOST_ROWS
     if left_out > 0:
@@ -251,14 +228,8 @@ def _rows(table: pd.DataFrame) -> str:
 
 def _line(tag: str, cells: Any, words: list[bool]) -> str:
     left = ' class="t"'
-    parts = (f"<{tag}{left if word else ''}>{_escaped(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
+    parts = (f"<{tag}{left if word else ''}>{escape(cell)}</{tag}>" for cell, word in zip(cells, words, strict=True))
     return f"<tr>{''.join(parts)}</tr>"
-
-
-def _is_number(column: Any) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_numeric_dtype(column)) and not pd.api.types.is_bool_dtype(column)
 
 
 def _cell(value: Any) -> str:
@@ -269,5 +240,37 @@ def _cell(value: Any) -> str:
     return "–" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
 
 
-def _escaped(text: str) -> str:
-    return html.escape(str(text))
+class Result(ABC):
+    """Base of results, frozen dataclasses: `summary`, `to_xarray`, `plot`, and a table in notebooks."""
+
+    @abstractmethod
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise as a table; intervals have the probability `prob`."""
+
+    @abstractmethod
+    def plot(self, *args: Any, **settings: Any) -> Any:
+        """Plot with Matplotlib."""
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return arrays and tables as one dataset; names, numbers and sources are its attributes.
+
+        An uplift is given at the powers of ten of compute, on typical and single models (dim ``of``).
+
+        Examples
+        --------
+        >>> sorted(posterior.efficiency("Llama-2").to_xarray().data_vars)
+        ['benchmark_log10_multiplier', 'compute_slopes', 'log10_multiplier']
+        """
+        import xarray as xr
+
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        dataset = xr.Dataset({name: value for name, value in values.items() if isinstance(value, xr.DataArray)})
+        for value in values.values():
+            dataset = dataset.merge(value) if isinstance(value, xr.Dataset) else dataset
+        plain = {n: int(v) if isinstance(v, bool) else v for n, v in values.items() if isinstance(v, (int, float, str))}
+        if posterior := values.get("posterior"):
+            plain |= {"spec": posterior.spec.name, "evals": posterior.evals.name, "posterior": posterior.identity}
+        return dataset.assign_attrs(plain)
+
+    def _repr_html_(self) -> str:
+        return as_html(repr(self), self.summary())

@@ -1,4 +1,4 @@
-"""Files: written atomically, and the tables and specs that ship with the package."""
+"""Atomic file writes, and the folders of data and specs inside the package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bayescale.errors import BayescaleError, OutputError
+from bayescale.errors import BayescaleError, FileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _NAME_LENGTH = 50  # characters, of up to 4 bytes, that a temporary file takes of a name: file systems allow 255 bytes
@@ -20,27 +20,12 @@ _NAME_LENGTH = 50  # characters, of up to 4 bytes, that a temporary file takes o
 def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
     """Write a file atomically: yield a temporary file in the same folder, and rename it to `path` after the block.
 
-    Whoever reads `path` finds the old content or the new one, whenever the process is killed. An error in the block
-    removes the temporary file and leaves the old one. A new file has the permissions that `open` would give it, a
-    file that is replaced keeps its own.
+    `path` has the old content or the new one, whenever the process is killed. An error in the block removes the
+    temporary file and leaves the old one. A new file has the permissions that `open` would give it, a replaced file
+    keeps its own. A file that cannot be written raises `FileError`.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Where the file is to be.
-    keep_suffix : bool
-        Whether the temporary file has the suffix of `path`, by which some libraries choose the format. By default it
-        is ``.partial``, so that nobody who looks for files of that kind takes what a killed process left for one.
-
-    Yields
-    ------
-    pathlib.Path
-        An empty file to write to, by its name.
-
-    Raises
-    ------
-    OutputError
-        When it cannot be written.
+    With `keep_suffix` the temporary file has the suffix of `path`, by which some libraries choose the format. The
+    default suffix, ``.partial``, distinguishes the remains of a killed process from files of that kind.
 
     Examples
     --------
@@ -56,8 +41,8 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
         permissions = _permissions(path)
         suffix = path.suffix if keep_suffix else ".partial"
         temporary = path.parent / f".{path.name[-_NAME_LENGTH:]}.{secrets.token_hex(8)}{suffix}"
-        # Exclusive: never a file, or the target of a link, that somebody else has put there. `os.open` applies the
-        # umask by itself; and what replaces a private file is private from the start.
+        # Exclusive: never a file, or the target of a link, of somebody else. `os.open` applies the umask by itself; the
+        # replacement of a private file is private from the start.
         mode = 0o666 if permissions is None else permissions & 0o666 | stat.S_IRUSR | stat.S_IWUSR
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         try:
@@ -75,14 +60,14 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
 
 
 def remove_partial(path: Path) -> None:
-    """Remove the temporary files that killed writers of `path` left behind; a writer that still runs fails."""
+    """Remove the temporary files of killed writers of `path`; a writer that still runs fails."""
     for file in path.parent.glob(f".{glob.escape(path.name[-_NAME_LENGTH:])}.*.partial"):
         file.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """Return the error that says what the system says, in one sentence."""
-    return OutputError(f"Cannot write {str(path)!r}: {error.strerror or error}.")
+def unwritable(path: Path, error: OSError) -> FileError:
+    """Return an error with the reason that the system gives."""
+    return FileError(f"Cannot write {str(path)!r}: {error.strerror or error}.")
 
 
 def _permissions(path: Path) -> int | None:
@@ -94,25 +79,10 @@ def _permissions(path: Path) -> int | None:
 
 
 def shipped(kind: str) -> Path:
-    """Return the folder that ships with the package.
+    """Return the folder ``"data"`` or ``"models"``, or raise `BayescaleError` where the installation is incomplete.
 
     A wheel carries the folders inside the package; a checkout or an editable install has them at the top of the
     repository.
-
-    Parameters
-    ----------
-    kind : str
-        Name of the folder: ``"data"`` or ``"models"``.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder; it exists.
-
-    Raises
-    ------
-    BayescaleError
-        The folder is in neither place, so the installation is incomplete.
 
     Examples
     --------
@@ -120,13 +90,13 @@ def shipped(kind: str) -> Path:
     'data'
     """
     candidates = [_PACKAGE / "_shipped" / kind]
-    # Next to an installed package lie other people's packages, so the folder there is ours only in a checkout.
+    # In site-packages, a folder beside the package belongs to another one.
     if (_PACKAGE.parent / "pyproject.toml").is_file():
         candidates.append(_PACKAGE.parent / kind)
     for folder in candidates:
         if folder.is_dir():
             return folder
     raise BayescaleError(
-        f"The installation of bayescale is incomplete: its folder {kind!r} is in none of "
+        f"The installation of bayescale is incomplete: the folder {kind!r} is missing; searched "
         f"{', '.join(str(c) for c in candidates)}. Install the package again: pip install --force-reinstall bayescale"
     )

@@ -1,4 +1,4 @@
-"""Identities: SHA-256 hashes by which equal content is known, whatever holds it."""
+"""SHA-256 hashes of content: equal content has the same identity."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def identity(*parts: Any) -> str:
 
 
 def stored_identity(*texts: str) -> str:
-    """Hash texts, end to end: the scheme of the identities that saved posteriors carry, and check when they are read.
+    """Hash texts, end to end: the scheme of the identities that are stored in saved posteriors, and checked on reading.
 
-    Those of `Spec` (its JSON), `Evals` (the JSON of its tables) and `Posterior` (the identities of both). A change
-    here or in these texts makes every file that was saved before unreadable.
+    These are the identities of `Spec` (its JSON), `Evals` (the JSON of its tables) and `Posterior` (the identities of
+    both). A change here or in these texts makes every saved file unreadable.
 
     Examples
     --------

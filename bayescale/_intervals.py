@@ -1,4 +1,4 @@
-"""Credible intervals: equal-tailed, 90% unless asked otherwise, everywhere from here."""
+"""Credible intervals of all results: equal-tailed, 90% by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KIND = "equal-tailed"
 
 
 def tails(prob: float) -> tuple[float, float]:
-    """Quantiles at the ends of an equal-tailed interval.
+    """Return the quantiles at the ends of an equal-tailed interval.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def tails(prob: float) -> tuple[float, float]:
     return (1 - prob) / 2, (1 + prob) / 2
 
 
-def summarise(draws: xr.DataArray, prob: float = PROB) -> pd.DataFrame:
-    """Mean, median and equal-tailed interval over chains and draws, one row per remaining cell.
+def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
+    """Summarise draws by mean, median and equal-tailed interval, one row per remaining cell.
 
     Parameters
     ----------
@@ -61,3 +61,19 @@ def summarise(draws: xr.DataArray, prob: float = PROB) -> pd.DataFrame:
     for name in ("median", "lower", "upper"):
         frame[name] = np.asarray(columns[name]).ravel()
     return frame.assign(prob=prob, interval=KIND)
+
+
+# Log10 FLOP beyond which compute is as good as infinite.
+_FAR = 1e6
+
+
+def flops_quantiles(log10_flops: xr.DataArray, *, prob: float = PROB) -> tuple[float, float, float]:
+    """Return lower end, median and upper end, in FLOP, of draws of log10 compute, some of them infinite."""
+    import numpy as np
+
+    lower, upper = tails(prob)
+    # Quantiles are interpolated, and infinities would make them NaN: replace them by large finite numbers.
+    finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
+    with np.errstate(over="ignore"):
+        low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
+    return float(low), float(middle), float(high)

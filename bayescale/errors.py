@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Any
 
 
 class BayescaleError(Exception):
@@ -23,43 +24,18 @@ class FitError(BayescaleError, RuntimeError):
 
 
 class ForecastError(BayescaleError, ValueError):
-    """A forecast was requested for something that the posterior does not contain."""
+    """A posterior cannot answer the question, be it a forecast, a derived quantity, a design or a report.
+
+    For example: an unknown family, benchmark or model, implausible compute, or a quantity that its spec lacks.
+    """
 
 
-class EfficiencyError(BayescaleError, ValueError):
-    """The posterior does not define this efficiency: no compute covariate, no family offsets, or an unknown family."""
+class EvaluationError(BayescaleError, ValueError):
+    """A backtest or a comparison of specs is not possible: unknown tasks or methods, other evals, nothing to do."""
 
 
-class EmergenceError(BayescaleError, ValueError):
-    """A curve, threshold or uplift is not defined for this benchmark, family or spec."""
-
-
-class ExplainedVarianceError(BayescaleError, ValueError):
-    """The explained variance is not defined: an unknown benchmark or model, or a target that is not random."""
-
-
-class DesignError(BayescaleError, ValueError):
-    """The design problem is not valid: an unknown model or benchmark, a budget that buys no model, a missing cost."""
-
-
-class BacktestError(BayescaleError, ValueError):
-    """A backtest has unknown tasks or methods, or nothing to do."""
-
-
-class ReportError(BayescaleError, ValueError):
-    """A report would be too large, or based on too few draws."""
-
-
-class CompareError(BayescaleError, ValueError):
-    """Specs cannot be compared."""
-
-
-class PosteriorFileError(BayescaleError, OSError):
-    """A posterior file cannot be read: missing, damaged, foreign, or of a newer format."""
-
-
-class OutputError(BayescaleError, OSError):
-    """An output file cannot be written."""
+class FileError(BayescaleError, OSError):
+    """A file cannot be written, or a posterior file not be read: missing, damaged, foreign, or of a newer format."""
 
 
 class MissingDependencyError(BayescaleError, ImportError):
@@ -108,6 +84,29 @@ def suggest(name: str, options: Iterable[str], what: str) -> str:
     if names and (len(names) <= 12 or not near):
         message += f" Known: {', '.join(names)}."
     return message
+
+
+def require_name(name: object, options: Collection[str], what: str) -> None:
+    """Raise `ForecastError` with the message of `suggest` unless `name` is one of `options`."""
+    require_names([name], options, what)
+
+
+def require_names(
+    names: Iterable[object], options: Collection[str], what: str, error: type[BayescaleError] = ForecastError
+) -> None:
+    """Raise `error` with the messages of `suggest` for all names, the first five of them, that are not `options`."""
+    if unknown := list(dict.fromkeys(str(name) for name in names if name not in options)):
+        messages = [suggest(name, options, what) for name in unknown[:5]]
+        more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
+        raise error("\n".join([*messages, *more]))
+
+
+def as_number(name: str, value: Any) -> float:
+    """Return the value of an argument as a float, or raise `ForecastError`."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ForecastError(f"{name}={value!r} is not a number.") from None
 
 
 def percentage_hint(value: float) -> str:

@@ -12,7 +12,7 @@ from bayescale._display import working
 from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.inference import sample
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class Posterior(PosteriorData):
         >>> Posterior.of(posterior).identity == posterior.identity
         True
         """
-        return cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+        posterior = cls(**{field.name: getattr(data, field.name) for field in fields(data)})
+        posterior.__dict__.update(vars(data))  # with what is cached
+        return posterior
 
     @cached_property
     def factors(self) -> Factors:
@@ -75,10 +77,7 @@ class Posterior(PosteriorData):
     def capabilities(self) -> xr.DataArray:
         """Return capabilities of the fitted models, aligned over draws.
 
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
+        Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
 
         Examples
         --------
@@ -90,10 +89,7 @@ class Posterior(PosteriorData):
     def loadings(self) -> xr.DataArray:
         """Return loadings of the benchmarks, aligned over draws.
 
-        Returns
-        -------
-        xarray.DataArray
-            Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+        Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
 
         Examples
         --------
@@ -107,10 +103,10 @@ class Posterior(PosteriorData):
         family: str | Sequence[str] | None = None,
         flops: float | Sequence[float] | np.ndarray | None = None,
         *,
-        params_b: float | Sequence[float] | None = None,
-        tokens_t: float | Sequence[float] | None = None,
+        params: float | Sequence[float] | None = None,
+        tokens: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
-        random_seed: int | None = 0,
+        random_seed: int | None = None,
     ) -> Forecast:
         """Forecast the scores of new models.
 
@@ -121,13 +117,13 @@ class Posterior(PosteriorData):
             of one call belong to one such family).
         flops : float, or sequence of float
             Training compute in FLOP, such as ``4e25``.
-        params_b, tokens_t : float, or sequence of float
-            Parameters (10^9) and training tokens (10^12): for specs with those covariates, or instead of `flops`
-            (compute = 6 x parameters x tokens).
+        params, tokens : float, or sequence of float
+            Parameters and training tokens, such as ``70e9`` and ``15e12``: for specs with those covariates, or instead
+            of `flops` (compute = 6 x parameters x tokens).
         given : mapping of str to float, optional
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
-            Seed of the residual and observation noise; ``None`` for new numbers in every call.
+            Seed of the residual and observation noise. None draws a new one; the result records it in either case.
 
         Returns
         -------
@@ -149,12 +145,11 @@ class Posterior(PosteriorData):
         """
         from bayescale.forecast import make_forecast
 
-        return make_forecast(
-            self, family=family, flops=flops, params_b=params_b, tokens_t=tokens_t, given=given, random_seed=random_seed
-        )
+        sizes = {"flops": flops, "params": params, "tokens": tokens}
+        return make_forecast(self, family, given=given, random_seed=random_seed, **sizes)
 
     def predictive_check(
-        self, models: Literal["same", "new"] = "same", draws: int = 1000, random_seed: int | None = 0
+        self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
     ) -> PredictiveCheck:
         """Replicate the observed scores from the posterior and compare (posterior predictive check).
 
@@ -164,20 +159,16 @@ class Posterior(PosteriorData):
 
         Parameters
         ----------
-        models : {"same", "new"}
+        replicate : {"same", "new"}
         draws : int
             Number of posterior draws, evenly spread.
         random_seed : int, optional
-            Seed of the replications and of the randomised PIT; None draws a new one, which the result records.
-
-        Returns
-        -------
-        PredictiveCheck
+            Seed of the replications and of the randomised PIT, as in `forecast`.
 
         Raises
         ------
         ForecastError
-            When `models` is neither, or `draws` not positive.
+            When `replicate` is neither, or `draws` not positive.
 
         Examples
         --------
@@ -187,10 +178,15 @@ class Posterior(PosteriorData):
         from bayescale.checks import predictive_check
 
         with working("Replicating the scores"):
-            return predictive_check(self, models, draws, random_seed)
+            return predictive_check(self, replicate, draws, random_seed=random_seed)
 
     def to_html(
-        self, backtest: str | Path | None = None, draws: int = REPORT_DRAWS, prob: float = PROB, random_seed: int = 0
+        self,
+        backtest: str | Path | None = None,
+        draws: int = REPORT_DRAWS,
+        *,
+        prob: float = PROB,
+        random_seed: int | None = None,
     ) -> str:
         """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
@@ -215,7 +211,7 @@ class Posterior(PosteriorData):
         ------
         MissingDependencyError
             When Bokeh or Jinja is not installed.
-        ReportError, BacktestError
+        ForecastError, EvaluationError
             For too few draws, 50 draws that exceed 5 MiB, or a `backtest` that is not a folder of a backtest.
 
         Examples
@@ -227,7 +223,7 @@ class Posterior(PosteriorData):
         from bayescale.report import make_report
 
         with working("Making the page"):
-            return make_report(self, backtest, draws, prob, random_seed)
+            return make_report(self, backtest, draws, prob, seed_or_new(random_seed))
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """Compute the efficiency of families relative to one of them; see `bayescale.Efficiency`.
@@ -239,13 +235,9 @@ class Posterior(PosteriorData):
         along : {"capabilities", "benchmarks"}
             Project offsets on the effect of compute in capability space, or in logits of all benchmarks.
 
-        Returns
-        -------
-        Efficiency
-
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown family, or a spec without family offsets or with other covariates than compute.
 
         Examples
@@ -274,7 +266,7 @@ class Posterior(PosteriorData):
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             As `efficiency`; or when `of` is neither.
 
         Examples
@@ -286,7 +278,7 @@ class Posterior(PosteriorData):
 
         return compute_efficiency(self, reference, along).equivalent_flops(of)
 
-    def emergence(self, benchmark: str, family: str | None = None, random_seed: int = 0) -> Emergence:
+    def emergence(self, benchmark: str, family: str | None = None, *, random_seed: int | None = None) -> Emergence:
         """Compute expected scores over a family's compute, and where they cross thresholds; see `bayescale.Emergence`.
 
         Parameters
@@ -294,16 +286,12 @@ class Posterior(PosteriorData):
         benchmark : str
         family : str, optional
             A family of the data; default the one with the most models.
-        random_seed : int
-            Seed of the residual of a single model.
-
-        Returns
-        -------
-        Emergence
+        random_seed : int, optional
+            Seed of the residual of a single model, as in `forecast`: equal seeds are the same model on all benchmarks.
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For an unknown benchmark or family, or a spec with other covariates than compute.
 
         Examples
@@ -313,7 +301,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.emergence import compute_emergence
 
-        return compute_emergence(self, benchmark, family, random_seed)
+        return compute_emergence(self, benchmark, family, random_seed=random_seed)
 
     def explained_variance(
         self,
@@ -322,10 +310,10 @@ class Posterior(PosteriorData):
         *,
         family: str | None = None,
         flops: float | None = None,
-        params_b: float | None = None,
-        tokens_t: float | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
         model: str | None = None,
-        random_seed: int = 0,
+        random_seed: int | None = None,
     ) -> ExplainedVariance:
         """Estimate the share of a forecast's variance that scores on other benchmarks would explain.
 
@@ -337,23 +325,18 @@ class Posterior(PosteriorData):
             The benchmark whose expected score is forecast.
         benchmarks : sequence of str, optional
             Benchmarks whose scores would be known; default all others.
-        family, flops, params_b, tokens_t : optional
+        family, flops, params, tokens : optional
             As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
             Instead: a model of the data, for its family and compute; its scores are not used.
-        random_seed : int
-            Seed of the simulated models.
-
-        Returns
-        -------
-        ExplainedVariance
+        random_seed : int, optional
+            Seed of the simulated models, as in `forecast`.
 
         Raises
         ------
-        ExplainedVarianceError
-            For an unknown benchmark or model, the target among `benchmarks`, or `model` with family or compute.
         ForecastError
-            For an unknown family, or implausible compute.
+            For an unknown benchmark, model or family, the target among `benchmarks`, implausible compute, or `model`
+            beside family or compute.
 
         Examples
         --------
@@ -362,10 +345,12 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
-        figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-        return explain_variance(self, target, benchmarks, read_subject(self, model, family, figures), random_seed)
+        subject = read_subject(self, model, family, {"flops": flops, "params": params, "tokens": tokens})
+        return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
-    def uplift(self, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0) -> Uplift:
+    def uplift(
+        self, benchmark: str, baseline: str, family: str | None = None, *, random_seed: int | None = None
+    ) -> Uplift:
         """Compute the uplift of a post-training technique over a family's compute; see `bayescale.Uplift`.
 
         Parameters
@@ -375,13 +360,9 @@ class Posterior(PosteriorData):
         family, random_seed
             As in `emergence`.
 
-        Returns
-        -------
-        Uplift
-
         Raises
         ------
-        EmergenceError
+        ForecastError
             For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
 
         Examples
@@ -391,7 +372,7 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.uplift import compute_uplift
 
-        return compute_uplift(self, benchmark, baseline, family, random_seed)
+        return compute_uplift(self, benchmark, baseline, family, random_seed=random_seed)
 
     def suggest_models(
         self,
@@ -400,9 +381,9 @@ class Posterior(PosteriorData):
         *,
         candidates: Iterable[str] | None = None,
         families: Iterable[str] | None = None,
-        forecast: Iterable[str] | None = None,
+        forecast_models: Iterable[str] | None = None,
         cost: Cost = None,
-        random_seed: int = 0,
+        random_seed: int | None = None,
     ) -> Suggestion:
         """Choose the few models to evaluate on a new benchmark that minimise the forecast variance of others.
 
@@ -416,20 +397,16 @@ class Posterior(PosteriorData):
             A benchmark of the data, treated as not yet evaluated. Default: a new one, drawn from the population.
         candidates, families : iterable of str, optional
             Models of the data that could be evaluated, and their families. Default: all.
-        forecast : iterable of str, optional
+        forecast_models : iterable of str, optional
             Models of the data to forecast. Default: those that are not candidates, or all if all are.
         cost : str or mapping of str to float, optional
             Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
-        random_seed : int
-            Seed of the simulated benchmarks.
-
-        Returns
-        -------
-        Suggestion
+        random_seed : int, optional
+            Seed of the simulated benchmarks, as in `forecast`.
 
         Raises
         ------
-        DesignError
+        ForecastError
             For unknown names, a budget that buys no model, or a candidate without a cost.
 
         Examples
@@ -439,10 +416,10 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.model_selection import choose_models, read_problem
 
-        problem = read_problem(self.evals, budget, target, candidates, families, forecast, cost)
+        problem = read_problem(self.evals, budget, target, candidates, families, forecast_models, cost)
         self.convergence.warn_unless_converged("This choice comes")
-        with working("Choosing models"):
-            return choose_models(self, problem, random_seed)
+        with working("Selecting models"):
+            return choose_models(self, problem, seed_or_new(random_seed))
 
 
 @wraps(sample.fit)

@@ -1,8 +1,8 @@
-"""Run the whole backtest of the default spec once and print seconds per fit and in all.
+"""Time the backtest of a spec: seconds per fit and in total.
 
     python benchmarks/backtest.py [SPEC] [FOLDER]
 
-The folder keeps finished fits: give a new one to time everything.
+The folder keeps finished fits: give a new one to time all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main() -> None:
     total = time.perf_counter() - started
     fits = result.scores.dropna(subset="seconds").drop_duplicates("seconds")
     print(fits[["task", "seconds", "rhat", "ess", "divergences"]].to_string(index=False))
-    print(f"{total:.0f} s in all, compiling included")
+    print(f"{total:.0f} s in total, compiling included")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Simulation-based calibration: does the sampler draw from the posterior of the model that it says it fits?
+"""Simulation-based calibration: does the sampler draw from the posterior of the model?
 
     python benchmarks/calibration.py SPEC FOLDER [SIMULATIONS]
 
-Parameters are drawn from the priors, scores from the parameters, and the spec is fitted to the scores. The rank of what
-was drawn among the draws of the posterior is uniform if priors, likelihood, sampler and forecasts agree (Talts et al.
-2018, arXiv:1804.06788; Modrak et al. 2023, Bayesian Analysis 20:461). Ranked are quantities that no rotation of the
-factors changes. Worlds whose scores nobody would fit, many of them at floor or ceiling, are drawn again: the choice
-looks at the scores alone, given which ranks are as uniform as without it. Finished simulations stay in FOLDER: the same
-command goes on from there.
+Parameters are drawn from the priors, scores from the parameters, and the spec is fitted to the scores. The rank of
+the true value among the posterior draws is uniform if priors, likelihood, sampler and forecasts agree (Talts et al.
+2018, arXiv:1804.06788; Modrak et al. 2023, Bayesian Analysis 20:461). The ranked quantities do not change when factors
+are rotated. Simulated tables with many scores at floor or ceiling, which nobody would fit, are drawn again: the choice
+depends on the scores alone, so ranks stay uniform. Finished simulations stay in FOLDER, so the same command resumes an
+interrupted run.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from bayescale.analysis.compute_equivalent import compute_slopes, to_compute_equ
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.draws import Draws, read_draws
 
-# One core a fit, as many fits at a time as there are cores: half of a simulation is no sampling.
+# One core per fit, one fit per core: half of the time of a simulation is not sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
-# A fit that did not mix is repeated, as its convergence report advises. In worlds with R-hat above 1.05, 34 of 100
+# A fit that did not mix is repeated, as its convergence report advises. In simulations with R-hat above 1.05, 34 of 100
 # under the default spec, the truth was above nine in ten draws for 17% of the expected scores, in the others for 13%.
 LONGER = SAMPLING | {"draws": 2000, "tune": 600}
 MIXED = 1.05
-# A score this near to 0 or 1 says "beyond", and a world with more than a third of them says little else: 15 of 44
-# worlds from the default's wide priors, whose chains had R-hat above 1.03 in 87%; of the others in 31%. Of the public
-# scores 8% lie there.
+# Scores this near to 0 or 1 carry little information. In 15 of 44 simulations from the default's wide priors more than
+# a third of the scores lay there; R-hat was above 1.03 in 87% of those, in 31% of the others. Of the public scores
+# 8% lie there.
 ENDS, MOST_AT_ENDS = (0.02, 0.98), 1 / 3
-# Ranks are taken among so many draws, thinned to be nearly independent.
+# Draws among which ranks are taken, thinned to be nearly independent.
 RANKED = 99
 BINS = 10
-# Seeds of further attempts at one world lie so far apart.
-WORLDS = 100_000
+# Distance between the seeds of further attempts at one simulation.
+SEED_STEP = 100_000
 FAMILIES, MODELS = 8, 4
 
 
 def design() -> bs.Evals:
-    """Eight families of the public base models with four of known compute each, and the scores that those have."""
+    """Return eight families of public base models, four models of known compute each, with their scores."""
     evals = bs.load_evals("base-llms")
     known = evals.models[evals.models["flops"].notna()]
     largest = known["family"].value_counts()
@@ -61,7 +61,7 @@ def design() -> bs.Evals:
 
 
 def quantities(draws: Draws) -> dict[str, np.ndarray]:
-    """What is ranked, by kind, (S, quantity).
+    """Return the ranked quantities by kind, (S, quantity).
 
     Efficiency is in log10 FLOP (``alpha . beta / beta . beta``), slopes in logits per factor of ten, by
     benchmark; expected scores are those of all models, forecasts those of each family's typical model at ten times
@@ -77,31 +77,31 @@ def quantities(draws: Draws) -> dict[str, np.ndarray]:
 
 
 def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, object]]:
-    """Draw a world from the priors, fit it, and rank the truth: one row a quantity."""
+    """Draw a table from the priors, fit it, and rank the truth: one row a quantity."""
     for attempt in itertools.count():
-        prior = bs.prior_predictive(spec, evals, draws=1, random_seed=number + WORLDS * attempt)
+        prior = bs.prior_predictive(spec, evals, draws=1, random_seed=number + SEED_STEP * attempt)
         scores = prior.scores.isel(chain=0, draw=0).to_series().rename("score").reset_index()
         seen = evals.scores[["model", "benchmark"]].merge(scores)
         if (~seen["score"].between(*ENDS)).mean() <= MOST_AT_ENDS:
             break
-    world = bs.Evals(evals.models, evals.benchmarks, seen, name=f"simulation {number}")
+    simulated = bs.Evals(evals.models, evals.benchmarks, seen, name=f"simulation {number}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **SAMPLING)
+        posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **SAMPLING)
         if posterior.convergence.rhat > MIXED:
-            posterior = bs.fit(spec, world, random_seed=number, progressbar=False, **LONGER)
+            posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **LONGER)
     truth = quantities(read_draws({"posterior": prior.idata["prior"]}, spec, evals))
     rows = []
     for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
         ranks = (values < truth[kind]).sum(axis=0)
         rows += [{"simulation": number, "kind": kind, "quantity": i, "rank": r} for i, r in enumerate(ranks)]
     report = posterior.convergence
-    figures = {"rhat": report.rhat, "divergences": report.divergences, "drawn_again": attempt}
-    return [row | figures for row in rows]
+    diagnostics = {"rhat": report.rhat, "divergences": report.divergences, "drawn_again": attempt}
+    return [row | diagnostics for row in rows]
 
 
 def uniformity(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Chi-square test of each kind, on one quantity of each simulation: those of one world are not independent."""
+    """Test uniformity by chi-square, on one quantity per simulation: ranks of one simulation are not independent."""
     rng = np.random.default_rng(0)
     chosen = ranks.groupby(["kind", "simulation"], sort=False)["rank"].apply(lambda r: rng.choice(r.to_numpy()))
     rows = []
@@ -112,14 +112,14 @@ def uniformity(ranks: pd.DataFrame) -> pd.DataFrame:
 
 
 def outside(ranks: pd.DataFrame) -> pd.DataFrame:
-    """Share of truths outside of the middle 80% of their draws, with its standard error over worlds; right is 0.2."""
+    """Return the share of truths outside the middle 80% of their draws (0.2 is right), with its standard error."""
     out = ranks.assign(out=~ranks["rank"].between(0.1 * (RANKED + 1), 0.9 * (RANKED + 1) - 1))
-    by_world = out.groupby(["kind", "simulation"], sort=False)["out"].mean()
-    return by_world.groupby("kind", sort=False).agg(outside_80="mean", error="sem").round(3).reset_index()
+    by_simulation = out.groupby(["kind", "simulation"], sort=False)["out"].mean()
+    return by_simulation.groupby("kind", sort=False).agg(outside_80="mean", error="sem").round(3).reset_index()
 
 
 def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
-    """Histograms of the ranks of all quantities, with the 99% range of a simulation-wise uniform rank."""
+    """Plot histograms of the ranks, with the 99% range of histograms of one uniform rank per simulation."""
     import matplotlib.pyplot as plt
 
     kinds = list(dict.fromkeys(ranks["kind"]))
@@ -129,7 +129,7 @@ def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
     for ax, kind in zip(axes, kinds, strict=True):
         values = ranks.loc[ranks["kind"] == kind, "rank"] * BINS // (RANKED + 1)
         share = np.bincount(values, minlength=BINS) / len(values)
-        ax.axhspan(low, high, color="#DDDDDD", label="99% of histograms of uniform ranks, one a world, lie here")
+        ax.axhspan(low, high, color="#DDDDDD", label="99% of histograms of uniform ranks, one per simulation")
         ax.bar((np.arange(BINS) + 0.5) / BINS, share, 0.9 / BINS, color="#0072B2")
         ax.axhline(1 / BINS, color="#222222", linewidth=0.8)
         ax.set(title=kind, xlabel="rank of the truth")
@@ -142,7 +142,7 @@ def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
 
 
 def main(name: str, folder: Path, simulations: int = 100) -> None:
-    """Run what is missing, then print the tests and draw the ranks."""
+    """Run missing simulations, then print the tests and plot the ranks."""
     spec, evals = bs.load_spec(name), design()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"ranks-{spec.name}.csv"
@@ -150,20 +150,20 @@ def main(name: str, folder: Path, simulations: int = 100) -> None:
     started = time.perf_counter()
     work = (joblib.delayed(simulate)(spec, evals, number) for number in range(simulations) if number not in done)
     for rows in joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(work):
-        found = pd.DataFrame(rows)
-        found.to_csv(path, mode="a", index=False, header=not path.exists())
-        number, rhat = found.loc[0, ["simulation", "rhat"]]
+        finished = pd.DataFrame(rows)
+        finished.to_csv(path, mode="a", index=False, header=not path.exists())
+        number, rhat = finished.loc[0, ["simulation", "rhat"]]
         print(f"simulation {number:.0f}: R-hat {rhat:.3f}", file=sys.stderr, flush=True)
     ranks = pd.read_csv(path)
     ranks = ranks[ranks["simulation"] < simulations]
-    worlds = ranks.drop_duplicates("simulation")
+    single = ranks.drop_duplicates("simulation")
     print(uniformity(ranks).to_string(index=False))
-    unmixed = (worlds["rhat"] > MIXED).sum()
-    print(f"{time.perf_counter() - started:.0f} s; R-hat above {MIXED} in {unmixed} of {len(worlds)} worlds")
-    print(f"{worlds['drawn_again'].sum()} further worlds had too many scores at the ends")
+    unmixed = (single["rhat"] > MIXED).sum()
+    print(f"{time.perf_counter() - started:.0f} s; R-hat above {MIXED} in {unmixed} of {len(single)} simulations")
+    print(f"{single['drawn_again'].sum()} further tables had too many scores at the ends")
     print(outside(ranks).to_string(index=False))
     print(f"{len(evals.model_names)} models, {len(evals.benchmark_names)} benchmarks, {evals.n_scores} scores")
-    draw(ranks, folder / f"calibration-{spec.name}.png", f"{spec.name}: {len(worlds)} worlds drawn from its priors")
+    draw(ranks, folder / f"calibration-{spec.name}.png", f"{spec.name}: {len(single)} simulations from its priors")
 
 
 if __name__ == "__main__":

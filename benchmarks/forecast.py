@@ -13,8 +13,8 @@ import bayescale as bs
 
 
 def seconds(posterior: bs.Posterior, clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
-    """Seconds of a forecast for a family that is known, and one that is new, without and with known scores."""
-    found = {}
+    """Time a forecast for a known family and for a new one, without and with known scores."""
+    taken = {}
     for title, family in (("known family", posterior.evals.families[0]), ("new family", bs.NEW_FAMILY)):
         draws = posterior.forecast(family=family, flops=1e25).draws["expected_score"]
         expected = draws.median(("chain", "draw")).squeeze()
@@ -22,14 +22,14 @@ def seconds(posterior: bs.Posterior, clock: Callable[[], float] = time.perf_coun
         for label, scores in (("", None), (f", given {', '.join(given)}", given)):
             started = clock()
             posterior.forecast(family=family, flops=1e25, given=scores)
-            found[f"{title}{label}"] = clock() - started
-    return found
+            taken[f"{title}{label}"] = clock() - started
+    return taken
 
 
 def main() -> None:
-    """Print seconds for a family that is known, one that is new."""
-    for title, taken in seconds(bs.Posterior.load(sys.argv[1])).items():
-        print(f"{taken:6.2f} s   {title}")
+    """Print the seconds of each forecast."""
+    for title, value in seconds(bs.Posterior.load(sys.argv[1])).items():
+        print(f"{value:6.2f} s   {title}")
 
 
 if __name__ == "__main__":

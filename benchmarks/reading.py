@@ -1,9 +1,9 @@
-"""Time everything that reads a posterior, on a saved one.
+"""Time the methods of a saved posterior.
 
     python benchmarks/reading.py POSTERIOR.nc [DRAWS]
 
-DRAWS a chain are kept (default 1,000: 4,000 in all). Each line is one call on a posterior that was just loaded, so that
-nothing an earlier call computed is reused.
+DRAWS per chain are kept (default 1,000: 4,000 in all). Each line is one call on a fresh posterior, so that no call
+reuses what an earlier one computed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bayescale.analysis.variance import variance_shares
 
 
 def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:
-    """What is timed, by the name of the call."""
+    """Return the timed calls by name."""
     evals = posterior.evals
     family, first, last = evals.families[0], evals.benchmark_names[0], evals.benchmark_names[-1]
     expected = posterior.forecast(family=family, flops=1e25).draws["expected_score"].median(("chain", "draw")).squeeze()
@@ -48,7 +48,7 @@ def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:
 
 
 def main(path: str, draws: int = 1000) -> None:
-    """Print seconds a call, the slowest first."""
+    """Print the seconds of each call, slowest first."""
     posterior = bs.Posterior.load(path)
     posterior = replace(posterior, idata=posterior.idata.isel(draw=slice(draws)))
     seconds = {}

@@ -1,12 +1,12 @@
-"""Compare forms of the model without a test score: forecast the larger training models of each fold of the backtest.
+"""Compare specs without test scores: forecast the larger training models of each fold of the backtest.
 
     python benchmarks/training_only.py SPEC [SPEC...]
 
-SPEC is a spec that ships, the path of a YAML file, or a baseline; `default:8` is the default with eight factors. What a
-fold of the backtest hides stays hidden. Of the models that it trains on, the quarter of largest compute (unknown
-compute counts as large) lose their scores beyond the benchmarks that the fold may see, as its test models do, and are
-forecast. Six fits a spec, a minute each. R-hat is printed, for these are small tables: a spec whose chains disagree is
-not judged by its errors. Errors are printed task by task, then pooled.
+SPEC is the name of a shipped spec, the path of a YAML file, or a baseline; `default:8` is the default with eight
+factors. Scores that a fold of the backtest hides stay hidden. Of its training models, the quarter with the largest
+compute (unknown compute counts as large) are forecast: as for test models, only their scores on the benchmarks in
+`seen` remain. A spec takes six fits of a minute each. Errors are printed by task, then pooled. R-hat is printed because
+these tables are small: errors of a spec whose chains disagree mean nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SAMPLING = {"draws": 500, "tune": 300}
 
 
 def inner(fold: Fold) -> Fold:
-    """The fold with the larger of its training models as those to forecast."""
+    """Return the fold with the larger of its training models as test models."""
     evals, targets = fold.evals, {task.name: task.targets for task in fold.tasks}
     scores = evals.scores[evals.scores["benchmark"].isin({b for names in targets.values() for b in names})]
     trained = evals.models[evals.models["model"].isin(scores["model"])].sort_values("model")
@@ -48,7 +48,7 @@ def inner(fold: Fold) -> Fold:
 
 
 def read_spec(name: str) -> bs.Spec:
-    """A spec by name or path, after a colon with so many factors."""
+    """Return a spec by name or path; a number after a colon sets the factors."""
     base, _, factors = name.partition(":")
     return bs.load_spec(base).replace(name=name, **({"factors": int(factors)} if factors else {}))
 
@@ -59,13 +59,14 @@ def main(names: list[str]) -> None:
     rows, errors = [], {}
     for name in names:
         method: Method = BASELINES.get(name) or BayesMethod(read_spec(name), **SAMPLING)
-        cells, figures = [], []
+        cells, diagnostics = [], []
         for fold in make_folds(load_tasks(TASKS)):
-            found = method.predict(inner(fold), random_seed=1)
-            cells.append(score_cells(found))
-            figures.append({"rhat": found.rhat, "ess": found.ess, "seconds": found.seconds})
-            print(f"{name} {fold.name}: R-hat {found.rhat:.3f}, {found.ess:.0f} effective draws, {found.seconds:.0f} s")
-        scored, worst = pd.concat(cells), pd.DataFrame(figures)
+            forecast = method.predict(inner(fold), random_seed=1)
+            cells.append(score_cells(forecast))
+            rhat, ess, seconds = forecast.rhat, forecast.ess, forecast.seconds
+            diagnostics.append({"rhat": rhat, "ess": ess})
+            print(f"{name} {fold.name}: R-hat {rhat:.3f}, {ess:.0f} effective draws, {seconds:.0f} s")
+        scored, worst = pd.concat(cells), pd.DataFrame(diagnostics)
         table = summarise(scored, {"all": list(scored["task"].unique())}).set_index("task")
         errors[name] = table["mse"].drop("all")
         mse = np.exp(np.log(errors[name]).mean())

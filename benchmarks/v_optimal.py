@@ -1,6 +1,6 @@
-"""Choose models as the paper does: whole families, V-optimal on principal components, by exhaustive search.
+"""The paper's design: whole families of models, V-optimal on principal components, by exhaustive search.
 
-`benchmarks/choosing_models.py` and notebook 07 compare `bayescale.suggest_models` with it.
+`benchmarks/optimal_design.py` and notebook 07 compare `bayescale.suggest_models` with it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from bayescale.errors import suggest
 from bayescale.evals import Evals
-from bayescale.evaluation.backtest.baselines.components import principal_components
+from bayescale.evaluation.backtest.baselines.regression import principal_components
 
 MOST_SUBSETS = 2_000_000
-"""Subsets of families beyond which the search is refused."""
+"""Largest number of subsets of families that is searched."""
 _AT_ONCE = 50_000
 
 
@@ -30,25 +30,25 @@ def v_optimal_families(
 ) -> list[str]:
     """Choose whole families of models as Ruan, Maddison & Hashimoto (2024, arXiv:2405.10938, section 5) do.
 
-    Of all subsets of families with at most `budget` models, the one with the least ``trace(X'X (X_S'X_S)^-1)``, X the
-    principal components of the scores of all candidates (centred, not standardised) and X_S those of the models chosen:
-    the variance of the fitted values of a linear regression, averaged over the candidates. No intercept, no noise that
-    differs between models, and only families as a whole (ryoungj/ObsScaling, utils/selection.py); `suggest_models` has
-    all three.
+    The choice is the subset of families with at most `budget` models that minimises ``trace(X'X (X_S'X_S)^-1)``: the
+    mean variance of the fitted values of a linear regression over the candidates. X holds the principal components of
+    the scores of all candidates (centred, not standardised), X_S those of the chosen models. The criterion has no
+    intercept, no noise that differs between models, and no part of a family (ryoungj/ObsScaling, utils/selection.py);
+    `suggest_models` has all three.
 
     Parameters
     ----------
     evals : Evals
-        Scores that the components are taken from.
+        Scores of which the components are computed.
     budget : int
         Number of models, at most.
     candidates : iterable of str, optional
-        Models to choose from; a family is those of its models that are among them. Default: all. Models with a missing
-        score are left out, as in the paper.
+        Models to choose from, by default all; a family counts with those of its models that are candidates. Models
+        with a missing score are left out, as in the paper.
     components : int
         Number of principal components.
     most_families : int
-        How many families are combined, at most.
+        Largest number of families in a subset.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def v_optimal_families(
     Raises
     ------
     ValueError
-        For unknown candidates, when no subset with so few models has so many components, or when there are too many
-        subsets to search.
+        For unknown candidates, when no subset within the budget determines the components, or when there are too
+        many subsets to search.
     """
     scores = evals.matrix().to_pandas()
     named = evals.model_names if candidates is None else list(candidates)
@@ -96,7 +96,7 @@ def v_optimal_families(
 
 
 def _batches(families: int, most: int) -> Iterator[np.ndarray]:
-    """All subsets of up to `most` families as rows of ones and zeros, a part of them at a time."""
+    """Yield all subsets of up to `most` families as rows of booleans, in batches."""
     subsets = (chosen for k in range(1, most + 1) for chosen in combinations(range(families), k))
     while part := list(islice(subsets, _AT_ONCE)):
         rows = np.zeros((len(part), families), dtype=bool)
@@ -106,7 +106,7 @@ def _batches(families: int, most: int) -> Iterator[np.ndarray]:
 
 
 def _traces(subsets: np.ndarray, members: np.ndarray, places: np.ndarray, budget: int) -> np.ndarray:
-    """Criterion of each subset; infinite where it has too many models, or too few for the components."""
+    """Return the criterion of each subset, infinite for too many models or too few for the components."""
     sizes = subsets @ members.sum(axis=1)
     traces = np.full(len(subsets), np.inf)
     usable = (sizes <= budget) & (sizes >= places.shape[1])
@@ -116,7 +116,7 @@ def _traces(subsets: np.ndarray, members: np.ndarray, places: np.ndarray, budget
     chosen = np.einsum("sf,fij->sij", subsets[usable].astype(float), products)
     regular = np.linalg.cond(chosen) < 1 / np.finfo(float).eps
     whole = np.broadcast_to(products.sum(axis=0), (int(regular.sum()), *products.shape[1:]))
-    found = np.full(len(chosen), np.inf)
-    found[regular] = np.trace(np.linalg.solve(chosen[regular], whole), axis1=1, axis2=2)
-    traces[usable] = found
+    values = np.full(len(chosen), np.inf)
+    values[regular] = np.trace(np.linalg.solve(chosen[regular], whole), axis1=1, axis2=2)
+    traces[usable] = values
     return traces

@@ -1,7 +1,7 @@
-"""The documentation site: `make docs` builds it, offline, and takes warnings for errors.
+"""Sphinx configuration of the documentation site: `make docs` builds it offline, with warnings as errors.
 
-The source folder is the repository itself, so that pages, notebooks and the READMEs of `data/` and `models/` are
-linked where they lie, and the same links work in the repository and on the site.
+The source folder is the repository, so that the same links between pages, notebooks and the READMEs of `data/` and
+`models/` work in the repository and on the site.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ extensions = [
     "command_help",
 ]
 
-# Notebooks are shown with the outputs that they were committed with; `make notebooks` runs them.
+# Notebooks are shown with their committed outputs; `make notebooks` runs them.
 nb_execution_mode = "off"
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
-# Docstrings are numpydoc; types stand in their parameters. `name` in backticks is a link where it is a public name.
+# Docstrings are numpydoc, with types in the parameters. Public names in backticks become links.
 default_role = "py:obj"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
@@ -52,7 +52,7 @@ numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
 
-# Formulas become MathML when the site is built: no script, no network.
+# Formulas are rendered as MathML at build time: no script, no network.
 html_math_renderer = "mathml"
 
 html_theme = "pydata_sphinx_theme"

@@ -1,4 +1,4 @@
-"""Check the built documentation: no page loads anything from a network, and every link within the site leads somewhere.
+"""Check the built documentation: no page loads anything from a network, and every internal link has a target.
 
 python scripts/check_site.py docs/_build/html
 """
@@ -10,16 +10,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# Attributes by which a page loads something on its own; links are followed by people only.
+# Attributes by which a page loads something without a click.
 LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("link", "href")}
-# Links of the head that nothing is loaded for.
+# Links of the head that load nothing.
 NAMES = {"index", "search", "next", "prev", "canonical", "author", "license"}
-# Made by others: the theme's own templates, and listings of source, whose anchors Sphinx guesses.
+# Pages that are not ours: templates of the theme, and source listings, whose anchors Sphinx guesses.
 FOREIGN = {"_static", "_modules"}
 
 
 class Page(HTMLParser):
-    """What a page loads, where it links to, and the anchors that it has."""
+    """Resources, links and anchors of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag loads, links to and is called."""
+        """Record resources, links and anchors of a tag."""
         values = {name: value or "" for name, value in attrs}
         self.anchors |= {values[name] for name in ("id", "name") if name in values}
         for name, value in values.items():
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> list[str]:
-    """One line for everything that is wrong."""
+    """Return one line per problem."""
     site = site.resolve()
     own = [path for path in sorted(site.rglob("*.html")) if path.relative_to(site).parts[0] not in FOREIGN]
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in own}
@@ -61,9 +61,9 @@ def problems(site: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is wrong; 1 if anything is."""
+    """Print the problems; return 1 if there are any."""
     found = problems(Path(arguments[0]))
-    print("\n".join(found) or "All links lead somewhere, and no page needs a network.")
+    print("\n".join(found) or "All links have targets, and no page needs a network.")
     return bool(found)
 
 

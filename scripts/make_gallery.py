@@ -1,11 +1,11 @@
-"""Write docs/gallery.md: every picture of bayescale.plots with the code that makes it.
+"""Write docs/gallery.md: every plot of bayescale.plots with its code.
 
-    python scripts/make_gallery.py --text                        the page alone, in no time
-    python scripts/make_gallery.py --posterior posterior.nc      all pictures, with a posterior that was saved
-    python scripts/make_gallery.py --only fan loadings           some pictures
+    python scripts/make_gallery.py --text                        the page alone, at once
+    python scripts/make_gallery.py --posterior posterior.nc      all plots, with a saved posterior
+    python scripts/make_gallery.py --only fan loadings           some plots
 
-Pictures and their code are in scripts/gallery_pictures.py. Without --posterior the default spec is fitted; a comparison
-and a backtest are sampled when their pictures are made (ten minutes), the latter kept in the folder backtest-fits.
+Plots and their code are in scripts/gallery_pictures.py. Without --posterior the default spec is fitted. Plots of a
+comparison and of a backtest sample first (ten minutes); fits of the backtest are kept in the folder backtest-fits.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ import gallery_pictures as gallery
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, FOLDER = "gallery.md", "gallery"
 DPI = 100
-COLOURS = 192  # of a picture file: as many as the eye wants of a plot, at a third of the size
+COLOURS = 192  # of a PNG file: enough for a plot, at a third of the size
 
 HEAD = """\
 # Gallery
 
-Every picture that `bayescale.plots` draws, with the code that makes it. Pictures of one panel take `ax=` and return the
-axes; pages of panels return the figure. Families keep their colour and marker in all of them. Intervals are
-equal-tailed, 90% unless `prob=` asks otherwise.
+Every plot of `bayescale.plots`, with its code. Plots of one panel take `ax=` and return the axes; pages of several
+panels return the figure. Families keep their colour and marker in all plots. Intervals are equal-tailed, and 90% by
+default (`prob=`).
 
 <!-- Written by scripts/make_gallery.py from scripts/gallery_pictures.py: change those. -->
 
-The code below stands on these lines:
+The code below needs these lines:
 """
 
 
 def statements(function: Callable[..., Any]) -> list[str]:
-    """The lines of a function's body as they stand in its source: no docstring, and no `return` before the result."""
+    """Return the source lines of a function's body, without docstring and without the `return` of the result."""
     text = textwrap.dedent(inspect.getsource(function))
     (definition,) = ast.parse(text).body
     assert isinstance(definition, ast.FunctionDef)
@@ -53,18 +53,18 @@ def statements(function: Callable[..., Any]) -> list[str]:
 
 
 def assignment(function: Callable[..., Any]) -> list[str]:
-    """The same, the result under the function's name."""
+    """Return the same lines, with the result assigned to the function's name."""
     *before, last = statements(function)
     return [*before, f"{function.__name__} = {last}"]
 
 
 def code(lines: list[str]) -> str:
-    """A block of Python."""
+    """Return a Markdown block of Python."""
     return "\n".join(["```python", *lines, "```"])
 
 
 def page() -> str:
-    """The text of the gallery."""
+    """Return the text of the gallery."""
     imports = [
         "import bayescale as bs",
         "from bayescale import plots",
@@ -87,7 +87,7 @@ def page() -> str:
 
 
 def draw(names: list[str], posterior: Path | None, folder: Path) -> None:
-    """Make what the pictures need, once each, and the pictures."""
+    """Make the inputs of the plots, each once, and draw the plots."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -115,7 +115,7 @@ def draw(names: list[str], posterior: Path | None, folder: Path) -> None:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a picture with few colours, which takes a third of the space."""
+    """Write a PNG file with few colours, which takes a third of the space."""
     from PIL import Image
 
     figure.savefig(path, dpi=DPI)
@@ -125,11 +125,11 @@ def save(figure: Any, path: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the page, and the pictures unless only the text is asked for."""
+    """Write the page, and the plots unless `--text` is given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--text", action="store_true", help="write the page, no pictures")
-    parser.add_argument("--only", nargs="+", choices=list(gallery.PICTURES), metavar="NAME", help="make these pictures")
-    parser.add_argument("--posterior", type=Path, metavar="FILE", help="of the default spec on base-llms, saved")
+    parser.add_argument("--text", action="store_true", help="write the page, no plots")
+    parser.add_argument("--only", nargs="+", choices=list(gallery.PICTURES), metavar="NAME", help="draw these plots")
+    parser.add_argument("--posterior", type=Path, metavar="FILE", help="saved posterior, default spec on base-llms")
     parser.add_argument("--docs", type=Path, default=DOCS, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     if not asked.text:

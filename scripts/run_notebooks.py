@@ -1,6 +1,6 @@
-"""Run every notebook of a folder from top to bottom, in a folder of its own that is thrown away.
+"""Run every notebook of a folder from top to bottom, each in a temporary folder; the notebooks are not changed.
 
-With BAYESCALE_FAST=1 in the environment the notebooks take few draws. The notebooks themselves are not changed.
+With BAYESCALE_FAST=1 in the environment the notebooks take few draws.
 
     python scripts/run_notebooks.py notebooks
 """
@@ -31,7 +31,7 @@ def run(path: Path) -> None:
 
 
 def attempt(path: Path) -> tuple[Path, float, str]:
-    """Execute one notebook; its seconds, and what went wrong."""
+    """Execute one notebook; return its seconds, and its error or an empty text."""
     started, problem = time.perf_counter(), ""
     try:
         run(path)
@@ -41,12 +41,12 @@ def attempt(path: Path) -> tuple[Path, float, str]:
 
 
 def main(folder: Path) -> int:
-    """Run all, as many at a time as there are processors; the number of those that failed is the exit code."""
+    """Run all notebooks, one per processor at a time; return the number of failures as the exit code."""
     notebooks = sorted(folder.glob("*.ipynb"))
     if not notebooks:
         print(f"There are no notebooks in {folder}/.", file=sys.stderr)
         return 1
-    # With few draws most of the time goes to compiling, which takes one processor.
+    # With few draws most of the time goes to compiling, which uses one processor.
     work = (joblib.delayed(attempt)(path) for path in notebooks)
     failed = 0
     for path, seconds, problem in joblib.Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)(work):

@@ -2,8 +2,8 @@
 
 Usage: python scripts/tidy_obsscaling.py SOURCE_DIR -o data/
 
-SOURCE_DIR is the repository's folder ``eval_results``. The hand-written tables benchmarks.csv (which benchmarks
-there are) and model_facts.csv (release months and remarks) are read from the output folder.
+SOURCE_DIR is the repository's folder ``eval_results``. The hand-written tables benchmarks.csv and model_facts.csv
+(release months and remarks) are read from the output folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TABLES = (BASE, EMERGENT, POST_TRAINING, LEADERBOARD, INSTRUCT, AGENTS)
 
 CODE_FAMILIES = {"CodeLlama", "StarCoder", "StarCoder2", "DeepSeek-Coder", "DeepSeek-Coder-V2", "Codellama-Instruct"}
 
-# Facts that are wrong upstream beyond doubt: model -> (column, right value, reason). FLOPs follow as 6 N D.
+# Facts that are certainly wrong upstream: model -> (column, right value, reason). FLOPs follow as 6 N D.
 CORRECTIONS: dict[str, tuple[str, float, str]] = {
     "cerebras/btlm-3b-8k-base": (
         "tokens_t",
@@ -46,9 +46,9 @@ MODEL_COLUMNS = {
     "FLOPs (1E21)": "flops",
 }
 
-# Upstream column -> benchmark. A column that is not here keeps its name, or is named by a rule in `benchmark_of`.
+# Upstream column -> benchmark. `benchmark_of` has the rules for other columns.
 BENCHMARK_OF = {
-    "Winograd": "Winogrande",  # the figures are WinoGrande's: multiples of 1/1267
+    "Winograd": "Winogrande",  # scores of WinoGrande: multiples of 1/1267
     "Arena-Elo": "Arena Elo",
     "MTBench": "MT-Bench",
     "parsinlu_qa_2_acc": "Persian QA",
@@ -89,7 +89,7 @@ AGENTBOARD_ENV = {
 
 
 def benchmark_of(column: str) -> str | None:
-    """The benchmark that an upstream column holds; None for a column that is left out."""
+    """Return the benchmark of an upstream column; None for a column that is left out."""
     if column in BENCHMARK_OF:
         return BENCHMARK_OF[column]
     if match := BBH.fullmatch(column):
@@ -105,7 +105,7 @@ def benchmark_of(column: str) -> str | None:
 
 
 def divisor_of(benchmark: str) -> float:
-    """What an upstream score is divided by to lie between 0 and 1."""
+    """Return the divisor that scales an upstream score to between 0 and 1."""
     if benchmark == "AgentBench overall":
         return 10.0
     if benchmark.startswith(("AgentBench ", "AgentBoard ")) or benchmark == "IPA Transliterate BLEU":
@@ -114,7 +114,7 @@ def divisor_of(benchmark: str) -> float:
 
 
 def tidy_models(tables: dict[str, pd.DataFrame], facts: pd.DataFrame) -> pd.DataFrame:
-    """One row per model: what it is, its size, its training data and its training compute."""
+    """Return one row per model: name, family, kind, size, training data and training compute."""
     parts = [
         tables[name].rename(columns=MODEL_COLUMNS)[list(MODEL_COLUMNS.values())].assign(kind=kind)
         for name, kind in ((BASE, "base"), (INSTRUCT, "instruct"))
@@ -134,7 +134,7 @@ def tidy_models(tables: dict[str, pd.DataFrame], facts: pd.DataFrame) -> pd.Data
 
 
 def tidy_scores(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row per observed score."""
+    """Return one row per observed score."""
     parts = []
     for name, table in tables.items():
         for column in table.columns.difference(list(MODEL_COLUMNS), sort=False):
@@ -149,7 +149,7 @@ def tidy_scores(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def check(models: pd.DataFrame, scores: pd.DataFrame, benchmarks: pd.DataFrame) -> None:
-    """Stop when the tables do not fit each other."""
+    """Exit with an error if the tables do not match."""
     problems = {
         "model listed twice": models["model"][models["model"].duplicated()],
         "score given twice": scores["model"][scores.duplicated(["model", "benchmark"])],

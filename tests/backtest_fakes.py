@@ -1,4 +1,4 @@
-"""A small world with tasks, and methods for it that are cheap, or that die: in a module, for workers to import."""
+"""Tasks over a simulation, and methods that are cheap or that die: in a module, for workers to import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayescale.evaluation.backtest import Fold, Predictive, Task, load_tasks
 
 
 def make_tasks(evals: Evals, folder: Path) -> list[Task]:
-    """Tasks over the simulated world of `simulate`: two groups by compute, and one fold for each family."""
+    """Tasks over the tables of `simulate`: two groups by compute, and one fold for each family."""
     tables = evals.to_directory(folder / "tables")
     common = {"title": "", "evals": str(tables), "benchmarks": evals.benchmark_names}
     groups = [
@@ -56,9 +56,9 @@ class Partial(Guess):
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
         """Forecast some cells."""
-        found = super().predict(fold, random_seed)
-        kept = (found.cells["model"] != found.cells["model"].iloc[0]) & (fold.tasks[0].group != "out")
-        return Predictive(found.cells[kept], found.mean[kept], found.draws[:, kept], 0.5)
+        actual = super().predict(fold, random_seed)
+        kept = (actual.cells["model"] != actual.cells["model"].iloc[0]) & (fold.tasks[0].group != "out")
+        return Predictive(actual.cells[kept], actual.mean[kept], actual.draws[:, kept], 0.5)
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,15 @@ class Mishap(Guess):
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
         """Forecast, unless it happens."""
-        found = super().predict(fold, random_seed)
+        actual = super().predict(fold, random_seed)
         if self.task not in [t.name for t in fold.tasks] or (self.mark and Path(self.mark).exists()):
-            return found
+            return actual
         if self.mark:
             Path(self.mark).touch()
         if self.what == "error":
             raise FloatingPointError("the matrix is singular")
         if self.what == "nan":
-            return Predictive(found.cells, found.mean * np.nan, found.draws, 1.0)
+            return Predictive(actual.cells, actual.mean * np.nan, actual.draws, 1.0)
         if self.what == "sleep":
             time.sleep(600)
         os._exit(3)

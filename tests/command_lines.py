@@ -24,11 +24,14 @@ PAGES = dict(walk(typer.main.get_command(app)))
 COMMANDS = [path for path, command in PAGES.items() if not hasattr(command, "commands")]
 
 
+# Typer takes a tenth of a second to make the commands, and pages hold many command lines.
+_PARSER = typer.main.get_command(app)
+for _, _command in walk(_PARSER):
+    _command.callback = None
+
+
 def parse(arguments: Sequence[str]) -> tuple[int, str]:
     """Parse a command line without running the command: the exit code, and the usage error if there is one."""
-    program = typer.main.get_command(app)
-    for _, command in walk(program):
-        command.callback = None
     with redirect_stderr(StringIO()) as error, pytest.raises(SystemExit) as end:
-        program.main(list(arguments), prog_name="bayescale")
+        _PARSER.main(list(arguments), prog_name="bayescale")
     return int(end.value.code or 0), error.getvalue()

@@ -1,7 +1,9 @@
-"""What the tests share: a small simulated world, posteriors around its truth, and one that is really sampled."""
+"""What the tests share: a small simulation, posteriors around its truth, and one that is really sampled."""
 
 from __future__ import annotations
 
+import functools
+import gc
 import importlib
 import os
 import pickle
@@ -9,15 +11,19 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 import xarray as xr
 from backtest_fakes import Guess, Partial, make_tasks
-from simulate import Truth, posterior_near, simulate, world_spec
+from drafts import save_drafts
+from simulate import Truth, posterior_near, simulate, simulation_spec
+from threadpoolctl import threadpool_limits
 
 from bayescale import _arviz
 from bayescale.checks import PriorPredictive, prior_predictive
@@ -30,12 +36,21 @@ from bayescale.methods import Posterior
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+# Matrices are small here: threads of linear algebra would wait for each other, for minutes where cores are few.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+threadpool_limits(1, "blas")
+
+# Processes that tests start import what the tests do: the modules beside this file, and the package in this folder.
+TESTS = Path(__file__).parent
+PATHS = [str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH")]
+os.environ["PYTHONPATH"] = os.pathsep.join(path for path in PATHS if path)
+
 # Scripts that made the fixtures need the tools that wrote them.
 collect_ignore = ["fixtures"]
 
 
 @pytest.fixture(scope="session")
-def world() -> tuple[Evals, Truth]:
+def simulation() -> tuple[Evals, Truth]:
     """Twelve models of four families, with unknown, uncertain and exact compute, on five benchmarks.
 
     One benchmark counts no items, two are a testlet; a score in seven is missing.
@@ -44,30 +59,30 @@ def world() -> tuple[Evals, Truth]:
 
 
 @pytest.fixture(scope="session")
-def evals(world: tuple[Evals, Truth]) -> Evals:
-    return world[0]
+def evals(simulation: tuple[Evals, Truth]) -> Evals:
+    return simulation[0]
 
 
 @pytest.fixture(scope="session")
-def posterior(world: tuple[Evals, Truth]) -> Posterior:
+def posterior(simulation: tuple[Evals, Truth]) -> Posterior:
     """4 x 1000 independent draws around the truth, as a sampler that converged would leave them: no sampling."""
-    return posterior_near(*world, world_spec())
+    return posterior_near(*simulation, simulation_spec())
 
 
 @pytest.fixture(scope="session")
 def two_factors() -> Posterior:
     """The same with two capabilities."""
-    return posterior_near(*simulate(factors=2), world_spec(2))
+    return posterior_near(*simulate(factors=2), simulation_spec(2))
 
 
 @pytest.fixture(scope="session")
 def prior(evals: Evals) -> PriorPredictive:
     """Six hundred draws from the priors alone; nothing is compiled for them."""
-    return prior_predictive(world_spec(), evals, draws=600, random_seed=1)
+    return prior_predictive(simulation_spec(), evals, draws=600, random_seed=1)
 
 
 @pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tuple[str, int, int]]:
+def fits(monkeypatch: pytest.MonkeyPatch, simulation: tuple[Evals, Truth]) -> list[tuple[str, int, int]]:
     """Fits of a comparison are draws around the truth; what was asked for is noted as spec, seed, number of scores."""
     asked: list[tuple[str, int, int]] = []
 
@@ -75,7 +90,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
         asked.append((spec.name, random_seed, len(evals)))
         if spec.name == "impossible":
             raise FitError("Sampling failed.")
-        return posterior_near(evals, world[1], spec, draws=100, seed=random_seed % 1000)
+        return posterior_near(evals, simulation[1], spec, draws=100, seed=random_seed % 1000)
 
     def loo(posterior: Posterior) -> Any:
         cells = np.random.default_rng(0).normal(1, 0.2, (4, 50, len(posterior.evals)))
@@ -88,7 +103,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, world: tuple[Evals, Truth]) -> list[tu
 
 
 @pytest.fixture(scope="session")
-def found(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
+def result(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Backtest:
     """A backtest of three guesses, two of them named as baselines."""
     tasks = make_tasks(evals, tmp_path_factory.mktemp("plots"))
     return backtest([Guess("mine", width=0.3), Guess("pc_3"), Partial("last_sibling", width=0.05)], tasks)
@@ -110,8 +125,31 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are saved as drafts."""
+    save_drafts(monkeypatch)
+
+
+# What a process does once, Typer's commands and reading a posterior file, is done once for all commands of the tests.
+_commands = functools.cache(typer.main.get_command)
+_read_netcdf = _arviz.read_netcdf
+
+
+@functools.cache
+def _contents(path: Path, changed: int, size: int) -> Any:
+    return _read_netcdf(path)
+
+
+def _read_once(path: str | Path) -> Any:
+    status = Path(path).stat()
+    return _contents(Path(path).resolve(), status.st_mtime_ns, status.st_size)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, drafts: None) -> Run:
     """Run a command in this process: exit code, stdout, stderr; usage errors are on one line and without colours."""
+    monkeypatch.setattr(typer.main, "get_command", _commands)
+    monkeypatch.setattr(_arviz, "read_netcdf", _read_once)
     for name, value in {"TERM": "dumb", "COLUMNS": "500", "LINES": "50"}.items():
         monkeypatch.setenv(name, value)
 
@@ -121,6 +159,20 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return code, out, err
 
     return command
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, so that fixtures of a module are made once, not in each process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives as long as the process: modules of libraries, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -154,7 +206,7 @@ def _sample(evals: Evals) -> Sampled:
     from bayescale.methods import fit
 
     def run(seed: int) -> Posterior:
-        return fit(world_spec(), evals, random_seed=seed, **SHORT)
+        return fit(simulation_spec(), evals, random_seed=seed, **SHORT)
 
     compiled._kept.clear()  # compiled for these scores, not for others
     with warnings.catch_warnings(record=True) as caught:

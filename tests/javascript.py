@@ -27,8 +27,12 @@ class Page:
         self.live = live
         if live is not None:
             held = {name: values.ravel().tolist() for name, values in arrays(live).items()}
-            self.context.eval(f"var world = {json.dumps(pack(live, evals, 0.9))}; world.arrays = {json.dumps(held)};")
-            self.context.eval("for (const k in world.arrays) world.arrays[k] = Float32Array.from(world.arrays[k]);")
+            self.context.eval(
+                f"var posterior = {json.dumps(pack(live, evals, 0.9))}; posterior.arrays = {json.dumps(held)};"
+            )
+            self.context.eval(
+                "for (const k in posterior.arrays) posterior.arrays[k] = Float32Array.from(posterior.arrays[k]);"
+            )
 
     def compute(self, expression: str) -> Any:
         return json.loads(self.context.eval(f"JSON.stringify({expression})"))
@@ -38,6 +42,6 @@ class Page:
         assert self.live is not None
         names = self.live.draws.data.coords["benchmark"]
         known = [[names.index(name), score] for name, score in given.items()]
-        question = json.dumps({"family": family, "figures": log10, "given": known})
-        found = self.compute(f"forecast(world, {question})")
-        return np.array([[r["lower"], r["median"], r["upper"]] for r in found["rows"]]), found["effective"]
+        query = json.dumps({"family": family, "values": log10, "given": known})
+        actual = self.compute(f"forecast(posterior, {query})")
+        return np.array([[r["lower"], r["median"], r["upper"]] for r in actual["rows"]]), actual["effective"]

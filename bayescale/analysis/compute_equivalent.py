@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bayescale.errors import BayescaleError, EfficiencyError, suggest
+from bayescale.errors import ForecastError, require_name
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
+    from bayescale.inference.posterior import PosteriorData
     from bayescale.model.spec import Spec
 
 Of = Literal["typical", "single"]
@@ -21,34 +22,30 @@ ALONG: Along = "benchmarks"
 """Default projection of efficiency."""
 
 
-def require_compute(spec: Spec, what: str, error: type[BayescaleError]) -> None:
-    """Raise `error` for a spec that does not predict from training compute alone; `what` names the quantity."""
+def require_compute(spec: Spec, what: str) -> None:
+    """Raise `ForecastError` for a spec that does not predict from training compute alone; `what` names the quantity."""
     if not spec.compute_alone:
-        raise error(
+        raise ForecastError(
             f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: {what} needs a spec whose one "
             "covariate is log10_flops, such as 'default'."
         )
 
 
+def family_number(posterior: PosteriorData, family: str | None) -> int:
+    """Return the number of a family of the data; default the one with the most models."""
+    families = posterior.draws.data.coords["family"]
+    family = posterior.evals.largest_families[0] if family is None else family
+    require_name(family, families, "family in the fitted data")
+    return families.index(family)
+
+
 def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = ALONG) -> np.ndarray:
-    """Return the compute equivalent of positions in capability space, ``(p . beta) / (beta . beta)``, in log10 FLOP.
+    """Return the compute equivalent (S, ...) of capabilities or family offsets (S, ..., factor), in log10 FLOP.
 
-    Beta is the slope, the direction in which compute moves every model. No rotation of the factors changes the result.
-
-    Parameters
-    ----------
-    draws : Draws
-        Of a spec whose one covariate is compute.
-    positions : ndarray (S, ..., factor)
-        Capabilities of models, or offsets of families.
-    along : {"capabilities", "benchmarks"}
-        Project in the space of capabilities, whose unit is the sd of models of one family and compute, or in that of
-        the benchmarks' logits, ``(W p . W beta) / (W beta . W beta)``.
-
-    Returns
-    -------
-    ndarray (S, ...)
-        Log10 FLOP.
+    ``(p . beta) / (beta . beta)`` of positions p, with beta the slope, the direction in which compute moves each model:
+    `along` capabilities, whose unit is the sd of models of one family and compute, or in the space of the benchmarks'
+    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result. The
+    one covariate of the spec must be compute.
     """
     weights, effect = compute_direction(draws, along)
     return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))
@@ -57,10 +54,9 @@ def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = AL
 def compute_direction(draws: Draws, along: Along) -> tuple[np.ndarray, np.ndarray]:
     """Return the projection weights (S, factor) and the effect of ten times the compute, ``beta`` or ``W beta``."""
     beta = draws.slope[:, 0]
+    require_name(along, ("capabilities", "benchmarks"), "measure of efficiency along")
     if along == "capabilities":
         return beta, beta
-    if along != "benchmarks":
-        raise EfficiencyError(suggest(str(along), ("capabilities", "benchmarks"), "measure of efficiency along"))
     logits = np.einsum("sbk,sk->sb", draws.loading, beta)
     return np.einsum("sbk,sb->sk", draws.loading, logits), logits
 
@@ -79,11 +75,8 @@ def equivalent_log10_flops(draws: Draws, reference: int, of: Of, along: Along) -
 
     See `Efficiency.equivalent_flops`.
     """
+    require_name(of, ("typical", "single"), "equivalent FLOPs of")
     families = to_compute_equivalent(draws, draws.family_offset, along)
-    if of == "single":
-        own = to_compute_equivalent(draws, draws.capability, along)
-    elif of == "typical":
-        own = draws.covariate[..., 0] + families[:, draws.data.family_index]
-    else:
-        raise EfficiencyError(suggest(str(of), ("typical", "single"), "equivalent FLOPs of"))
+    typical = draws.covariate[..., 0] + families[:, draws.data.family_index]
+    own = to_compute_equivalent(draws, draws.capability, along) if of == "single" else typical
     return draws.data.centre[0] + own - families[:, [reference]]

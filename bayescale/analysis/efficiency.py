@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result, as_html
 from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
@@ -17,10 +17,11 @@ from bayescale.analysis.compute_equivalent import (
     Of,
     compute_slopes,
     equivalent_log10_flops,
+    family_number,
     require_compute,
     to_compute_equivalent,
 )
-from bayescale.errors import EfficiencyError, suggest
+from bayescale.errors import ForecastError, require_name, require_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,7 @@ KNOWN, STATED, UNKNOWN = "reported", "reported with error", "unknown: posterior 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Efficiency:
+class Efficiency(Result):
     """Compute efficiency of each family, relative to a reference family.
 
     A family f with C FLOP reaches the capability of the reference r with ``C * multiplier_f``: above 1 it is the more
@@ -108,13 +109,12 @@ class Efficiency:
             for name in table.index[low <= 0]
         }
 
-    def summary(self, prob: float = PROB, by: By = "family") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, by: By = "family") -> pd.DataFrame:
         """Summarise efficiencies by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
         prob : float
-            Probability content of the intervals.
         by : {"family", "benchmark", "model"}
             Overall, or for each benchmark, or as equivalent FLOPs of each model (`equivalent_flops`).
 
@@ -124,17 +124,10 @@ class Efficiency:
             ``"family"``, most efficient first: ``family, models`` (their number in the data), ``log10_multiplier,
             log10_multiplier_lower, log10_multiplier_upper, multiplier, multiplier_lower, multiplier_upper,
             more_efficient`` (probability of being more efficient than the reference), ``prob, interval``.
-            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the figures
+            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the values
             are NaN, empty where they are not.
             ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
             upper, prob, interval``.
-
-        Raises
-        ------
-        EfficiencyError
-            When `by` is none of the words.
-        ForecastError
-            When `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -144,48 +137,40 @@ class Efficiency:
         >>> efficiency.summary(by="model")[["model", "flops", "equivalent_flops"]].shape
         (36, 3)
         """
-        if by == "family":
-            return self._family_table(self.log10_multiplier, prob).sort_values(
-                "log10_multiplier", ascending=False, ignore_index=True
-            )
-        if by == "benchmark":
-            table = self._family_table(
-                self.benchmark_log10_multiplier.transpose("chain", "draw", "benchmark", "family"), prob
-            )
-            reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
-            return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
+        require_name(by, ("family", "benchmark", "model"), "summary of efficiency by")
         if by == "model":
             return self._model_table(prob)
-        raise EfficiencyError(suggest(str(by), ("family", "benchmark", "model"), "summary of efficiency by"))
+        if by == "family":
+            table = self._family_table(self.log10_multiplier, prob)
+            return table.sort_values("log10_multiplier", ascending=False, ignore_index=True)
+        table = self._family_table(self.benchmark_log10_multiplier.transpose(..., "benchmark", "family"), prob)
+        reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
+        return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
 
     def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
-        table = summarise(log10.drop_vars("models"), prob).drop(columns="mean")
-        ends = {
-            "log10_multiplier": table.pop("median"),
-            "log10_multiplier_lower": table.pop("lower"),
-            "log10_multiplier_upper": table.pop("upper"),
-        }
-        table.insert(list(table.columns).index("family") + 1, "models", table["family"].map(_counts(self.posterior)))
+        table = summarise(log10.drop_vars("models"), prob=prob)
+        names = {"log10_multiplier": "median", "log10_multiplier_lower": "lower", "log10_multiplier_upper": "upper"}
+        ends = {name: table[column] for name, column in names.items()}
         with np.errstate(over="ignore"):
-            ratios = {name.removeprefix("log10_"): 10.0**values for name, values in ends.items()}
-        more = _share_above(log10, 0.0).to_series()
-        figures = table.drop(columns=["prob", "interval"]).assign(**ends, **ratios, more_efficient=more.to_numpy())
-        return figures.assign(prob=prob, interval=KIND)
+            ends |= {name.removeprefix("log10_"): 10.0**values for name, values in ends.items()}
+        labels = table[[name for name in ("benchmark", "family") if name in table]]
+        more = _share_above(log10, 0.0).to_series().to_numpy()
+        models = table["family"].map(_counts(self.posterior))
+        return labels.assign(models=models, **ends, more_efficient=more, prob=prob, interval=KIND)
 
     def _model_table(self, prob: float) -> pd.DataFrame:
-        lower, upper = tails(prob)
         draws = self.equivalent_flops()
-        low, middle, high = np.quantile(draws.to_numpy(), [lower, 0.5, upper], axis=(0, 1))
-        columns = {name: draws[name].to_numpy() for name in ("model", "family", "compute", "flops")}
-        columns |= {"equivalent_flops": middle, "lower": low, "upper": high}
-        return pd.DataFrame({**columns, "prob": prob, "interval": KIND})
+        table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
+        labels = {name: draws[name].to_numpy() for name in ("family", "compute", "flops")}
+        columns = ["model", *labels, "equivalent_flops", "lower", "upper", "prob", "interval"]
+        return table.assign(**labels)[columns]
 
     def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
         """Return the posterior probability that family `a` is more efficient than `b`, overall or on one benchmark.
 
         Raises
         ------
-        EfficiencyError
+        ForecastError
             For an unknown family or benchmark, or a benchmark in `no_slope`.
 
         Examples
@@ -194,21 +179,15 @@ class Efficiency:
         >>> round(efficiency.probability("Qwen2", "Llama-3") + efficiency.probability("Llama-3", "Qwen2"), 6)
         1.0
         """
-        for name in (a, b):
-            if name not in self.families:
-                raise EfficiencyError(suggest(name, self.families, "family in the fitted data"))
+        require_names((a, b), self.families, "family in the fitted data")
         log10 = self.log10_multiplier_on(benchmark)
         return float(_share_above(log10.sel(family=a, drop=True), log10.sel(family=b, drop=True)))
 
     def probabilities(self, benchmark: str | None = None) -> pd.DataFrame:
         """Return the posterior probability that the row's family is more efficient than the column's, for all pairs.
 
-        Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5.
-
-        Raises
-        ------
-        EfficiencyError
-            For an unknown benchmark, or one in `no_slope`.
+        Equal draws count half, so that a pair of entries adds up to 1 and the diagonal is 0.5. Errors as in
+        `probability`.
 
         Examples
         --------
@@ -245,38 +224,22 @@ class Efficiency:
             ``compute``, how it is known: ``reported``, ``reported with error`` (then the posterior of the true value is
             used) or ``unknown: posterior of latent compute``.
 
-        Raises
-        ------
-        EfficiencyError
-            When `of` is neither word.
-
         Examples
         --------
         >>> draws = posterior.efficiency(reference="Llama-2").equivalent_flops(of="single")
         >>> draws.dims, draws.attrs["units"]
         (('chain', 'draw', 'model'), 'FLOP')
         """
-        import xarray as xr
-
         draws, models = self.posterior.draws, self.posterior.evals.models
         log10_flops = equivalent_log10_flops(draws, self.families.index(self.reference), of, self.along)
         error = draws.data.covariate_sd[:, 0]
         how = np.where(np.isnan(error), UNKNOWN, np.where(error > 0, STATED, KNOWN))
-        return xr.DataArray(
-            draws.by_chain(10**log10_flops),
-            dims=("chain", "draw", "model"),
-            coords={
-                **{dim: self.log10_multiplier[dim].to_numpy() for dim in ("chain", "draw")},
-                "model": models["model"].to_numpy(),
-                "family": ("model", models["family"].to_numpy()),
-                "flops": ("model", models["flops"].to_numpy(float)),
-                "compute": ("model", how),
-            },
-            name="equivalent_flops",
-            attrs={"units": "FLOP", "reference": self.reference, "of": of},
-        )
+        known = {"family": models["family"].to_numpy(), "flops": models["flops"].to_numpy(float), "compute": how}
+        flops = self.posterior.labelled("equivalent_flops", 10**log10_flops, model=models["model"].to_numpy())
+        flops = flops.assign_coords({name: ("model", values) for name, values in known.items()})
+        return flops.assign_attrs(units="FLOP", reference=self.reference, of=of)
 
-    def plot(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the multipliers of the families, most efficient first; see `bayescale.plots.plot_efficiency`.
 
         Examples
@@ -290,10 +253,7 @@ class Efficiency:
     def log10_multiplier_on(self, benchmark: str | None = None) -> xr.DataArray:
         """Return the log10 multipliers on one benchmark, or overall, dims ``(chain, draw, family)``.
 
-        Raises
-        ------
-        EfficiencyError
-            For an unknown benchmark, or one in `no_slope`.
+        Errors as in `probability`.
 
         Examples
         --------
@@ -302,11 +262,9 @@ class Efficiency:
         """
         if benchmark is None:
             return self.log10_multiplier
-        known = self.benchmark_log10_multiplier["benchmark"].to_numpy().tolist()
-        if benchmark not in known:
-            raise EfficiencyError(suggest(benchmark, known, "benchmark in the fitted data"))
+        require_name(benchmark, self.posterior.evals.benchmark_names, "benchmark in the fitted data")
         if benchmark in self.no_slope:
-            raise EfficiencyError(
+            raise ForecastError(
                 f"{benchmark} has no efficiency of its own: {self.no_slope[benchmark]}. Use the overall efficiency."
             )
         return self.benchmark_log10_multiplier.sel(benchmark=benchmark, drop=True)
@@ -341,53 +299,31 @@ def _counts(posterior: PosteriorData) -> pd.Series:
 
 
 def compute_efficiency(posterior: PosteriorData, reference: str | None = None, along: Along = ALONG) -> Efficiency:
-    """Compute efficiencies relative to `reference`; `Posterior.efficiency` documents the arguments.
-
-    Raises
-    ------
-    EfficiencyError
-        For a spec that does not predict from compute alone or has no family offsets, or an unknown family.
-    """
-    import xarray as xr
-
+    """Compute efficiencies relative to `reference`; `Posterior.efficiency` documents arguments and errors."""
     spec, draws = posterior.spec, posterior.draws
-    require_compute(spec, "efficiency, a multiple of training compute,", EfficiencyError)
+    require_compute(spec, "efficiency, a multiple of training compute,")
     if not spec.family_offsets:
-        raise EfficiencyError(
+        raise ForecastError(
             f"The spec {spec.name!r} has no family offsets: under it all families are equally efficient. Fit one with "
             "family_offsets: true, such as 'default'."
         )
-    families = draws.data.coords["family"]
-    reference = posterior.evals.largest_families[0] if reference is None else reference
-    if reference not in families:
-        raise EfficiencyError(suggest(str(reference), families, "family in the fitted data"))
+    place, families = family_number(posterior, reference), draws.data.coords["family"]
     posterior.convergence.warn_unless_converged("These efficiencies come")
-    place = families.index(reference)
     equivalent = to_compute_equivalent(draws, draws.family_offset, along)
     slopes = compute_slopes(draws)
     advantage = draws.family_offset @ np.swapaxes(draws.loading, 1, 2) + draws.family_benchmark
-    coords = {
-        "chain": posterior.idata["posterior"]["chain"].to_numpy(),
-        "draw": posterior.idata["posterior"]["draw"].to_numpy(),
-        "family": families,
-        "models": ("family", _counts(posterior)[families].to_numpy()),
-        "benchmark": draws.data.coords["benchmark"],
-    }
-
-    def labelled(name: str, values: np.ndarray, *over: str) -> xr.DataArray:
-        dims = ("chain", "draw", *over)
-        here = {k: v for k, v in coords.items() if (v[0] if isinstance(v, tuple) else k) in dims}
-        return xr.DataArray(draws.by_chain(values), dims=dims, coords=here, name=name)
-
-    slope_draws = labelled("compute_slope", slopes, "benchmark")
     steep = np.quantile(slopes, tails(PROB)[0], axis=0) > 0
     ratio = np.full_like(advantage, np.nan)
     np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
+    counts = {"models": ("family", _counts(posterior)[families].to_numpy())}
+    benchmarks = posterior.evals.benchmark_names
+    overall = posterior.labelled("log10_multiplier", equivalent - equivalent[:, [place]], family=families)
+    by_benchmark = posterior.labelled("log10_multiplier", ratio, family=families, benchmark=benchmarks)
     return Efficiency(
-        log10_multiplier=labelled("log10_multiplier", equivalent - equivalent[:, [place]], "family"),
-        benchmark_log10_multiplier=labelled("log10_multiplier", ratio, "family", "benchmark"),
-        compute_slopes=slope_draws,
-        reference=reference,
+        log10_multiplier=overall.assign_coords(counts),
+        benchmark_log10_multiplier=by_benchmark.assign_coords(counts),
+        compute_slopes=posterior.labelled("compute_slope", slopes, benchmark=benchmarks),
+        reference=families[place],
         along=along,
         posterior=posterior,
     )

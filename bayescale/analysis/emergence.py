@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._display import Result
+from bayescale._intervals import KIND, PROB, flops_quantiles
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
     Of,
     compute_slopes,
     equivalent_log10_flops,
+    family_number,
     require_compute,
 )
-from bayescale.errors import EmergenceError, percentage_hint, suggest
+from bayescale.errors import ForecastError, percentage_hint, require_name, suggest
 from bayescale.forecast.query import LARGEST
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import expected_score, logit_of_share
 
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
 
+    Hidden = Evals | pd.DataFrame | None
+
 HALF_WAY = "half way"
 Score = float | Literal["half way"] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Emergence:
+class Emergence(Result):
     """Expected scores of one family on one benchmark, over training compute.
 
     Per draw the logit of the expected score is a line over log10 compute, ``level + slope * (log10 C - centre)``, and
@@ -57,6 +61,8 @@ class Emergence:
     centre : float
         Log10 FLOP.
     posterior : PosteriorData
+    random_seed : int
+        Seed of the residuals.
 
     Examples
     --------
@@ -71,6 +77,7 @@ class Emergence:
     ceiling: float
     centre: float
     posterior: PosteriorData
+    random_seed: int
 
     def expected_scores(self, flops: Sequence[float] | np.ndarray, of: Of = "typical") -> xr.DataArray:
         """Return expected scores of models of the family at the given compute.
@@ -89,7 +96,7 @@ class Emergence:
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For compute that is not positive, or when `of` is neither word.
 
         Examples
@@ -99,10 +106,10 @@ class Emergence:
         """
         import xarray as xr
 
-        figures = np.atleast_1d(np.asarray(flops, dtype=float))
-        if not (figures > 0).all():
-            raise EmergenceError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
-        log10_flops = xr.DataArray(np.log10(figures) - self.centre, dims="flops", coords={"flops": figures})
+        compute = np.atleast_1d(np.asarray(flops, dtype=float))
+        if not (compute > 0).all():
+            raise ForecastError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
+        log10_flops = xr.DataArray(np.log10(compute) - self.centre, dims="flops", coords={"flops": compute})
         logit = self._level(of) + self.draws["slope"] * log10_flops
         scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
         return scores.transpose("chain", "draw", "flops").rename("expected_score")
@@ -126,7 +133,7 @@ class Emergence:
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For a score outside [0, 1], at or above the ceiling, or at or below the floor in half of the draws.
 
         Examples
@@ -146,8 +153,7 @@ class Emergence:
         >>> posterior.emergence("GSM8K", "Llama-2").log10_threshold(0.5).dims
         ('chain', 'draw')
         """
-        floor, slope = self.draws["floor"], self.draws["slope"]
-        score = self._read(score)
+        score, floor, slope = self._read(score), self.draws["floor"], self.draws["slope"]
         share = floor * 0 + 0.5 if score is None else (score - floor) / (self.ceiling - floor)
         above_floor, rising = share > 0, slope > 0
         logit = logit_of_share(share.where(above_floor, 0.5), self.draws["shape"])
@@ -165,7 +171,7 @@ class Emergence:
         """
         return float(np.isposinf(self.log10_threshold(score)).mean())
 
-    def summary(self, scores: Sequence[float] = (), prob: float = PROB) -> pd.DataFrame:
+    def summary(self, scores: Sequence[float] = (), *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the compute at thresholds by medians with equal-tailed credible intervals.
 
         Parameters
@@ -173,7 +179,6 @@ class Emergence:
         scores : sequence of float
             Scores, in addition to half way.
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -182,13 +187,6 @@ class Emergence:
             (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
             interval``; one row per threshold and kind of model.
 
-        Raises
-        ------
-        EmergenceError
-            For a score that is no threshold, see `threshold`.
-        ForecastError
-            When `prob` is not between 0 and 1.
-
         Examples
         --------
         >>> posterior.emergence("GSM8K", "Llama-2").summary([0.5, 0.8])["threshold"].tolist()
@@ -196,26 +194,19 @@ class Emergence:
         """
         rows = []
         for score in (None, *scores):
+            about = {
+                "benchmark": self.benchmark,
+                "family": self.family,
+                "score": self.half_way if score is None else score,
+                "threshold": HALF_WAY if score is None else "score",
+            }
             for of in ("typical", "single"):
-                low, middle, high = self.quantiles(score, of, prob)
-                rows.append(
-                    {
-                        "benchmark": self.benchmark,
-                        "family": self.family,
-                        "score": self.half_way if score is None else score,
-                        "threshold": HALF_WAY if score is None else "score",
-                        "of": of,
-                        "median": middle,
-                        "lower": low,
-                        "upper": high,
-                        "never": self.never(score),
-                        "prob": prob,
-                        "interval": KIND,
-                    }
-                )
+                low, middle, high = self.quantiles(score, of, prob=prob)
+                ends = {"median": middle, "lower": low, "upper": high, "never": self.never(score)}
+                rows.append({**about, "of": of, **ends, "prob": prob, "interval": KIND})
         return pd.DataFrame(rows)
 
-    def quantiles(self, score: Score = None, of: Of = "typical", prob: float = PROB) -> tuple[float, float, float]:
+    def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
         """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
 
         Examples
@@ -224,23 +215,18 @@ class Emergence:
         >>> low < middle < high
         True
         """
-        return flops_quantiles(self.log10_threshold(score, of), prob)
+        return flops_quantiles(self.log10_threshold(score, of), prob=prob)
 
     @property
     def half_way(self) -> float:
         """Score half way from floor to ceiling, median over draws."""
         return float((self.draws["floor"].median() + self.ceiling) / 2)
 
-    def statement(self, score: Score = None, prob: float = PROB) -> str:
+    def statement(self, score: Score = None, *, prob: float = PROB) -> str:
         """Describe in one sentence the compute at which models of the family pass a score.
 
         For the typical model, and for any one model with its own residual. For a model that is yet to be trained, use
         the second.
-
-        Raises
-        ------
-        EmergenceError
-            For a score that is no threshold, see `threshold`.
 
         Examples
         --------
@@ -249,22 +235,22 @@ class Emergence:
         """
         score = self._read(score)
         where = f"half way (above {self.half_way:.0%})" if score is None else f"{100 * score:.3g}%"
-        low, middle, high = map(say_flops, self.quantiles(score, "typical", prob))
-        single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob))
+        low, middle, high = map(say_flops, self.quantiles(score, "typical", prob=prob))
+        single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob=prob))
         never = self.never(score)
-        doubt = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
+        warning = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
         return (
             f"A typical {self.family} model passes {where} on {self.benchmark} at {middle} FLOP "
             f"({prob:.0%}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
-            f"({prob:.0%}: {single_low} to {single_high}).{doubt}"
+            f"({prob:.0%}: {single_low} to {single_high}).{warning}"
         )
 
-    def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed scores on the benchmark, at the compute equivalent of their models.
 
         Parameters
         ----------
-        scores : Evals or pandas.DataFrame, optional
+        hidden : Evals or pandas.DataFrame, optional
             Scores that were not fitted, with columns ``model, benchmark, score``, of models of the fitted data; fitted
             scores and scores on other benchmarks are left out. Default: the scores that were fitted.
         along : {"capabilities", "benchmarks"}
@@ -278,7 +264,7 @@ class Emergence:
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For scores of models that are not in the fitted data, or a missing column.
 
         Examples
@@ -290,15 +276,15 @@ class Emergence:
 
         evals, draws = self.posterior.evals, self.posterior.draws
         fitted = evals.scores[evals.scores["benchmark"] == self.benchmark]
-        if scores is None:
+        if hidden is None:
             chosen = fitted
         else:
-            table = scores.scores if isinstance(scores, Evals) else scores
+            table = hidden.scores if isinstance(hidden, Evals) else hidden
             if missing := {"model", "benchmark", "score"} - set(table.columns):
-                raise EmergenceError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
+                raise ForecastError(f"The table of hidden scores lacks the columns {', '.join(sorted(missing))}.")
             chosen = table[(table["benchmark"] == self.benchmark) & ~table["model"].isin(fitted["model"])]
             if unknown := sorted(set(chosen["model"]) - set(evals.model_names)):
-                raise EmergenceError(
+                raise ForecastError(
                     f"{suggest(unknown[0], evals.model_names, 'model in the fitted data')} Its capability is not "
                     "known: fit with its other scores, or leave it out."
                 )
@@ -307,7 +293,7 @@ class Emergence:
         models = evals.models.assign(equivalent_flops=10**worth)[["model", "family", "equivalent_flops"]]
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
 
-    def plot(self, score: Score = None, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
+    def plot(self, score: Score = None, hidden: Hidden = None, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the curve over compute with its bands, the observed scores and the threshold; see `plot_emergence`.
 
         Examples
@@ -317,14 +303,11 @@ class Emergence:
         """
         from bayescale.plots import plot_emergence
 
-        return plot_emergence(self, score=score, hidden=hidden, ax=ax)
+        return plot_emergence(self, score=score, hidden=hidden, ax=ax, prob=prob)
 
     def _level(self, of: Of) -> xr.DataArray:
-        if of == "typical":
-            return self.draws["level"]
-        if of == "single":
-            return self.draws["level"] + self.draws["residual"]
-        raise EmergenceError(suggest(str(of), ("typical", "single"), "kind of model"))
+        require_name(of, ("typical", "single"), "kind of model")
+        return self.draws["level"] + (self.draws["residual"] if of == "single" else 0.0)
 
     def _read(self, score: Score) -> float | None:
         """Check a threshold; None for half way."""
@@ -333,18 +316,18 @@ class Emergence:
         try:
             value = float(score)
         except (TypeError, ValueError):
-            raise EmergenceError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
+            raise ForecastError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
         if not 0 <= value <= 1:
-            raise EmergenceError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
+            raise ForecastError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
         if value >= self.ceiling:
-            raise EmergenceError(
+            raise ForecastError(
                 f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
                 "scores approach and never reach. Ask for a lower score."
             )
-        if value <= float(self.draws["floor"].median()):
-            raise EmergenceError(
-                f"score={value:g} is not above the guessing floor of {self.benchmark}, "
-                f"{float(self.draws['floor'].median()):.3g}: every model is above it. Ask for a higher score."
+        if value <= (floor := float(self.draws["floor"].median())):
+            raise ForecastError(
+                f"score={value:g} is not above the guessing floor of {self.benchmark}, {floor:.3g}: every model is "
+                "above it. Ask for a higher score."
             )
         return value
 
@@ -354,48 +337,19 @@ class Emergence:
             "Next: emergence.threshold(score), .summary([score]), .plot()"
         )
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
-
-
-# Log10 FLOP beyond which compute is as good as infinite, and the limit of floating-point numbers of FLOP.
-_FAR = 1e6
-
-
-def flops_quantiles(log10_flops: xr.DataArray, prob: float = PROB) -> tuple[float, float, float]:
-    """Return lower end, median and upper end, in FLOP, of draws of log10 compute, some of them infinite."""
-    lower, upper = tails(prob)
-    # Quantiles are interpolated, and infinities would make them NaN: replace them by large finite numbers.
-    finite = np.clip(log10_flops.to_numpy(), -_FAR, _FAR)
-    with np.errstate(over="ignore"):
-        low, middle, high = 10.0 ** np.quantile(finite, [lower, 0.5, upper])
-    return float(low), float(middle), float(high)
-
 
 def say_flops(flops: float) -> str:
-    """Format compute with two digits, or as more than anything plausible.
-
-    Examples
-    --------
-    >>> say_flops(3.21e23), say_flops(float("inf"))
-    ('3.2e23', 'more than 1e32')
-    """
+    """Format compute with two digits, such as 3.2e23, or as more than anything plausible."""
     if flops > LARGEST["flops"]:
         return f"more than {LARGEST['flops']:.0e}".replace("e+", "e")
     return f"{flops:.1e}".replace("e+", "e") if flops > 0 else "none"
 
 
 def compute_emergence(
-    posterior: PosteriorData, benchmark: str, family: str | None = None, random_seed: int = 0
+    posterior: PosteriorData, benchmark: str, family: str | None = None, *, random_seed: int | None = None
 ) -> Emergence:
-    """Compute the curve of a family on a benchmark; `Posterior.emergence` documents the arguments.
-
-    Raises
-    ------
-    EmergenceError
-        For an unknown benchmark or family, or a spec with other covariates than compute.
-    """
-    curve = family_curve(posterior, benchmark, family, random_seed)
+    """Compute the curve of a family on a benchmark; `Posterior.emergence` documents arguments and errors."""
+    curve = family_curve(posterior, benchmark, family, seed_or_new(random_seed))
     posterior.convergence.warn_unless_converged("These thresholds come")
     return curve
 
@@ -408,24 +362,18 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     import xarray as xr
 
     draws, data = posterior.draws, posterior.draws.data
-    require_compute(posterior.spec, "a curve over training compute", EmergenceError)
-    benchmarks, families = data.coords["benchmark"], data.coords["family"]
-    if benchmark not in benchmarks:
-        raise EmergenceError(suggest(str(benchmark), benchmarks, "benchmark in the fitted data"))
-    family = posterior.evals.largest_families[0] if family is None else family
-    if family not in families:
-        raise EmergenceError(suggest(str(family), families, "family in the fitted data"))
-    b, f = benchmarks.index(benchmark), families.index(family)
+    require_compute(posterior.spec, "a curve over training compute")
+    benchmarks = data.coords["benchmark"]
+    require_name(benchmark, benchmarks, "benchmark in the fitted data")
+    b, f = benchmarks.index(benchmark), family_number(posterior, family)
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
     typical = draws.family_offset[:, [f]]
-    centre = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
-    effect = draws.family_benchmark[:, [f]][..., [b]]
+    origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
+    own: dict[str, Any] = {"family_benchmark": draws.family_benchmark[:, [f]][..., [b]], "benchmarks": [b]}
     shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
-    level = draws.logit(typical, centre, family_benchmark=effect, benchmarks=[b])[:, 0, 0]
-    single = draws.logit(typical + residual[:, None], centre, testlet=shared, family_benchmark=effect, benchmarks=[b])[
-        :, 0, 0
-    ]
+    level = draws.logit(typical, origin, **own)[:, 0, 0]
+    single = draws.logit(typical + residual[:, None], origin, testlet=shared, **own)[:, 0, 0]
     values = {
         "level": level,
         "slope": compute_slopes(draws)[:, b],
@@ -433,7 +381,6 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
         "floor": draws.floor[:, b],
         "shape": draws.curve_shape[:, b],
     }
-    sampled = posterior.idata["posterior"]
-    coords = {dim: sampled[dim].to_numpy() for dim in ("chain", "draw")}
-    dataset = xr.Dataset({name: (("chain", "draw"), draws.by_chain(v)) for name, v in values.items()}, coords=coords)
-    return Emergence(dataset, benchmark, family, float(data.ceiling[b]), float(data.centre[0]), posterior)
+    dataset = xr.Dataset({name: posterior.labelled(name, v) for name, v in values.items()})
+    ceiling, centre = float(data.ceiling[b]), float(data.centre[0])
+    return Emergence(dataset, benchmark, data.coords["family"][f], ceiling, centre, posterior, random_seed)

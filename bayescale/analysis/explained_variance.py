@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
-from bayescale.errors import ExplainedVarianceError, suggest
-from bayescale.forecast.noise import ModelNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale._display import Result
+from bayescale._intervals import PROB
+from bayescale.errors import ForecastError, require_name, require_names
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
 from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.inference.posterior import PosteriorData
@@ -39,7 +40,7 @@ DEGREE, OUTER_DEGREE = 3, 5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ExplainedVariance:
+class ExplainedVariance(Result):
     """Shares of the variance of a forecast that scores of the model on other benchmarks would explain.
 
     Attributes
@@ -56,6 +57,8 @@ class ExplainedVariance:
         Share of the variance that all the scores explain together, with its Monte Carlo standard error.
     table : pandas.DataFrame
         See `summary`.
+    random_seed : int
+        Seed of the simulated models.
 
     Examples
     --------
@@ -71,14 +74,15 @@ class ExplainedVariance:
     together: float
     together_error: float
     table: pd.DataFrame
+    random_seed: int
 
     @property
     def sd_left(self) -> float:
         """Standard deviation of the forecast once all the scores are known, root mean square over their values."""
         return float(self.sd * np.sqrt(max(1 - self.together, 0.0)))
 
-    def summary(self) -> pd.DataFrame:
-        """Return the share of variance that each score explains.
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Return the share of variance that each score explains; there is no interval, so `prob` changes nothing.
 
         Returns
         -------
@@ -94,6 +98,9 @@ class ExplainedVariance:
         (2, 6)
         """
         return self.table.copy()
+
+    def to_xarray(self) -> xr.Dataset:
+        return super().to_xarray().merge(self.table.drop(columns="target").set_index("benchmark").to_xarray())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the shares, alone and lost; see `bayescale.plots.plot_explained_variance`.
@@ -118,21 +125,10 @@ class ExplainedVariance:
         )
         return "\n".join([head, *lines, "Next: explained.summary(), .plot()"])
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
-
 
 @dataclass(frozen=True)
 class Subject:
-    """The model whose forecast is analysed.
-
-    Attributes
-    ----------
-    label : str
-    query : ForecastQuery
-    mean, sd : ndarray (base covariate,)
-        Of its covariates before any score; sd zero where they are known.
-    """
+    """The model whose forecast is analysed: `mean` and `sd` (base covariate,) of its covariates before any score."""
 
     label: str
     query: ForecastQuery
@@ -148,98 +144,68 @@ class Subject:
 
 
 def read_subject(
-    posterior: PosteriorData, model: str | None, family: str | None, figures: Mapping[str, float | None]
+    posterior: PosteriorData, model: str | None, family: str | None, sizes: Mapping[str, float | None]
 ) -> Subject:
-    """Parse which model is analysed; `Posterior.explained_variance` documents the arguments.
-
-    Raises
-    ------
-    ExplainedVarianceError
-        For an unknown model, several, or a model beside family or compute.
-    ForecastError
-        For an unknown family, or compute that is not plausible.
-    """
+    """Check which model is analysed; `Posterior.explained_variance` documents arguments and errors."""
     spec, data = posterior.spec, posterior.draws.data
-    any_figure = any(value is not None for value in figures.values())
+    models, families = data.coords["model"], data.coords["family"]
+    sized = any(value is not None for value in sizes.values())
+    if model is None and sized:
+        query = read_query(spec, data, family or NEW_FAMILY, sizes)
+        if len(query.labels) != 1:
+            raise ForecastError(f"Explained variance is about one model, and {len(query.labels)} were given.")
+        known = np.zeros(len(data.centre))
+        return Subject(query.labels[0], query, known, known)
     if model is not None:
-        if family is not None or any_figure:
-            raise ExplainedVarianceError(
+        if family is not None or sized:
+            raise ForecastError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
-        if model not in data.coords["model"]:
-            raise ExplainedVarianceError(suggest(str(model), data.coords["model"], "model in the fitted data"))
-        row = data.coords["model"].index(model)
+        require_name(model, models, "model in the fitted data")
+        row = models.index(model)
         mean, sd = (part[row] for part in covariate_prior(spec, data))
-        place = int(data.family_index[row])
-        family, label = data.coords["family"][place], f"a model such as {model}"
+        place, label = int(data.family_index[row]), f"a model such as {model}"
     else:
-        family = NEW_FAMILY if family is None else family
-        if any_figure:
-            query = read_query(spec, data, family, figures)
-            if len(query.labels) != 1:
-                raise ExplainedVarianceError(
-                    f"Explained variance is about one model, and {len(query.labels)} were given."
-                )
-            known = np.zeros(len(data.centre))
-            return Subject(query.labels[0], query, known, known)
-        families = data.coords["family"]
-        if family != NEW_FAMILY and family not in families:
-            raise ExplainedVarianceError(suggest(str(family), families, "family in the fitted data"))
+        family = family or NEW_FAMILY
+        require_name(family, [*families, NEW_FAMILY], "family in the fitted data")
         place = families.index(family) if family in families else -1
         prior = spec.priors.latent_covariate.parameters
         mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
-        label = f"a model of {'a ' if family == NEW_FAMILY else ''}{family}, compute unknown"
+        label = f"a model of {'a ' if place < 0 else ''}{family}, compute unknown"
     exact = np.stack(design(mean[None], spec.covariates), axis=-1)
-    return Subject(label, ForecastQuery([label], [family], np.array([place]), exact, {}), mean, sd)
+    name = families[place] if place >= 0 else NEW_FAMILY
+    return Subject(label, ForecastQuery([label], [name], np.array([place]), exact, {}), mean, sd)
 
 
 def explain_variance(
     posterior: PosteriorData, target: str, benchmarks: Sequence[str] | None, subject: Subject, random_seed: int
 ) -> ExplainedVariance:
-    """Simulate models and compute shares of variance; `Posterior.explained_variance` documents the arguments.
-
-    Raises
-    ------
-    ExplainedVarianceError
-        For an unknown benchmark, no benchmark, or the target among the benchmarks.
-    """
+    """Simulate models and compute shares of variance; `Posterior.explained_variance` documents arguments and errors."""
     names = posterior.draws.data.coords["benchmark"]
     if benchmarks is None:
         benchmarks = [name for name in names if name != target]
     chosen = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
-    for name in (target, *chosen):
-        if name not in names:
-            raise ExplainedVarianceError(suggest(str(name), names, "benchmark in the fitted data"))
+    require_names((target, *chosen), names, "benchmark in the fitted data")
     if target in chosen:
-        raise ExplainedVarianceError(f"{target} is the target: leave it out of benchmarks=.")
+        raise ForecastError(f"{target} is the target: leave it out of benchmarks=.")
     if not chosen:
-        raise ExplainedVarianceError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
+        raise ForecastError("benchmarks= is empty: name those whose scores would be known, or leave it out.")
     posterior.convergence.warn_unless_converged("These shares come")
     expected, measured = _simulate(posterior, subject, np.random.default_rng(random_seed))
     y = expected[:, names.index(target)]
     if np.ptp(y) == 0:
-        raise ExplainedVarianceError(
-            f"The forecast of {target} is the same in all draws: there is no variance to explain."
-        )
+        raise ForecastError(f"The forecast of {target} is the same in all draws: there is no variance to explain.")
     every = list(range(len(chosen)))
     each, rest = [[i] for i in every], [[j for j in every if j != i] for i in every]
     shares = explained_shares(y, measured[:, [names.index(name) for name in chosen]], [*each, *rest, every])
     alone, without, together = np.split(shares, [len(each), 2 * len(each)], axis=1)
     lost = together - without
-    table = pd.DataFrame(
-        {
-            "target": target,
-            "benchmark": chosen,
-            "alone": alone[0],
-            "lost": lost[0],
-            "alone_error": jackknife_error(alone[1:]),
-            "lost_error": jackknife_error(lost[1:]),
-        }
-    )
+    errors = {"alone_error": jackknife_error(alone[1:]), "lost_error": jackknife_error(lost[1:])}
+    table = pd.DataFrame({"target": target, "benchmark": chosen, "alone": alone[0], "lost": lost[0], **errors})
     table = table.sort_values("alone", ascending=False, ignore_index=True)
     error = float(jackknife_error(together[1:])[0])
     sd, share = float(y.std()), float(together[0, 0])
-    return ExplainedVariance(target, tuple(chosen), subject.label, sd, share, error, table)
+    return ExplainedVariance(target, tuple(chosen), subject.label, sd, share, error, table, random_seed)
 
 
 def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -265,17 +231,8 @@ def explained_shares(y: np.ndarray, scores: np.ndarray, sets: Sequence[Sequence[
     ``E(y | s)`` is a polynomial of a sum of polynomials, one per score: scores add up on the scale of capability, which
     maps to y along a curve. Shares are adjusted for the number of terms.
 
-    Parameters
-    ----------
-    y : ndarray (simulation,)
-    scores : ndarray (simulation, score)
-    sets : sequence of sequence of int
-        Columns of `scores`.
-
-    Returns
-    -------
-    ndarray (1 + BLOCKS, set)
-        Of all simulations, then with each block of neighbouring ones left out (`jackknife_error`).
+    `y` is (simulation,), `scores` (simulation, score), and `sets` name columns of `scores`. Return shares (1 + BLOCKS,
+    set): of all simulations, then with each block of neighbouring ones left out (`jackknife_error`).
     """
     y = (y - y.mean()) / y.std()
     terms = _powers(scores, DEGREE)  # (simulation, score, power)

@@ -42,17 +42,7 @@ def rotations(scaled: np.ndarray, rotation_invariant: bool) -> np.ndarray:
     are then ordered by share of variance, largest first, with correlations that sum to a positive number over
     benchmarks.
 
-    Parameters
-    ----------
-    scaled : ndarray (S, benchmark, factor)
-        See `scaled_loadings`.
-    rotation_invariant : bool
-        `Spec.rotation_invariant`.
-
-    Returns
-    -------
-    ndarray (S, factor, factor)
-        R with ``L R`` aligned; columns are the new factors.
+    `scaled` are L (S, benchmark, factor), see `scaled_loadings`. Return R (S, factor, factor) with ``L R`` aligned.
     """
     if rotation_invariant:
         turns = _settle(scaled, _common_axes(scaled), _nearest_rotations)
@@ -132,16 +122,9 @@ def _order_and_signs(aligned: np.ndarray) -> np.ndarray:
 
 
 def scaled_loadings(loading: np.ndarray, capability: np.ndarray) -> np.ndarray:
-    """Return loadings in logits per standard deviation of uncorrelated capability over models: ``L = W C^(1/2)``.
+    """Return loadings (S, benchmark, factor) in logits per sd of uncorrelated capability: ``L = W C^(1/2)``.
 
-    Parameters
-    ----------
-    loading : ndarray (S, benchmark, factor)
-    capability : ndarray (S, model, factor)
-
-    Returns
-    -------
-    ndarray (S, benchmark, factor)
+    C is the covariance over models of `capability` (S, model, factor).
     """
     centred = capability - capability.mean(axis=1, keepdims=True)
     covariance = np.swapaxes(centred, 1, 2) @ centred / centred.shape[1]
@@ -166,13 +149,7 @@ def column_shares(scaled: np.ndarray) -> np.ndarray:
 
 
 def varimax_criterion(rows: np.ndarray) -> float:
-    """Return the variance over benchmarks of squared loadings, summed over factors (Kaiser 1958, Psychometrika 23:187).
-
-    Examples
-    --------
-    >>> varimax_criterion(np.eye(2)) > varimax_criterion(np.array([[0.8, 0.6], [-0.6, 0.8]]))
-    True
-    """
+    """Return the variance over benchmarks of squared loadings, summed over factors (Kaiser 1958, Psychometrika 23)."""
     return float(np.var(rows**2, axis=0).sum())
 
 
@@ -189,12 +166,9 @@ def varimax(rows: np.ndarray) -> np.ndarray:
     # From the principal axes on, so that the starts, and with them the optimum, do not depend on how `rows` is turned.
     axes = np.linalg.svd(rows)[2].T
     rng = np.random.default_rng(0)
-    starts = [
-        axes,
-        *(axes @ np.linalg.qr(rng.standard_normal((factors, factors)))[0] for _ in range(VARIMAX_STARTS - 1)),
-    ]
-    found = [_ascend(rows, start) for start in starts]
-    return max(found, key=lambda rotation: varimax_criterion(rows @ rotation))
+    turned = (np.linalg.qr(rng.standard_normal((factors, factors)))[0] for _ in range(VARIMAX_STARTS - 1))
+    optima = [_ascend(rows, axes @ start) for start in (np.eye(factors), *turned)]
+    return max(optima, key=lambda rotation: varimax_criterion(rows @ rotation))
 
 
 def _ascend(rows: np.ndarray, rotation: np.ndarray) -> np.ndarray:

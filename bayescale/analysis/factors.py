@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale import _arviz
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
     from bayescale.inference.posterior import PosteriorData
 
@@ -25,8 +26,8 @@ NAMED = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Factors:
-    """Capabilities in one orientation over all draws; made by `align`, found as `Posterior.factors`.
+class Factors(Result):
+    """Capabilities in one orientation over all draws; made by `align`, held as `Posterior.factors`.
 
     Attributes
     ----------
@@ -91,11 +92,6 @@ class Factors:
         Tucker's phi of columns a and b of the scaled loadings is ``a'b / (|a| |b|)``: 1 for the same factor; 0.95 is
         called equal, 0.85 to 0.94 fairly similar (Lorenzo-Seva & ten Berge 2006, Methodology 2:57). Alignment itself
         raises it where factors are nearly as many as benchmarks: read it together with `reliability`.
-
-        Returns
-        -------
-        pandas.Series
-            By factor.
         """
         draws = self.scaled_loadings.to_numpy()
         phi = congruence(draws.reshape((-1, *draws.shape[2:])))
@@ -107,28 +103,20 @@ class Factors:
         Variance over models of the posterior mean capability, over the posterior mean of the variance over models
         (Green et al. 1984, Journal of Educational Measurement 21:347). If the data do not
         inform a factor, its models are in another order in every draw, and its reliability is about 0.
-
-        Returns
-        -------
-        pandas.Series
-            By factor.
         """
-        known = self.capabilities.mean(("chain", "draw")).var("model")
-        return (known / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
+        explained = self.capabilities.mean(("chain", "draw")).var("model")
+        return (explained / self.capabilities.var("model").mean(("chain", "draw"))).to_series().rename("reliability")
 
     def rhat(self) -> pd.Series:
-        """Return the largest rank-normalised split R-hat of each factor's scaled loadings; 1.01 or less is required.
+        """Return the largest rank-normalised split R-hat of each factor's scaled loadings, NaN from too few draws.
 
-        Returns
-        -------
-        pandas.Series
-            By factor; NaN from too few draws.
+        1.01 or less is required.
         """
         loading = self.scaled_loadings.transpose("chain", "draw", "factor", "benchmark")
         rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
         return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
 
-    def summary(self, prob: float = PROB) -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the factors, one row each, by share of variance.
 
         Returns
@@ -137,18 +125,28 @@ class Factors:
             ``factor, suggested``; median ``share`` of variance with ``lower, upper, prob, interval`` (equal-tailed);
             ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
             that correlate most with the factor, with the median correlation.
-
-        Raises
-        ------
-        ForecastError
-            When `prob` is not between 0 and 1.
         """
-        table = summarise(self.shares, prob).drop(columns="mean").rename(columns={"median": "share"})
+        table = summarise(self.shares, prob=prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
-        for figures in (self.congruence(), self.reliability(), self.rhat()):
-            table[str(figures.name)] = table["factor"].map(figures)
+        for values in (self.congruence(), self.reliability(), self.rhat()):
+            table[str(values.name)] = table["factor"].map(values)
         middle = self.correlations.median(("chain", "draw"))
         return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
+
+    def to_xarray(self) -> xr.Dataset:
+        # The families of models have a name of their own: `family` is the dim of the offsets.
+        return Result.to_xarray(replace(self, capabilities=self.capabilities.rename(family="model_family")))
+
+    def plot(self, ax: Axes | None = None, *, prob: float = PROB, standardised: bool = False) -> Axes:
+        """Plot the loadings; see `bayescale.plots.plot_loadings`.
+
+        Examples
+        --------
+        >>> posterior.factors.plot().figure.savefig("loadings.png")
+        """
+        from bayescale.plots import plot_loadings
+
+        return plot_loadings(self, ax=ax, prob=prob, standardised=standardised)
 
     def __repr__(self) -> str:
         table = self.summary()
@@ -163,10 +161,7 @@ class Factors:
             f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
             f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
         )
-        return "\n".join([head, *lines, "Next: bayescale.plots.plot_loadings(posterior), posterior.factors.summary()"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
+        return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 
 
 def _top(correlation: pd.Series) -> str:
@@ -184,60 +179,38 @@ def align(posterior: PosteriorData) -> Factors:
     on which the draws agree. Where the priors distinguish factors, R is a signed permutation. Factors are ordered by
     share of variance, largest first; their correlations with benchmarks sum to a positive number.
 
-    Parameters
-    ----------
-    posterior : PosteriorData
-
-    Returns
-    -------
-    Factors
-        `Posterior.factors` holds it, computed once.
+    `Posterior.factors` holds the result, computed once.
 
     Examples
     --------
     >>> align(posterior).labels
     ['F1', 'F2', 'F3', 'F4', 'F5', 'F6', 'F7', 'F8']
     """
-    import xarray as xr
-
     draws, evals, spec = posterior.draws, posterior.evals, posterior.spec
     scaled = scaled_loadings(draws.loading, draws.capability)
     turns = rotations(scaled, spec.rotation_invariant)
     scaled = scaled @ turns
     correlation = correlations(scaled)
 
-    held = posterior.idata["posterior"]
-    labels = [f"F{k + 1}" for k in range(scaled.shape[2])]
-    coords: dict[str, object] = {
-        "chain": held["chain"].to_numpy(),
-        "draw": held["draw"].to_numpy(),
-        "factor": labels,
-        "suggested": ("factor", list(suggest_names(correlation, evals.benchmark_names))),
-        "benchmark": evals.benchmark_names,
-        "model": evals.model_names,
-        "family": ("model", evals.models["family"].tolist()),
-        "covariate": list(spec.covariates),
-        "sampled_factor": held["factor"].to_numpy(),
-    }
+    factor = [f"F{k + 1}" for k in range(scaled.shape[2])]
+    suggested = ("factor", list(suggest_names(correlation, evals.benchmark_names)))
+    benchmark, covariate, family = evals.benchmark_names, list(spec.covariates), draws.data.coords["family"]
 
-    def labelled(name: str, values: np.ndarray, *over: str, **other: list[str]) -> xr.DataArray:
-        dims = ("chain", "draw", *over, "factor")
-        here = {k: v for k, v in coords.items() if (v[0] if isinstance(v, tuple) else k) in dims} | other
-        return xr.DataArray(draws.by_chain(values), dims=dims, coords=here, name=name)
+    def labelled(name: str, values: np.ndarray, **along: Any) -> xr.DataArray:
+        return posterior.labelled(name, values, **along, factor=factor).assign_coords(suggested=suggested)
 
-    offsets = None
-    if spec.family_offsets:
-        names = draws.data.coords["family"]
-        offsets = labelled("family_offset", draws.family_offset @ turns, "family", family=list(names))
+    capabilities = labelled("capability", draws.capability @ turns, model=evals.model_names)
+    offsets = labelled("family_offset", draws.family_offset @ turns, family=family) if spec.family_offsets else None
+    sampled = posterior.idata["posterior"]["factor"].to_numpy()
     return Factors(
-        loadings=labelled("loading", draws.loading @ turns, "benchmark"),
-        capabilities=labelled("capability", draws.capability @ turns, "model"),
-        slopes=labelled("slope", draws.slope @ turns, "covariate"),
+        loadings=labelled("loading", draws.loading @ turns, benchmark=benchmark),
+        capabilities=capabilities.assign_coords(family=("model", evals.models["family"].tolist())),
+        slopes=labelled("slope", draws.slope @ turns, covariate=covariate),
         family_offsets=offsets,
-        correlations=labelled("correlation", correlation, "benchmark"),
-        scaled_loadings=labelled("scaled_loading", scaled, "benchmark"),
+        correlations=labelled("correlation", correlation, benchmark=benchmark),
+        scaled_loadings=labelled("scaled_loading", scaled, benchmark=benchmark),
         shares=labelled("share", column_shares(scaled)),
-        rotation=labelled("rotation", turns, "sampled_factor"),
+        rotation=labelled("rotation", turns, sampled_factor=sampled),
         free=spec.rotation_invariant,
     )
 
@@ -245,19 +218,8 @@ def align(posterior: PosteriorData) -> Factors:
 def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, ...]:
     """Name each factor after the benchmarks that correlate most with it, two at most, "-" before a negative one.
 
-    A factor is unclear if no benchmark has a 90% interval that excludes zero. Names are unique: further benchmarks
-    are added where two factors have the same ones.
-
-    Parameters
-    ----------
-    correlation : ndarray (S, benchmark, factor)
-        Draws of aligned correlations, see `bayescale.analysis.factor_rotation.correlations`.
-    benchmarks : list of str
-
-    Returns
-    -------
-    tuple of str
-        One per factor, such as ``"HumanEval + GSM8K"``.
+    `correlation` are aligned draws (S, benchmark, factor). A factor is unclear if no benchmark has a 90% interval that
+    excludes zero. Names are unique: further benchmarks are added where two factors have the same ones.
 
     Examples
     --------
@@ -270,22 +232,18 @@ def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, 
     middle = np.median(correlation, axis=0)
     names: list[str] = []
     for k in range(middle.shape[1]):
+        sure = bool(clear[:, k].any())
         # Benchmarks whose sign is known come first: a name claims nothing that is uncertain.
         ranked = sorted(range(len(benchmarks)), key=lambda b: (not clear[b, k], -abs(middle[b, k])))
         near = [b for b in ranked[:NAMED] if abs(middle[b, k]) >= NEARLY * abs(middle[ranked[0], k])]
-        if clear[:, k].any():
-            near = [b for b in near if clear[b, k]]
-        names.append(_unique(near, ranked, middle[:, k], benchmarks, bool(clear[:, k].any()), names))
+        near = [b for b in near if clear[b, k] or not sure]
+        ranked = near + [b for b in ranked if b not in near]
+        for count in range(len(near), len(ranked) + 1):
+            joined = " + ".join(("-" if middle[b, k] < 0 else "") + benchmarks[b] for b in ranked[:count])
+            name = joined if sure else f"unclear ({joined})"
+            if name not in names:
+                break
+        else:
+            name = f"{name}, {len(names) + 1}"
+        names.append(name)
     return tuple(names)
-
-
-def _unique(
-    near: list[int], ranked: list[int], middle: np.ndarray, benchmarks: list[str], clear: bool, taken: list[str]
-) -> str:
-    rest = [b for b in ranked if b not in near]
-    for count in range(len(rest) + 1):
-        named = [("-" if middle[b] < 0 else "") + benchmarks[b] for b in near + rest[:count]]
-        name = " + ".join(named) if clear else f"unclear ({' + '.join(named)})"
-        if name not in taken:
-            return name
-    return f"{name}, {len(taken) + 1}"

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
 from bayescale._intervals import KIND, PROB
-from bayescale.analysis.conditional_logits import ConditionalLogits
 from bayescale.analysis.optimal_design import Design
-from bayescale.analysis.predictive_moments import predict_moments
-from bayescale.errors import DesignError, percentage_hint, suggest
+from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, require_names, suggest
+from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.evals import Evals
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from bayescale.model.spec import Spec
 
 Cost = str | Mapping[str, float] | None
+Names = Iterable[str] | None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Suggestion:
+class Suggestion(Result):
     """Models to evaluate on a benchmark, chosen to minimise the forecast variance of the others.
 
     Attributes
@@ -40,7 +42,7 @@ class Suggestion:
         variance, in units of score).
     target : str or None
         The benchmark of the data that the choice is for, None for a new one.
-    candidates, forecast : tuple of str
+    candidates, forecast_models : tuple of str
         The models that could be chosen, and those whose scores are forecast.
     budget : float
         Number of models, or sum of costs.
@@ -48,6 +50,8 @@ class Suggestion:
         What `budget` counts: ``models``, a column of the table of models, or ``cost`` for costs of one's own.
     design : Design
     posterior : PosteriorData
+    random_seed : int
+        Seed of the simulated benchmarks.
 
     Examples
     --------
@@ -62,11 +66,12 @@ class Suggestion:
     table: pd.DataFrame
     target: str | None
     candidates: tuple[str, ...]
-    forecast: tuple[str, ...]
+    forecast_models: tuple[str, ...]
     budget: float
     cost: str
     design: Design
     posterior: PosteriorData
+    random_seed: int
 
     @property
     def models(self) -> list[str]:
@@ -78,7 +83,7 @@ class Suggestion:
 
         Raises
         ------
-        DesignError
+        ForecastError
             For a model that is no candidate.
 
         Examples
@@ -88,9 +93,7 @@ class Suggestion:
         True
         """
         names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
-        for name in names:
-            if name not in self.candidates:
-                raise DesignError(suggest(str(name), self.candidates, "model among the candidates"))
+        require_names(names, self.candidates, "model among the candidates")
         return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
 
     @cached_property
@@ -98,10 +101,10 @@ class Suggestion:
         """Share of the forecast variance that would remain if all candidates were evaluated."""
         return self.variance_left(self.candidates)
 
-    def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, prob: float = PROB) -> pd.DataFrame:
+    def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, *, prob: float = PROB) -> pd.DataFrame:
         """Predict the scores of the models to forecast from measured scores, in closed form, without a fit.
 
-        A quick approximation (`bayescale.analysis.conditional_logits`): floor, shape and precision of the benchmark are
+        A quick approximation (`bayescale.analysis.predictive_moments`): floor, shape and precision of the benchmark are
         fixed, at its own posterior means if it is in the data, else at prior means. For intervals to report, add the
         scores to the data and refit.
 
@@ -112,7 +115,6 @@ class Suggestion:
         chance_level : float
             Expected score of guessing on it, for a new benchmark.
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -122,7 +124,7 @@ class Suggestion:
 
         Raises
         ------
-        DesignError
+        ForecastError
             For an unknown model, a score or chance level outside [0, 1], or no scores.
 
         Examples
@@ -132,14 +134,13 @@ class Suggestion:
         >>> table.columns.tolist()
         ['model', 'family', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
         """
-        models = list(dict.fromkeys([*self.candidates, *self.forecast]))
+        models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
-            raise DesignError("There is no score to condition on: give scores={model: score, ...}.")
+            raise ForecastError("There is no score to condition on: give scores={model: score, ...}.")
+        require_names(scores, models, "model among the candidates and those to forecast")
         for name, value in {**scores, "chance_level": chance_level}.items():
-            if name != "chance_level" and name not in models:
-                raise DesignError(suggest(str(name), models, "model among the candidates and those to forecast"))
             if not 0 <= value <= 1:
-                raise DesignError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
+                raise ForecastError(f"{name}: {value:g} is not between 0 and 1.{percentage_hint(value)}")
         benchmark = None if self.target is None else self.posterior.evals.benchmark_names.index(self.target)
         rows = np.array([models.index(name) for name in scores])
         logits = ConditionalLogits.prior(self.design.moments, self.posterior, benchmark, chance_level)
@@ -149,6 +150,19 @@ class Suggestion:
         columns = {"mean": logits.expected_scores(), "median": middle, "lower": lower, "upper": upper}
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
         return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
+
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Return a copy of `table`, which holds no interval: `prob` changes nothing.
+
+        Examples
+        --------
+        >>> posterior.suggest_models(2).summary()["order"].tolist()
+        [1, 2]
+        """
+        return self.table.copy()
+
+    def to_xarray(self) -> xr.Dataset:
+        return super().to_xarray().merge(self.table.set_index("model").to_xarray())
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the share of variance that remains after each model; see `bayescale.plots.plot_suggestion`.
@@ -174,71 +188,76 @@ class Suggestion:
         head = (
             f"Suggestion for {what}: evaluate {len(chosen)} of {len(self.candidates)} models{spent}. Evaluating these "
             f"{len(chosen)} leaves {chosen['variance_left'].iloc[-1]:.1%} of the forecast variance over all "
-            f"{len(self.forecast)} models (all candidates: {self.least:.1%}):"
+            f"{len(self.forecast_models)} models (all candidates: {self.least:.1%}):"
         )
         return "\n".join([head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.predict(scores), or refit"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.table)
 
 
 @dataclass(frozen=True)
 class DesignProblem:
-    """Checked arguments of a choice: candidates, models to forecast, benchmark, costs and budget."""
+    """Checked arguments of a choice: benchmark, candidates, models to forecast, costs and budget."""
 
     target: str | None
     candidates: list[str]
-    forecast: list[str]
+    forecast_models: list[str]
     budget: float
     cost: str
     costs: pd.Series
 
 
 def read_problem(
-    evals: Evals,
-    budget: float,
-    target: str | None,
-    candidates: Iterable[str] | None,
-    families: Iterable[str] | None,
-    forecast: Iterable[str] | None,
-    cost: Cost,
+    evals: Evals, budget: float, target: str | None, candidates: Names, families: Names, forecast: Names, cost: Cost
 ) -> DesignProblem:
-    """Check the arguments of `Posterior.suggest_models`.
-
-    Raises
-    ------
-    DesignError
-        For unknown names, a budget that buys no model, or a candidate without a cost.
-    """
+    """Check the arguments of `Posterior.suggest_models`, which documents the errors."""
     if target is not None and target not in evals.benchmark_names:
         message = suggest(str(target), evals.benchmark_names, "benchmark in the data")
-        raise DesignError(f"{message} For a new benchmark leave target out.")
-    chosen_from = _candidates(evals, candidates, families)
-    wanted = _forecast(evals.model_names, chosen_from, forecast)
-    called, costs = _costs(evals, chosen_from, cost)
-    return DesignProblem(target, chosen_from, wanted, _budget(budget, called, costs), called, costs)
+        raise ForecastError(f"{message} For a new benchmark leave target out.")
+    names, table = evals.model_names, evals.models
+    of_families = table["family"].isin(_named(families, evals.families, "family"))
+    chosen = _named(candidates, names, "model") & set(table["model"][of_families])
+    if not chosen:
+        raise ForecastError("No model is left to choose from: none of the candidates belongs to the given families.")
+    wanted = (set(names) - chosen or set(names)) if forecast is None else _named(forecast, names, "model")
+    if not wanted:
+        raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
+    offered = [name for name in names if name in chosen]
+    unit, costs = _costs(evals, offered, cost)
+    if not (value := as_number("budget", budget)) >= costs.min():
+        what = "models" if unit == "models" else f"of {unit}"
+        raise ForecastError(
+            f"budget={value:g} {what} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
+        )
+    to_forecast = [name for name in names if name in wanted]
+    return DesignProblem(target, offered, to_forecast, value, unit, costs)
 
 
 def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed: int) -> Suggestion:
     """Choose models to evaluate; `Posterior.suggest_models` documents the arguments."""
-    evals, wanted, offered = posterior.evals, set(problem.forecast), set(problem.candidates)
+    evals, wanted, offered = posterior.evals, set(problem.forecast_models), set(problem.candidates)
     # Candidates first, and those that are only to be forecast last: slices instead of copies.
     alone = [m for m in problem.candidates if m not in wanted]
     candidates = alone + [m for m in problem.candidates if m in wanted]
-    models = candidates + [m for m in problem.forecast if m not in offered]
+    models = candidates + [m for m in problem.forecast_models if m not in offered]
     rows = np.array([evals.model_names.index(m) for m in models])
     target = None if problem.target is None else evals.benchmark_names.index(problem.target)
     design = Design(predict_moments(posterior, rows, target, random_seed), len(candidates), len(alone))
     numbers = design.choose(problem.costs[candidates].to_numpy(float), problem.budget)
+    names = [candidates[i] for i in numbers]
+    left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
+    paid = problem.costs[names].to_numpy(float)
+    table = evals.models.set_index("model").loc[names, ["family", "params_b", "flops"]].reset_index()
+    table = table.assign(cost=paid, total_cost=np.cumsum(paid), variance_left=left / design.variance([]))
+    table.insert(0, "order", np.arange(1, len(names) + 1))
     return Suggestion(
-        table=_table(evals, design, [candidates[i] for i in numbers], numbers, problem.costs),
+        table=table.assign(forecast_sd=np.sqrt(left)),
         target=problem.target,
         candidates=tuple(candidates),
-        forecast=tuple(models[len(alone) :]),
+        forecast_models=tuple(models[len(alone) :]),
         budget=problem.budget,
         cost=problem.cost,
         design=design,
         posterior=posterior,
+        random_seed=random_seed,
     )
 
 
@@ -246,13 +265,13 @@ def suggest_models(
     evals: Evals,
     budget: float,
     target: str | None = None,
-    families: Iterable[str] | None = None,
     *,
-    candidates: Iterable[str] | None = None,
-    forecast: Iterable[str] | None = None,
+    candidates: Names = None,
+    families: Names = None,
+    forecast_models: Names = None,
     cost: Cost = None,
     spec: Spec | str = "default",
-    random_seed: int = 0,
+    random_seed: int | None = None,
 ) -> Suggestion:
     """Fit `spec` to `evals`, and choose the models to evaluate on a benchmark.
 
@@ -261,22 +280,12 @@ def suggest_models(
     Parameters
     ----------
     evals : Evals
-        Scores on known benchmarks.
-    budget, target, families, candidates, forecast, cost
+    budget, target, candidates, families, forecast_models, cost
         See `Posterior.suggest_models`.
     spec : Spec or str
         A spec, or the name of one that ships.
-    random_seed : int
-        Seed of the sampler, and of the simulated benchmarks.
-
-    Returns
-    -------
-    Suggestion
-
-    Raises
-    ------
-    DesignError
-        As `Posterior.suggest_models`.
+    random_seed : int, optional
+        Seed of the sampler, and of the simulated benchmarks. None draws a new one; the result records it.
 
     Examples
     --------
@@ -284,38 +293,17 @@ def suggest_models(
     >>> bs.suggest_models(bs.load_evals("base-llms"), budget=8)  # doctest: +SKIP
     """
     from bayescale.inference import sample
-    from bayescale.model.spec import load_spec
 
-    problem = read_problem(evals, budget, target, candidates, families, forecast, cost)
-    posterior = sample.fit(load_spec(spec), evals, random_seed=random_seed)
+    problem = read_problem(evals, budget, target, candidates, families, forecast_models, cost)
+    random_seed = seed_or_new(random_seed)
+    posterior = sample.fit(spec, evals, random_seed=random_seed)
     return choose_models(posterior, problem, random_seed)
 
 
-def _candidates(evals: Evals, candidates: Iterable[str] | None, families: Iterable[str] | None) -> list[str]:
-    names = evals.model_names
-    chosen = set(names) if candidates is None else _known(candidates, names, "model")
-    wanted = set(evals.families) if families is None else _known(families, evals.families, "family")
-    models = evals.models
-    kept = models["model"][models["model"].isin(chosen) & models["family"].isin(wanted)].tolist()
-    if not kept:
-        raise DesignError("No model is left to choose from: none of the candidates belongs to the given families.")
-    return kept
-
-
-def _forecast(names: list[str], candidates: list[str], forecast: Iterable[str] | None) -> list[str]:
-    rest = set(names) - set(candidates) or set(names)
-    wanted = rest if forecast is None else _known(forecast, names, "model")
-    if not wanted:
-        raise DesignError("forecast is empty: name the models whose scores to forecast, or leave it out.")
-    return [name for name in names if name in wanted]
-
-
-def _known(given: Iterable[str], known: list[str], what: str) -> set[str]:
-    chosen = {given} if isinstance(given, str) else set(given)
-    if unknown := sorted(str(name) for name in chosen - set(known)):
-        messages = [suggest(name, known, f"{what} in the fitted data") for name in unknown[:5]]
-        more = [f"And {len(unknown) - 5} more that are unknown."] if len(unknown) > 5 else []
-        raise DesignError("\n".join([*messages, *more]))
+def _named(given: Names, names: list[str], what: str) -> set[str]:
+    """Check names, all at once; None for all of them."""
+    chosen = set(names) if given is None else {given} if isinstance(given, str) else set(given)
+    require_names(sorted(chosen, key=str), names, f"{what} in the fitted data")
     return chosen
 
 
@@ -326,48 +314,15 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
         return "models", pd.Series(1.0, index=candidates)
     if isinstance(cost, str):
         numeric = models.select_dtypes("number").columns
-        if cost not in numeric:
-            raise DesignError(suggest(cost, numeric, "column of numbers in the table of models"))
+        require_name(cost, list(numeric), "column of numbers in the table of models")
         called, values = cost, models[cost].astype(float)
     else:
         called, values = "cost", pd.Series({m: cost.get(m, np.nan) for m in candidates}, dtype=float)
     wrong = [f"{m} ({values[m]:g})" for m in candidates if not (np.isfinite(values[m]) and values[m] > 0)]
     if wrong:
         shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-        raise DesignError(
+        raise ForecastError(
             f"A cost is needed for each candidate, above zero; {len(wrong)} have none: {shown}. Leave them out of "
             "candidates, or give cost={model: number, ...}."
         )
     return called, values
-
-
-def _budget(budget: float, called: str, costs: pd.Series) -> float:
-    try:
-        value = float(budget)
-    except (TypeError, ValueError):
-        raise DesignError(f"budget={budget!r} is not a number.") from None
-    if not value >= costs.min():
-        unit = "models" if called == "models" else f"of {called}"
-        raise DesignError(
-            f"budget={value:g} {unit} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
-        )
-    return value
-
-
-def _table(evals: Evals, design: Design, names: list[str], numbers: list[int], costs: pd.Series) -> pd.DataFrame:
-    models = evals.models.set_index("model").loc[names]
-    left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
-    paid = costs[names].to_numpy(float)
-    return pd.DataFrame(
-        {
-            "order": np.arange(1, len(names) + 1),
-            "model": names,
-            "family": models["family"].to_numpy(),
-            "params_b": models["params_b"].to_numpy(float),
-            "flops": models["flops"].to_numpy(float),
-            "cost": paid,
-            "total_cost": np.cumsum(paid),
-            "variance_left": left / design.variance([]),
-            "forecast_sd": np.sqrt(left),
-        }
-    )

@@ -41,8 +41,8 @@ class Design:
         """Return the mean predictive variance of the targets once the candidates with these numbers are evaluated."""
         covariance, noise = self.moments.covariance, self.moments.noise[:, chosen]
         across = covariance[chosen, self.first :]
-        known = covariance[np.ix_(chosen, chosen)] + noise[:, :, None] * np.eye(len(chosen))
-        explained = np.linalg.solve(np.linalg.cholesky(known), across)
+        observed = covariance[np.ix_(chosen, chosen)] + noise[:, :, None] * np.eye(len(chosen))
+        explained = np.linalg.solve(np.linalg.cholesky(observed), across)
         left = np.diag(covariance)[self.first :] - np.sum(explained**2, axis=1)
         return float(np.mean(self.weight * left))
 
@@ -52,16 +52,10 @@ class Design:
         Greedily add the candidate that reduces the variance most, as long as the budget lasts (where costs differ, once
         by variance and once by variance per cost, and keep the better set: Leskovec et al. 2007, KDD, section 3.2);
         then exchange single candidates as long as that reduces the variance further (Fedorov 1972).
-
-        Parameters
-        ----------
-        costs : ndarray (candidates,)
-            Above zero.
-        budget : float
         """
         rules = [np.ones_like(costs)] if np.ptp(costs) == 0 else [costs, np.ones_like(costs)]
-        found = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
-        best = min(found, key=lambda state: self.variance(state.chosen)).chosen
+        designs = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
+        best = min(designs, key=lambda state: self.variance(state.chosen)).chosen
         # In order: as if only the chosen ones were there.
         only = np.full_like(costs, np.inf)
         only[best] = 1.0

@@ -1,4 +1,4 @@
-"""Predictive mean and covariance of the logits on a new benchmark, before any of its scores is observed."""
+"""Mean and covariance of the logits on a new benchmark: before any of its scores, and conditional on some of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import xlog1py, xlogy
+from scipy.stats import norm
 
+from bayescale._intervals import tails
 from bayescale.model.curve import effective_items, expected_score, logit_information, score_slope
 
 if TYPE_CHECKING:
@@ -21,7 +24,12 @@ BENCHMARKS = 200
 
 # Fisher information of a score at the floor, nearly none: above zero, so that its variance is finite.
 _LEAST = 1e-6
+_LEAST_SLOPE = 1e-9
 _MANY = 20_000
+
+# Newton steps to the mode, and the step in logits that ends them.
+_STEPS, _CLOSE = 100, 1e-9
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 
 
 @dataclass(frozen=True)
@@ -65,21 +73,13 @@ def predict_moments(
 ) -> PredictiveMoments:
     """Compute the moments for a benchmark from the population, or for one of the data as if it were not evaluated.
 
-    Parameters
-    ----------
-    posterior : PosteriorData
-    models : ndarray of int
-        Row numbers of the M models.
-    benchmark : int, optional
-        Number of a benchmark of the data: curve, noise and expected logits are then its own. Default: new benchmarks,
-        whose parameters are drawn from the population and the priors; chance level, ceiling and items, which have no
-        prior, cycle through those of the data.
-    random_seed : int
-        Seed of the new benchmarks.
+    `models` are row numbers. With `benchmark`, the number of one of the data, curve, noise and expected logits are its
+    own. With None, parameters of new benchmarks are drawn from the population and the priors; chance level, ceiling and
+    items, which have no prior, cycle through those of the data.
     """
     draws, spec = posterior.draws, posterior.spec
     some = draws.thinned(BENCHMARKS)
-    parameters = _new(some, spec, random_seed) if benchmark is None else _known(some, benchmark, models)
+    parameters = _new(some, spec, random_seed) if benchmark is None else _of_data(some, benchmark, models)
     one_benchmark = replace(
         some,
         loading=parameters.loading[:, None],
@@ -113,7 +113,7 @@ class _Parameters:
     items: np.ndarray
 
 
-def _known(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
+def _of_data(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
     data, b = draws.data, benchmark
     group = data.testlet_index[b]
     return _Parameters(
@@ -135,17 +135,17 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
     like = np.arange(size) % len(draws.data.items)
     chance_level = draws.data.floor[like]
     mean, sd = population(draws, spec)
-    shape = priors.curve_shape.draw(size, random_seed + 1) if spec.curve == "richards" else np.ones(size)
+    shape = priors.curve_shape.draw(size, random_seed=random_seed + 1) if spec.curve == "richards" else np.ones(size)
     return _Parameters(
         loading=mean + sd[:, None] * rng.standard_normal(mean.shape),
-        difficulty=priors.difficulty.draw(size, random_seed),
+        difficulty=priors.difficulty.draw(size, random_seed=random_seed),
         slope=draws.benchmark_slope_sd[:, None] * rng.standard_normal((size, draws.covariate.shape[2])),
         family_benchmark=draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.family_benchmark.shape[:2]),
         testlet=0.0,
         floor=rng.beta(*spec.floor.shapes(chance_level)) if spec.floor.learned else chance_level,
         ceiling=draws.data.ceiling[like],
         shape=shape,
-        precision=np.exp(priors.log_precision.draw(size, random_seed + 2)),
+        precision=np.exp(priors.log_precision.draw(size, random_seed=random_seed + 2)),
         items=draws.data.items[like],
     )
 
@@ -155,15 +155,10 @@ def population(draws: Draws, spec: Spec, without: int | None = None) -> tuple[np
 
     With a common loading c ~ Normal(0, common sd) and ``W_b ~ Normal(c, own sd)``, c given B of the W_b is normal with
     precision ``B / own^2 + 1 / common^2``, and one more W has own^2 on top. Without one, loadings are independent, and
-    mean and sd are the prior's.
-
-    Parameters
-    ----------
-    without : int, optional
-        Number of a benchmark to leave out.
+    mean and sd are the prior's. `without` is the number of a benchmark to leave out.
     """
     if not spec.common_loading:
-        prior = spec.priors.loading.draw(_MANY, 0)
+        prior = spec.priors.loading.draw(_MANY, random_seed=0)
         return np.full_like(draws.loading[:, 0], prior.mean()), np.full(draws.size, prior.std())
     kept = draws.loading if without is None else np.delete(draws.loading, without, axis=1)
     weight = 1 / draws.own_loading_sd**2
@@ -179,7 +174,7 @@ def _moments(
     family = draws.data.family_index[models]
     loading, sd = population(draws, spec, without=benchmark)
     ability = np.einsum("smk,sk->sm", capability, loading)
-    difficulty = spec.priors.difficulty.draw(_MANY, random_seed)
+    difficulty = spec.priors.difficulty.draw(_MANY, random_seed=random_seed)
     covariance = _second_moments(sd, capability) + _second_moments(draws.benchmark_slope_sd, covariate)
     covariance += np.atleast_2d(np.cov(ability, rowvar=False)) + np.var(difficulty)
     covariance += np.mean(draws.family_benchmark_sd**2) * (family[:, None] == family)
@@ -192,3 +187,96 @@ def _second_moments(sd: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """``E[sd^2 p_m . p_n]`` (M, M) of positions (S, M, ...) in some space."""
     scaled = np.swapaxes(sd[:, None, None] * positions, 0, 1).reshape(positions.shape[1], -1)
     return scaled @ scaled.T / len(sd)
+
+
+@dataclass(frozen=True)
+class ConditionalLogits:
+    """Normal distribution of the logits of M models on one benchmark, with known floor, shape and precision.
+
+    Attributes
+    ----------
+    mean : ndarray (M,)
+    covariance : ndarray (M, M)
+    curve : tuple of float
+        Floor, ceiling and shape, see `bayescale.model.curve.expected_score`.
+    precision : float
+        Effective number of items behind a score.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    curve: tuple[float, float, float]
+    precision: float
+
+    @classmethod
+    def prior(
+        cls, moments: PredictiveMoments, posterior: PosteriorData, benchmark: int | None, chance_level: float
+    ) -> ConditionalLogits:
+        """Return the distribution before any score, on the curve of a benchmark of the data or of an average new one.
+
+        `benchmark` is its number, None for a new one, on which guessing has the expected score `chance_level`.
+        """
+        draws, spec = posterior.draws, posterior.spec
+        if benchmark is not None:
+            floor, shape = draws.floor[:, benchmark].mean(), draws.curve_shape[:, benchmark].mean()
+            precision = np.exp(np.log(draws.precision[:, benchmark]).mean())
+            curve = float(floor), float(draws.data.ceiling[benchmark]), float(shape)
+            return cls(moments.mean, moments.covariance, curve, float(precision))
+        alpha, beta = spec.floor.shapes(np.array(chance_level))
+        floor = alpha / (alpha + beta) if spec.floor.learned else chance_level
+        shape = spec.priors.curve_shape.draw(_MANY, random_seed=0).mean() if spec.curve == "richards" else 1.0
+        precision = np.exp(spec.priors.log_precision.draw(_MANY, random_seed=0).mean())
+        return cls(moments.mean, moments.covariance, (float(floor), 1.0, float(shape)), float(precision))
+
+    def given(self, rows: np.ndarray, scores: np.ndarray) -> ConditionalLogits:
+        """Condition on scores in [0, 1] of the models with the numbers `rows`.
+
+        Fisher scoring finds the mode; the curvature there is the Fisher information of the scores (Laplace's
+        approximation: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, section 3.4).
+        """
+        before, prior = self.mean[rows], self.covariance[np.ix_(rows, rows)]
+        inverse = np.linalg.inv(prior)
+
+        def log_posterior(logit: np.ndarray) -> float:
+            expected, away = expected_score(logit, *self.curve), logit - before
+            likelihood = xlogy(scores, expected) + xlog1py(1 - scores, -expected)
+            return float(self.precision * likelihood.sum() - 0.5 * away @ inverse @ away)
+
+        logit = before.copy()
+        for _ in range(_STEPS):
+            information, pull = self._score(logit, scores)
+            step = np.linalg.solve(np.diag(information) + inverse, pull - inverse @ (logit - before))
+            # Near the floor the curve is flat and a full step overshoots.
+            here = log_posterior(logit)
+            while log_posterior(logit + step) < here and np.abs(step).max() > _CLOSE:
+                step = step / 2
+            logit = logit + step
+            if np.abs(step).max() < _CLOSE:
+                break
+        information, _ = self._score(logit, scores)
+        across = self.covariance[:, rows]
+        reduction = across @ np.linalg.solve(prior + np.diag(1 / information), across.T)
+        mean = self.mean + across @ inverse @ (logit - before)
+        return ConditionalLogits(mean, self.covariance - reduction, self.curve, self.precision)
+
+    def _score(self, logit: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the Fisher information about the logits, and the derivative of the log-likelihood."""
+        expected = expected_score(logit, *self.curve)
+        slope = np.maximum(score_slope(expected, *self.curve), _LEAST_SLOPE)
+        information = np.maximum(logit_information(expected, slope, self.precision), _LEAST_SLOPE)
+        return information, information * (scores - expected) / slope
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard deviations (M,) of the logits."""
+        return np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
+
+    def expected_scores(self) -> np.ndarray:
+        """Return expected scores (M,), averaged over the uncertainty of the logits."""
+        spread = self.mean[:, None] + self.sd[:, None] * _NODES
+        return expected_score(spread, *self.curve) @ _WEIGHTS / _WEIGHTS.sum()
+
+    def interval(self, prob: float) -> np.ndarray:
+        """Return lower end, median and upper end (3, M) of the expected scores; equal-tailed."""
+        low, high = tails(prob)
+        return expected_score(self.mean + norm.ppf([[low], [0.5], [high]]) * self.sd, *self.curve)

@@ -83,15 +83,15 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     import pymc as pm
 
     draws = posterior.idata["posterior"]
-    found = {}
+    densities = {}
     for name, prior in posterior.spec.priors:
         if name in posterior.spec.unused_priors or name not in draws:
             continue
         values = draws[name].transpose("chain", "draw", ...).to_numpy()
         distribution = getattr(pm, prior.distribution).dist(**prior.parameters)
         density = pm.logp(distribution, values).eval()
-        found[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)
-    return found
+        densities[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)
+    return densities
 
 
 def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
@@ -115,10 +115,8 @@ def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -
                 f"({sizes['draw']}), found {dict(array.sizes)}."
             )
         rest = [d for d in array.dims if d not in ("chain", "draw")]
-        if not rest:
-            named[name] = array.transpose("chain", "draw").to_numpy()
-            continue
         flat = array.transpose("chain", "draw", *rest).to_numpy().reshape((sizes["chain"], sizes["draw"], -1))
-        places = itertools.product(*(array[dim].to_numpy() for dim in rest))
-        named |= {f"{name}: {', '.join(map(str, place))}": flat[..., i] for i, place in enumerate(places)}
+        places = itertools.product(*(array[dim].to_numpy() for dim in rest))  # one, of no coordinates, of a scalar
+        labels = [f"{name}: {', '.join(map(str, place))}" if place else name for place in places]
+        named |= {label: flat[..., i] for i, label in enumerate(labels)}
     return named

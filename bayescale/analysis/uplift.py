@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
-from bayescale._intervals import KIND, PROB, summarise
+from bayescale._display import Result
+from bayescale._intervals import KIND, PROB, flops_quantiles, summarise
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
-from bayescale.analysis.emergence import Emergence, family_curve, flops_quantiles, say_flops
-from bayescale.errors import EmergenceError, percentage_hint
+from bayescale.analysis.emergence import Emergence, family_curve, say_flops
+from bayescale.errors import ForecastError, as_number, percentage_hint
+from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-    from bayescale.evals import Evals
+    from bayescale.analysis.emergence import Hidden
     from bayescale.inference.posterior import PosteriorData
 
 # Search range beyond the compute of the data, in log10 FLOP: below it curves lie on their floors, above it nobody has
@@ -31,7 +32,7 @@ THRESHOLD = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Uplift:
+class Uplift(Result):
     """Expected score with an intervention minus the baseline, of one family, over training compute.
 
     Both are benchmarks of the data, such as GSM8K with a chain of thought and with a direct answer (Ruan, Maddison &
@@ -49,13 +50,9 @@ class Uplift:
     >>> uplift.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
     (3, 5)
 
-    Many at once are one table:
+    Many at once are one table, with `pandas.concat`:
 
-    >>> import pandas as pd
-    >>> pair = ("GSM8K CoT + SC", "GSM8K direct")
-    >>> tables = [posterior.uplift(*pair, family=name).summary([1e24]) for name in ("Llama-2", "Qwen1.5")]
-    >>> pd.concat(tables)["family"].tolist()
-    ['Llama-2', 'Qwen1.5']
+    >>> tables = [posterior.uplift("GSM8K CoT + SC", "GSM8K direct", f).summary() for f in ("Llama-2", "Qwen1.5")]
     """
 
     curve: Emergence
@@ -75,6 +72,11 @@ class Uplift:
     def family(self) -> str:
         """Name of the family."""
         return self.baseline_curve.family
+
+    @property
+    def random_seed(self) -> int:
+        """Seed of the residuals, the same in both curves."""
+        return self.curve.random_seed
 
     @property
     def flops_range(self) -> tuple[float, float]:
@@ -99,7 +101,7 @@ class Uplift:
 
         Raises
         ------
-        EmergenceError
+        ForecastError
             For compute that is not positive, or when `of` is neither word.
 
         Examples
@@ -111,7 +113,7 @@ class Uplift:
         return difference.rename("expected_uplift")
 
     def summary(
-        self, flops: Sequence[float] | np.ndarray | None = None, of: Of = "typical", prob: float = PROB
+        self, flops: Sequence[float] | np.ndarray | None = None, of: Of = "typical", *, prob: float = PROB
     ) -> pd.DataFrame:
         """Summarise uplift by medians with equal-tailed credible intervals.
 
@@ -121,20 +123,12 @@ class Uplift:
             Training compute, FLOP; default the powers of ten over the compute of the data.
         of : {"typical", "single"}
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
         pandas.DataFrame
             ``benchmark, baseline, family, of, flops, mean, median, lower, upper, positive`` (probability that the
             uplift is positive), ``prob, interval``; one row per compute.
-
-        Raises
-        ------
-        EmergenceError
-            As `expected_uplift`.
-        ForecastError
-            When `prob` is not between 0 and 1.
 
         Examples
         --------
@@ -143,14 +137,23 @@ class Uplift:
         True
         """
         draws = self.expected_uplift(self._powers_of_ten() if flops is None else flops, of)
-        table = summarise(draws, prob).assign(
+        table = summarise(draws, prob=prob).assign(
             **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
-        figures = ["mean", "median", "lower", "upper", "positive", "prob", "interval"]
-        return table[[*self._names(of), "flops", *figures]]
+        columns = ["flops", "mean", "median", "lower", "upper", "positive", "prob", "interval"]
+        return table[[*self._names(of), *columns]]
+
+    def to_xarray(self) -> xr.Dataset:
+        import xarray as xr
+
+        kinds: tuple[Of, Of] = ("typical", "single")
+        uplifts = [self.expected_uplift(self._powers_of_ten(), kind) for kind in kinds]
+        dataset = xr.concat(uplifts, pd.Index(kinds, name="of")).to_dataset()
+        names = {"benchmark": self.benchmark, "baseline": self.baseline, "family": self.family}
+        return dataset.assign_attrs(names, random_seed=self.random_seed)
 
     def starts_to_pay(
-        self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", prob: float = PROB
+        self, threshold: float | Sequence[float] = THRESHOLD, of: Of = "typical", *, prob: float = PROB
     ) -> pd.DataFrame:
         """Return the compute from which the uplift exceeds a threshold, and the probability that it does so at all.
 
@@ -161,7 +164,6 @@ class Uplift:
             the two may hardly differ.
         of : {"typical", "single"}
         prob : float
-            Probability content of the intervals.
 
         Returns
         -------
@@ -173,43 +175,29 @@ class Uplift:
 
         Raises
         ------
-        EmergenceError
-            For a threshold that is no difference of scores, or when `of` is neither word.
         ForecastError
-            When `prob` is not between 0 and 1.
+            For a threshold that is no difference of scores, or a `prob` or `of` that is not defined.
 
         Examples
         --------
         >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").starts_to_pay([0.05, 0.1])["threshold"].tolist()
         [0.05, 0.1]
         """
-        low, high = self.flops_range
+        reach = dict(zip(("flops_low", "flops_high"), self.flops_range, strict=True))
         rows = []
         for amount in np.atleast_1d(np.asarray(threshold, dtype=object)):
             start = self.log10_start(amount, of)
-            ends = dict(zip(("lower", "median", "upper"), flops_quantiles(start, prob), strict=True))
-            rows.append(
-                {
-                    **self._names(of),
-                    "threshold": float(amount),
-                    **{name: ends[name] for name in ("median", "lower", "upper")},
-                    "ever": float((start < np.inf).mean()),
-                    "from_start": float((start == -np.inf).mean()),
-                    "flops_low": low,
-                    "flops_high": high,
-                    "prob": prob,
-                    "interval": KIND,
-                }
-            )
+            low, middle, high = flops_quantiles(start, prob=prob)
+            ends = {"threshold": float(amount), "median": middle, "lower": low, "upper": high}
+            ever, from_start = (float(share.mean()) for share in (start < np.inf, start == -np.inf))
+            shares = {"ever": ever, "from_start": from_start}
+            rows.append({**self._names(of), **ends, **shares, **reach, "prob": prob, "interval": KIND})
         return pd.DataFrame(rows)
 
     def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
         """Return the start of the range of compute in which the uplift exceeds a threshold, around its maximum.
 
-        Parameters
-        ----------
-        threshold : float
-        of : {"typical", "single"}
+        Arguments and errors as in `starts_to_pay`.
 
         Returns
         -------
@@ -217,18 +205,17 @@ class Uplift:
             Dims ``(chain, draw)``, log10 FLOP: ``-inf`` in draws where the range begins below `flops_range`, ``inf``
             where the uplift exceeds the threshold nowhere in it.
 
-        Raises
-        ------
-        EmergenceError
-            As `starts_to_pay`.
-
         Examples
         --------
         >>> posterior.uplift("GSM8K CoT + SC", "GSM8K direct").log10_start(0.05).dims
         ('chain', 'draw')
         """
-        amount = _read(threshold)
-        grid = self._grid()
+        amount = as_number("threshold", threshold)
+        if not -1 < amount < 1:
+            hint = percentage_hint(amount)
+            raise ForecastError(f"threshold={amount:g} is not a difference of scores in [0, 1].{hint}")
+        low, high = np.log10(self.flops_range)
+        grid = np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
         excess = self.expected_uplift(10**grid, of) - amount
         values = excess.to_numpy().reshape(-1, len(grid))
         rows, peak = np.arange(len(values)), values.argmax(axis=1)
@@ -245,12 +232,12 @@ class Uplift:
         shape = excess.isel(flops=0, drop=True)
         return shape.copy(data=start.reshape(shape.shape)).rename("log10_flops")
 
-    def observed(self, scores: Evals | pd.DataFrame | None = None, along: Along = ALONG) -> pd.DataFrame:
+    def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:
         """Return observed uplifts, at the compute equivalent of their models.
 
         Parameters
         ----------
-        scores : Evals or pandas.DataFrame, optional
+        hidden : Evals or pandas.DataFrame, optional
             Scores that were not fitted, as in `Emergence.observed`; the table then has the models of which one or both
             scores were not fitted. Default: models of which both scores were fitted.
         along : {"capabilities", "benchmarks"}
@@ -262,29 +249,22 @@ class Uplift:
             ``model, family, uplift, equivalent_flops``. Models of unknown compute are included: the compute equivalent
             depends on their capability alone.
 
-        Raises
-        ------
-        EmergenceError
-            As `Emergence.observed`.
-
         Examples
         --------
         >>> "model" in posterior.uplift("GSM8K CoT + SC", "GSM8K direct").observed()
         True
         """
         fitted = self._paired(None, along)
-        if scores is None:
+        if hidden is None:
             return fitted
-        every = self._paired(scores, along)
+        every = self._paired(hidden, along)
         return every[~every["model"].isin(fitted["model"])].reset_index(drop=True)
 
-    def _paired(self, scores: Evals | pd.DataFrame | None, along: Along) -> pd.DataFrame:
-        """Compute the uplifts of models with both scores, among the fitted scores and, if given, `scores`."""
+    def _paired(self, hidden: Hidden, along: Along) -> pd.DataFrame:
+        """Compute the uplifts of models with both scores, among the fitted scores and, if given, `hidden`."""
         tables = []
         for curve in (self.curve, self.baseline_curve):
-            parts = [curve.observed(along=along)]
-            if scores is not None:
-                parts.append(curve.observed(scores, along))
+            parts = [curve.observed(along=along), *([] if hidden is None else [curve.observed(hidden, along)])]
             tables.append(pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True))
         with_it, without = tables
         both = with_it.merge(without[["model", "score"]], on="model", suffixes=("", "_without"))
@@ -292,7 +272,7 @@ class Uplift:
         return both.assign(uplift=uplift)[["model", "family", "uplift", "equivalent_flops"]]
 
     def plot(
-        self, threshold: float | None = THRESHOLD, hidden: Evals | pd.DataFrame | None = None, ax: Axes | None = None
+        self, threshold: float | None = THRESHOLD, hidden: Hidden = None, ax: Axes | None = None, *, prob: float = PROB
     ) -> Axes:
         """Plot the uplift over compute with its bands and observed uplifts; see `bayescale.plots.plot_uplift`.
 
@@ -303,11 +283,7 @@ class Uplift:
         """
         from bayescale.plots import plot_uplift
 
-        return plot_uplift(self, threshold, hidden, ax)
-
-    def _grid(self) -> np.ndarray:
-        low, high = np.log10(self.flops_range)
-        return np.linspace(low, high, 2 + int(POINTS_PER_LOG10 * (high - low)))
+        return plot_uplift(self, threshold, hidden, ax, prob=prob)
 
     def _powers_of_ten(self) -> np.ndarray:
         flops = self.baseline_curve.posterior.evals.models["flops"]
@@ -326,32 +302,19 @@ class Uplift:
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"
         )
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
-
-
-def _read(threshold: float) -> float:
-    try:
-        value = float(threshold)
-    except (TypeError, ValueError):
-        raise EmergenceError(f"threshold={threshold!r} is not a number.") from None
-    if not -1 < value < 1:
-        raise EmergenceError(f"threshold={value:g} is not a difference of scores in [0, 1].{percentage_hint(value)}")
-    return value
-
 
 def compute_uplift(
-    posterior: PosteriorData, benchmark: str, baseline: str, family: str | None = None, random_seed: int = 0
+    posterior: PosteriorData,
+    benchmark: str,
+    baseline: str,
+    family: str | None = None,
+    *,
+    random_seed: int | None = None,
 ) -> Uplift:
-    """Subtract two curves of a family; `Posterior.uplift` documents the arguments.
-
-    Raises
-    ------
-    EmergenceError
-        For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
-    """
+    """Subtract two curves of a family; `Posterior.uplift` documents arguments and errors."""
     if benchmark == baseline:
-        raise EmergenceError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
-    uplift = Uplift(*(family_curve(posterior, name, family, random_seed) for name in (benchmark, baseline)))
+        raise ForecastError(f"The uplift of {benchmark!r} over itself is zero: name two benchmarks.")
+    seed = seed_or_new(random_seed)
+    uplift = Uplift(*(family_curve(posterior, name, family, seed) for name in (benchmark, baseline)))
     posterior.convergence.warn_unless_converged("This uplift comes")
     return uplift

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from bayescale.analysis.factor_rotation import scaled_loadings
-from bayescale.errors import ForecastError, suggest
+from bayescale.errors import require_name
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,25 +52,13 @@ def variance_shares(posterior: PosteriorData, scale: Scale = "logit") -> xr.Data
     >>> variance_shares(posterior).sel(component="PC-1").quantile([0.05, 0.5, 0.95]).shape
     (3,)
     """
-    import xarray as xr
-
     draws = posterior.draws
+    require_name(scale, ("logit", "score"), "scale of variance shares")
     if scale == "logit":
         variance = np.linalg.svd(scaled_loadings(draws.loading, draws.capability), compute_uv=False) ** 2
-    elif scale == "score":
+    else:
         scores = draws.fitted_scores()
         scores = scores - scores.mean(axis=1, keepdims=True)
         variance = np.maximum(np.linalg.eigvalsh(np.swapaxes(scores, 1, 2) @ scores)[:, ::-1], 0.0)
-    else:
-        raise ForecastError(suggest(str(scale), ("logit", "score"), "scale of variance shares"))
-    held = posterior.idata["posterior"]
-    return xr.DataArray(
-        draws.by_chain(variance / variance.sum(axis=1, keepdims=True)),
-        dims=("chain", "draw", "component"),
-        coords={
-            "chain": held["chain"],
-            "draw": held["draw"],
-            "component": [f"PC-{j + 1}" for j in range(variance.shape[1])],
-        },
-        name="variance_share",
-    )
+    names = [f"PC-{j + 1}" for j in range(variance.shape[1])]
+    return posterior.labelled("variance_share", variance / variance.sum(axis=1, keepdims=True), component=names)

@@ -29,18 +29,8 @@ def randomised_pit(outcome: np.ndarray, draws: np.ndarray, uniform: np.ndarray) 
     Counts of items are discrete, so outcomes tie with draws; random ranks among ties make the values uniform if
     outcomes and draws have the same distribution (Czado, Gneiting & Held 2009, Biometrics 65, section 2).
 
-    Parameters
-    ----------
-    outcome : ndarray (cell,)
-    draws : ndarray (cell, draw)
-        Predictive draws of each outcome.
-    uniform : ndarray (cell,)
-        A random number in [0, 1) for each outcome; see `uniform_by_name`.
-
-    Returns
-    -------
-    ndarray (cell,)
-        In (0, 1).
+    Of outcomes (cell,), their predictive draws (cell, draw), and a number in [0, 1) for each (`uniform_by_name`); the
+    result lies in (0, 1).
 
     Examples
     --------
@@ -53,7 +43,7 @@ def randomised_pit(outcome: np.ndarray, draws: np.ndarray, uniform: np.ndarray) 
     return (below + uniform * (equal + 1)) / (draws.shape[1] + 1)
 
 
-def uniform_by_name(names: pd.DataFrame, random_seed: int = 0) -> np.ndarray:
+def uniform_by_name(names: pd.DataFrame, random_seed: int) -> np.ndarray:
     """Draw a random number in [0, 1) for each row, from its names and the seed, independent of the other rows."""
     rows = ("\n".join(row) for row in names.itertuples(index=False))
     return np.array([np.random.default_rng([random_seed, zlib.crc32(row.encode())]).random() for row in rows])
@@ -71,16 +61,12 @@ def inside(pit: np.ndarray, prob: float | np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def uniform_band(count: int, prob: float = BAND) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def uniform_band(count: int, *, prob: float = BAND) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a simultaneous band of the ECDF of `count` independent uniform values, minus the uniform CDF.
 
     The curve is inside at all points with probability `prob`: pointwise binomial intervals, whose common level is
-    optimised (Säilynoja, Bürkner & Vehtari 2022, Statistics and Computing 32:32, section 2).
-
-    Returns
-    -------
-    points, lower, upper : ndarray (point,)
-        The points lie in (0, 1).
+    optimised (Säilynoja, Bürkner & Vehtari 2022, Statistics and Computing 32:32, section 2). Return points in (0, 1),
+    lower and upper ends.
 
     Examples
     --------
@@ -121,15 +107,15 @@ def ecdf_difference(pit: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.sort(pit), points, side="right") / len(pit) - points
 
 
-def out_of_band(pit: np.ndarray, prob: float = BAND) -> np.ndarray:
+def out_of_band(pit: np.ndarray, *, prob: float = BAND) -> np.ndarray:
     """Return the points (point,) of `uniform_band` at which the ECDF of PIT values is outside the band, as bool."""
-    points, lower, upper = uniform_band(len(pit), prob)
+    points, lower, upper = uniform_band(len(pit), prob=prob)
     difference = ecdf_difference(pit, points)
     # Multiples of 1 / n on both sides, in floating point.
     return (difference < lower - 1e-12) | (difference > upper + 1e-12)
 
 
-def read_pit(pit: np.ndarray, prob: float = BAND) -> Reading:
+def read_pit(pit: np.ndarray, *, prob: float = BAND) -> Reading:
     """Classify how PIT values deviate from uniform, if their ECDF leaves `uniform_band`.
 
     ``too high`` and ``too low`` describe the outcomes: too often above or below the middle of their predictions.
@@ -141,7 +127,7 @@ def read_pit(pit: np.ndarray, prob: float = BAND) -> Reading:
     >>> read_pit(np.linspace(0.01, 0.99, 60)), read_pit(np.linspace(0.4, 0.6, 60)), read_pit(np.full(60, 0.8))
     ('as expected', 'too central', 'too high')
     """
-    if not len(pit) or not out_of_band(pit, prob).any():
+    if not len(pit) or not out_of_band(pit, prob=prob).any():
         return "as expected"
     # A uniform value and its doubled distance from 1/2 both have mean 1/2 and the same sd.
     shift, scatter = pit.mean() - 0.5, np.abs(2 * pit - 1).mean() - 0.5

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import as_html
+from bayescale._display import Result
+from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
-from bayescale.forecast.noise import ModelNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import ForecastQuery
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
     from bayescale.inference.posterior import PosteriorData
 
-Models = Literal["same", "new"]
+Replicate = Literal["same", "new"]
 
 # Number of models whose scores are computed at once, which bounds the memory.
 BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PredictiveCheck:
+class PredictiveCheck(Result):
     """Observed scores with their replications; made by `Posterior.predictive_check`.
 
     Attributes
@@ -41,7 +41,7 @@ class PredictiveCheck:
     cells : pandas.DataFrame
         One row per observed score: ``model, benchmark, observed`` (as the model reads it: counted scores rounded to the
         nearest item), ``replicated`` (mean), ``pit`` (randomised probability integral transform, in (0, 1)).
-    models : {"same", "new"}
+    replicate : {"same", "new"}
         Whether the same models or new ones of the same families are replicated.
     title : str
         Names of spec and evals.
@@ -50,19 +50,19 @@ class PredictiveCheck:
 
     Examples
     --------
-    >>> check = posterior.predictive_check(models="new", draws=200)
+    >>> check = posterior.predictive_check(replicate="new", draws=200)
     >>> check.replicated.dims
     ('draw', 'cell')
     """
 
     replicated: xr.DataArray
     cells: pd.DataFrame
-    models: Models
+    replicate: Replicate
     title: str
     random_seed: int
 
-    def summary(self) -> pd.DataFrame:
-        """Summarise the check per benchmark.
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise the check per benchmark; `prob` is the probability of the wider interval, 0.9 below.
 
         Returns
         -------
@@ -86,24 +86,21 @@ class PredictiveCheck:
         """
         from scipy.stats import kstest
 
+        tails(prob)
         rows = []
         for name, part in self.cells.groupby("benchmark", sort=False):
             pit, observed = part["pit"].to_numpy(), part["observed"].to_numpy()
             spread = self.replicated.to_numpy()[:, part.index].std(axis=1)
-            rows.append(
-                {
-                    "benchmark": name,
-                    "scores": len(part),
-                    "observed": observed.mean(),
-                    "replicated": part["replicated"].mean(),
-                    "coverage_50": inside(pit, 0.5).mean(),
-                    "coverage_90": inside(pit, 0.9).mean(),
-                    "pit_p": kstest(pit, "uniform").pvalue,
-                    "sd_p": (spread > observed.std()).mean() if len(part) > 1 else np.nan,
-                    "pit": read_pit(pit),
-                }
-            )
+            means = {"scores": len(part), **part[["observed", "replicated"]].mean()}
+            coverage = {f"coverage_{100 * p:g}": inside(pit, p).mean() for p in (0.5, prob)}
+            sd_p = (spread > observed.std()).mean() if len(part) > 1 else np.nan
+            tests = {"pit_p": kstest(pit, "uniform").pvalue, "sd_p": sd_p, "pit": read_pit(pit)}
+            rows.append({"benchmark": name, **means, **coverage, **tests})
         return pd.DataFrame(rows)
+
+    def to_xarray(self) -> xr.Dataset:
+        cells = {name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit")}
+        return super().to_xarray().assign(cells)
 
     def plot(self, benchmarks: list[str] | None = None) -> Figure:
         """Draw how PIT values differ from uniform ones, one panel per benchmark.
@@ -121,23 +118,20 @@ class PredictiveCheck:
         off = table[table["pit"] != "as expected"]
         classes = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
         return (
-            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the {self.models} "
-            f"models in {self.replicated.sizes['draw']} draws.\n"
+            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the "
+            f"{self.replicate} models in {self.replicated.sizes['draw']} draws.\n"
             f"Benchmarks whose PIT values are not uniform: {classes}.\nNext: check.summary(), check.plot()"
         )
 
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
-
 
 def predictive_check(
-    posterior: PosteriorData, models: Models = "same", draws: int = 1000, random_seed: int | None = 0
+    posterior: PosteriorData, replicate: Replicate = "same", draws: int = 1000, *, random_seed: int | None = None
 ) -> PredictiveCheck:
     """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
     import xarray as xr
 
-    if models not in ("same", "new"):
-        raise ForecastError(f"models={models!r} is neither 'same' nor 'new'.")
+    if replicate not in ("same", "new"):
+        raise ForecastError(f"replicate={replicate!r} is neither 'same' nor 'new'.")
     if draws < 1:
         raise ForecastError(f"draws={draws}: at least 1 is needed.")
     random_seed = seed_or_new(random_seed)
@@ -146,31 +140,27 @@ def predictive_check(
     observed = data.cells["observed"] > 0
     row, column = np.nonzero(observed)
     names = posterior.evals.model_names, posterior.evals.benchmark_names
-    replicated = _replicate(thinned, observed, models, np.random.default_rng(random_seed))
-    cells = pd.DataFrame(
-        {
-            "model": np.array(names[0])[row],
-            "benchmark": np.array(names[1])[column],
-            "observed": data.cells["observed_score"][observed],
-            "replicated": replicated.mean(axis=0),
-        }
+    replicated = _replicate(thinned, observed, replicate, np.random.default_rng(random_seed))
+    labels = {"model": np.array(names[0])[row], "benchmark": np.array(names[1])[column]}
+    cells = pd.DataFrame({**labels, "observed": data.cells["observed_score"][observed]})
+    uniform = uniform_by_name(cells[list(labels)], random_seed)
+    cells = cells.assign(
+        replicated=replicated.mean(axis=0), pit=randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
     )
-    uniform = uniform_by_name(cells[["model", "benchmark"]], random_seed)
-    cells["pit"] = randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
-    along = {name: ("cell", cells[name].to_numpy(str)) for name in ("model", "benchmark")}
-    drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords=along, name="score")
+    drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords={n: ("cell", v) for n, v in labels.items()})
     title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
     # By benchmark, in the order of the tables, as in all output.
     order = np.argsort(column, kind="stable")
-    return PredictiveCheck(drawn[:, order], cells.iloc[order].reset_index(drop=True), models, title, random_seed)
+    cells = cells.iloc[order].reset_index(drop=True)
+    return PredictiveCheck(drawn[:, order].rename("score"), cells, replicate, title, random_seed)
 
 
-def _replicate(draws: Draws, observed: np.ndarray, models: Models, rng: np.random.Generator) -> np.ndarray:
+def _replicate(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np.random.Generator) -> np.ndarray:
     """Draw scores (S, cell) with observation noise at the observed cells, row by row."""
     parts = []
     for start in range(0, len(observed), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(observed)))
-        expected = draws.fitted_scores(rows) if models == "same" else _siblings(draws, rows, rng)
+        expected = draws.fitted_scores(rows) if replicate == "same" else _siblings(draws, rows, rng)
         row, column = np.nonzero(observed[rows])
         parts.append(predict_score(expected[:, row, column], draws.precision[:, column], draws.data.items[column], rng))
     return np.concatenate(parts, axis=1)

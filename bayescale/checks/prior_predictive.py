@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._arviz import InferenceData, inference_data
-from bayescale._display import as_html, working
+from bayescale._display import Result, as_html, working
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.errors import EvalsError, FitError
 from bayescale.inference.defaults import seed_or_new
@@ -31,7 +31,7 @@ TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PriorPredictive:
+class PriorPredictive(Result):
     """Draws from the priors alone; made by `bayescale.prior_predictive`.
 
     Attributes
@@ -78,11 +78,6 @@ class PriorPredictive:
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise per benchmark the scores, and the curves over compute, that the priors imply.
 
-        Parameters
-        ----------
-        prob : float
-            Probability content of the interval.
-
         Returns
         -------
         pandas.DataFrame
@@ -93,11 +88,6 @@ class PriorPredictive:
             - ``flat``: changing by at most `TOLERANCE` over the compute of the data;
             - ``saturated``: reaching the ceiling to within `TOLERANCE`.
 
-        Raises
-        ------
-        ForecastError
-            When `prob` is not a probability.
-
         Examples
         --------
         >>> import bayescale as bs
@@ -106,27 +96,23 @@ class PriorPredictive:
         >>> prior.summary()[["benchmark", "observed", "lower", "upper", "falling", "flat", "saturated"]].shape
         (8, 7)
         """
-        lower, upper = tails(prob)
-        scores = self.scores.transpose("benchmark", ...).to_numpy().reshape((len(self.evals.benchmark_names), -1))
-        curves = self.plain_curves
-        benchmarks = self.evals.benchmarks
+        names, curves = self.evals.benchmark_names, self.plain_curves
+        scores = self.scores.transpose("benchmark", ...).to_numpy().reshape((len(names), -1))
+        low, median, high = np.quantile(scores, [tails(prob)[0], 0.5, tails(prob)[1]], axis=1)
+        ceiling = self.evals.benchmarks["ceiling"].to_numpy(float)
         observed = self.evals.scores.groupby("benchmark")["score"].mean()
-        low, median, high = np.quantile(scores, [lower, 0.5, upper], axis=1)
-        return pd.DataFrame(
-            {
-                "benchmark": benchmarks["benchmark"],
-                "observed": benchmarks["benchmark"].map(observed),
-                "mean": scores.mean(axis=1),
-                "median": median,
-                "lower": low,
-                "upper": high,
-                "prob": prob,
-                "interval": KIND,
-                "falling": falling(curves).mean(axis=0),
-                "flat": (np.ptp(curves, axis=0) < TOLERANCE).mean(axis=0),
-                "saturated": (curves.max(axis=0) > benchmarks["ceiling"].to_numpy(float) - TOLERANCE).mean(axis=0),
-            }
+        table = pd.DataFrame({"benchmark": names, "observed": observed.reindex(names).to_numpy()})
+        return table.assign(
+            **{"mean": scores.mean(axis=1), "median": median, "lower": low, "upper": high},
+            prob=prob,
+            interval=KIND,
+            falling=falling(curves).mean(axis=0),
+            flat=(np.ptp(curves, axis=0) < TOLERANCE).mean(axis=0),
+            saturated=(curves.max(axis=0) > ceiling - TOLERANCE).mean(axis=0),
         )
+
+    def to_xarray(self) -> xr.Dataset:
+        return super().to_xarray().assign(scores=self.scores)
 
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Plot the scores over compute that the priors imply, with the observed scores, one panel per benchmark.
@@ -155,7 +141,7 @@ class PriorPredictive:
 
 @working("Drawing from the priors")
 def prior_predictive(
-    spec: Spec | str, evals: Evals, draws: int = 500, random_seed: int | None = None
+    spec: Spec | str, evals: Evals, draws: int = 500, *, random_seed: int | None = None
 ) -> PriorPredictive:
     """Draw scores from the priors of `spec` alone, for the models and benchmarks of `evals`.
 
@@ -210,31 +196,18 @@ def prior_predictive(
     prior = drawn["prior"]
     # A priori models differ in their covariates only, so the curves of the first model represent all.
     sampled = read_draws({"posterior": prior}, spec, evals)
-    curves = xr.DataArray(
-        sampled.by_chain(sampled.moved_scores(0, covariates)),
-        dims=("chain", "draw", "flops", "benchmark"),
-        coords={"chain": prior["chain"], "draw": prior["draw"], "flops": flops, "benchmark": evals.benchmark_names},
-        name="expected_score",
-    )
-    idata = inference_data(
-        {
-            "prior": prior,
-            "prior_predictive": drawn["prior_predictive"],
-            "observed_data": evals.matrix().rename("score").reset_coords(drop=True).to_dataset(),
-        }
-    )
-    return PriorPredictive(idata, curves, spec, evals, random_seed)
+    coords = {"chain": prior["chain"], "draw": prior["draw"], "flops": flops, "benchmark": evals.benchmark_names}
+    scores = sampled.by_chain(sampled.moved_scores(0, covariates))
+    curves = xr.DataArray(scores, dims=list(coords), coords=coords, name="expected_score")
+    observed = evals.matrix().rename("score").reset_coords(drop=True).to_dataset()
+    groups = {"prior": prior, "prior_predictive": drawn["prior_predictive"], "observed_data": observed}
+    return PriorPredictive(inference_data(groups), curves, spec, evals, random_seed)
 
 
 def compute_grid(spec: Spec, evals: Evals) -> tuple[np.ndarray, np.ndarray]:
     """Return training compute (point,) in FLOP over the range of the data, and covariates (point, covariate) at it.
 
     Covariates other than compute are predicted from it by least squares over the models, in logarithms.
-
-    Raises
-    ------
-    EvalsError
-        When the data hold no range of compute.
     """
     data = model_data(spec, evals)
     flops = evals.models["flops"].to_numpy(float)

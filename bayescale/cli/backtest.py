@@ -2,75 +2,70 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import completion
-from bayescale.cli.arguments import AsJson, Chains, Draws, Folder, Seed, Tune
-from bayescale.errors import BacktestError, MissingDependencyError
+from bayescale.cli import completion, options, show
+from bayescale.errors import EvaluationError
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
+from bayescale.inference.parallel import cores_each, require_libraries
 
 if TYPE_CHECKING:
-    from bayescale.evaluation.backtest import Backtest, Method, Task
-
-EVERY, NONE = "all", "none"
+    from bayescale.evaluation.backtest import Backtest
 
 # Seconds to wait for a scheduler.
 TIMEOUT = 15
 
+# Title and format of each printed column.
 COLUMNS = {
-    "relative_mse": "MSE/\npc_3",
-    "relative_to_best": "MSE/\nbest",
-    "n_test": "n",
-    "mae": "MAE",
-    "crps": "CRPS",
-    "log_score": "log\nscore",
-    "coverage_50": "in\n50%",
-    "coverage_90": "in\n90%",
-    "width_90": "width\n90%",
-    "rhat": "R-hat",
-    "seconds": "s",
+    "relative_mse": ("MSE/\npc_3", "{:.3f}"),
+    "interval": ("90%\ninterval", "{}"),
+    "relative_to_best": ("MSE/\nbest", "{:.3f}"),
+    "n_test": ("n", "{:.0f}"),
+    "mae": ("MAE", "{:.3f}"),
+    "crps": ("CRPS", "{:.3f}"),
+    "log_score": ("log\nscore", "{:.3f}"),
+    "coverage_50": ("in\n50%", "{:.0%}"),
+    "coverage_90": ("in\n90%", "{:.0%}"),
+    "width_90": ("width\n90%", "{:.3f}"),
+    "rhat": ("R-hat", "{:.3f}"),
+    "seconds": ("s", "{:.0f}"),
 }
 
 
 def backtest(
-    output: Folder,
+    out: options.Out,
     specs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SPEC",
-            help="Built-in specs, YAML files, or baselines.",
-            show_default="default",
-            autocompletion=completion.specs,
-        ),
+        list[str] | None, options.spec(help="Built-in specs, YAML files, or baselines.", show_default="default")
     ] = None,
     tasks: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="A,B",
-            help="Groups or single tasks, or all.",
+            metavar="NAME",
+            help="Group of tasks, or a single task; repeatable; or all.",
             show_default="emergent, post_training, leaderboard_v2, agent",
             autocompletion=completion.tasks,
         ),
     ] = None,
-    methods: Annotated[
-        str, typer.Option(metavar="A,B", help="Baselines for comparison, such as pc_3,training_flops; or all, or none.")
-    ] = EVERY,
+    baselines: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Baseline for comparison, such as pc_3; repeatable; or none.", show_default="all"
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes.")] = 1,
     dask: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Run on this Dask cluster instead, such as tcp://127.0.0.1:8786."),
     ] = None,
-    draws: Draws = BACKTEST_DRAWS,
-    tune: Tune = TUNE,
-    chains: Chains = CHAINS,
-    seed: Seed = 0,
-    json: AsJson = False,
+    draws: options.Draws = BACKTEST_DRAWS,
+    tune: options.Tune = TUNE,
+    chains: options.Chains = CHAINS,
+    random_seed: options.RandomSeed = options.SEED,
+    json: options.AsJson = False,
 ) -> None:
     """Forecast hidden scores of known models, and evaluate the forecasts.
 
@@ -82,32 +77,34 @@ def backtest(
     figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
     """
     from bayescale._display import counting
-    from bayescale.cli import show
-    from bayescale.cli.output import check_target, make_folder
-    from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
+    from bayescale.cli.figures import draw_backtest
+    from bayescale.cli.files import check_targets, make_folder, write_folder
+    from bayescale.cli.sampling import long_run
     from bayescale.evaluation.backtest import backtest as run
-    from bayescale.evaluation.backtest.run import resolve_methods
+    from bayescale.evaluation.backtest import load_tasks
+    from bayescale.evaluation.backtest.run import PAPER_TASKS, resolve_methods
     from bayescale.evaluation.backtest.workers import KEPT
 
-    chosen_tasks = _tasks(tasks)
-    names = [*(specs or ["default"]), *_baselines(methods)]
-    chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains)
-    fits = output / "fits"
+    named = options.names(tasks, "--tasks", default=PAPER_TASKS)
+    chosen_tasks = load_tasks(None if named == ["all"] else named)
+    names = [*(specs or ["default"]), *_baselines(baselines)]
+    # The workers of a cluster have processors of their own.
+    cores = None if dask else cores_each(jobs)
+    chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains, cores=cores)
+    fits = out / "fits"
     kept = 0
     try:
-        with interrupts_obeyed(), quiet_workers(), _cluster(dask), counting("fits") as update:
-            make_folder(output)
-            check_target(output / "scores.csv")
+        with long_run(), _cluster(dask), counting("fits") as update:
+            make_folder(out)
+            check_targets(out / "scores.csv")
 
             def report(done: int, total: int, last: str) -> None:
                 nonlocal kept
                 kept = done if last == KEPT else kept
                 update(done, total, last)
 
-            result = run(
-                _with_cores(chosen, jobs, dask), chosen_tasks, fits, None if dask else jobs, random_seed=seed,
-                progress=report,
-            )  # fmt: skip
+            workers = None if dask else jobs
+            result = run(chosen, chosen_tasks, fits, workers, random_seed=random_seed, progress=report)
     except KeyboardInterrupt:
         if files := len(list(fits.glob("*.npz"))):
             show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command resumes from there.")
@@ -115,15 +112,15 @@ def backtest(
     if kept:
         show.step(f"Reused {_count(kept, 'fit')} of an earlier run.")
     if json:
-        print(show.as_json(_document(result)))
+        show.document({"random_seed": random_seed}, _document(result))
     else:
         _print_tables(result)
-    _say_unconverged(result)
-    written = _write(result, output)
-    show.step(f"Wrote {', '.join(written)} to {shlex.quote(str(output))}.")
+    _warn_unconverged(result)
+    tables = {"scores.csv": result.scores, "predictions.csv": result.predictions}
+    write_folder(out, tables, draw_backtest(result))
     if result.failures:
         count = _count(len(result.failures), "fit")
-        raise BacktestError(
+        raise EvaluationError(
             f"{count} failed, see the notes above; their rows are missing. The same command tries them again."
         )
 
@@ -132,42 +129,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _tasks(text: str | None) -> list[Task]:
-    from bayescale.evaluation.backtest import load_tasks
-    from bayescale.evaluation.backtest.run import PAPER_TASKS
-
-    return load_tasks(None if text == EVERY else _names(text, "--tasks") if text else PAPER_TASKS)
-
-
-def _baselines(text: str) -> list[str]:
+def _baselines(names: list[str] | None) -> list[str]:
     from bayescale.errors import suggest
     from bayescale.evaluation.backtest.baselines import BASELINES
 
-    if text in (EVERY, NONE):
-        return list(BASELINES) if text == EVERY else []
-    names = _names(text, "--methods")
-    for name in names:
+    chosen = options.names(names, "--baselines", default=tuple(BASELINES))
+    for name in chosen:
         if name not in BASELINES:
-            raise BacktestError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
-    return names
-
-
-def _names(text: str, option: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise typer.BadParameter(f"{text!r} is not a list of names of the form A,B.", param_hint=option)
-    return names
-
-
-def _with_cores(methods: list[Method], jobs: int, dask: str | None) -> list[Method]:
-    """Divide the processors among the workers."""
-    import dataclasses
-
-    from bayescale.evaluation.backtest.bayes import BayesMethod
-    from bayescale.inference.parallel import cores_each
-
-    cores = None if dask else cores_each(jobs)
-    return [dataclasses.replace(m, cores=cores) if isinstance(m, BayesMethod) else m for m in methods]
+            raise EvaluationError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
+    return chosen
 
 
 @contextmanager
@@ -176,19 +146,15 @@ def _cluster(address: str | None) -> Iterator[None]:
     if address is None:
         yield
         return
-    try:
-        import distributed
-    except ImportError:
-        raise MissingDependencyError(
-            "A Dask cluster needs the package distributed: pip install 'bayescale[dask]'"
-        ) from None
+    require_libraries(("distributed",), "A Dask cluster", "dask")
+    import distributed
     import joblib
 
     try:
         client = distributed.Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TimeoutError) as error:
         advice = "Start one with: dask scheduler; and workers with: dask worker ADDRESS --nthreads 1"
-        raise BacktestError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
+        raise EvaluationError(f"No Dask scheduler answers at {address!r} ({error}). {advice}") from error
     with client, joblib.parallel_config("dask"):
         yield
 
@@ -209,25 +175,28 @@ def _pools(result: Backtest) -> dict[str, str]:
 
 def _document(result: Backtest) -> dict[str, Any]:
     """Return the JSON document: the printed tables in full, and a row per method and task."""
+    from bayescale.evaluation.backtest.result import REFERENCE
+
+    intervals = result.relative_mse_intervals().reset_index().to_dict("records") if REFERENCE in result.methods else []
     tables = {pool: result.summary(pool).reset_index().to_dict("records") for pool in _pools(result)}
     return {
         "methods": list(result.methods),
         "tasks": [task.name for task in result.tasks],
         "averaged": list(result.averaged),
         "tables": tables,
-        "relative_mse_intervals": _intervals(result).reset_index().to_dict("records"),
+        "relative_mse_intervals": intervals,
         "scores": result.scores.to_dict("records"),
         "failures": [str(failure) for failure in result.failures],
     }
 
 
 def _print_tables(result: Backtest) -> None:
-    from bayescale.cli import show
-    from bayescale.evaluation.backtest.result import POOLED
-
     for pool, title in _pools(result).items():
         print(f"\n{title}")
-        show.plain_table(_rows(result.summary(pool), _intervals(result) if pool == POOLED else None))
+        table = result.summary(pool)
+        lower, upper = (table[end].map("{:.2f}".format) for end in ("lower", "upper"))
+        interval = (lower + " to " + upper).where(table["lower"].notna())
+        show.plain_table(show.formatted(table.assign(interval=interval), COLUMNS))
     print()
     if result.scores.groupby("task")["n_test"].nunique().max() > 1:
         show.say("Where n differs, some methods cannot forecast all models and leave some out.")
@@ -238,8 +207,7 @@ def _print_tables(result: Backtest) -> None:
     )
 
 
-def _say_unconverged(result: Backtest) -> None:
-    from bayescale.cli import show
+def _warn_unconverged(result: Backtest) -> None:
     from bayescale.inference.diagnostics import MAX_RHAT
 
     worst = result.scores.groupby("spec_or_method", sort=False)["rhat"].max()
@@ -248,43 +216,3 @@ def _say_unconverged(result: Backtest) -> None:
             f"Warning: R-hat of {name} reaches {rhat:.2f} (it should be at most {MAX_RHAT}): not every fit converged. "
             "scores.csv lists R-hat by task; use more --draws and --tune."
         )
-
-
-def _intervals(result: Backtest) -> Any:
-    """Return bootstrap intervals of the MSE relative to the paper's method; no rows if it did not run."""
-    import pandas as pd
-
-    from bayescale.evaluation.backtest.result import REFERENCE
-
-    if REFERENCE not in result.methods:
-        return pd.DataFrame(columns=["lower", "upper"]).rename_axis("method")
-    return result.relative_mse_intervals()
-
-
-def _rows(table: Any, intervals: Any = None) -> Any:
-    """Format the numbers as text, without empty columns."""
-    kept = table[[c for c in COLUMNS if table[c].notna().any()]].rename(columns=COLUMNS)
-    texts = kept.apply(lambda column: column.map(lambda value: _text(column.name, value)))
-    if intervals is not None and len(intervals):
-        texts_90 = intervals.apply(lambda row: f"{row['lower']:.2f} to {row['upper']:.2f}", axis=1)
-        texts.insert(1, "90%\ninterval", texts_90.reindex(texts.index).fillna("-"))
-    return texts.reset_index()
-
-
-def _text(column: str, value: float) -> str:
-    if value != value:
-        return "-"
-    if column.startswith("in\n"):
-        return f"{value:.0%}"
-    return f"{value:.0f}" if column in ("n", "s") else f"{value:.3f}"
-
-
-def _write(result: Backtest, folder: Path) -> list[str]:
-    """Write tables and figures, and return the names of the files."""
-    from bayescale._files import atomic_write
-    from bayescale.cli import pictures
-
-    for name, table in {"scores.csv": result.scores, "predictions.csv": result.predictions}.items():
-        with atomic_write(folder / name) as temporary:
-            table.to_csv(temporary, index=False)
-    return ["scores.csv", "predictions.csv", *pictures.draw_backtest(result, folder)]

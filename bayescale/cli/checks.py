@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from bayescale._intervals import PROB
-from bayescale.cli.arguments import (
-    AsJson,
-    Csv,
-    DataName,
-    Picture,
-    PosteriorFile,
-    Prob,
-    Replicated,
-    Seed,
-    SpecName,
-    evals_of,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.cli import options, show
 
 
 def prior(
-    spec: SpecName = "default",
-    data: DataName = "base-llms",
+    spec: options.SpecName = "default",
+    evals: options.EvalsName = "base-llms",
     draws: Annotated[int, typer.Option(min=1, metavar="N", help="Draws from the priors.")] = 500,
-    seed: Seed = 0,
-    prob: Prob = PROB,
-    csv: Csv = None,
-    json: AsJson = False,
-    output: Picture = None,
+    random_seed: options.RandomSeed = options.SEED,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
 ) -> None:
     """Show the scores that the priors alone imply (prior predictive check).
 
@@ -42,38 +27,37 @@ def prior(
     data, but not the scores. It prints, per benchmark, mean and interval of the implied scores, and the share of curves
     over compute that fall, are flat, or reach the ceiling.
     """
-    from bayescale import _intervals as intervals
     from bayescale.checks import prior_predictive
-    from bayescale.cli import show
+    from bayescale.cli import files
     from bayescale.model.spec import load_spec
 
-    intervals.tails(prob)
-    check_targets(csv, output)
+    tails(prob)
+    files.check_targets(csv, plot=plot)
     # PyMC logs the name of everything it draws, even of the sampler's auxiliary variables.
     logging.getLogger("pymc").setLevel(logging.WARNING)
-    chosen, evals = load_spec(spec), evals_of(data)
-    drawn = prior_predictive(chosen, evals, draws=draws, random_seed=seed)
+    chosen, tables = load_spec(spec), options.evals_of(evals)
+    drawn = prior_predictive(chosen, tables, draws=draws, random_seed=random_seed)
     table = drawn.summary(prob=prob)
-    if output:
-        from bayescale.cli import pictures
-
-        pictures.save(drawn.plot(prob=prob), output)
     if json:
-        about = {"spec": chosen.name, "evals": evals.name, "draws": draws, "prob": prob, "interval": intervals.KIND}
-        print(show.as_json(about | {"benchmarks": table.to_dict("records")}))
+        show.document(
+            {"spec": chosen.name, "evals": tables.name, "draws": draws, "random_seed": random_seed},
+            {"prob": prob, "interval": KIND, "benchmarks": table.to_dict("records")},
+        )
     else:
         show.prior_table(table, prob)
-    write_results(table, csv, output)
+    files.write_results(table, csv, lambda: drawn.plot(prob=prob), plot)
 
 
 def check(
-    posterior: PosteriorFile,
-    models: Annotated[
-        Replicated, typer.Option(help="Replicate scores of the same models, or of new models of their families.")
-    ] = Replicated.same,
-    csv: Csv = None,
-    json: AsJson = False,
-    output: Picture = None,
+    posterior: options.PosteriorFile,
+    replicate: Annotated[
+        Literal["same", "new"],
+        typer.Option(help="Replicate scores of the same models, or of new models of their families."),
+    ] = "same",
+    random_seed: options.RandomSeed = options.SEED,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
 ) -> None:
     """Check convergence and fit of a posterior, and recommend remedies.
 
@@ -82,53 +66,27 @@ def check(
     identified.
 
     A posterior predictive check follows. Per benchmark, it compares the observed scores with scores replicated from the
-    posterior: coverage of the 50% and 90% intervals, and uniformity of the PIT values (--output draws them). The same
+    posterior: coverage of the 50% and 90% intervals, and uniformity of the PIT values (--plot draws them). The same
     scores were fitted, so they lie in the middle of their replications more often than new ones would; scores that are
     too high, too low or too scattered show a misfit.
     """
-    from bayescale.cli import show
+    from bayescale.cli import files
     from bayescale.methods import Posterior
 
-    check_targets(csv, output)
+    files.check_targets(csv, plot=plot)
     fitted = Posterior.load(posterior)
-    replicated = fitted.predictive_check(models.value)
+    replicated = fitted.predictive_check(replicate, random_seed=random_seed)
     table = replicated.summary()
-    if output:
-        from bayescale.cli import pictures
-
-        pictures.save(replicated.plot(), output)
     if json:
-        sampled = {"sampling": dict(fitted.sampling)}
-        predictive = {"models": models.value, "benchmarks": table.to_dict("records")}
-        print(show.as_json(show.about(fitted) | sampled | fitted.convergence.model_dump() | {"predictive": predictive}))
+        predictive = {"replicate": replicate, "random_seed": random_seed, "benchmarks": table.to_dict("records")}
+        show.document(
+            show.about(fitted), {"sampling": dict(fitted.sampling)}, fitted.convergence.model_dump(),
+            {"predictive": predictive},
+        )  # fmt: skip
     else:
         show.say(repr(fitted).split("\n", 1)[0])
-        show.report(fitted.convergence)
+        show.say(str(fitted.convergence))
         print()
-        show.predictive_table(table, models.value)
-    write_results(table, csv, output)
+        show.predictive_table(table, replicate)
+    files.write_results(table, csv, replicated.plot, plot)
     raise typer.Exit(0 if fitted.converged else 1)
-
-
-def check_targets(csv: Path | None, picture: Path | None) -> None:
-    """Check that table and figure can be written, before the work starts."""
-    from bayescale.cli.output import check_target
-
-    for target in filter(None, (csv, picture)):
-        check_target(target)
-    if picture:
-        from bayescale.cli.pictures import check_picture
-
-        check_picture(picture)
-
-
-def write_results(table: pd.DataFrame, csv: Path | None, picture: Path | None) -> None:
-    """Write the table, and print the names of all files written."""
-    from bayescale._files import atomic_write
-    from bayescale.cli import show
-
-    if csv:
-        with atomic_write(csv, keep_suffix=True) as temporary:
-            table.to_csv(temporary, index=False)
-    for target in filter(None, (csv, picture)):
-        show.step(f"Wrote {target}.")

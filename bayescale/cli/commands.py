@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from bayescale.cli import backtest, checks, compare, fitting, forecasting, importing, listing, report, suggest
-from bayescale.cli.arguments import AsJson, Folder, Seed
+from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting
 
 # Headings of the list of commands.
 DATA = "Data and specs"
 FIT = "Fit and check"
 FORECAST = "Forecast and report"
 EVALUATE = "Evaluate the model"
+
+# Options of version 0.1, and what replaces them.
+RENAMED = {
+    "--seed": "--random-seed",
+    "--data": "--evals",
+    "--sampler": "--nuts-sampler",
+    "--params-b": "--params, a plain number such as 7e10",
+    "--tokens-t": "--tokens, a plain number such as 1.5e13",
+    "--methods": "--baselines, once for each name",
+    "--prior": "--priors",
+    "--family": "--families",
+    "--up-to": "--max-flops",
+    "--models": "--replicate",
+}
+
+
+class Command(TyperCommand):
+    """A command that answers an option of version 0.1 with the new one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options, after a look for old ones."""
+        taken = {name: parameter for parameter in self.params for name in parameter.opts}
+        # `-o` and `--out` are always a folder; files have options of their own.
+        files = [f"{name} FILE" for name, parameter in taken.items() if parameter.metavar == "FILE"]
+        folder = "--out" if "--out" in taken else " or ".join(files)
+        for word in args:
+            name = word.partition("=")[0]
+            new = {"-o": folder, "--output": folder}.get(name, RENAMED.get(name, ""))
+            if name not in taken and re.split(r"[ ,]", new)[0] in taken:
+                ctx.fail(f"No such option: {name}. Use {new}.")
+        return super().parse_args(ctx, args)
 
 
 def _group(**settings: Any) -> typer.Typer:
@@ -24,16 +56,21 @@ def _group(**settings: Any) -> typer.Typer:
 
 def _examples(*lines: str) -> str:
     """Return the end of a help page in Markdown: a list, because paragraphs would be joined and filled."""
-    return "\n\n".join(["Examples:", *(f"- `{line}`" for line in lines)])
+    return "\n\n".join(["Examples:", *(f"- `bayescale {line}`" for line in lines)])
+
+
+def _add(group: typer.Typer, command: Callable[..., None], examples: Iterable[str], **settings: Any) -> None:
+    """Add a command with its examples to a group."""
+    group.command(cls=Command, epilog=_examples(*examples), **settings)(command)
 
 
 app = _group(
     epilog=_examples(
-        "bayescale demo -o demo/  # everything once, in one to two minutes",
-        "bayescale fit -o posterior.nc  # the default spec on public base models",
-        "bayescale check posterior.nc  # has the sampler converged?",
-        "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
-        "bayescale report posterior.nc -o report.html",
+        "demo -o demo/  # everything once, in one to two minutes",
+        "fit --save posterior.nc  # the default spec on public base models",
+        "check posterior.nc  # has the sampler converged?",
+        "forecast posterior.nc --family Llama-3 --flops 4e25",
+        "report posterior.nc --html report.html",
     )
 )
 
@@ -59,153 +96,87 @@ def _top(
     `forecast`; `bayescale COMMAND --help` describes each command.
 
     Results go to standard output, everything else to standard error. Every command accepts `--json` and then prints a
-    single JSON document. Progress is shown on a terminal only.
+    single JSON document instead (`--json > result.json` keeps it). `-o` or `--out` is always a folder; `--save`,
+    `--csv`, `--plot` and the like are files. Options have the names of the arguments in Python, and an option that
+    takes several values is repeated. Progress is shown on a terminal only.
 
     Exit codes: 0 done; 1 `check` found that the sampler did not converge; 2 an error in the input, explained on
     standard error; 130 interrupted.
     """
 
 
-data_app = _group(
+_data = _group(
     help="List the built-in data sets, or validate your own tables.",
-    epilog=_examples("bayescale data list", "bayescale data validate my_tables/"),
+    epilog=_examples("data list", "data validate my_tables/"),
 )
-data_app.command("list", epilog=_examples("bayescale data list", "bayescale data list --json"))(listing.list_data)
-data_app.command(epilog=_examples("bayescale data validate my_tables/", "bayescale data validate my_tables/ --json"))(
-    listing.validate
-)
-app.add_typer(data_app, name="data", rich_help_panel=DATA)
+_add(_data, data.list_data, ["data list", "data list --json"], name="list")
+_add(_data, data.validate, ["data validate my_tables/", "data validate my_tables/ --json"])
+app.add_typer(_data, name="data", rich_help_panel=DATA)
 
-import_app = _group(
-    help=importing.HELP,
+_import = _group(
+    help=data.IMPORT_HELP,
     epilog=_examples(
-        "bayescale import lm-eval results/ -o my_tables/",
-        "bayescale import wide scores.csv --mapping mine.yaml --into my_tables/",
+        "import lm-eval results/ -o my_tables/", "import wide scores.csv --mapping mine.yaml --into my_tables/"
     ),
 )
-import_app.command(
-    "lm-eval",
-    epilog=_examples(
-        "bayescale import lm-eval results/ -o my_tables/",
-        "bayescale import lm-eval more/ --into my_tables/ --models filled_in.csv",
-    ),
-)(importing.lm_eval)
-import_app.command(
-    "inspect",
-    epilog=_examples(
-        "bayescale import inspect logs/ -o my_tables/", "bayescale import inspect logs/ --into my_tables/"
-    ),
-)(importing.inspect)
-import_app.command(
-    "wide",
-    epilog=_examples(
-        "bayescale import wide scores.csv --mapping mine.yaml -o my_tables/",
-        "bayescale import wide all.parquet -m open-llm-leaderboard-2 -o tables/",
-    ),
-)(importing.wide)
-import_app.command(
-    "epoch",
-    epilog=_examples(
-        "bayescale import epoch benchmark_data/ -o epoch_tables/",
-        "bayescale import epoch gpqa_diamond.csv --into my_tables/",
-    ),
-)(importing.epoch)
-app.add_typer(import_app, name="import", rich_help_panel=DATA)
+for _tool, (_command, _help, *_lines) in data.IMPORTERS.items():
+    _add(_import, _command, _lines, name=_tool, help=_help)
+app.add_typer(_import, name="import", rich_help_panel=DATA)
 
-app.command(rich_help_panel=DATA, epilog=_examples("bayescale specs", "bayescale specs --json | jq '.specs[].name'"))(
-    listing.specs
-)
-
-app.command(
-    rich_help_panel=FIT,
-    epilog=_examples(
-        "bayescale prior",
-        "bayescale prior wide_priors --data base-llms -o prior.png",
-        "bayescale prior my_spec.yaml --data my_tables/ --csv prior.csv",
-    ),
-)(checks.prior)
-
-app.command(
-    rich_help_panel=FIT,
-    epilog=_examples(
-        "bayescale fit -o posterior.nc",
-        "bayescale fit one_factor --seed 1 -o one_factor.nc",
-        "bayescale fit my_spec.yaml --data my_tables/ --draws 3000 -o mine.nc",
-        "bayescale fit --target-accept 0.95 --json -o mine.nc | jq .converged",
-    ),
-)(fitting.fit)
-
-app.command(
-    rich_help_panel=FIT,
-    epilog=_examples(
-        "bayescale check posterior.nc",
-        "bayescale check posterior.nc -o pit.png",
-        "bayescale check posterior.nc --json | jq .problems",
-    ),
-)(checks.check)
-
-app.command(
-    rich_help_panel=FORECAST,
-    context_settings={"allow_extra_args": True},
-    epilog=_examples(
-        "bayescale forecast posterior.nc --family Llama-3 --flops 4e25",
-        "bayescale forecast posterior.nc --new-family --params-b 400 --tokens-t 15",
-        "bayescale forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
-        "bayescale forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 -o forecast.csv -o fan.png",
-    ),
-)(forecasting.forecast)
-
-app.command(
-    rich_help_panel=FORECAST,
-    epilog=_examples(
-        "bayescale report posterior.nc -o report.html",
-        "bayescale report posterior.nc --backtest backtest/ -o report.html",
-    ),
-)(report.report)
-
-app.command(
-    rich_help_panel=FORECAST,
-    epilog=_examples(
-        "bayescale suggest posterior.nc --budget 8",
-        "bayescale suggest posterior.nc --budget 8 --up-to 8.4e22 -o suggested.png",
-        "bayescale suggest posterior.nc --budget 30 --cost params_b",
-    ),
-)(suggest.suggest)
-
-
-@app.command(
-    rich_help_panel=FORECAST,
-    epilog=_examples("bayescale demo -o demo/", "BAYESCALE_FAST=1 bayescale demo -o demo-fast/"),
-)
-def demo(output: Folder = Path("demo"), seed: Seed = 1, json: AsJson = False) -> None:
-    """Fit the default spec to public models, and forecast three larger ones.
-
-    The default spec is fitted to base models of many families. Of the three models to forecast, one belongs to a new
-    family. The command writes the posterior, a table and figures to a folder.
-
-    It takes one to two minutes on two cores. With BAYESCALE_FAST=1 in the environment it takes few draws: a quick test
-    that everything runs, with rough numbers.
-    """
-    from bayescale.cli.demo import run_demo
-
-    run_demo(output, seed, json)
-
-
-app.command(
-    rich_help_panel=EVALUATE,
-    epilog=_examples(
-        "bayescale backtest -o backtest/  # the default spec and all baselines",
-        "bayescale backtest one_factor mine.yaml --methods pc_3 -o compared/",
-        "bayescale backtest --tasks largest_out,future --jobs 4 -o later/",
-        "bayescale backtest --dask tcp://10.0.0.1:8786 -o backtest/",
-    ),
-)(backtest.backtest)
-
-app.command(
-    rich_help_panel=EVALUATE,
-    epilog=_examples(
-        "bayescale compare default sigmoids --family Llama-3 --flops 4e25 -o out/",
-        "bayescale compare --factors 1-6 --leave-out model -o factors/",
-        "bayescale compare --prior 'family_sd=HalfNormal(1)' -o priors/",
-    ),
-)(compare.compare)
+COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
+    DATA: {data.specs: ["specs", "specs --json | jq '.specs[].name'"]},
+    FIT: {
+        checks.prior: [
+            "prior",
+            "prior wide_priors --evals base-llms --plot prior.png",
+            "prior my_spec.yaml --evals my_tables/ --csv prior.csv",
+        ],
+        fitting.fit: [
+            "fit --save posterior.nc",
+            "fit one_factor --random-seed 1 --save one_factor.nc",
+            "fit my_spec.yaml --evals my_tables/ --draws 3000 --save mine.nc",
+            "fit --target-accept 0.95 --save mine.nc --json | jq .converged",
+        ],
+        checks.check: [
+            "check posterior.nc",
+            "check posterior.nc --plot pit.png",
+            "check posterior.nc --json | jq .problems",
+        ],
+    },
+    FORECAST: {
+        forecasting.forecast: [
+            "forecast posterior.nc --family Llama-3 --flops 4e25",
+            "forecast posterior.nc --new-family --params 4e11 --tokens 1.5e13",
+            "forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
+            "forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --csv forecast.csv --plot fan.png",
+        ],
+        forecasting.report: [
+            "report posterior.nc --html report.html",
+            "report posterior.nc --backtest backtest/ --html report.html",
+        ],
+        forecasting.suggest: [
+            "suggest posterior.nc --budget 8",
+            "suggest posterior.nc --budget 8 --max-flops 8.4e22 --plot suggested.png",
+            "suggest posterior.nc --budget 30 --cost params_b",
+        ],
+        demo.demo: ["demo -o demo/", "demo -o demo/ --json | jq .forecasts"],
+    },
+    EVALUATE: {
+        backtest.backtest: [
+            "backtest -o backtest/  # the default spec and all baselines",
+            "backtest one_factor mine.yaml --baselines pc_3 -o compared/",
+            "backtest --tasks largest_out --tasks future --jobs 4 -o later/",
+            "backtest --dask tcp://10.0.0.1:8786 -o backtest/",
+        ],
+        compare.compare: [
+            "compare default sigmoids --family Llama-3 --flops 4e25 -o out/",
+            "compare --factors 1-6 --leave-out model -o factors/",
+            "compare --priors 'family_sd=HalfNormal(1)' -o priors/",
+        ],
+    },
+}
+for _panel, _entries in COMMANDS.items():
+    for _command, _lines in _entries.items():
+        # `forecast` takes further arguments as scores of `--given`.
+        _settings = {"allow_extra_args": _command is forecasting.forecast}
+        _add(app, _command, _lines, rich_help_panel=_panel, context_settings=_settings)

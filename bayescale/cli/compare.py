@@ -2,101 +2,74 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
+import functools
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli import completion
-from bayescale.cli.arguments import SAMPLING, AsJson, Chains, DataName, Folder, Seed, Tune, check_family, evals_of
+from bayescale.cli import options, show
 from bayescale.inference.defaults import CHAINS, DRAWS, SCAN_DRAWS, TUNE
 
 if TYPE_CHECKING:
     from bayescale.evaluation.compare import Comparison
     from bayescale.model.spec import Spec
 
-NONE = "none"
-SCAN, QUESTION = "Scan of one spec", "Forecast to compare"
+scan_option = functools.partial(typer.Option, rich_help_panel="Scan of one spec")
 
+# Title and format of each printed column.
 COLUMNS = {
-    "elpd_model": "elpd\nmodels",
-    "difference_model": "diff",
-    "dse_model": "+-",
-    "elpd_family": "elpd\nfamilies",
-    "difference_family": "diff ",
-    "dse_family": "+- ",
-    "weight": "weight",
-    "elpd_loo": "elpd\nscores",
-    "p_loo": "p",
-    "large_k": "k >\n0.7",
-    "rhat": "R-hat",
-    "rhat_folds": "in\nfolds",
-    "seconds": "s",
+    "elpd_model": ("elpd\nmodels", "{:.1f}"),
+    "difference_model": ("diff", "{:.1f}"),
+    "dse_model": ("+-", "{:.1f}"),
+    "elpd_family": ("elpd\nfamilies", "{:.1f}"),
+    "difference_family": ("diff ", "{:.1f}"),
+    "dse_family": ("+- ", "{:.1f}"),
+    "weight": ("weight", "{:.2f}"),
+    "elpd_loo": ("elpd\nscores", "{:.1f}"),
+    "p_loo": ("p", "{:.0f}"),
+    "large_k": ("k >\n0.7", "{:.0%}"),
+    "rhat": ("R-hat", "{:.3f}"),
+    "rhat_folds": ("in\nfolds", "{:.3f}"),
+    "seconds": ("s", "{:.0f}"),
 }
 
 
 def compare(
-    output: Folder,
+    out: options.Out,
     specs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SPEC",
-            help="Built-in specs, or YAML files.",
-            show_default="default",
-            autocompletion=completion.specs,
-        ),
+        list[str] | None, options.spec(help="Built-in specs, or YAML files.", show_default="default")
     ] = None,
-    data: DataName = "base-llms",
+    evals: options.EvalsName = "base-llms",
     factors: Annotated[
-        str | None,
-        typer.Option(metavar="A-B", help="Numbers of capabilities to compare, such as 1-6.", rich_help_panel=SCAN),
+        str | None, scan_option(metavar="A-B", help="Numbers of capabilities to compare, such as 1-6.")
     ] = None,
-    prior: Annotated[
+    priors: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=PRIOR",
-            help="Prior to compare, such as 'family_sd=HalfNormal(1)'; repeatable.",
-            rich_help_panel=SCAN,
-        ),
+        scan_option(metavar="NAME=PRIOR", help="Prior to compare, such as 'family_sd=HalfNormal(1)'; repeatable."),
     ] = None,
     family: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Forecast a model of this family under every spec.", rich_help_panel=QUESTION
-        ),
+        str | None, options.model(metavar="NAME", help="Forecast a model of this family under every spec.")
     ] = None,
-    new_family: Annotated[
-        bool,
-        typer.Option(
-            "--new-family", help="Forecast a model of a new family, instead of --family.", rich_help_panel=QUESTION
-        ),
-    ] = False,
-    flops: Annotated[
-        float | None,
-        typer.Option(metavar="X", help="Training compute of the forecast model, in FLOP.", rich_help_panel=QUESTION),
-    ] = None,
+    new_family: options.NewFamily = False,
+    flops: Annotated[float | None, options.model(metavar="X", help="Training compute in FLOP, such as 4e25.")] = None,
     leave_out: Annotated[
-        str, typer.Option(metavar="A,B", help="Units that refits leave out: model, family, both, or none.")
-    ] = "model,family",
+        list[str] | None,
+        typer.Option(
+            metavar="UNIT",
+            help="Unit whose scores refits leave out: model or family; repeatable; or none.",
+            show_default="both",
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option(min=2, metavar="N", help="Number of refits (folds) per kind of unit.")] = 5,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Specs to fit at once.", show_default="all processors")
     ] = None,
-    draws: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Draws to keep per chain.",
-            show_default=f"{DRAWS}; {SCAN_DRAWS} in scans",
-            rich_help_panel=SAMPLING,
-        ),
-    ] = None,
-    tune: Tune = TUNE,
-    chains: Chains = CHAINS,
-    seed: Seed = 0,
-    json: AsJson = False,
+    draws: Annotated[int | None, options.draws(show_default=f"{DRAWS}; {SCAN_DRAWS} in scans")] = None,
+    tune: options.Tune = TUNE,
+    chains: options.Chains = CHAINS,
+    random_seed: options.RandomSeed = options.SEED,
+    json: options.AsJson = False,
 ) -> None:
     """Compare specs, priors or numbers of capabilities.
 
@@ -108,31 +81,38 @@ def compare(
     The folder receives comparison.csv, elpd.png and each posterior; with --flops also forecasts.csv and forecasts.png,
     which show the same forecast under every spec.
     """
-    from bayescale.cli import show
-    from bayescale.cli.output import check_target, make_folder
-    from bayescale.cli.sampling import interrupts_obeyed, quiet_workers
+    from bayescale.cli.figures import draw_comparison
+    from bayescale.cli.files import check_targets, make_folder, write_folder
+    from bayescale.cli.sampling import long_run
     from bayescale.evaluation.compare import compare as run
 
-    chosen, question = _specs(specs, factors, prior), _question(family, new_family, flops)
-    evals = evals_of(data)
-    show.step(str(evals).splitlines()[0])
-    make_folder(output)
-    check_target(output / "comparison.csv")
-    with interrupts_obeyed(), quiet_workers():
+    chosen, query = _specs(specs, factors, priors), _query(family, new_family, flops)
+    left_out: Any = options.names(leave_out, "--leave-out", default=("model", "family"))
+    tables = options.evals_of(evals)
+    show.step(str(tables).splitlines()[0])
+    make_folder(out)
+    check_targets(out / "comparison.csv")
+    with long_run():
         comparison = run(
-            chosen, evals, forecast=question, leave_out=_left_out(leave_out), folds=folds, jobs=jobs, random_seed=seed,
-            draws=draws or (SCAN_DRAWS if factors or prior else DRAWS), tune=tune, chains=chains,
+            chosen, tables, forecast=query, leave_out=left_out, folds=folds, jobs=jobs, random_seed=random_seed,
+            draws=draws or (SCAN_DRAWS if factors or priors else DRAWS), tune=tune, chains=chains,
         )  # fmt: skip
     if json:
-        print(show.as_json(_document(comparison)))
+        show.document({"random_seed": random_seed}, _document(comparison))
     else:
-        show.plain_table(_rows(comparison))
+        show.plain_table(show.formatted(comparison.summary(), COLUMNS))
         show.say(
-            "Differences are from the best spec, with one standard error. The first elpd decides ranking and weights."
+            "Differences are from the best spec, with one standard error. The first elpd gives ranking and weights."
         )
     for name, warning in comparison.warnings.items():
         show.step(f"Warning: {name} {warning}: use more --draws, or do not rely on its numbers.")
-    show.step(f"Wrote {', '.join(_write(comparison, output))} to {shlex.quote(str(output))}.")
+    written = {"comparison.csv": comparison.summary().reset_index()}
+    if comparison.question:
+        written["forecasts.csv"] = comparison.forecast_table()
+    saved = {re.sub(r"[^A-Za-z0-9.+-]+", "_", n).strip("_") + ".nc": p for n, p in comparison.posteriors.items()}
+    for name, posterior in saved.items():
+        posterior.save(out / name)
+    write_folder(out, written, draw_comparison(comparison), *saved)
 
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:
@@ -144,14 +124,18 @@ def _specs(names: list[str] | None, factors: str | None, priors: list[str] | Non
     if factors is None and not priors:
         return chosen
     if len(chosen) > 1 or (factors and priors):
-        raise typer.BadParameter("a scan takes one spec, and either --factors or --prior, not both.", param_hint="SPEC")
+        raise typer.BadParameter(
+            "a scan takes one spec, and either --factors or --priors, not both.", param_hint="SPEC"
+        )
     if factors:
         return with_factors(chosen[0], _range(factors))
     values: dict[str, list[str]] = {}
     for text in priors or []:
         name, separator, value = text.partition("=")
         if not separator:
-            raise typer.BadParameter(f"{text!r} is not of the form NAME=PRIOR.", param_hint="--prior")
+            raise typer.BadParameter(
+                f"{text!r} is not of the form NAME=PRIOR, such as family_sd=HalfNormal(1).", param_hint="--priors"
+            )
         values.setdefault(name.strip(), []).append(value.strip())
     return with_priors(chosen[0], values)
 
@@ -165,19 +149,15 @@ def _range(text: str) -> range:
         raise typer.BadParameter(message, param_hint="--factors") from None
 
 
-def _question(family: str | None, new: bool, flops: float | None) -> dict[str, Any]:
+def _query(family: str | None, new: bool, flops: float | None) -> dict[str, Any]:
     from bayescale.forecast import NEW_FAMILY
 
     if not family and not new and flops is None:
         return {}
-    check_family([family] if family else None, new)
+    options.check_family([family] if family else None, new)
     if flops is None:
         raise typer.BadParameter("a forecast needs compute: --flops 4e25.", param_hint="--flops")
     return {"family": family or NEW_FAMILY, "flops": flops}
-
-
-def _left_out(text: str) -> list[Any]:
-    return [] if text == NONE else [name.strip() for name in text.split(",")]
 
 
 def _document(comparison: Comparison) -> dict[str, Any]:
@@ -189,39 +169,3 @@ def _document(comparison: Comparison) -> dict[str, Any]:
         "specs": [{**row, "warning": comparison.warnings.get(row["spec"])} for row in records],
     }
     return document | ({"forecasts": comparison.forecast_table().to_dict("records")} if comparison.question else {})
-
-
-def _rows(comparison: Comparison) -> Any:
-    table = comparison.summary()
-    kept = table[[c for c in COLUMNS if c in table and table[c].notna().any()]].rename(columns=COLUMNS)
-    return kept.apply(lambda column: column.map(lambda value: _text(column.name, value))).reset_index()
-
-
-def _text(column: str, value: float) -> str:
-    if value != value:
-        return "-"
-    if column == COLUMNS["large_k"]:
-        return f"{value:.0%}"
-    digits = {"weight": 2, "R-hat": 3, COLUMNS["rhat_folds"]: 3, "s": 0, "p": 0}.get(column, 1)
-    return f"{value:.{digits}f}"
-
-
-def _write(comparison: Comparison, folder: Path) -> list[str]:
-    """Write tables, figures and posteriors, and return the names of the files."""
-    import re
-
-    from bayescale._files import atomic_write
-    from bayescale.cli import pictures
-
-    tables = {"comparison.csv": comparison.summary().reset_index()}
-    if comparison.question:
-        tables["forecasts.csv"] = comparison.forecast_table()
-    for name, table in tables.items():
-        with atomic_write(folder / name) as temporary:
-            table.to_csv(temporary, index=False)
-    drawn = pictures.draw_comparison(comparison, folder)
-    files = []
-    for name, posterior in comparison.posteriors.items():
-        files.append(f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', name).strip('_')}.nc")
-        posterior.save(folder / files[-1])
-    return [*tables, *drawn, *files]

@@ -1,6 +1,6 @@
 """Values for shell completion: built-in names, and names from the posterior on the command line.
 
-Typer keeps those that begin with what the user typed. A shell waits for every one of these functions, so nothing here
+Typer offers those that begin with what the user typed. A shell waits for every one of these functions, so nothing here
 loads the library: names are read from the files themselves.
 """
 
@@ -31,17 +31,9 @@ def evals() -> list[str]:
     return list(_yaml(shipped("data") / "sets.yaml"))
 
 
-def tasks(incomplete: str) -> list[str]:
-    """Return groups of backtest tasks, each behind the earlier names of a list with commas.
-
-    Examples
-    --------
-    >>> "emergent,leaderboard_v2" in tasks("emergent,lead")
-    True
-    """
-    before, comma, _ = incomplete.rpartition(",")
-    groups = dict.fromkeys(entry["group"] for entry in _yaml(shipped("data") / "tasks.yaml")["groups"])
-    return [f"{before}{comma}{name}" for name in groups]
+def tasks() -> list[str]:
+    """Return the groups of built-in backtest tasks."""
+    return list(dict.fromkeys(entry["group"] for entry in _yaml(shipped("data") / "tasks.yaml")["groups"]))
 
 
 def mappings() -> list[str]:

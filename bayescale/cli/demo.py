@@ -1,4 +1,4 @@
-"""The main job once, end to end: public models in, posterior, forecasts of larger models, table and pictures out."""
+"""The demo: fit public models, forecast three larger ones, and write posterior, table and figures."""
 
 from __future__ import annotations
 
@@ -8,68 +8,59 @@ from pathlib import Path
 from typing import Any
 
 from bayescale._intervals import KIND, PROB
-from bayescale.cli import show
-from bayescale.cli.output import check_target, make_folder
+from bayescale.cli import options, show
+from bayescale.cli.files import check_targets, make_folder
 from bayescale.cli.sampling import sample
-from bayescale.forecast import NEW_FAMILY
 
-# Family and compute in FLOP. Each is larger than every model of its family in the data, and the last than all.
-FORECASTS = (("Llama-3", 4e25), ("Qwen1.5", 1e25), (NEW_FAMILY, 1e26))
+# Family (None: a new one) and compute in FLOP: larger than every model of its family in the data, the last one larger
+# than all models.
+FORECASTS: tuple[tuple[str | None, float], ...] = (("Llama-3", 4e25), ("Qwen1.5", 1e25), (None, 1e26))
 FAST = "BAYESCALE_FAST"
 _FEW_DRAWS = {"draws": 100, "tune": 200, "chains": 2}
 
 
-def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
-    """Fit the default spec to `base-llms`, forecast three models that are not in it, and write everything to `folder`.
+def demo(
+    out: options.Out = Path("demo"), random_seed: options.RandomSeed = options.SEED, json: options.AsJson = False
+) -> None:
+    """Fit the default spec to public models, and forecast three larger ones.
 
-    Written are ``posterior.nc``, ``forecast.csv``, ``forecast.png`` (scores over compute) and ``intervals.png``. With
-    ``BAYESCALE_FAST=1`` in the environment few draws are taken, for continuous integration.
+    The default spec is fitted to base models of many families. Of the three models to forecast, one belongs to a new
+    family. The command writes the posterior, a table and figures to a folder.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Made if it is not there; files of these names in it are replaced.
-    seed : int
-        Seed of the sampler.
-    json : bool
-        Print the forecasts as JSON, and nothing else, on standard output.
-
-    Raises
-    ------
-    BayescaleError
-        When sampling fails or something cannot be written.
+    It takes one to two minutes on two cores. With BAYESCALE_FAST=1 in the environment it takes few draws: a quick test
+    that everything runs, with rough numbers.
     """
     started = time.perf_counter()
-    make_folder(folder)
-    posterior_file, table_file = folder / "posterior.nc", folder / "forecast.csv"
-    fan_file, intervals_file = folder / "forecast.png", folder / "intervals.png"
-    for path in (posterior_file, table_file, fan_file, intervals_file):
-        check_target(path)
+    make_folder(out)
+    posterior_file, table_file = out / "posterior.nc", out / "forecast.csv"
+    fan_file, intervals_file = out / "forecast.png", out / "intervals.png"
+    paths = (posterior_file, table_file, fan_file, intervals_file)
+    check_targets(*paths)
 
-    from bayescale.cli import pictures
+    from bayescale.cli import figures
     from bayescale.evals import load_evals
+    from bayescale.forecast import NEW_FAMILY
     from bayescale.model.spec import load_spec
 
     evals = load_evals("base-llms")
     say = show.step if json else print
     say("\n".join(str(evals).splitlines()[:3]))
-    posterior = sample(load_spec("default"), evals, random_seed=seed, **_settings())
+    posterior = sample(load_spec("default"), evals, random_seed=random_seed, **_settings())
     posterior.save(posterior_file)
-    if not json:
-        show.convergence(posterior.convergence)
-    elif not posterior.converged:
-        show.unconverged(posterior.convergence)
+    (show.warn_unconverged if json else show.convergence)(posterior.convergence)
 
-    forecast = posterior.forecast(family=[f for f, _ in FORECASTS], flops=[flops for _, flops in FORECASTS])
+    forecast = posterior.forecast(
+        family=[family or NEW_FAMILY for family, _ in FORECASTS], flops=[flops for _, flops in FORECASTS]
+    )
     rows = forecast.to_pandas(prob=PROB)
     forecast.to_csv(table_file, prob=PROB)
-    pictures.draw_fans(forecast, fan_file)
-    pictures.draw_intervals(forecast, intervals_file)
+    figures.save(forecast.plot(prob=PROB), fan_file)
+    figures.save(forecast.plot_intervals(prob=PROB), intervals_file)
 
     if json:
-        files = [str(path) for path in (posterior_file, table_file, fan_file, intervals_file)]
-        figures = {"prob": PROB, "interval": KIND, "forecasts": rows.to_dict("records"), "files": files}
-        print(show.as_json(show.about(posterior) | figures))
+        files = [str(path) for path in paths]
+        forecasts = {"prob": PROB, "interval": KIND, "forecasts": rows.to_dict("records"), "files": files}
+        show.document(show.about(posterior), {"random_seed": random_seed}, forecasts)
         return
     again = show.program()
     print()
@@ -79,7 +70,7 @@ def run_demo(folder: Path, seed: int = 1, json: bool = False) -> None:
 Written in {time.perf_counter() - started:.0f} s:
   {posterior_file}   draws, spec and data in one file
   {table_file}   the table above, with means
-  {fan_file}   scores over training compute, with the models that are known
+  {fan_file}   scores over training compute, with the known models
   {intervals_file}  one interval per benchmark and model
 
 Next:
@@ -90,8 +81,10 @@ Next:
 
 
 def _settings() -> dict[str, Any]:
-    """Draws of the sampler: the library's defaults, or few of them."""
+    """Return settings of the sampler: the library's defaults, or few draws."""
     if os.environ.get(FAST, "") in ("", "0"):
         return {}
-    show.step(f"{FAST} is set: {_FEW_DRAWS['draws']} draws, far too few to report; only to see that everything runs.")
+    show.step(
+        f"{FAST} is set: {_FEW_DRAWS['draws']} draws, far too few to report; this only tests that everything runs."
+    )
     return dict(_FEW_DRAWS)

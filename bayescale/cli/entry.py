@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
+
+import typer
 
 from bayescale.cli.commands import app
 from bayescale.errors import BayescaleError, BayescaleWarning, ConvergenceWarning
@@ -38,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except SystemExit as exit_:  # Typer ends every command this way, and prints usage errors itself
             code = int(exit_.code or 0)
         except BayescaleError as error:
-            print("\n".join([f"Error: {error}", *getattr(error, "__notes__", ())]), file=sys.stderr)
+            lines = [f"Error: {error}", *getattr(error, "__notes__", ())]
+            print(as_options("\n".join(lines)), file=sys.stderr)
             return USER_ERROR
         except KeyboardInterrupt:
             code = INTERRUPTED
@@ -47,15 +51,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def as_options(message: str) -> str:
+    """Name options instead of Python arguments in a message of the library.
+
+    Examples
+    --------
+    >>> as_options("flops=25 is too small: did you mean flops=1e+25?")
+    '--flops 25 is too small: did you mean --flops 1e+25?'
+    """
+    options = _options(typer.main.get_command(app))
+    message = re.sub(
+        rf"(?<![\w.'\"-])({'|'.join(options)})=(?=([\w'\"\[{{]|[.-]\d)?)",
+        lambda match: options[match[1]] + (" " if match[2] else ""),
+        message,
+    )
+    return re.sub(
+        r"(--family )?(bayescale\.)?NEW_FAMILY( \(on the command line --new-family\))?", "--new-family", message
+    )
+
+
+def _options(command: Any) -> dict[str, str]:
+    """Return the options of a command and its subcommands by the name of the Python argument."""
+    own = {p.name: p.opts[-1] for p in command.params if p.opts[-1].startswith("--")}
+    return own | {k: v for member in getattr(command, "commands", {}).values() for k, v in _options(member).items()}
+
+
 def _print_warnings_once() -> None:
     """Print each warning of bayescale once as a note on stderr; ignore those of other libraries."""
-    seen: set[str] = set()
+    printed: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)
-        if text not in seen:
-            seen.add(text)
-            print(f"Note: {text}", file=sys.stderr)
+        if text not in printed:
+            printed.add(text)
+            print(f"Note: {as_options(text)}", file=sys.stderr)
 
     if not sys.warnoptions:
         warnings.simplefilter("ignore")

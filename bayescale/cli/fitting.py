@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
-
-from bayescale.cli.arguments import (
-    OUTPUT,
-    SAMPLING,
-    AsJson,
-    Chains,
-    DataName,
-    Draws,
-    Sampler,
-    SpecName,
-    Tune,
-    evals_of,
-)
+from bayescale.cli import options, show
 from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
 
 if TYPE_CHECKING:
@@ -27,52 +14,26 @@ if TYPE_CHECKING:
 
 
 def fit(
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="File for the posterior, such as posterior.nc.",
-            rich_help_panel=OUTPUT,
-        ),
-    ],
-    spec: SpecName = "default",
-    data: DataName = "base-llms",
-    draws: Draws = DRAWS,
-    tune: Tune = TUNE,
-    chains: Chains = CHAINS,
+    save: Annotated[Path, options.file(help="File for the posterior, such as posterior.nc.")],
+    spec: options.SpecName = "default",
+    evals: options.EvalsName = "base-llms",
+    draws: options.Draws = DRAWS,
+    tune: options.Tune = TUNE,
+    chains: options.Chains = CHAINS,
     cores: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Chains to run at once.",
-            show_default="all processors",
-            rich_help_panel=SAMPLING,
-        ),
+        options.sampling(min=1, metavar="N", help="Chains to run at once.", show_default="all processors"),
     ] = None,
     target_accept: Annotated[
         float,
-        typer.Option(
-            min=0,
-            max=1,
-            metavar="X",
-            help="Target acceptance rate; raise it to avoid divergences.",
-            rich_help_panel=SAMPLING,
-        ),
+        options.sampling(min=0, max=1, metavar="X", help="Target acceptance rate; raise it to avoid divergences."),
     ] = 0.8,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same draws.", rich_help_panel=SAMPLING
-        ),
-    ] = None,
-    sampler: Annotated[
-        Sampler,
-        typer.Option(help="nutpie is the fastest for this model; numpyro is an extra.", rich_help_panel=SAMPLING),
-    ] = Sampler.nutpie,
-    json: AsJson = False,
+    random_seed: options.RandomSeed = options.SEED,
+    nuts_sampler: Annotated[
+        Literal["nutpie", "pymc", "numpyro"],
+        options.sampling(help="nutpie is the fastest for this model; numpyro is an extra."),
+    ] = "nutpie",
+    json: options.AsJson = False,
 ) -> None:
     """Sample a posterior, and save it to one file.
 
@@ -82,33 +43,29 @@ def fit(
 
     `bayescale specs` lists the built-in specs, `bayescale data list` the built-in data sets.
     """
-    from bayescale.cli import show
-    from bayescale.cli.output import check_target
+    from bayescale.cli.files import check_targets
     from bayescale.cli.sampling import sample
     from bayescale.model.spec import load_spec
 
-    check_target(output)
-    chosen, evals = load_spec(spec), evals_of(data)
-    show.step(str(evals).splitlines()[0])
+    check_targets(save)
+    chosen, tables = load_spec(spec), options.evals_of(evals)
+    show.step(str(tables).splitlines()[0])
     posterior = sample(
-        chosen, evals, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
-        random_seed=seed, nuts_sampler=sampler.value,
+        chosen, tables, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
+        random_seed=random_seed, nuts_sampler=nuts_sampler,
     )  # fmt: skip
-    posterior.save(output)
+    posterior.save(save)
     if json:
-        if not posterior.converged:
-            show.unconverged(posterior.convergence)
-        sampled = {"sampling": dict(posterior.sampling), "file": str(output)}
-        print(show.as_json(show.about(posterior) | sampled | posterior.convergence.model_dump()))
+        show.warn_unconverged(posterior.convergence)
+        sampled = {"sampling": dict(posterior.sampling), "file": str(save)}
+        show.document(show.about(posterior), sampled, posterior.convergence.model_dump())
     else:
         show.convergence(posterior.convergence)
-    show.step(f"Wrote {output} ({output.stat().st_size / 1e6:.0f} MB).\nNext: {_next_command(posterior, output)}")
+    show.step(f"Wrote {save} ({save.stat().st_size / 1e6:.0f} MB).\nNext: {_next_command(posterior, save)}")
 
 
 def _next_command(posterior: Posterior, path: Path) -> str:
     """Return the next command: a forecast ten times larger than the largest model, or a check without convergence."""
-    from bayescale.cli import show
-
     if not posterior.converged:
         return f"{show.program()} check {shlex.quote(str(path))}"
     models = posterior.evals.models.dropna(subset="flops")

@@ -1,188 +1,178 @@
-"""The command `forecast`: it forecasts scores, prints a table and writes tables, draws and figures."""
+"""The commands that use a posterior: `forecast`, `report` and `suggest`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bayescale._files import atomic_write
-from bayescale._intervals import PROB
-from bayescale.cli import completion
-from bayescale.cli.arguments import OUTPUT, AsJson, Csv, PosteriorFile, Prob, check_family, known_scores
-from bayescale.errors import OutputError
-
-if TYPE_CHECKING:
-    from bayescale.forecast import Forecast
-
-MODEL = "Model to forecast"
-PICTURE = "picture"
-
-Writer = Callable[["Forecast", Path, float], object]
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.cli import completion, options, show
+from bayescale.inference.defaults import REPORT_DRAWS
 
 
 def forecast(
     context: typer.Context,
-    posterior: PosteriorFile,
-    family: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Family in the data; repeat it for several models.",
-            autocompletion=completion.families,
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    new_family: Annotated[
-        bool,
-        typer.Option(
-            "--new-family", help="A family that is not in the data, instead of --family.", rich_help_panel=MODEL
-        ),
-    ] = False,
+    posterior: options.PosteriorFile,
+    family: options.Families = None,
+    new_family: options.NewFamily = False,
     flops: Annotated[
         list[float] | None,
-        typer.Option(
-            metavar="X",
-            help="Training compute in FLOP, such as 4e25; one for all models, or one for each.",
-            rich_help_panel=MODEL,
-        ),
+        options.model(metavar="X", help="Training compute in FLOP, such as 4e25; one for all models, or one for each."),
     ] = None,
-    params_b: Annotated[
-        list[float] | None, typer.Option(metavar="X", help="Parameters, in 10^9.", rich_help_panel=MODEL)
-    ] = None,
-    tokens_t: Annotated[
-        list[float] | None, typer.Option(metavar="X", help="Training tokens, in 10^12.", rich_help_panel=MODEL)
-    ] = None,
+    params: Annotated[list[float] | None, options.model(metavar="X", help="Parameters, such as 7e10.")] = None,
+    tokens: Annotated[list[float] | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
     given: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="BENCHMARK=SCORE",
-            help="Known score of the new model, from 0 to 1; repeatable.",
-            rich_help_panel=MODEL,
-        ),
+        options.model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
     ] = None,
-    output: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help="Write the forecast; the ending of the name sets the format; repeatable.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = None,
-    csv: Csv = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a figure; the name ends in .png, .pdf or .svg.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    json: AsJson = False,
-    prob: Prob = PROB,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Random seed of the forecast.")] = 0,
+    random_seed: options.RandomSeed = options.SEED,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    parquet: Annotated[Path | None, options.file(help="Also write the table to a Parquet file.")] = None,
+    netcdf: Annotated[Path | None, options.file(help="Also write all draws to a netCDF file, for xarray.")] = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
 ) -> None:
     """Forecast the scores of a larger or unseen model.
 
-    Give the family of the model (--family or --new-family) and its size (--flops, or --params-b and --tokens-t; compute
-    is then 6 x parameters x tokens). Known scores of the model narrow the forecast (--given).
+    Give the family of the model (--family or --new-family) and its size (--flops, or --params and --tokens; compute is
+    then 6 x parameters x tokens). Repeat these options to forecast several models. Known scores of the model narrow the
+    forecast (--given).
 
     The command prints median and equal-tailed credible interval of the score you would measure on each benchmark,
     sampling noise of the benchmark included.
-
-    The ending of the file of -o sets what is written: the table (.csv, .parquet, .json), all draws (.nc, for xarray) or
-    the figure (.png, .pdf, .svg).
     """
-    from bayescale import _intervals as intervals
-    from bayescale.cli import show
-    from bayescale.cli.output import check_target
+    from bayescale.cli import files
     from bayescale.forecast import NEW_FAMILY
+    from bayescale.forecast.export import require_parquet
     from bayescale.methods import Posterior
 
-    check_family(family, new_family)
+    options.check_family(family, new_family)
     # Users write several scores after one --given: extra arguments are more of them.
-    known = known_scores([*(given or []), *context.args])
-    intervals.tails(prob)
-    targets = [*(output or []), *([csv] if csv else []), *([plot] if plot else [])]
-    for target in targets:
-        check_target(target)
-    writers = {target: _writer(target, forced) for target, forced in _formats(output, csv, plot)}
+    scores = options.known_scores([*(given or []), *context.args])
+    tails(prob)
+    files.check_targets(csv, parquet, netcdf, plot=plot)
+    if parquet:
+        require_parquet()
 
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params_b=params_b, tokens_t=tokens_t, given=known, random_seed=seed
-    )
-    if not fitted.converged:
-        show.unconverged(fitted.convergence)
-    for target, write in writers.items():
-        write(forecast, target, prob)
+        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
+        random_seed=random_seed,
+    )  # fmt: skip
+    show.warn_unconverged(fitted.convergence)
+    rows = forecast.to_pandas(prob=prob)
+    if csv:
+        forecast.to_csv(csv, prob=prob)
+    if parquet:
+        forecast.to_parquet(parquet, prob=prob)
+    if netcdf:
+        forecast.to_netcdf(netcdf)
+    if plot:
+        from bayescale.cli import figures
+
+        draw = forecast.plot if fitted.spec.compute_alone else forecast.plot_intervals
+        figures.save(draw(prob=prob), plot)
     if json:
-        print(_document(forecast, prob))
-    else:
-        show.forecast_table(forecast.to_pandas(prob=prob), prob)
-    for target in targets:
-        show.step(f"Wrote {target}.")
-
-
-def _formats(output: Sequence[Path] | None, csv: Path | None, plot: Path | None) -> list[tuple[Path, str]]:
-    """Return each file with its format: that of its option, or the ending of its name."""
-    chosen = [(path, path.suffix.lower()) for path in output or []]
-    return chosen + ([(csv, ".csv")] if csv else []) + ([(plot, PICTURE)] if plot else [])
-
-
-def _writer(path: Path, form: str) -> Writer:
-    """Return the function that writes a file of this format.
-
-    Raises
-    ------
-    OutputError
-        The ending is not a known format.
-    MissingDependencyError
-        Parquet needs PyArrow.
-    """
-    from bayescale.forecast.export import require_parquet
-
-    if form == ".parquet":
-        require_parquet()
-    if form in _WRITERS:
-        return _WRITERS[form]
-    from bayescale.cli import pictures
-
-    if form != PICTURE and not pictures.is_picture(path):
-        raise OutputError(
-            f"Cannot write {path.name!r}: its ending is not a known format. Use .csv, .parquet or .json for the table, "
-            ".nc for the draws, .png, .pdf or .svg for the figure."
+        show.document(
+            show.about(fitted),
+            {"prob": prob, "interval": KIND, "random_seed": random_seed, "given": dict(forecast.given)},
+            {"effective_draws": forecast.effective_draws, "forecasts": rows.to_dict("records")},
         )
-    pictures.check_picture(path)
-    return pictures.draw
+    else:
+        show.forecast_table(rows, prob)
+    files.written(csv, parquet, netcdf, plot)
 
 
-def _write_json(forecast: Forecast, path: Path, prob: float) -> None:
-    text = _document(forecast, prob) + "\n"
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def report(
+    posterior: options.PosteriorFile,
+    html: Annotated[Path, options.file(help="File for the report, such as report.html.")],
+    backtest: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
+    ] = None,
+    draws: Annotated[int, typer.Option(metavar="N", help="Largest number of draws in the report.")] = REPORT_DRAWS,
+    random_seed: options.RandomSeed = options.SEED,
+    prob: options.Prob = PROB,
+    json: options.AsJson = False,
+) -> None:
+    """Write an interactive HTML report that you can share.
+
+    The report is one HTML file that needs no server and no network. Readers choose a family, compute and known scores,
+    and the forecast updates. The report also shows convergence, the data, efficiency of the families, and capabilities.
+
+    The report holds a subset of the draws (--draws; fewer if the file would exceed 5 MiB). It shows expected scores,
+    without sampling noise of the benchmark; `bayescale forecast` uses all draws and includes this noise.
+    """
+    from bayescale._files import atomic_write
+    from bayescale.cli.files import check_targets
+    from bayescale.methods import Posterior
+
+    check_targets(html)
+    fitted = Posterior.load(posterior)
+    page = fitted.to_html(backtest=backtest, draws=draws, prob=prob, random_seed=random_seed)
+    show.warn_unconverged(fitted.convergence)
+    with atomic_write(html) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    size = html.stat().st_size
+    if json:
+        show.document(show.about(fitted), {"prob": prob, "random_seed": random_seed, "file": str(html), "bytes": size})
+    show.step(f"Wrote {html} ({size / 2**20:.1f} MiB). Open it in a browser, or share it.")
 
 
-_WRITERS: dict[str, Writer] = {
-    ".csv": lambda forecast, path, prob: forecast.to_csv(path, prob=prob),
-    ".parquet": lambda forecast, path, prob: forecast.to_parquet(path, prob=prob),
-    ".json": _write_json,
-    ".nc": lambda forecast, path, _: forecast.to_netcdf(path),
-}
+def suggest(
+    posterior: options.PosteriorFile,
+    budget: Annotated[float, typer.Option(metavar="N", help="Number of models, or with --cost their total cost.")],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BENCHMARK",
+            help="A benchmark in the data, treated as new.",
+            show_default="a new benchmark",
+            autocompletion=completion.benchmarks,
+        ),
+    ] = None,
+    families: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Choose from this family; repeatable.", autocompletion=completion.families),
+    ] = None,
+    max_flops: Annotated[
+        float | None, typer.Option(metavar="X", help="Choose from models up to this compute; forecast the larger ones.")
+    ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of models.csv with the cost of a model, such as params_b."),
+    ] = None,
+    random_seed: options.RandomSeed = options.SEED,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Choose the few models to evaluate on a new benchmark.
 
+    The command picks the models whose scores are most informative about all others. It prints them, most informative
+    first, with the forecast variance that remains after each, as a share of the variance before any evaluation. The
+    forecasts are of the models that cannot be chosen, or of all models if all can be chosen.
+    """
+    from bayescale.cli import files
+    from bayescale.methods import Posterior
 
-def _document(forecast: Forecast, prob: float) -> str:
-    """Return the forecast as JSON."""
-    from bayescale._intervals import KIND
-    from bayescale.cli import show
-
-    numbers = {
-        "prob": prob,
-        "interval": KIND,
-        "given": dict(forecast.given),
-        "effective_draws": forecast.effective_draws,
-    }
-    rows = forecast.to_pandas(prob=prob).to_dict("records")
-    return show.as_json(show.about(forecast.posterior) | numbers | {"forecasts": rows})
+    files.check_targets(csv, plot=plot)
+    fitted = Posterior.load(posterior)
+    models = fitted.evals.models
+    candidates = None if max_flops is None else models["model"][models["flops"] <= max_flops].tolist()
+    suggestion = fitted.suggest_models(
+        budget, target, candidates=candidates, families=families, cost=cost, random_seed=random_seed
+    )
+    table = suggestion.summary()
+    show.warn_unconverged(fitted.convergence)
+    if json:
+        show.document(
+            show.about(fitted),
+            {"target": suggestion.target, "budget": suggestion.budget, "cost": suggestion.cost},
+            {"least": suggestion.least, "random_seed": random_seed, "models": table.to_dict("records")},
+        )
+    else:
+        show.say(str(suggestion).rsplit("\nNext:", 1)[0])
+    files.write_results(table, csv, suggestion.plot, plot)

@@ -1,4 +1,4 @@
-"""Fit from the command line: Ctrl-C ends the command, and worker processes print no warnings."""
+"""Fits of a command: Ctrl-C ends the command, and worker processes print no warnings."""
 
 from __future__ import annotations
 
@@ -19,28 +19,20 @@ if TYPE_CHECKING:
 
 
 def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
-    """Fit a spec, and print how long it took; the caller prints the convergence diagnostics.
-
-    Parameters
-    ----------
-    spec : Spec
-    evals : Evals
-    **settings
-        As `bayescale.fit` takes them.
-    """
+    """Fit a spec with settings of `bayescale.fit`, and print how long it took."""
     from bayescale.methods import fit
 
     if settings.get("nuts_sampler") == "pymc":
         logging.getLogger("pytensor.configdefaults").setLevel(logging.NOTSET)
-    with interrupts_obeyed():
+    with long_run():
         posterior = fit(spec, evals, **settings)
-    show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, compiling included.")
+    show.step(f"Sampled in {posterior.sampling['seconds']:.0f} s, including compilation.")
     return posterior
 
 
 @contextmanager
-def interrupts_obeyed() -> Iterator[None]:
-    """Make Ctrl-C end the command, whatever the library does with it.
+def long_run() -> Iterator[None]:
+    """Make Ctrl-C end the command, and ignore warnings of other libraries in worker processes, as in this one.
 
     On Ctrl-C nutpie returns the draws so far, as a notebook needs; a command would save them as a complete posterior.
     """
@@ -49,14 +41,16 @@ def interrupts_obeyed() -> Iterator[None]:
         return
     pressed = False
 
-    def note(*_: Any) -> None:
+    def interrupt(*_: Any) -> None:
         nonlocal pressed
         pressed = True
         # Threads that feed worker processes raise errors of their own when the pool is interrupted.
         threading.excepthook = lambda *_: None
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGINT, note)
+    warned = "PYTHONWARNINGS" in os.environ
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    previous = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except Exception:
@@ -64,17 +58,7 @@ def interrupts_obeyed() -> Iterator[None]:
             raise
     finally:
         signal.signal(signal.SIGINT, previous)
+        if not warned:
+            del os.environ["PYTHONWARNINGS"]
     if pressed:
         raise KeyboardInterrupt
-
-
-@contextmanager
-def quiet_workers() -> Iterator[None]:
-    """Ignore warnings of other libraries in worker processes, as in this one."""
-    before = os.environ.get(name := "PYTHONWARNINGS")
-    os.environ.setdefault(name, "ignore")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]

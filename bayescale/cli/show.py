@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 120
-_FIGURE = re.compile(r"-|-?\d+(\.\d+)?%?")
+_NUMBER = re.compile(r"-|-?\d+(\.\d+)?%?")
 
 
 def step(text: str) -> None:
@@ -25,8 +28,6 @@ def step(text: str) -> None:
 
 def program() -> str:
     """Return how the user can call this program: by name, or by path if no virtual environment is active."""
-    import shutil
-
     if shutil.which("bayescale"):
         return "bayescale"
     called = sys.argv[0]
@@ -38,23 +39,19 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
     kind = rows["interval"].iloc[0]
     say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
     models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
-    known = bool(rows["given"].notna().any())
+    cells = rows.assign(cell=_estimates(rows, "median"))
+    cells = cells.pivot_table(index="benchmark", columns="model", values="cell", aggfunc="first")
+    given = rows.drop_duplicates("benchmark").set_index("benchmark")["given"]
+    known = bool(given.notna().any())
     # Rich separates columns by up to three characters.
-    label, cell = max(len(b) for b in benchmarks), len("0.000 [0.000, 0.000]") + 3
-    across = max(1, (_width() - label - 10 * known) // cell)
+    label, width = max(map(len, benchmarks)), len("0.000 [0.000, 0.000]") + 3
+    across = max(1, (_width() - label - 10 * known) // width)
     for start in range(0, len(models), across):
-        some = models[start : start + across]
-        lines = []
-        for benchmark in benchmarks:
-            part = rows[rows["benchmark"] == benchmark].set_index("model").loc[some]
-            score = part["given"].iloc[0]
-            given = [f"{score:g}" if score == score else ""] if known else []
-            lines.append(
-                [benchmark, *(f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in part.itertuples()), *given]
-            )
         # The label of a model is its family and its size; they go on two lines.
-        names = [model.replace(", ", "\n", 1) for model in some]
-        _table(["benchmark", *names, *(["given"] if known else [])], lines)
+        part = cells.loc[benchmarks, models[start : start + across]].rename(columns=lambda m: m.replace(", ", "\n", 1))
+        if known:
+            part = part.assign(given=given.map("{:g}".format, na_action="ignore").fillna(""))
+        plain_table(part.reset_index())
 
 
 def prior_table(table: pd.DataFrame, prob: float) -> None:
@@ -64,33 +61,41 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
         f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval]; "
         "and the share of curves over compute that fall, are flat, or reach the ceiling"
     )
-    mean, lower, upper = (_digits(table[name]) for name in ("mean", "lower", "upper"))
-    columns = {"prior": mean + " [" + lower + ", " + upper + "]", "observed mean": _digits(table["observed"])}
+    columns = {"prior": _estimates(table, "mean"), "observed mean": _text(table["observed"])}
     shares = {"fall": "falling", "flat": "flat", "reach ceiling": "saturated"}
-    columns |= {name: table[share].map("{:.0%}".format) for name, share in shares.items()}
+    columns |= {name: _text(table[share], "{:.0%}") for name, share in shares.items()}
     plain_table(table[["benchmark"]].assign(**columns))
 
 
-def predictive_table(table: pd.DataFrame, models: str) -> None:
+def predictive_table(table: pd.DataFrame, replicate: str) -> None:
     """Print the posterior predictive check, per benchmark."""
-    replicated = "the same models" if models == "same" else "new models of the same families and compute"
+    replicated = "the same models" if replicate == "same" else "new models of the same families and compute"
     say(
         f"Posterior predictive check, replicating {replicated}: observed and replicated mean, coverage of 50% and 90% "
         "intervals, p-values (PIT uniformity; between-model sd)"
     )
-    columns = {name: _digits(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}%\ncoverage": table[f"coverage_{prob}"].map("{:.0%}".format) for prob in (50, 90)}
-    columns |= {"PIT p": _digits(table["pit_p"]), "sd p": _digits(table["sd_p"]), "PIT": table["pit"]}
+    columns = {name: _text(table[name]) for name in ("observed", "replicated")}
+    columns |= {f"{prob}%\ncoverage": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
+    columns |= {"PIT p": _text(table["pit_p"]), "sd p": _text(table["sd_p"]), "PIT": table["pit"]}
     plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
 
 
-def _digits(figures: pd.Series) -> pd.Series:
-    return figures.map("{:.3f}".format, na_action="ignore").fillna("-")
+def formatted(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """Return the columns that are not empty as text, each by its title and format."""
+    import pandas as pd
+
+    kept = {name: form for name, form in columns.items() if name in table and table[name].notna().any()}
+    texts = {title: _text(table[name], form) for name, (title, form) in kept.items()}
+    return pd.DataFrame(texts, index=table.index).reset_index()
 
 
-def plain_table(frame: pd.DataFrame) -> None:
-    """Print a small table of names and counts; long titles are wrapped."""
-    _table(list(frame.columns), [[str(v) for v in row] for row in frame.itertuples(index=False)], wrapped="title")
+def _text(values: pd.Series, form: str = "{:.3f}") -> pd.Series:
+    return values.map(form.format, na_action="ignore").fillna("-")
+
+
+def _estimates(table: pd.DataFrame, centre: str) -> pd.Series:
+    """Return estimate and interval of each row as text."""
+    return _text(table[centre]) + " [" + _text(table["lower"]) + ", " + _text(table["upper"]) + "]"
 
 
 def about(posterior: PosteriorData) -> dict[str, Any]:
@@ -98,30 +103,22 @@ def about(posterior: PosteriorData) -> dict[str, Any]:
     return {"spec": posterior.spec.name, "evals": posterior.evals.name, "converged": posterior.converged}
 
 
-def convergence(found: ConvergenceReport) -> None:
+def convergence(report: ConvergenceReport) -> None:
     """Print the convergence diagnostics on stdout; on stderr, as a warning, if the sampler did not converge."""
-    stream = sys.stdout if found.converged else sys.stderr
-    _blocks(str(found), stream)
+    say(str(report), sys.stdout if report.converged else sys.stderr)
 
 
-def say(text: str) -> None:
-    """Print the text of a result; it is wrapped on a terminal."""
-    _blocks(text, sys.stdout)
-
-
-def report(found: ConvergenceReport) -> None:
-    """Print the convergence diagnostics on stdout in any case, for `check`."""
-    _blocks(str(found), sys.stdout)
-
-
-def unconverged(found: ConvergenceReport) -> None:
-    """Warn that a posterior did not converge, with the remedies."""
+def warn_unconverged(report: ConvergenceReport) -> None:
+    """Warn if a posterior did not converge, with the remedies."""
+    if report.converged:
+        return
     head = "Warning: this posterior did not converge; forecasts from it may be wrong."
-    _blocks("\n".join([head, *(f"  * {p}" for p in found.problems)]), sys.stderr)
+    say("\n".join([head, *(f"  * {problem}" for problem in report.problems)]), sys.stderr)
 
 
-def _blocks(text: str, stream: TextIO) -> None:
-    """Print lines; a terminal wraps each under its own indentation, a pipe keeps it on one line."""
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print lines of a result; a terminal wraps each under its own indentation, a pipe keeps it on one line."""
+    stream = stream or sys.stdout
     for line in text.splitlines():
         indent = " " * (len(line) - len(line.lstrip(" *")))
         lines = textwrap.wrap(line, _width(stream), subsequent_indent=indent) if stream.isatty() else [line]
@@ -129,14 +126,15 @@ def _blocks(text: str, stream: TextIO) -> None:
 
 
 def _width(stream: TextIO | None = None) -> int:
-    import shutil
-
     stream = stream or sys.stdout
     return shutil.get_terminal_size((PIPE_WIDTH, 24)).columns if stream.isatty() else PIPE_WIDTH
 
 
-def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None:
-    """Print a table, with rules on a terminal and plain in a pipe; cells are never truncated."""
+def plain_table(frame: pd.DataFrame) -> None:
+    """Print a table, with rules on a terminal and plain in a pipe.
+
+    Cells are never truncated; those of a column ``title`` are wrapped.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -145,12 +143,13 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     # The frame adds a space between columns.
     padding = (0, 1, 0, 0) if framed else (0, 1)
     table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
-    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
+    cells_of = {str(name): [str(value) for value in column] for name, column in frame.items()}
+    for name, cells in cells_of.items():
         longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
-        kept = name != wrapped
-        right = all(_FIGURE.fullmatch(cell) for cell in cells)
+        kept = name != "title"
+        right = all(_NUMBER.fullmatch(cell) for cell in cells)
         table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
-    for row in rows:
+    for row in zip(*cells_of.values(), strict=True):
         table.add_row(*row)
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())
     # Rich truncates what is wider than the terminal; a line that overflows loses nothing.
@@ -158,23 +157,11 @@ def _table(columns: list[str], rows: list[list[str]], wrapped: str = "") -> None
     console.print(table)
 
 
-def as_json(value: Any) -> str:
-    """Return JSON text, with null for NaN, infinity and blanks, which JSON cannot express."""
-    import json
+def document(*parts: dict[str, Any]) -> None:
+    """Print one JSON document, with null for NaN, infinity and blanks, which JSON cannot express."""
+    from pydantic_core import to_jsonable_python
 
-    return json.dumps(_plain(value), indent=2, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):  # a NumPy scalar
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if float("-inf") < value < float("inf") else None
-    text = str(value)
-    return None if text in ("<NA>", "NaT") else text
+    merged = {key: value for part in parts for key, value in part.items()}
+    # Pydantic does not know NumPy's scalars, nor pandas' mark of a blank.
+    plain = to_jsonable_python(merged, inf_nan_mode="null", fallback=lambda v: v.item() if hasattr(v, "item") else None)
+    print(json.dumps(plain, indent=2, allow_nan=False))

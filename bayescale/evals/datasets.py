@@ -1,4 +1,4 @@
-"""Load the sets of evals that ship with the package, and read directories of your own."""
+"""Load the shipped sets of evals, and read directories of your own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bayescale.evals.validation import validate_tables
 
 
 def load_evals(name: str = "base-llms") -> Evals:
-    """Load a set of evaluations that ships with the package.
+    """Load a shipped set of evaluations.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def read_evals(directory: str | Path) -> Evals:
     Parameters
     ----------
     directory : str or pathlib.Path
-        Holds ``models.csv``, ``benchmarks.csv`` and ``scores.csv`` in UTF-8, with the columns that `Evals` names. A
-        blank cell is an unknown value.
+        With ``models.csv``, ``benchmarks.csv`` and ``scores.csv`` in UTF-8, whose columns `Evals` documents. A blank
+        cell is an unknown value.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def read_evals(directory: str | Path) -> Evals:
     Raises
     ------
     EvalsError
-        A file is missing or no CSV, or rows are wrong: the message lists every problem with its line and remedy, and
-        the attribute ``problems`` has them as values.
+        A file is missing or is not CSV, or rows are wrong: the message lists every problem with its line and remedy,
+        and the attribute ``problems`` has them as values.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def read_evals(directory: str | Path) -> Evals:
         problems += errors_only(validate_tables(raw)[1])
         error = tables_error(problems, files=True, where=str(path))
         if not path.exists() and str(directory) in _sets():
-            error.add_note(f"A set that ships with the package has this name: load_evals({str(directory)!r}).")
+            error.add_note(f"A shipped set has this name: load_evals({str(directory)!r}).")
         raise error
     return Evals(**{n: t for n, t in raw.items() if t is not None}, name=path.resolve().name)
 
@@ -119,16 +119,16 @@ def _sets() -> dict[str, dict[str, Any]]:
 def _shipped_tables() -> dict[str, pd.DataFrame]:
     raw, problems = read_tables(shipped("data"))
     if problems:
-        raise tables_error(problems, files=True, where="the tables that ship with bayescale")
+        raise tables_error(problems, files=True, where="the shipped tables")
     tables = {name: table for name, table in raw.items() if table is not None}
-    # Aliases serve importers only: they say nothing of the data, and are no part of its identity.
+    # Aliases serve importers only, and are no part of the identity of the data.
     return tables | {"benchmarks": tables["benchmarks"].drop(columns="aliases")}
 
 
 def _part(tables: dict[str, pd.DataFrame], chosen: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """Select the models of one kind and the benchmarks of some suites, as far as they have scores together.
+    """Select the models of one kind and the benchmarks of some suites that have scores together.
 
-    It works on tables as read: to select first and validate then saves most of the time.
+    Selection before validation saves most of the time.
     """
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
     models = models[models["kind"] == chosen["kind"]]

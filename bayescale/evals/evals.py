@@ -26,7 +26,7 @@ from bayescale.evals.tables import (
     training_flops,
     write_table,
 )
-from bayescale.evals.validation import find_notes, validate_tables
+from bayescale.evals.validation import find_notes, note, validate_tables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,11 +41,11 @@ _MOST_FAMILIES = 8
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evals(SelectionMixin):
-    """Observed benchmark scores of language models, with what is known of the models and the benchmarks.
+    """Observed benchmark scores of language models, with facts about the models and the benchmarks.
 
     The tables are validated once, when the value is made. It does not change after that: every method returns a new
-    value. The three tables are copies of the arguments; do not modify them. Two `Evals` hold the same data if their
-    `identity` is the same.
+    value. The three tables are copies of the arguments; do not modify them. Two `Evals` with the same `identity`
+    contain the same data.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Evals(SelectionMixin):
         One row per model. ``model`` (name), ``family``; and optionally ``kind`` (``base`` or ``instruct``; default
         ``base``), ``code`` (bool), ``params_b`` (10^9 parameters), ``tokens_t`` (10^12 training tokens), ``flops``
         (training FLOP), ``flops_log10_sd`` (standard deviation of log10 `flops`), ``released``. A blank is an unknown
-        figure. Where `flops` is blank and parameters and tokens are known, it becomes 6 x parameters x tokens (Kaplan
+        value. Where `flops` is blank and parameters and tokens are given, it becomes 6 x parameters x tokens (Kaplan
         et al. 2020, section 2.1; Hoffmann et al. 2022, appendix F); a given value is left as it is.
     benchmarks : pandas.DataFrame
         One row per benchmark. ``benchmark`` (name); and optionally ``title``, ``metric``, ``items`` (number of test
@@ -63,14 +63,14 @@ class Evals(SelectionMixin):
         One row per observed score. ``model``, ``benchmark``, ``score`` in [0, 1]; and optionally ``source``. Exact
         repetitions are dropped, with an `EvalsWarning`.
     name : str
-        What to call the data in print. Not part of its identity.
+        Name in messages and plots; not part of the identity.
 
     Other columns are kept as text.
 
     Raises
     ------
     EvalsError
-        The tables hold errors: the message lists them (see `bayescale.evals.validation`), and its attribute
+        There are errors in the tables: the message lists them (see `bayescale.evals.validation`), and its attribute
         ``problems`` has them as values.
 
     Examples
@@ -88,8 +88,9 @@ class Evals(SelectionMixin):
     benchmarks: pd.DataFrame
     scores: pd.DataFrame
     name: str = "evals"
-    # Notes on what the constructor dropped or filled in; the tables no longer show it.
-    _initial_notes: tuple[Problem, ...] = field(default=(), init=False)
+    # What the constructor dropped, and the models whose compute it estimated; the tables no longer show it.
+    _repetitions: tuple[Problem, ...] = field(default=(), init=False)
+    _estimated: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         given = self._tables()
@@ -102,16 +103,12 @@ class Evals(SelectionMixin):
         if problems:
             repeated = "\n".join(f"  {p.describe(files)}" for p in problems)
             warnings.warn(f"Dropped from {self.name}, as repetitions:\n{repeated}", EvalsWarning, stacklevel=3)
-        object.__setattr__(self, "_initial_notes", (*problems, *self._fill_flops()))
-
-    def _fill_flops(self) -> list[Problem]:
         models = self.models
         estimate = training_flops(models["params_b"], models["tokens_t"])
-        estimate = estimate.where(estimate >= SMALLEST_FLOPS)
-        missing = np.flatnonzero(models["flops"].isna() & estimate.notna()).tolist()
+        estimate = estimate.where(models["flops"].isna() & (estimate >= SMALLEST_FLOPS))
         models["flops"] = models["flops"].fillna(estimate)
-        message, remedy = "training compute taken as 6 x parameters x tokens", "give flops if it is known better"
-        return [Problem("models", i + 2, "flops", models["model"].iloc[i], message, remedy, "note") for i in missing]
+        object.__setattr__(self, "_repetitions", tuple(problems))
+        object.__setattr__(self, "_estimated", frozenset(models["model"][estimate.notna()]))
 
     # Contents
 
@@ -132,7 +129,7 @@ class Evals(SelectionMixin):
 
     @property
     def largest_families(self) -> list[str]:
-        """Names of the families, those with most models first, in order of first appearance among equals."""
+        """Names of the families, those with most models first."""
         counts = self.models["family"].value_counts()
         return sorted(self.families, key=lambda name: -counts[name])
 
@@ -146,13 +143,13 @@ class Evals(SelectionMixin):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes on the unusual but allowed: families with one model, benchmarks with few scores, filled-in compute."""
-        models = set(self.models["model"])
-        initial = [p for p in self._initial_notes if p.column != "flops" or p.value in models]
-        values: dict[tuple[str, str], list[str]] = {}
-        for note in [*initial, *find_notes(self.models, self.benchmarks, self.scores)]:
-            values.setdefault((note.message, note.remedy), []).append(str(note.value))
-        return tuple(f"{message} ({remedy}): {', '.join(named)}" for (message, remedy), named in values.items())
+        """Notes on the unusual but allowed: families with one model, benchmarks with few scores, estimated compute."""
+        notes = [*self._repetitions, *find_notes(self.models, self.benchmarks, self.scores)]
+        if estimated := [m for m in self.model_names if m in self._estimated]:
+            ending = "compute estimated as 6 x parameters x tokens"
+            kinds = f"model has {ending}", f"models have {ending}"
+            notes.append(note("models", "flops", estimated, *kinds, "give flops if you know it better"))
+        return tuple(f"{n.message[0].upper()}{n.message[1:]}; {n.remedy}." for n in notes)
 
     def matrix(self, value: str = "score") -> xr.DataArray:
         """Arrange one column of the scores as a matrix of models by benchmarks.
@@ -255,24 +252,20 @@ class Evals(SelectionMixin):
             pd.concat([self.scores.astype(object), rows], ignore_index=True),
             self.name,
         )
-        object.__setattr__(added, "_initial_notes", (*self._initial_notes, *added._initial_notes))
+        object.__setattr__(added, "_repetitions", (*self._repetitions, *added._repetitions))
+        object.__setattr__(added, "_estimated", self._estimated | added._estimated)
         return added
 
     # Files and JSON
 
     def to_directory(self, path: str | Path) -> Path:
-        """Write the tables as CSV files that `read_evals` reads back to the last bit.
+        """Write the tables as CSV files that `read_evals` reads back to the last bit, and return the directory.
 
         Parameters
         ----------
         path : str or pathlib.Path
             Directory for ``models.csv``, ``benchmarks.csv`` and ``scores.csv``; made if needed. Files of these names
             are replaced, each in one step.
-
-        Returns
-        -------
-        pathlib.Path
-            The directory.
 
         Raises
         ------
@@ -325,7 +318,15 @@ class Evals(SelectionMixin):
         >>> Evals.from_json(evals.to_json()).identity == evals.identity
         True
         """
-        tables, name = _unpack(text)
+        try:
+            content = json.loads(text)
+            version = int(content["format"])
+            tables = {table: pd.DataFrame(content[table]) for table in TABLES if version <= FORMAT}
+            name = str(content["name"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
+        if version > FORMAT:
+            raise EvalsError(f"These evals have format {version}, newer than {FORMAT}: install a newer bayescale.")
         return cls(**tables, name=name)
 
     @property
@@ -342,48 +343,30 @@ class Evals(SelectionMixin):
         return {"models": self.models, "benchmarks": self.benchmarks, "scores": self.scores}
 
     def __repr__(self) -> str:
-        return "\n".join([_headline(self), *(f"  {line}" for line in details(self)), f"  next: {NEXT}"])
+        return "\n  ".join([*self._lines(), f"next: {NEXT}"])
 
     def _repr_html_(self) -> str:
-        text = "\n".join([_headline(self), *details(self), f"Next: {NEXT}"])
-        return _display.as_html(text, self.summary(), "scores per benchmark: how many, and their range")
+        text = "\n".join([*self._lines(), f"Next: {NEXT}"])
+        return _display.as_html(text, self.summary(), "number of scores per benchmark, and their range")
 
-
-def _headline(evals: Evals) -> str:
-    models, benchmarks = len(evals.models), len(evals.benchmarks)
-    share = evals.n_scores / max(models * benchmarks, 1)
-    return (
-        f"Evals {evals.name!r}: {models} models of {len(evals.families)} families, {benchmarks} benchmarks, "
-        f"{evals.n_scores} scores ({share:.0%} of the matrix observed)"
-    )
+    def _lines(self) -> list[str]:
+        models, benchmarks, notes = len(self.models), len(self.benchmarks), len(self.notes)
+        share = self.n_scores / max(models * benchmarks, 1)
+        headline = (
+            f"Evals {self.name!r}: {models} models of {len(self.families)} families, {benchmarks} benchmarks, "
+            f"{self.n_scores} scores ({share:.0%} of the matrix observed)"
+        )
+        return [headline, *details(self), *([f"{notes} note{'s' * (notes > 1)}: see evals.notes"] if notes else [])]
 
 
 def details(evals: Evals) -> list[str]:
-    """Return lines that describe the families, the range of training compute, and the number of notes."""
+    """Return lines that describe the families and the range of training compute."""
     sizes = evals.models["family"].value_counts(sort=True)
     shown = ", ".join(f"{family} ({n})" for family, n in sizes.head(_MOST_FAMILIES).items())
     more = f", and {len(sizes) - _MOST_FAMILIES} more" if len(sizes) > _MOST_FAMILIES else ""
     flops = evals.models["flops"].dropna()
     span = f"{flops.min():.2g} to {flops.max():.2g} FLOP; " if len(flops) else ""
-    lines = [
-        f"families: {shown}{more}",
-        f"training compute: {span}unknown for {len(evals.models) - len(flops)} models",
-    ]
-    notes = len(evals.notes)
-    return lines + ([f"notes: {notes}, in evals.notes"] if notes else [])
-
-
-def _unpack(text: str) -> tuple[dict[str, pd.DataFrame], str]:
-    try:
-        content = json.loads(text)
-        version = int(content["format"])
-        if version <= FORMAT:
-            return {table: pd.DataFrame(content[table]) for table in TABLES}, str(content["name"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
-    raise EvalsError(
-        f"These evals are of format {version}, and this bayescale reads up to {FORMAT}: install a newer one."
-    )
+    return [f"families: {shown}{more}", f"training compute: {span}unknown for {len(evals.models) - len(flops)} models"]
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ class SelectionMixin:
     def _derive(self, **tables: pd.DataFrame) -> Self:
         """Return a copy with some tables replaced by parts of them, which need no second validation."""
         derived = object.__new__(type(self))
-        for name in ("models", "benchmarks", "scores", "name", "_initial_notes"):
+        for name in ("models", "benchmarks", "scores", "name", "_repetitions", "_estimated"):
             object.__setattr__(derived, name, tables.get(name, getattr(self, name)))
         for name, table in tables.items():
             object.__setattr__(derived, name, table.reset_index(drop=True))
@@ -82,7 +82,7 @@ class SelectionMixin:
         kept_benchmarks = rows_of(self.benchmarks, benchmark=benchmarks, suite=suites)
         for what, kept in (("models", kept_models), ("benchmarks", kept_benchmarks)):
             if not kept.any():
-                raise EvalsError(f"The selection leaves no {what} of {self.name}; ask for less at once.")
+                raise EvalsError(f"The selection leaves no {what} of {self.name}; give fewer conditions.")
         rows, columns = self._positions()
         return self._derive(
             models=self.models[kept_models],
@@ -188,8 +188,8 @@ def above(flops: pd.Series, limit: float, unknown: str) -> np.ndarray:
     """Return, as a boolean array, which models have more compute than the limit; `unknown` places the blanks."""
     if not SMALLEST_FLOPS <= limit < np.inf:
         raise EvalsError(
-            f"flops={limit:g} is no amount of training compute: it is counted in plain FLOP, not as a log10 and not in "
-            "units of 10^21. Write for example flops=8.4e22 (Llama-2 7B)."
+            f"flops={limit:g} is not a plausible training compute. Give plain FLOP, not a log10 and not units of "
+            "10^21: flops=8.4e22, for example (Llama-2 7B)."
         )
     if unknown not in ("above", "below"):
         raise EvalsError(f"unknown={unknown!r} is not possible; write 'above' or 'below'.")
@@ -205,43 +205,28 @@ def positions(scores: pd.DataFrame, models: pd.Series, benchmarks: pd.Series) ->
 
 def hidden_cells(hidden: Any, models: pd.Series, benchmarks: pd.Series) -> np.ndarray:
     """Convert any accepted form of a mask to a boolean matrix, shape ``(model, benchmark)``."""
-    matrix = _as_frame(hidden) if hasattr(hidden, "coords") else hidden
-    if isinstance(matrix, pd.DataFrame) and not {"model", "benchmark"} <= set(matrix.columns):
+    dims = {"model", "benchmark"}
+    if hasattr(hidden, "coords"):
+        if set(hidden.dims) != dims or not dims <= set(hidden.coords):
+            message = f"The matrix has the dims {hidden.dims}; it needs 'model' and 'benchmark', with their names."
+            raise EvalsError(message)
+        hidden = pd.DataFrame(hidden.transpose("model", "benchmark").to_pandas())
+    if isinstance(hidden, pd.DataFrame) and not dims <= set(hidden.columns):
         # All names of the matrix, not only those of cells to hide: a misspelt one must not be passed over.
-        require(matrix.index, models, "model")
-        require(matrix.columns, benchmarks, "benchmark")
-        names = _true_cells(matrix)
-    else:
-        names = _pairs(hidden)
-        require(names["model"], models, "model")
-        require(names["benchmark"], benchmarks, "benchmark")
+        require(hidden.index, models, "model")
+        require(hidden.columns, benchmarks, "benchmark")
+        if not all(map(pd.api.types.is_bool_dtype, hidden.dtypes)):
+            raise EvalsError("The matrix of scores to hide must be boolean: True where a score is to be hidden.")
+        rows, columns = np.nonzero(hidden.to_numpy(dtype=bool))
+        hidden = pd.DataFrame({"model": hidden.index[rows], "benchmark": hidden.columns[columns]})
+    if not isinstance(hidden, pd.DataFrame):
+        pairs = [hidden] if isinstance(hidden, str) else list(hidden)
+        if any(isinstance(p, str) or len(p) != 2 for p in pairs):
+            message = "Give the scores to hide as pairs, mask([(model, benchmark), ...]), or as a boolean matrix."
+            raise EvalsError(message)
+        hidden = pd.DataFrame(pairs, columns=["model", "benchmark"])
+    require(hidden["model"], models, "model")
+    require(hidden["benchmark"], benchmarks, "benchmark")
     cells = np.zeros((len(models), len(benchmarks)), dtype=bool)
-    cells[positions(names, models, benchmarks)] = True
+    cells[positions(hidden, models, benchmarks)] = True
     return cells
-
-
-def _true_cells(matrix: pd.DataFrame) -> pd.DataFrame:
-    if not all(pd.api.types.is_bool_dtype(dtype) for dtype in matrix.dtypes):
-        raise EvalsError("The matrix of scores to hide must be boolean: True where a score is to be hidden.")
-    rows, columns = np.nonzero(matrix.to_numpy(dtype=bool))
-    return pd.DataFrame({"model": matrix.index[rows], "benchmark": matrix.columns[columns]})
-
-
-def _pairs(hidden: Any) -> pd.DataFrame:
-    if isinstance(hidden, pd.DataFrame):
-        return hidden[["model", "benchmark"]]
-    pairs = [hidden] if isinstance(hidden, str) else list(hidden)
-    if any(isinstance(p, str) or len(p) != 2 for p in pairs):
-        raise EvalsError("Give the scores to hide as pairs, mask([(model, benchmark), ...]), or as a boolean matrix.")
-    return pd.DataFrame(pairs, columns=["model", "benchmark"])
-
-
-def _as_frame(matrix: xr.DataArray) -> pd.DataFrame:
-    if set(matrix.dims) != {"model", "benchmark"} or not {"model", "benchmark"} <= set(matrix.coords):
-        raise EvalsError(f"The matrix has the dims {matrix.dims}; it needs 'model' and 'benchmark', with their names.")
-    matrix = matrix.transpose("model", "benchmark")
-    return pd.DataFrame(
-        matrix.to_numpy(),
-        index=pd.Index(matrix["model"].to_numpy().tolist()),
-        columns=pd.Index(matrix["benchmark"].to_numpy().tolist()),
-    )

@@ -1,12 +1,13 @@
-"""The three tables: their columns and types, their CSV files, and the problems that can be found in them."""
+"""The three tables: their columns and types, their CSV files, and the problems that a check may report."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,10 +19,10 @@ from bayescale.errors import EvalsError
 
 KINDS = ("base", "instruct")
 
-# FLOP. Less than any language model worth the name; more than any log10, or any figure in units of 10^18 or 10^21.
+# FLOP. Less than any language model; more than any log10, or any number in units of 10^18 or 10^21.
 SMALLEST_FLOPS = 1e15
 
-# Index name of a table that was read from a file: the index then holds the line numbers.
+# Index name of a table that was read from a file: the index then contains the line numbers.
 LINE = "line"
 
 # A message longer than a screen hides the first lines, which matter most; the rest is on `TablesError.problems`.
@@ -34,7 +35,7 @@ class Column(NamedTuple):
     """A column: its name, its type, and the value that replaces a blank (None: a blank is an error)."""
 
     name: str
-    holds: Literal["id", "text", "number", "flag"]
+    dtype: Literal["id", "text", "number", "flag"]
     default: Any = None
 
 
@@ -71,19 +72,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
 
 
 def training_flops(params_b: Any, tokens_t: Any) -> Any:
-    """Estimate the training compute of a dense transformer: six times parameters times tokens.
+    """Estimate the training compute of a dense transformer, in FLOP: six times parameters times tokens.
 
-    Parameters
-    ----------
-    params_b : float, array or Series
-        10^9 parameters.
-    tokens_t : float, array or Series
-        10^12 tokens.
-
-    Returns
-    -------
-    float, array or Series
-        FLOP (Kaplan et al. 2020, arXiv:2001.08361, section 2.1).
+    Takes 10^9 parameters and 10^12 tokens, as numbers, arrays or Series (Kaplan et al. 2020, arXiv:2001.08361,
+    section 2.1).
 
     Examples
     --------
@@ -103,12 +95,12 @@ class Problem:
     Attributes
     ----------
     table : str
-        ``"models"``, ``"benchmarks"`` or ``"scores"``; empty when the directory itself is meant.
+        ``"models"``, ``"benchmarks"`` or ``"scores"``; empty for the directory itself.
     row : int or None
-        Line in the CSV file, the header being line 1; row ``i`` of a DataFrame counts as line ``i + 2``. None when
-        the table as a whole is meant.
+        Line in the CSV file, the header being line 1; row ``i`` of a DataFrame counts as line ``i + 2``. None for the
+        table as a whole.
     column : str or None
-        The column, or None when the whole row is meant.
+        The column; None for the whole row.
     value : object
         The value of the cell.
     message, remedy : str
@@ -158,13 +150,7 @@ def _quoted(value: Any) -> str:
 
 
 class TablesError(EvalsError):
-    """The tables hold errors; `problems` lists all of them.
-
-    Attributes
-    ----------
-    problems : tuple of Problem
-        All errors, including those that the message has no room for.
-    """
+    """There are errors in the tables; `problems` lists all of them, also those that the message has no room for."""
 
     def __init__(self, message: str, problems: Iterable[Problem] = ()) -> None:
         super().__init__(message)
@@ -193,36 +179,38 @@ def errors_only(problems: Iterable[Problem]) -> list[Problem]:
 class TypedTable:
     """A table whose columns have their types, with the line of every row and the problems of the conversion.
 
-    `frame` is None when a required column is missing; nothing more can then be checked in this table.
+    A table that is missing, or lacks a required column, is not `complete`: it has no rows, and names nothing.
     """
 
     name: str
-    frame: pd.DataFrame | None
+    frame: pd.DataFrame
     lines: np.ndarray
     problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def reported(self) -> set[tuple[int | None, str | None]]:
-        """Cells that already have a problem, and need no second one."""
-        return {(p.row, p.column) for p in self.problems}
+    complete: bool = True
 
 
 def has_file_lines(table: Any) -> bool:
-    """Return whether the index of the table holds the line numbers of a file."""
+    """Return whether the index of the table contains the line numbers of a file."""
     index = getattr(table, "index", None)
     return isinstance(index, pd.Index) and index.name == LINE and pd.api.types.is_integer_dtype(index)
 
 
+def incomplete(name: str, problems: Sequence[Problem]) -> TypedTable:
+    """Return a table without rows, in place of one that cannot be used."""
+    columns = [c.name for c in TABLES[name]]
+    return replace(coerce(name, pd.DataFrame(columns=columns)), problems=list(problems), complete=False)
+
+
 def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
-    """Convert a table to its types: known columns first, defaults filled in, other columns kept as text."""
+    """Convert a table to its types: columns of `TABLES` first, defaults filled in, other columns kept as text."""
     if not isinstance(raw, pd.DataFrame):
         problem = Problem(name, None, None, type(raw).__name__, "not a table", "give a pandas DataFrame")
-        return TypedTable(name, None, np.array([], dtype=int), [problem])
+        return incomplete(name, [problem])
     lines = np.asarray(raw.index, dtype=int) if has_file_lines(raw) else np.arange(len(raw)) + 2
     raw = raw.set_axis([str(c).strip() for c in raw.columns], axis=1).reset_index(drop=True)
-    table = TypedTable(name, None, lines, _header_problems(name, list(raw.columns)))
-    if table.problems:
-        return table
+    if problems := _header_problems(name, list(raw.columns)):
+        return incomplete(name, problems)
+    table = TypedTable(name, raw, lines)
     values: dict[str, pd.Series] = {}
     for column in TABLES[name]:
         given = raw[column.name] if column.name in raw else pd.Series([None] * len(raw), dtype=object)
@@ -236,7 +224,7 @@ def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
 
 
 def _header_problems(name: str, columns: list[str]) -> list[Problem]:
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+    if len(columns) == 1 and any(separator in columns[0] for separator in ";\t"):
         return [Problem(name, 1, None, columns[0], "cells are not separated by commas", "save the file with commas")]
     repeated = [
         Problem(name, 1, column, None, "the column is there twice", "remove or rename one of them")
@@ -251,23 +239,31 @@ def _header_problems(name: str, columns: list[str]) -> list[Problem]:
 
 
 def _typed(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
-    if column.holds in ("id", "text"):
+    if column.dtype in ("id", "text"):
         return _texts(given, column.default or "")
-    if column.holds == "flag":
+    if column.dtype == "flag":
         return _flags(column, given, table)
     numbers = _numbers(column, given, table)
     return numbers if column.default is None else numbers.fillna(column.default)
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """Convert a cell to text; a missing value becomes a blank."""
     if value is None or value is pd.NA or value != value:
         return ""
-    # One kind of line end, as a CSV file cannot keep them apart.
+    # One kind of line end, because a CSV file does not distinguish them.
     return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
+def number(value: Any) -> float:
+    """Convert a cell to a number; a blank becomes NaN, and what is not a number raises `ValueError`."""
+    if isinstance(value, bool | np.bool_) or "_" in text(value):
+        raise ValueError(f"{value!r} is not a number")
+    return float(text(value)) if text(value) else math.nan
+
+
 def _texts(given: pd.Series, default: str) -> pd.Series:
-    return pd.Series([_text(v) or default for v in given], dtype="str")
+    return pd.Series([text(v) or default for v in given], dtype="str")
 
 
 def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
@@ -279,16 +275,9 @@ def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     # Cell by cell with Python's own parser: it is exact to the last bit, and every bad cell can be named.
     numbers = np.full(len(given), np.nan)
     for i, value in enumerate(given):
-        text = _text(value)
-        if not text:
-            continue
-        try:
-            if "_" in text or isinstance(value, (bool, np.bool_)):
-                raise ValueError
-            numbers[i] = float(text)
-        except ValueError:
-            numbers[i] = np.nan
-        if math.isnan(numbers[i]):
+        with contextlib.suppress(ValueError):
+            numbers[i] = number(value)
+        if math.isnan(numbers[i]) and text(value):
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, "not a number", remedy))
     return pd.Series(numbers)
 
@@ -296,9 +285,9 @@ def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
 def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     flags = np.zeros(len(given), dtype=bool)
     for i, value in enumerate(given):
-        text = _text(value).lower().removesuffix(".0")
-        if text in _FLAGS:
-            flags[i] = _FLAGS[text]
+        word = text(value).lower().removesuffix(".0")
+        if word in _FLAGS:
+            flags[i] = _FLAGS[word]
         else:
             message, remedy = "neither true nor false", "write true or false; blank means false"
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, message, remedy))
@@ -309,20 +298,15 @@ def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
 
 
 def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Problem]]:
-    """Read ``name.csv`` as text.
+    """Read ``name.csv`` as text; the index, named ``"line"``, contains the line on which a row begins.
 
-    Returns
-    -------
-    table : pandas.DataFrame or None
-        All cells are strings; the index, named ``"line"``, holds the line on which a row begins. None when the file
-        cannot be read as a table.
-    problems : list of Problem
-        What is wrong with the file as a file: missing, not UTF-8, rows of the wrong length.
+    The table is None when the file cannot be read as one. The problems are those of the file: missing, not UTF-8, rows
+    of the wrong length.
     """
     path = directory / f"{name}.csv"
     try:
-        # utf-8-sig also reads plain UTF-8; spreadsheets write the byte-order mark that it takes away.
-        text = path.read_bytes().decode("utf-8-sig")
+        # utf-8-sig reads plain UTF-8 as well, and removes the byte-order mark that spreadsheets write.
+        content = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         needed = ", ".join(f"{t}.csv" for t in TABLES)
         return None, [Problem(name, None, None, None, f"there is no such file in {directory}", f"needed: {needed}")]
@@ -336,7 +320,7 @@ def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Pr
     lines: list[int] = []
     problems: list[Problem] = []
     # The standard library's reader counts lines, which pandas does not.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     header: list[str] = []
     before = 0
     try:
@@ -348,7 +332,7 @@ def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Pr
                 header = cells
             elif len(cells) != len(header):
                 message = f"the row has {len(cells)} cells, the header {len(header)}"
-                remedy = 'add the missing commas, or put "quotes" around a cell that holds a comma'
+                remedy = 'add the missing commas, or put "quotes" around a cell that contains a comma'
                 problems.append(Problem(name, line, None, None, message, remedy))
             else:
                 rows.append(cells)

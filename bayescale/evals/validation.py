@@ -1,15 +1,14 @@
-"""Validate the three tables: a table of rules for single cells, and functions for what concerns several rows or tables.
+"""Validate the three tables: rules for the cells of each column, and checks of several rows or tables.
 
 Nothing here raises: problems are returned.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,21 +22,24 @@ from bayescale.evals.tables import (
     TypedTable,
     coerce,
     errors_only,
+    incomplete,
     read_tables,
     training_flops,
 )
 
-# A family offset or a benchmark's slope that stands on fewer values than this is mostly its prior.
+# An offset of a family or a slope of a benchmark that rests on fewer values than this is mostly its prior.
 FEW_SCORES = 3
 # Mixtures of experts and continued training lie within this factor of the estimate; a slip of a unit does not.
 FAR_FROM_ESTIMATE = 30
+# Names that a note lists; the tables have them all.
+MOST_NAMES = 10
 
 
 # Single cells
 
 
 class Rule(NamedTuple):
-    """A rule for the cells of a column: those for which `broken` is true have this problem."""
+    """A rule for the cells of a column: `broken` gets the whole column, and is true where a cell has this problem."""
 
     table: str
     column: str
@@ -63,14 +65,14 @@ def _count(s: pd.Series) -> pd.Series:
     return (s >= 1e6) & ~np.isinf(s)
 
 
-_ODD_NAME = "the name holds a line break, tab or other invisible character"
+_ODD_NAME = "the name contains a line break, tab or other invisible character", "use letters, digits, spaces and signs"
 _UNKNOWN = "leave the cell blank if it is unknown"
 
 RULES = (
     Rule("models", "model", _blank, "a model needs a name", "fill it in"),
-    Rule("models", "model", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
-    Rule("models", "family", _blank, "a model needs a family", "name one; its own name if it stands alone"),
-    Rule("models", "family", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
+    Rule("models", "model", _unprintable, *_ODD_NAME),
+    Rule("models", "family", _blank, "a model needs a family", "fill it in; a model on its own is its own family"),
+    Rule("models", "family", _unprintable, *_ODD_NAME),
     Rule("models", "kind", lambda s: ~s.isin(KINDS), "no such kind of model", f"write {' or '.join(KINDS)}"),
     Rule("models", "params_b", _not_positive, "parameters must be positive and finite", _UNKNOWN),
     Rule("models", "params_b", _count, "too many: the unit is 10^9", "divide by 1e9"),
@@ -81,12 +83,12 @@ RULES = (
         "models",
         "flops",
         lambda s: (s > 0) & (s < SMALLEST_FLOPS),
-        "too little compute for a language model: it looks like a log10 or a figure in units of 10^21",
+        "too little compute for a language model: it looks like a log10 or a number in units of 10^21",
         "write plain FLOP, for example 8.4e22",
     ),
     Rule("models", "flops_log10_sd", lambda s: (s < 0) | np.isinf(s), "must be finite and not negative", _UNKNOWN),
     Rule("benchmarks", "benchmark", _blank, "a benchmark needs a name", "fill it in"),
-    Rule("benchmarks", "benchmark", _unprintable, _ODD_NAME, "use letters, digits, spaces and signs"),
+    Rule("benchmarks", "benchmark", _unprintable, *_ODD_NAME),
     Rule(
         "benchmarks",
         "items",
@@ -106,13 +108,7 @@ RULES = (
     Rule("scores", "benchmark", _blank, "a score needs a benchmark", "fill it in, or remove the row"),
     Rule("scores", "score", pd.isna, "a score is needed", "remove the row: a score not observed has no row"),
     Rule("scores", "score", np.isinf, "a score must be finite", "correct it, or remove the row"),
-    Rule(
-        "scores",
-        "score",
-        lambda s: (s > 1) & (s <= 100),
-        "outside [0, 1], looks like a percentage",
-        "divide by 100",
-    ),
+    Rule("scores", "score", lambda s: (s > 1) & (s <= 100), "outside [0, 1], looks like a percentage", "divide by 100"),
     Rule(
         "scores",
         "score",
@@ -125,9 +121,7 @@ RULES = (
 
 def broken_cells(table: TypedTable) -> Iterator[Problem]:
     """Yield a problem for every cell that breaks a rule, unless the cell has a problem already."""
-    if table.frame is None:
-        return
-    reported = table.reported
+    reported = {(p.row, p.column) for p in table.problems}
     for rule in (r for r in RULES if r.table == table.name):
         column = table.frame[rule.column]
         broken = np.flatnonzero(rule.broken(column))
@@ -142,8 +136,6 @@ def broken_cells(table: TypedTable) -> Iterator[Problem]:
 
 
 def _repeated_names(table: TypedTable, column: str) -> Iterator[Problem]:
-    if table.frame is None:
-        return
     names = table.frame[column]
     for i in np.flatnonzero(names.duplicated() & (names != "")):
         first = int(table.lines[np.flatnonzero(names == names.iloc[i])[0]])
@@ -152,8 +144,6 @@ def _repeated_names(table: TypedTable, column: str) -> Iterator[Problem]:
 
 
 def _floors_over_ceilings(benchmarks: TypedTable) -> Iterator[Problem]:
-    if benchmarks.frame is None:
-        return
     floor, ceiling = benchmarks.frame["floor"], benchmarks.frame["ceiling"]
     for i in np.flatnonzero((floor >= ceiling) & floor.between(0, 1) & ceiling.between(0, 1)):
         message = f"the floor is not below the ceiling ({ceiling.iloc[i]:g})"
@@ -161,7 +151,7 @@ def _floors_over_ceilings(benchmarks: TypedTable) -> Iterator[Problem]:
 
 
 def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterator[Problem]:
-    if scores.frame is None or names.frame is None:
+    if not names.complete:
         return
     names_in_table = set(names.frame[column])
     given = scores.frame[column]
@@ -179,8 +169,6 @@ def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterat
 
 def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
     """Yield a problem for every repeated score of a model on a benchmark: an error if it differs, else a note."""
-    if scores.frame is None:
-        return
     frame = scores.frame.assign(line=scores.lines)
     frame = frame[frame["score"].notna() & (frame["model"] != "") & (frame["benchmark"] != "")]
     repeated = frame[frame.duplicated(["model", "benchmark"], keep=False)]
@@ -198,38 +186,30 @@ def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
 
 
 def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
-    """Find what is unusual but allowed in valid tables.
-
-    Parameters
-    ----------
-    models, benchmarks, scores : pandas.DataFrame
-        Tables with all their columns and a RangeIndex.
-
-    Returns
-    -------
-    list of Problem
-        Severity ``"note"``: families with one model, compute far from what parameters and tokens give, models without
-        scores, benchmarks with fewer than three scores.
-    """
-    notes = []
-    family = models["family"]
-    for i in np.flatnonzero(~family.duplicated(keep=False) & (family != "")).tolist():
-        message, remedy = "a family with one model", "allowed; such an offset is mostly what other families suggest"
-        notes.append(Problem("models", i + 2, "family", family.iloc[i], message, remedy, "note"))
+    """Find what is unusual but allowed in valid tables: one note of each kind, with the names that it concerns."""
+    name, family, benchmark = models["model"], models["family"], benchmarks["benchmark"]
     ratio = models["flops"] / training_flops(models["params_b"], models["tokens_t"])
-    for i in np.flatnonzero((ratio > FAR_FROM_ESTIMATE) | (ratio < 1 / FAR_FROM_ESTIMATE)).tolist():
-        message = f"compute is {ratio.iloc[i]:.2g} times 6 x parameters x tokens"
-        notes.append(Problem("models", i + 2, "flops", models["flops"].iloc[i], message, "check all three", "note"))
-    for i in np.flatnonzero(~models["model"].isin(scores["model"]) & (models["model"] != "")).tolist():
-        message, remedy = "a model without scores", "allowed; they teach nothing"
-        notes.append(Problem("models", i + 2, "model", models["model"].iloc[i], message, remedy, "note"))
-    counts = scores["benchmark"].value_counts()
-    name = benchmarks["benchmark"]
-    few = name.map(counts).fillna(0) < FEW_SCORES
-    for i in np.flatnonzero(few & (name != "")).tolist():
-        message, remedy = f"a benchmark with fewer than {FEW_SCORES} scores", "allowed; forecasts of them will be wide"
-        notes.append(Problem("benchmarks", i + 2, "benchmark", name.iloc[i], message, remedy, "note"))
-    return notes
+    far = (ratio > FAR_FROM_ESTIMATE) | (ratio < 1 / FAR_FROM_ESTIMATE)
+    few = benchmark.map(scores["benchmark"].value_counts()).fillna(0) < FEW_SCORES
+    factors = [f"{m}: {r:.2g} times" for m, r in zip(name[far], ratio[far], strict=True)]
+    kinds: list[tuple[Any, ...]] = [
+        ("models", "family", family[~family.duplicated(keep=False)], "family has one model", "families have one model",
+         "their efficiency is shrunk towards the average"),
+        ("models", "flops", factors, "model has compute far from 6 x parameters x tokens",
+         "models have compute far from 6 x parameters x tokens", "check flops, params_b and tokens_t"),
+        ("models", "model", name[~name.isin(scores["model"])], "model has no scores", "models have no scores",
+         "the fit learns nothing from them"),
+        ("benchmarks", "benchmark", benchmark[few], f"benchmark has fewer than {FEW_SCORES} scores",
+         f"benchmarks have fewer than {FEW_SCORES} scores", "forecasts of them will be wide"),
+    ]  # fmt: skip
+    return [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
+
+
+def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:
+    """Make one note of all rows of a kind, with their number and the first of their names."""
+    more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    message = f"{len(names)} {one if len(names) == 1 else several} ({', '.join(names[:MOST_NAMES])}{more})"
+    return Problem(table, None, column, None, message, remedy, "note")
 
 
 def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, TypedTable], list[Problem]]:
@@ -237,8 +217,7 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
 
     Repeated scores are dropped from the tables returned, each with a note.
     """
-    empty = np.array([], dtype=int)
-    tables = {n: TypedTable(n, None, empty) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
+    tables = {n: incomplete(n, []) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
     problems = [p for t in tables.values() for p in t.problems]
     for table in tables.values():
@@ -251,36 +230,9 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
     problems += _repeated_scores(scores)
     order = list(TABLES)
     problems.sort(key=lambda p: (p.severity, order.index(p.table), p.row or 0))
-    if scores.frame is not None:
-        kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
-        scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
+    kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
+    scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
     return tables, problems
-
-
-def find_problems(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
-    """Find all errors in three tables, and what is unusual but allowed.
-
-    Parameters
-    ----------
-    models, benchmarks, scores : pandas.DataFrame
-        The tables, in any state. Cells may be text, as in a file.
-
-    Returns
-    -------
-    list of Problem
-        Errors first, then notes; each in the order of the tables and rows. Row numbers are lines of a CSV file with
-        the header on line 1.
-
-    Examples
-    --------
-    >>> models = pd.DataFrame({"model": ["a"], "family": ["A"], "flops": [25.0]})
-    >>> benchmarks = pd.DataFrame({"benchmark": ["MMLU"]})
-    >>> scores = pd.DataFrame({"model": ["a"], "benchmark": ["MMLU"], "score": [57.3]})
-    >>> [(p.table, p.row, p.column) for p in find_problems(models, benchmarks, scores) if p.severity == "error"]
-    [('models', 2, 'flops'), ('scores', 2, 'score')]
-    """
-    tables, problems = validate_tables({"models": models, "benchmarks": benchmarks, "scores": scores})
-    return problems + _notes(tables, problems)
 
 
 def check_directory(path: str | Path) -> list[Problem]:
@@ -304,16 +256,5 @@ def check_directory(path: str | Path) -> list[Problem]:
     raw, problems = read_tables(Path(path))
     tables, in_tables = validate_tables(raw)
     problems += in_tables
-    return problems + _notes(tables, problems)
-
-
-def _notes(tables: dict[str, TypedTable], problems: list[Problem]) -> list[Problem]:
-    frames = [t.frame for t in tables.values() if t.frame is not None]
-    # What a table with errors lacks would only repeat the errors.
-    if len(frames) < len(tables) or errors_only(problems):
-        return []
-    return [
-        dataclasses.replace(note, row=int(tables[note.table].lines[note.row - 2]))
-        for note in find_notes(*frames)
-        if note.row is not None
-    ]
+    # In tables with errors, notes would only repeat the errors.
+    return problems if errors_only(problems) else problems + find_notes(*(t.frame for t in tables.values()))

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _display
+from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.query import ForecastQuery, read_given, read_query
+from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ MOST_BESIDE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Forecast:
+class Forecast(_display.Result):
     """Draws of the scores of new models; made by `Posterior.forecast`.
 
     Attributes
@@ -42,12 +44,14 @@ class Forecast:
     draws : xarray.Dataset
         ``expected_score`` (the true score, on infinitely many items) and ``predicted_score`` (with the observation
         noise of the benchmark's own items), dims ``(chain, draw, model, benchmark)``, scores in [0, 1]; coords
-        ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
+        ``family`` and, as in the models table, ``flops`` (or ``params_b``, ``tokens_t``) along ``model``.
     posterior : PosteriorData
     given : dict
         Known scores that the forecast is conditioned on.
     effective_draws : float
         Effective number of posterior draws after conditioning on `given`.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -63,15 +67,15 @@ class Forecast:
     posterior: PosteriorData
     given: Mapping[str, float]
     effective_draws: float
+    random_seed: int
 
-    def summary(self, prob: float = PROB, of: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, kind: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
         ----------
         prob : float
-            Probability content of the interval.
-        of : {"predicted", "expected"}
+        kind : {"predicted", "expected"}
             The measured score, with the sampling noise of the benchmark's items, or the expected score.
 
         Returns
@@ -80,39 +84,33 @@ class Forecast:
             ``model, family, benchmark, mean, median, lower, upper, prob, interval``, one row per model and benchmark,
             and ``given`` (the known score, NaN where none).
 
-        Raises
-        ------
-        ForecastError
-            When `prob` is not a probability, or `of` is neither word.
-
         Examples
         --------
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> table = forecast.summary(prob=0.5)
         >>> table["interval"].unique().tolist()
         ['equal-tailed']
-        >>> wide, narrow = (forecast.summary(of=kind) for kind in ("predicted", "expected"))
+        >>> wide, narrow = (forecast.summary(kind=k) for k in ("predicted", "expected"))
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        if of not in ("predicted", "expected"):
-            raise ForecastError(f"of={of!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{of}_score"], prob)
+        if kind not in ("predicted", "expected"):
+            raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
+        table = summarise(self.draws[f"{kind}_score"], prob=prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
 
-    def to_pandas(self, draws: bool = False, prob: float = PROB) -> pd.DataFrame:
+    def to_pandas(self, all_draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
 
         Parameters
         ----------
-        draws : bool
-            False: one row per model and benchmark, the `summary` of the measured score with the figures
+        all_draws : bool
+            False: one row per model and benchmark, the `summary` of the measured score with the sizes
             of the model beside its family. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
-            Probability content of the interval, in the table.
 
         Returns
         -------
@@ -124,21 +122,14 @@ class Forecast:
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> forecast.to_pandas().set_index("benchmark")["median"].size
         10
-        >>> tails = forecast.to_pandas(draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
+        >>> tails = forecast.to_pandas(all_draws=True).groupby("benchmark")["predicted_score"].quantile(0.05)
         >>> tails.size
         10
         """
-        return export.tidy_draws(self) if draws else export.table(self, prob)
+        return export.tidy_draws(self) if all_draws else export.table(self, prob=prob)
 
     def to_xarray(self) -> xr.Dataset:
-        """Return a copy of the draws as an xarray dataset, for xarray and ArviZ.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``expected_score`` and ``predicted_score``, dims ``(chain, draw, model, benchmark)``, scores in [0, 1];
-            coordinates ``family`` and ``flops`` (or ``params_b``, ``tokens_t``) along ``model``. Attributes
-            record its sources. Changing the copy leaves the forecast as it is.
+        """Return a copy of `draws`, for xarray and ArviZ, with the sources of the forecast as attributes.
 
         Examples
         --------
@@ -148,12 +139,12 @@ class Forecast:
         """
         return export.dataset(self)
 
-    def to_csv(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_csv(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as CSV, atomically; floats round-trip exactly.
 
         Raises
         ------
-        OutputError
+        FileError
             When it cannot be written.
 
         Examples
@@ -163,17 +154,17 @@ class Forecast:
         >>> len(pd.read_csv(path))
         10
         """
-        return export.write_csv(self.to_pandas(draws, prob), path)
+        with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
+            self.to_pandas(all_draws, prob=prob).to_csv(temporary, index=False)
+        return Path(path)
 
-    def to_parquet(self, path: str | Path, draws: bool = False, prob: float = PROB) -> Path:
+    def to_parquet(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:
         """Write `to_pandas` as Parquet, atomically; `pandas.read_parquet` restores its ``attrs`` too.
 
         Raises
         ------
         MissingDependencyError
-            Without PyArrow (``pip install 'bayescale[parquet]'``).
-        OutputError
-            When it cannot be written.
+            Without PyArrow (``pip install 'bayescale[parquet]'``); other errors as in `to_csv`.
 
         Examples
         --------
@@ -182,15 +173,13 @@ class Forecast:
         >>> len(pd.read_parquet(path))
         10
         """
-        return export.write_parquet(self.to_pandas(draws, prob), path)
+        export.require_parquet()
+        with atomic_write(path) as temporary:
+            self.to_pandas(all_draws, prob=prob).to_parquet(temporary, engine="pyarrow", index=False)
+        return Path(path)
 
     def to_netcdf(self, path: str | Path) -> Path:
-        """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it.
-
-        Raises
-        ------
-        OutputError
-            When it cannot be written.
+        """Write `to_xarray` as netCDF, atomically; `xarray.open_dataset` reads it. Errors as in `to_csv`.
 
         Examples
         --------
@@ -200,9 +189,11 @@ class Forecast:
         ...     draws["predicted_score"].dims
         ('chain', 'draw', 'model', 'benchmark')
         """
-        return export.write_netcdf(self.to_xarray(), path)
+        with atomic_write(path) as temporary:
+            self.to_xarray().to_netcdf(temporary, engine="h5netcdf")
+        return Path(path)
 
-    def plot(self, benchmarks: list[str] | None = None, prob: float = PROB) -> Figure:
+    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
         """Draw one fan chart over compute per benchmark, with the models of the family.
 
         Examples
@@ -214,7 +205,7 @@ class Forecast:
 
         return plot_forecast(self, benchmarks=benchmarks, prob=prob)
 
-    def plot_fan(self, benchmark: str, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_fan(self, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
 
         Examples
@@ -226,7 +217,7 @@ class Forecast:
 
         return plot_fan(self, benchmark, ax=ax, prob=prob)
 
-    def plot_intervals(self, ax: Axes | None = None, prob: float = PROB) -> Axes:
+    def plot_intervals(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw one interval per benchmark and model.
 
         Examples
@@ -244,9 +235,8 @@ class Forecast:
         models = "; ".join(map(str, self.draws["model"].to_numpy()))
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        size = f"{sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws"
         return (
-            f"Forecast of {models}{known}: {size}.\n"
+            f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
             "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
         )
 
@@ -266,26 +256,23 @@ class Forecast:
 
 def make_forecast(
     posterior: PosteriorData,
-    *,
     family: Any,
-    flops: Any = None,
-    params_b: Any = None,
-    tokens_t: Any = None,
+    *,
     given: Mapping[str, float] | None = None,
-    random_seed: int | None = 0,
+    random_seed: int | None = None,
+    **sizes: Any,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
-    figures = {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}
-    query = read_query(posterior.spec, draws.data, family, figures)
+    query = read_query(posterior.spec, draws.data, family, sizes)
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
     if given:
-        index, scores = read_given(given, query, draws.data.coords["benchmark"])
-        conditioned = condition_on_scores(draws, query, index, scores, rng)
-        expected, effective = conditioned.expected, conditioned.effective_draws
-        predicted = predict_score(expected, draws.precision[conditioned.index][:, None], draws.data.items, rng)
+        known, scores = read_given(given, query, draws.data.coords["benchmark"])
+        expected, index, effective = condition_on_scores(draws, query, known, scores, rng)
+        predicted = predict_score(expected, draws.precision[index][:, None], draws.data.items, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "
@@ -294,27 +281,14 @@ def make_forecast(
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
         expected, predicted = forecast_scores(draws, query, rng)
-    return Forecast(_dataset(posterior, query, expected, predicted), posterior, dict(given or {}), effective)
+    dataset = _dataset(posterior, query, expected, predicted)
+    return Forecast(dataset, posterior, dict(given or {}), effective, random_seed)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:
     import xarray as xr
 
-    dims = ("chain", "draw", "model", "benchmark")
-    draws = posterior.draws
-    sampled = posterior.idata["posterior"]
-    figures = {name: ("model", values) for name, values in query.figures.items()}
-    return xr.Dataset(
-        {
-            "expected_score": (dims, draws.by_chain(expected)),
-            "predicted_score": (dims, draws.by_chain(predicted)),
-        },
-        coords={
-            "chain": sampled["chain"].to_numpy(),
-            "draw": sampled["draw"].to_numpy(),
-            "model": query.labels,
-            "benchmark": draws.data.coords["benchmark"],
-            "family": ("model", query.families),
-            **figures,
-        },
-    )
+    along = {"model": query.labels, "benchmark": posterior.evals.benchmark_names}
+    named = {"expected_score": expected, "predicted_score": predicted}
+    scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
+    return scores.assign_coords({n: ("model", v) for n, v in {"family": query.families, **query.sizes}.items()})

@@ -1,14 +1,17 @@
-"""Predict scores of new models from family and covariates, draw by draw; many models in blocks."""
+"""Predict scores of new models from family and covariates, draw by draw; many models in blocks.
+
+The noise is drawn up front, apart from the equations: the page of a report has no random number generator. It carries
+these standard normals beside the draws, and Python can repeat each of its forecasts (`bayescale.report.live`).
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale.forecast.noise import ModelNoise
 from bayescale.inference.parallel import processors
 from bayescale.model.curve import predict_score
 
@@ -18,6 +21,31 @@ if TYPE_CHECKING:
 
 # Cells (draws x models x benchmarks) of a block: an array of them takes 16 MB, and a dozen are alive at a time.
 CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class ModelNoise:
+    """Noise of new models: residual capability, testlet effects and, for a new family, its own effects.
+
+    Standard normals. Shapes, with S draws: ``residual`` (S, model, factor), ``testlet`` (S, model, testlet); and of the
+    one new family, ``offset`` (S, 1, factor) and ``family_benchmark`` (S, 1, benchmark).
+    """
+
+    residual: np.ndarray
+    testlet: np.ndarray
+    offset: np.ndarray
+    family_benchmark: np.ndarray
+
+    @classmethod
+    def drawn(cls, draws: Draws, models: int, rng: np.random.Generator) -> ModelNoise:
+        """Draw the noise of this many models."""
+        factors = draws.slope.shape[-1]
+        return cls(
+            residual=rng.standard_normal((draws.size, models, factors)),
+            testlet=rng.standard_normal((draws.size, models, draws.testlet.shape[-1])),
+            offset=rng.standard_normal((draws.size, 1, factors)),
+            family_benchmark=rng.standard_normal((draws.size, 1, draws.difficulty.shape[-1])),
+        )
 
 
 def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> np.ndarray:
@@ -40,15 +68,8 @@ def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> n
 def forecast_scores(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw expected and measured scores (S, model, benchmark) of new models, in blocks on several threads.
 
-    NumPy's functions and generators release the interpreter lock, so blocks run side by side. The numbers do not depend
-    on which processor takes which block.
-
-    Parameters
-    ----------
-    draws : Draws
-    query : ForecastQuery
-    rng : numpy.random.Generator
-        The same state gives the same scores on any number of processors.
+    NumPy's functions and generators release the interpreter lock, so blocks run side by side. The same state of `rng`
+    gives the same scores on any number of processors.
     """
     models, benchmarks = len(query.labels), draws.precision.shape[-1]
     size = max(1, CELLS // (draws.size * benchmarks))

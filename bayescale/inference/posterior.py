@@ -17,7 +17,7 @@ from bayescale._arviz import InferenceData
 from bayescale._display import as_html, working
 from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise
-from bayescale.errors import EvalsError, PosteriorFileError, suggest
+from bayescale.errors import EvalsError, FileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
 from bayescale.inference.diagnostics import ConvergenceReport, diagnose
@@ -69,11 +69,14 @@ class PosteriorData:
         >>> same.converged
         True
         """
-        return cls(idata, spec, evals, diagnose(idata, read_draws(idata, spec, evals, data)), dict(sampling))
+        draws = read_draws(idata, spec, evals, data)
+        posterior = cls(idata, spec, evals, diagnose(idata, draws), dict(sampling))
+        posterior.__dict__["draws"] = draws  # what the cached property would read again
+        return posterior
 
     @property
     def converged(self) -> bool:
-        """Whether the chains agree and hold enough effective draws; see `convergence` for the figures and remedies."""
+        """Whether the chains agree and hold enough effective draws; see `convergence` for the values and remedies."""
         return self.convergence.converged
 
     @property
@@ -87,7 +90,7 @@ class PosteriorData:
         return read_draws(self.idata, self.spec, self.evals)
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
-        """Expected scores of models of the data, on all benchmarks, observed or not.
+        """Return expected scores of models of the data, on all benchmarks, observed or not.
 
         Parameters
         ----------
@@ -109,25 +112,31 @@ class PosteriorData:
         >>> posterior.expected_scores(["meta-llama/Llama-2-7b-hf"]).sel(benchmark="MMLU").dims
         ('chain', 'draw', 'model')
         """
-        import xarray as xr
-
         names = self.evals.model_names
         chosen = names if models is None else [models] if isinstance(models, str) else list(models)
         for name in chosen:
             if name not in names:
                 raise EvalsError(suggest(name, names, "model in the fitted data"))
         rows = np.array([names.index(n) for n in chosen], dtype=int)
-        values = self.draws.by_chain(self.draws.fitted_scores(rows))
-        chain, draw = self.idata["posterior"]["chain"], self.idata["posterior"]["draw"]
-        return xr.DataArray(
-            values,
-            dims=("chain", "draw", "model", "benchmark"),
-            coords={"chain": chain, "draw": draw, "model": chosen, "benchmark": self.evals.benchmark_names},
-            name="expected_score",
-        )
+        scores = self.draws.fitted_scores(rows)
+        return self.labelled("expected_score", scores, model=chosen, benchmark=self.evals.benchmark_names)
 
-    def summary(self, prob: float = PROB) -> pd.DataFrame:
-        """Expected score of every fitted model on every benchmark, beside what was observed.
+    def labelled(self, name: str, values: np.ndarray, **along: Sequence[Any] | np.ndarray) -> xr.DataArray:
+        """Label values (draw, ...), chains end to end: dims ``(chain, draw, *along)``, with the coordinates `along`.
+
+        Examples
+        --------
+        >>> posterior.labelled("common", posterior.draws.floor, benchmark=posterior.evals.benchmark_names).dims
+        ('chain', 'draw', 'benchmark')
+        """
+        import xarray as xr
+
+        sampled = self.idata["posterior"]
+        coords = {"chain": sampled["chain"].to_numpy(), "draw": sampled["draw"].to_numpy(), **along}
+        return xr.DataArray(self.draws.by_chain(values), dims=list(coords), coords=coords, name=name)
+
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise the expected score of every fitted model on every benchmark, beside the observed one.
 
         Returns
         -------
@@ -141,11 +150,11 @@ class PosteriorData:
         >>> table[table["benchmark"] == "MMLU"][["model", "observed", "median", "lower", "upper"]].shape
         (36, 5)
         """
-        table = summarise(self.expected_scores(), prob)
+        table = summarise(self.expected_scores(), prob=prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
-        figures = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
-        return table[["model", "benchmark", "observed", *figures]]
+        columns = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
+        return table[["model", "benchmark", "observed", *columns]]
 
     @working("Computing the log-likelihood")
     def log_likelihood(self) -> InferenceData:
@@ -184,7 +193,7 @@ class PosteriorData:
 
         Raises
         ------
-        PosteriorFileError
+        FileError
             When it cannot be written.
 
         Examples
@@ -211,15 +220,15 @@ class PosteriorData:
 
         Raises
         ------
-        PosteriorFileError
+        FileError
             For a missing, damaged or foreign file, or one of a newer format.
 
         Examples
         --------
         >>> import bayescale as bs
         >>> path = posterior.save("posterior.nc")
-        >>> forecast = bs.Posterior.load(path).forecast(family="Llama-3", flops=4e25)
-        >>> bool((forecast.draws == posterior.forecast(family="Llama-3", flops=4e25).draws).all().to_array().all())
+        >>> one, same = (p.forecast("Llama-3", 4e25, random_seed=1) for p in (posterior, bs.Posterior.load(path)))
+        >>> bool((one.draws == same.draws).all().to_array().all())
         True
         """
         idata, parts = storage.read(path)
@@ -232,15 +241,13 @@ class PosteriorData:
                 json.loads(parts["sampling"]),
             )
         except ValueError as error:
-            raise PosteriorFileError(f"{str(path)!r} cannot be understood: {error}") from error
+            raise FileError(f"{str(path)!r} cannot be understood: {error}") from error
         needed = variables(posterior.spec, model_data(posterior.spec, posterior.evals))
         missing = [name for name in needed if name not in idata["posterior"]]
         if missing:
-            raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
+            raise FileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
         if posterior.identity != parts["identity"]:
-            raise PosteriorFileError(
-                f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again."
-            )
+            raise FileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
         return posterior
 
     def __repr__(self) -> str:

@@ -46,6 +46,7 @@ def fit(
     tune: int = TUNE,
     chains: int = CHAINS,
     cores: int | None = None,
+    *,
     target_accept: float = 0.8,
     random_seed: int | None = None,
     progressbar: bool | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bayescale import _arviz
 from bayescale._files import atomic_write
-from bayescale.errors import OutputError, PosteriorFileError
+from bayescale.errors import FileError
 
 # Format 1 holds `gates` and `apart` in the convergence report, where 2 has `required` and `outlier_chain`, and the
 # sampler's coordinates among the draws. Both are read.
@@ -22,24 +22,21 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
 
     Raises
     ------
-    PosteriorFileError
+    FileError
         When the folder does not exist or cannot be written.
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise PosteriorFileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
+        raise FileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir():
-        raise PosteriorFileError(f"Cannot write {str(path)!r}: it is a folder. Give a file name such as posterior.nc.")
+        raise FileError(f"Cannot write {str(path)!r}: it is a folder. Give a file name such as posterior.nc.")
     attrs = {
         f"{_PREFIX}format": FORMAT,
         f"{_PREFIX}version": version("bayescale"),
         **{f"{_PREFIX}{name}": text for name, text in parts.items()},
     }
-    try:
-        with atomic_write(path) as temporary:
-            _arviz.write_netcdf(idata, temporary, attrs)
-    except OutputError as error:
-        raise PosteriorFileError(str(error)) from error
+    with atomic_write(path) as temporary:
+        _arviz.write_netcdf(idata, temporary, attrs)
     return path
 
 
@@ -48,33 +45,33 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
 
     Raises
     ------
-    PosteriorFileError
+    FileError
         For a missing, damaged or foreign file, or one of a newer format.
     """
     path = Path(path)
     if not path.is_file():
-        raise PosteriorFileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit -o {path.name}")
+        raise FileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit --save {path.name}")
     try:
         idata = _arviz.read_netcdf(path)
     except Exception as error:  # h5py, h5netcdf and xarray raise many kinds for a damaged file
-        raise PosteriorFileError(
+        raise FileError(
             f"{str(path)!r} is damaged or not a netCDF file ({type(error).__name__}: {error}). Fit again, or take a "
             "copy of the file."
         ) from error
     attrs = {k.removeprefix(_PREFIX): v for k, v in idata.attrs.items() if str(k).startswith(_PREFIX)}
     if "format" not in attrs:
-        raise PosteriorFileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
+        raise FileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
     if not str(attrs["format"]).isdigit():
-        raise PosteriorFileError(f"{str(path)!r} is damaged: its format {attrs['format']!r} is no number. Fit again.")
+        raise FileError(f"{str(path)!r} is damaged: its format {attrs['format']!r} is no number. Fit again.")
     if int(attrs["format"]) > FORMAT:
-        raise PosteriorFileError(
+        raise FileError(
             f"{str(path)!r} has format {int(attrs['format'])}, written by bayescale {attrs.get('version', '?')}; this "
             f"is {version('bayescale')}, which reads up to format {FORMAT}. Upgrade: pip install -U bayescale"
         )
     missing = [name for name in ("spec", "evals", "verdict", "sampling", "identity") if name not in attrs]
     if missing or "posterior" not in _arviz.group_names(idata):
         lost = ", ".join(missing) or "the draws"
-        raise PosteriorFileError(f"{str(path)!r} is incomplete: it lacks {lost}. Fit again.")
+        raise FileError(f"{str(path)!r} is incomplete: it lacks {lost}. Fit again.")
     return idata, {k: str(v) for k, v in attrs.items()}
 
 

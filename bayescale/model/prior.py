@@ -155,8 +155,8 @@ class Prior:
             parameters[location] = parameters[location] + shift
         return getattr(pm, self.distribution)(name, **parameters, **kwargs)
 
-    def draw(self, size: int, random_seed: int) -> np.ndarray:
-        """Draw `size` values.
+    def draw(self, size: int, *, random_seed: int | None = None) -> np.ndarray:
+        """Draw `size` values; an array records no seed, so give one to repeat it.
 
         Examples
         --------

@@ -79,7 +79,7 @@ class Floor(Frozen):
     concentration : float
         Prior weight, in guessed items, of a chance level above zero.
     open_mean, open_concentration : float
-        Mean and weight of the prior where chance is zero (open-ended tasks).
+        Mean and weight of the prior where the chance level is zero (open-ended tasks).
     """
 
     learned: bool = True
@@ -87,7 +87,7 @@ class Floor(Frozen):
     open_mean: float = Field(default=0.015, gt=0, lt=1)
     open_concentration: float = Field(default=60, gt=0)
 
-    def shapes(self, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def shapes(self, chance_level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the shapes of the Beta prior of the floors of benchmarks with these chance levels.
 
         Examples
@@ -95,7 +95,7 @@ class Floor(Frozen):
         >>> Floor().shapes(np.array([0.25]))
         (array([25.]), array([75.]))
         """
-        open_ended = chance <= 0
-        mean = np.where(open_ended, self.open_mean, chance)
+        open_ended = chance_level <= 0
+        mean = np.where(open_ended, self.open_mean, chance_level)
         weight = np.where(open_ended, self.open_concentration, self.concentration)
         return mean * weight, (1 - mean) * weight

@@ -1,22 +1,29 @@
-"""Plot a family's expected score over compute, with observed scores of all models and the threshold."""
+"""Plots of one family's curve over compute: expected score (emergence) and uplift, with observed models."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bayescale._intervals import KIND, PROB
+import numpy as np
+
+from bayescale._intervals import KIND, PROB, tails
 from bayescale.analysis.compute_equivalent import ALONG, Along
+from bayescale.analysis.emergence import say_flops
+from bayescale.analysis.uplift import THRESHOLD
 from bayescale.forecast.query import LARGEST
-from bayescale.plots.families import mark_families
-from bayescale.plots.over_compute import compute_grid, draw_bands, draw_models, mark_crossing
-from bayescale.plots.style import INK, label_below, new_axes, plain, score_axis
+from bayescale.plots.families import Mark, mark_families
+from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, legend_inside, new_axes, score_axis, title
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.analysis.emergence import Emergence, Score
+    from bayescale.analysis.uplift import Uplift
     from bayescale.evals import Evals
+
+POINTS = 60
 
 
 def plot_emergence(
@@ -24,14 +31,15 @@ def plot_emergence(
     score: Score = None,
     hidden: Evals | pd.DataFrame | None = None,
     ax: Axes | None = None,
+    *,
     prob: float = PROB,
     along: Along = ALONG,
 ) -> Axes:
     """Plot the expected score of the family's typical model over compute, with 50% and `prob` equal-tailed bands.
 
     Every observed score is drawn at the compute equivalent of its model's own capability (posterior median,
-    `Emergence.observed`): scores of all families fall near one curve. The threshold is marked where the curve crosses
-    it, with its interval.
+    `Emergence.observed`): scores of all families lie near one curve. The compute at which the curve crosses the
+    threshold is marked, with its interval.
 
     Parameters
     ----------
@@ -39,20 +47,16 @@ def plot_emergence(
     score : float or "half way", optional
         The threshold; default half way from floor to ceiling.
     hidden : Evals or pandas.DataFrame, optional
-        Scores that were not fitted (``model, benchmark, score``), drawn with a marker of their own.
+        Scores that were not fitted (``model, benchmark, score``), drawn as hollow markers.
     ax : matplotlib.axes.Axes, optional
     prob : float
         Probability content of the wide band and of the interval of the threshold.
     along : {"capabilities", "benchmarks"}
         How equivalent compute is measured, see `Efficiency`.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
-    EmergenceError
+    ForecastError
         For a score that is no threshold, or hidden scores of models that are not in the fitted data.
 
     Examples
@@ -61,29 +65,129 @@ def plot_emergence(
     >>> plot_emergence(posterior.emergence("GSM8K", "Llama-2"), score=0.5).get_xscale()
     'log'
     """
-    seen = emergence.observed(along=along)
-    unseen = None if hidden is None else emergence.observed(hidden, along)
-    low, middle, high = emergence.quantiles(score, "typical", prob)
+    tables = _observed(emergence, hidden, along)
+    low, middle, high = emergence.quantiles(score, prob=prob)
     height = emergence.half_way if score is None or isinstance(score, str) else float(score)
-    (mark,) = mark_families(emergence.posterior.evals, [emergence.family])
-
-    ax = plain(new_axes(ax, (7.2, 4.8)))
-    shown = [table["equivalent_flops"] for table in (seen, unseen) if table is not None]
-    crossing = [middle * 3] if middle < LARGEST["flops"] else []
-    curve = emergence.expected_scores(compute_grid(emergence.posterior.evals, *shown, *crossing))
-    draw_bands(ax, curve, mark, f"typical {emergence.family} model", prob)
-    draw_models(ax, seen, unseen, "score", mark)
-    mark_crossing(ax, (low, middle, high), height, prob)
+    beyond = [3 * middle] if middle < LARGEST["flops"] else []
+    evals = emergence.posterior.evals
+    (mark,) = mark_families(evals, [emergence.family])
+    curve = emergence.expected_scores(_compute_grid(evals, tables, beyond))
+    ax = new_axes(ax, (7.2, 4.8))
+    _draw_curve(ax, curve, mark, tables, "score", prob, f"; bar: {prob:.0%} interval of where it crosses {height:.0%}")
+    _mark_crossing(ax, (low, middle, high), height, prob)
     ax.set_ylim(0, 1.03)
-    score_axis(ax.yaxis)
-    label_below(
-        ax,
-        f"{emergence.family}-equivalent training compute (FLOP)",
-        f"bands: 50% and {prob:.0%} {KIND} credible intervals of "
-        f"the typical model's expected score; bar: {prob:.0%} interval of where it crosses {height:.0%}",
-    )
     ax.set_ylabel(f"{emergence.benchmark} score")
-    ax.legend(frameon=False, fontsize=8.5, loc="upper left")
-    title = f"{emergence.benchmark} over compute, other families at their {emergence.family}-equivalent"
-    ax.set_title(title, loc="left", fontsize=10.5, color=INK)
+    title(ax, f"{emergence.benchmark} score of all models over {mark.family}-equivalent compute")
     return ax
+
+
+def plot_uplift(
+    uplift: Uplift,
+    threshold: float | None = THRESHOLD,
+    hidden: Evals | pd.DataFrame | None = None,
+    ax: Axes | None = None,
+    *,
+    prob: float = PROB,
+    along: Along = ALONG,
+) -> Axes:
+    """Plot the expected uplift of the family's typical model over compute, with 50% and `prob` equal-tailed bands.
+
+    Observed uplifts are drawn as scores in `plot_emergence`. The compute from which the uplift exceeds `threshold` is
+    marked, with its interval.
+
+    Parameters
+    ----------
+    uplift : Uplift
+    threshold : float, optional
+        Difference of scores to mark; None to mark nothing.
+    hidden, ax, prob, along
+        As in `plot_emergence`; an uplift is hollow if one of its scores was not fitted.
+
+    Raises
+    ------
+    ForecastError
+        For a threshold that is no difference of scores, or hidden scores of models that are not in the fitted data.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_uplift
+    >>> plot_uplift(posterior.uplift("GSM8K CoT + SC", "GSM8K direct"), threshold=0.1).get_xscale()
+    'log'
+    """
+    tables = _observed(uplift, hidden, along)
+    evals = uplift.baseline_curve.posterior.evals
+    (mark,) = mark_families(evals, [uplift.family])
+    # The curve continues beyond the models, where it is a forecast.
+    beyond = [5 * table["equivalent_flops"].max() for table in tables if len(table)]
+    curve = uplift.expected_uplift(_compute_grid(evals, tables, beyond))
+    start = None if threshold is None else uplift.starts_to_pay(threshold, prob=prob).iloc[0]
+    bar = "" if start is None else f"; bar: {prob:.0%} interval of where it first exceeds {start['threshold']:.0%}"
+    ax = new_axes(ax, (7.2, 4.8))
+    _draw_curve(ax, curve, mark, tables, "uplift", prob, bar)
+    ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=1)
+    if start is not None:
+        _mark_crossing(ax, (start["lower"], start["median"], start["upper"]), start["threshold"], prob)
+    ax.set_ylabel("uplift in score")
+    title(ax, f"Uplift of {uplift.benchmark} over {uplift.baseline}")
+    return ax
+
+
+def _observed(curve: Emergence | Uplift, hidden: Evals | pd.DataFrame | None, along: Along) -> list[pd.DataFrame]:
+    """Return the table of fitted models and, if `hidden`, that of models whose scores were not fitted."""
+    return [curve.observed(along=along), *([] if hidden is None else [curve.observed(hidden, along)])]
+
+
+def _compute_grid(evals: Evals, tables: list[pd.DataFrame], beyond: list[float]) -> np.ndarray:
+    """Return compute (FLOP) from half of the least in `tables` and `beyond` to twice the most; else of all models."""
+    values = np.concatenate([*(table["equivalent_flops"].to_numpy(float) for table in tables), beyond])
+    values = values if len(values) else evals.models["flops"].dropna().to_numpy(float)
+    return np.geomspace(max(values.min() / 2, 1.0), values.max() * 2, POINTS)
+
+
+def _draw_curve(
+    ax: Axes, curve: xr.DataArray, mark: Mark, tables: list[pd.DataFrame], column: str, prob: float, bar: str
+) -> None:
+    """Draw the median and bands of a curve (chain, draw, flops), and models at their equivalent compute.
+
+    `tables` have the columns ``family, equivalent_flops`` and `column`: first the fitted models, then others. The
+    caption ends in `bar`.
+    """
+    grid = curve["flops"].to_numpy()
+    for content, alpha in ((prob, 0.13), (0.5, 0.25)):
+        edges = np.quantile(curve.to_numpy(), tails(content), axis=(0, 1))
+        ax.fill_between(grid, *edges, color=mark.colour, alpha=alpha, linewidth=0, zorder=1)
+    ax.plot(
+        grid, np.median(curve, axis=(0, 1)), color=mark.colour, linewidth=2, zorder=3,
+        label=f"typical {mark.family} model",
+    )  # fmt: skip
+    flop_axis(ax)
+    ax.set_xlim(grid[0], grid[-1])
+    score_axis(ax.yaxis)
+    dots: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.5}
+    own = tables[0]["family"] == mark.family
+    rest, mine = tables[0][~own], tables[0][own]
+    ax.scatter(rest["equivalent_flops"], rest[column], s=18, color=OTHERS, label="other families", zorder=2, **dots)
+    style: dict[str, Any] = {"color": mark.colour, "marker": mark.marker, "label": mark.family, "zorder": 5}
+    ax.scatter(mine["equivalent_flops"], mine[column], s=44, **style, **dots)
+    hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.2, "label": "not fitted"}
+    for table in tables[1:]:
+        ax.scatter(table["equivalent_flops"], table[column], s=36, zorder=4, **hollow)
+    bands = f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected {column}{bar}"
+    label_below(ax, f"{mark.family}-equivalent training compute (FLOP)", bands)
+    legend_inside(ax)
+
+
+def _mark_crossing(ax: Axes, crossing: tuple[float, float, float], height: float, prob: float) -> None:
+    """Mark where the curve crosses `height`, with a bar for the interval, cut off at the edge of the axes."""
+    left, right = ax.get_xlim()
+    low, middle, high = crossing
+    ax.axhline(height, color=INK, linewidth=0.8, linestyle=":", zorder=1)
+    start = min(max(low, left), right)
+    ax.hlines(height, start, min(high, right), color=INK, linewidth=2.2, zorder=6, label="_threshold")
+    if left <= middle <= right:
+        ax.plot(middle, height, "|", color=INK, markersize=16, markeredgewidth=2.2, zorder=7, label="_crossing")
+    ax.annotate(
+        f"{height:.0%} at {say_flops(middle)} FLOP\n{prob:.0%}: {say_flops(low)} to {say_flops(high)}", (start, height),
+        xytext=(-6, 4), textcoords="offset points", ha="right", va="bottom", fontsize=9, color=INK, weight="bold",
+        zorder=7, bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.6, "linewidth": 0},
+    )  # fmt: skip

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bayescale.plots.style import LETTER
+from bayescale.plots.style import legend_columns, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FONT = 9
-# Inches that the handle of an entry takes in the legend, with the spaces around it.
-HANDLE = 0.62
+# Panels of a page, unless the caller names them.
+PANELS = 12
 
 
 def panels(
@@ -26,26 +23,10 @@ def panels(
     columns: int = 4,
     **shared: Any,
 ) -> Figure:
-    """Lay panels out in rows, draw each, and write the legend and the labels of the axes once.
+    """Lay out panels in rows, with one legend and one pair of axis labels for all of them.
 
-    Parameters
-    ----------
-    names : sequence of str
-        One for each panel.
-    draw : callable
-        ``draw(name, ax)`` draws one panel.
-    labels : (str, str)
-        Below and to the left of all panels; lines below the first one hold the caption.
-    size : (float, float)
-        Width and height of a panel, inches.
-    columns : int
-        Panels in a row, at most.
-    **shared
-        ``sharex``, ``sharey``, as `matplotlib.pyplot.subplots` takes them.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    ``draw(name, ax)`` draws one panel of `size` (inches); at most `columns` stand in a row. `labels` go below, with the
+    caption in further lines, and to the left. `shared` are ``sharex`` and ``sharey`` of `matplotlib.pyplot.subplots`.
     """
     import matplotlib.pyplot as plt
 
@@ -54,38 +35,28 @@ def panels(
     width = size[0] * columns
     figure, axes = plt.subplots(rows, columns, layout="constrained", squeeze=False, **shared)
     for name, ax in zip(names, axes.flat, strict=False):
-        draw(name, ax)
+        draw(name, plain(ax))
     for ax in axes.flat[len(names) :]:
         ax.remove()
-    # Panels above those that are missing in the last row would be left without ticks.
+    # With shared axes, panels above an empty place of the last row would have no tick labels.
     for ax in axes.flat[max(len(names) - columns, 0) : len(names)]:
         ax.tick_params(labelbottom=True)
     entries = {
         label: handle for ax in figure.axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
     }
-    side = _room(list(entries), width)
-    lines = -(-len(entries) // side) + sum(label.count("\n") + 1 for label in labels[:1])
+    across = legend_columns(list(entries), width)
+    lines = -(-len(entries) // across) + labels[0].count("\n") + 1
     figure.set_size_inches(width, size[1] * rows + 0.22 * lines)
     if entries:
-        figure.legend(entries.values(), entries.keys(), loc="outside upper left", ncols=side, frameon=False, fontsize=9)
-    figure.supxlabel(labels[0], fontsize=FONT)
-    if labels[1]:
-        figure.supylabel(labels[1], fontsize=FONT)
+        style: dict[str, Any] = {"loc": "outside upper left", "ncols": across, "frameon": False, "fontsize": 9}
+        figure.legend(entries.values(), entries.keys(), **style)
+    figure.supxlabel(labels[0], fontsize=9)
+    figure.supylabel(labels[1], fontsize=9)
     return figure
 
 
-def _room(entries: list[str], width: float) -> int:
-    """How many entries of a legend stand side by side: columns of it are as wide as their longest entry."""
-    side = max(len(entries), 1)
-    while side > 1 and sum(HANDLE + LETTER * max(map(len, c)) for c in np.array_split(entries, side)) > width:
-        side -= 1
-    return side
-
-
-def first(
-    known: Sequence[str], chosen: Sequence[str] | None, most: int, what: str = "benchmarks"
-) -> tuple[list[str], str]:
-    """The panels to draw, and a note for the caption where there are more.
+def first(known: Sequence[str], chosen: Sequence[str] | None, most: int = PANELS) -> tuple[list[str], str]:
+    """Return the benchmarks to draw, and a note for the caption if there are more.
 
     Examples
     --------
@@ -96,5 +67,4 @@ def first(
     """
     if chosen:
         return list(chosen), ""
-    note = f"; the first {most} of {len(known)} {what}" if len(known) > most else ""
-    return list(known[:most]), note
+    return list(known[:most]), f"; the first {most} of {len(known)} benchmarks" if len(known) > most else ""

@@ -1,34 +1,43 @@
-"""Colours and axes that all figures share."""
+"""Colours, axes, captions and legends that all figures share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito's palette, told apart in print and with any colour vision; black and yellow are left out.
+# Okabe & Ito's palette, distinct in print and with any colour vision; black and yellow are left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("D", "s", "^", "v", "P", "X")
 OTHERS = "#B8B8B8"
 INK = "#222222"
 MOST_TICKS = 20
-# Inches that a letter takes at the size of captions, on average.
-LETTER = 0.064
+# Inches: an average letter at the size of captions, and the handle of a legend entry with the spaces around it.
+LETTER, HANDLE = 0.064, 0.62
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
-    """Return `ax`, or the axes of a new figure."""
-    if ax is not None:
-        return ax
+    """Return `ax`, or the axes of a new figure, in the plain style."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
+    return plain(plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax)
+
+
+def plain(ax: Axes) -> Axes:
+    """Remove top and right spines, and use a light grid."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(True, color="#E6E6E6", linewidth=0.6)
+    ax.set_axisbelow(True)
+    return ax
 
 
 def score_axis(axis: Any) -> None:
-    """Show scores as percentages, at ticks that are whole ones: 77.5% would be labelled 78%."""
+    """Show scores as percentages, with ticks at whole ones: 77.5% would be labelled 78%."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
@@ -36,27 +45,52 @@ def score_axis(axis: Any) -> None:
 
 
 def flop_axis(ax: Axes) -> None:
-    """Training compute along x: logarithmic, with a labelled tick at every power of ten and fine ones between them."""
+    """Use a logarithmic x axis for compute, with a labelled tick at every power of ten and minor ticks between."""
     from matplotlib.ticker import LogLocator
 
     ax.set_xscale("log")
-    # Left alone, matplotlib labels every second power in small panels, and leaves the fine ticks out with the others.
+    # By default, matplotlib labels every second power in small panels, and omits the minor ticks with the others.
     ax.xaxis.set_major_locator(LogLocator(10, numticks=MOST_TICKS))
     ax.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10), numticks=MOST_TICKS))
     ax.tick_params(axis="x", which="minor", length=1.5)
 
 
+def _inches(ax: Axes) -> float:
+    return ax.get_window_extent().width / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+
+
 def label_below(ax: Axes, *lines: str) -> None:
-    """Label the x axis, with the caption below it: lines are broken where they would leave the picture."""
-    inches = ax.get_window_extent().width / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
-    letters = max(int(inches / LETTER), 20)
+    """Label the x axis, with the caption below it, in lines that fit the width of the axes."""
+    letters = max(int(_inches(ax) / LETTER), 20)
     broken = [part for line in lines for part in wrap(line, letters, break_long_words=False)]
     ax.set_xlabel("\n".join(broken), fontsize=9, color=INK)
 
 
-def plain(ax: Axes) -> Axes:
-    """Take away what carries no information."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(True, color="#E6E6E6", linewidth=0.6)
-    ax.set_axisbelow(True)
-    return ax
+def title(ax: Axes, text: str, **options: Any) -> None:
+    """Write a title at the left."""
+    ax.set_title(text, loc="left", fontsize=10.5, color=INK, **options)
+
+
+def legend_inside(ax: Axes) -> None:
+    """Write the legend at the upper left, above curves that rise."""
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def legend_above(ax: Axes, above: str = "", lift: float = 0.0) -> None:
+    """Write the legend in rows above the axes and `lift` (a share of their height), and the title `above` it."""
+    entries = ax.get_legend_handles_labels()[1]
+    columns = legend_columns(entries, _inches(ax) * 9 / 8)  # its letters are smaller than those of captions
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1 + lift), ncols=columns, borderpad=0.2)
+    if above:
+        title(ax, above, pad=10 + 14 * -(-len(entries) // columns))
+
+
+def legend_columns(entries: Sequence[str], inches: float) -> int:
+    """Return how many columns of a legend fit: each is as wide as its longest entry."""
+    columns = max(len(entries), 1)
+    while columns > 1:
+        parts = np.array_split(np.asarray(entries), columns)
+        if sum(HANDLE + LETTER * max(map(len, part)) for part in parts) <= inches:
+            break
+        columns -= 1
+    return columns

@@ -14,28 +14,18 @@ import numpy as np
 import pandas as pd
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.forecast.condition import weigh
-from bayescale.forecast.latent_model import LatentModel
-from bayescale.forecast.noise import ConditionNoise, ModelNoise, ProposalNoise
-from bayescale.forecast.predict import new_model_scores
+from bayescale.forecast.condition import ConditionNoise, LatentModel, ProposalNoise, weigh
+from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_given, read_query
-from bayescale.inference.defaults import REPORT_DRAWS
+from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.draws import Draws
 
 if TYPE_CHECKING:
     from bayescale.methods import Posterior
     from bayescale.model.spec import Spec
 
-# A page holds 32-bit numbers, at half the size: Python takes the same ones, rounded alike.
+# The page holds 32-bit numbers, at half the size; Python rounds to the same ones.
 PRECISION = np.float32
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Expected scores (S, benchmark) of one new model, with the effective number of draws."""
-
-    expected: np.ndarray
-    effective_draws: float
 
 
 @dataclass(frozen=True)
@@ -46,14 +36,16 @@ class LiveForecast:
     ----------
     spec : Spec
     draws : Draws
-        Thinned, as if of one chain, and rounded to 32 bits.
+        Thinned, merged into one chain, and rounded to 32 bits.
     model : ModelNoise
         Standard normals of one new model, also used for testlet and family-by-benchmark effects that no known
         score informs.
     proposals : ProposalNoise
-        For a model of which scores are known: columns for every factor, then every testlet, then every benchmark.
+        For a model with known scores: columns for all factors, then all testlets, then all benchmarks.
     start : float
         Offset of systematic resampling.
+    random_seed : int
+        Seed of the noise.
 
     Examples
     --------
@@ -67,14 +59,15 @@ class LiveForecast:
     model: ModelNoise
     proposals: ProposalNoise
     start: float
+    random_seed: int
 
     def summary(
         self,
         family: str,
         flops: float | None = None,
         *,
-        params_b: float | None = None,
-        tokens_t: float | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
         given: Mapping[str, float] | None = None,
         prob: float = PROB,
     ) -> pd.DataFrame:
@@ -83,46 +76,34 @@ class LiveForecast:
         The expected score is the true score on infinitely many items: the interval includes model-to-model variation
         but not test-sampling noise.
 
-        Parameters
-        ----------
-        family : str
-            Of the data, or `bayescale.NEW_FAMILY`.
-        flops, params_b, tokens_t : float, optional
-            As in `Posterior.forecast`.
-        given : mapping of str to float, optional
-            Known scores, by benchmark.
-        prob : float
+        Arguments and errors as in `Posterior.forecast`, for one model.
 
         Returns
         -------
         pandas.DataFrame
             ``benchmark, median, lower, upper, prob, interval``; ``attrs["effective_draws"]`` is the effective number of
             draws.
-
-        Raises
-        ------
-        ForecastError
-            As `Posterior.forecast`.
         """
-        answer = self.expected_scores(family, {"flops": flops, "params_b": params_b, "tokens_t": tokens_t}, given)
+        sizes = {"flops": flops, "params": params, "tokens": tokens}
+        expected, effective_draws = self.expected_scores(family, sizes, given)
         lower, upper = tails(prob)
-        low, middle, high = np.quantile(answer.expected, [lower, 0.5, upper], axis=0)
+        low, middle, high = np.quantile(expected, [lower, 0.5, upper], axis=0)
         names = self.draws.data.coords["benchmark"]
         table = pd.DataFrame({"benchmark": names, "median": middle, "lower": low, "upper": high})
-        table.attrs["effective_draws"] = answer.effective_draws
+        table.attrs["effective_draws"] = effective_draws
         return table.assign(prob=prob, interval=KIND)
 
     def expected_scores(
-        self, family: str, figures: Mapping[str, float | None], given: Mapping[str, float] | None = None
-    ) -> Answer:
-        """Return the draws behind `summary`; `figures` by name, None where there is none."""
-        query = read_query(self.spec, self.draws.data, family, figures)
+        self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None
+    ) -> tuple[np.ndarray, float]:
+        """Return expected scores (S, benchmark) and the effective number of draws; `sizes` are covariates by name."""
+        query = read_query(self.spec, self.draws.data, family, sizes)
         if not given:
-            return Answer(new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size))
+            return new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size)
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])
         latent = LatentModel.of(self.draws, query.covariates[0], int(query.family_index[0]), index)
-        conditioned = weigh(self.draws, query, latent, scores, self._noise(latent))
-        return Answer(conditioned.expected[:, 0], conditioned.effective_draws)
+        expected, _, effective_draws = weigh(self.draws, query, latent, scores, self._noise(latent))
+        return expected[:, 0], effective_draws
 
     def _noise(self, latent: LatentModel) -> ConditionNoise:
         """Select the columns of the unknowns that the model has."""
@@ -134,21 +115,19 @@ class LiveForecast:
         return ConditionNoise(proposals, self.start, self.model.family_benchmark[:, 0], self.model.testlet[:, 0])
 
 
-def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: int = 0) -> LiveForecast:
-    """Thin a posterior to `draws` draws, and draw the noise of forecasts on them.
+def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_seed: int | None = None) -> LiveForecast:
+    """Thin a posterior to `draws` draws, and draw the noise of its forecasts.
 
     Parameters
     ----------
     posterior : Posterior
     draws : int
-        At most so many, evenly spread over the chains.
-    random_seed : int
-
-    Returns
-    -------
-    LiveForecast
+        Largest number of draws, evenly spaced over the chains.
+    random_seed : int, optional
+        Seed of the noise: a page states its own. None draws a new one; the result records it.
     """
     thinned = _rounded(posterior.draws.thinned(draws))
+    random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     unknowns = thinned.loading.shape[2] + thinned.testlet.shape[-1] + thinned.difficulty.shape[1]
     return LiveForecast(
@@ -157,6 +136,7 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, random_seed: 
         model=_rounded(ModelNoise.drawn(thinned, 1, rng)),
         proposals=_rounded(ProposalNoise.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
+        random_seed=random_seed,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the page of a report computes from, as JSON: labels, sizes, and draws and random numbers as 32-bit arrays."""
+"""Data from which the page of a report computes, as JSON: labels, sizes, and draws and noise as 32-bit arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.report.live import LiveForecast
 
-# Draws that the equations of a new model read; those of the fitted models stay behind.
+# Parameters in the equations of a new model; capabilities of fitted models are not packed.
 OF_DRAWS = (
     "slope", "loading", "difficulty", "floor", "precision", "curve_shape", "benchmark_slope", "family_offset",
     "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
@@ -31,7 +31,7 @@ TITLES = {"flops": "Training compute", "params_b": "Parameters", "tokens_t": "Tr
 
 
 def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
-    """Everything but the arrays, ready for JSON; NaN and infinity are null."""
+    """Return everything but the arrays, ready for JSON; NaN is null."""
     data, draws = live.draws.data, live.draws
     base = list(live.spec.base_covariates)
     lower, upper = tails(prob)
@@ -61,7 +61,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
 
 
 def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
-    """Draws and noise by the names that the page's equations have for them, draws along the first axis."""
+    """Return draws and noise by their names in the page's equations, draws along the first axis."""
     noise = {
         "residual": live.model.residual,
         "new_testlet": live.model.testlet,
@@ -74,22 +74,23 @@ def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
 
 
 def encode(values: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Little-endian 32-bit floats, rows end to end, in base64."""
+    """Encode arrays as base64 of little-endian 32-bit floats in row-major order."""
     little = np.dtype(PRECISION).newbyteorder("<")
     return {name: base64.b64encode(array.astype(little).tobytes()).decode() for name, array in values.items()}
 
 
 def numbers(values: np.ndarray) -> list[Any]:
-    """As a list in which None stands for NaN: JSON has no word for it."""
+    """Return a list with None in place of NaN, which JSON lacks."""
     return [None if np.isnan(value) else float(value) for value in values]
 
 
 def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> dict[str, Any]:
-    """One covariate that a user sets: its name, unit, centre and slider, in log10 of base units."""
+    """Describe a covariate that the reader sets: name, unit, centre and slider, in log10 of base units."""
     column, unit = COVARIATE_COLUMNS[covariate]
     known = np.log10(evals.models[column].dropna().to_numpy(float) * unit)
     return {
         "name": column,
+        "argument": covariate.removeprefix("log10_"),
         "title": TITLES[column],
         "unit": UNITS[column],
         "scale": unit,
@@ -101,7 +102,7 @@ def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> d
 
 
 def _models(evals: Evals, family_index: np.ndarray) -> dict[str, Any]:
-    """What was observed, for the picture of scores over compute."""
+    """Return the observed scores, for the picture over compute."""
     return {
         "names": evals.model_names,
         "family": family_index.tolist(),

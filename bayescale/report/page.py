@@ -1,4 +1,4 @@
-"""One self-contained HTML file: what a posterior says, and forecasts that a reader can ask for in the page."""
+"""One self-contained HTML file: results of a posterior, and forecasts that the reader can change in the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, tails
-from bayescale.errors import ConvergenceWarning, EfficiencyError, MissingDependencyError, ReportError
+from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependencyError
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from bayescale.report.live import LiveForecast
 
 MAX_BYTES = 5 * 2**20
-"""A file that mail and chats let through."""
+"""Small enough for mail and chat."""
 
-# Fewer make intervals that are not worth showing.
+# Intervals from fewer draws are not reliable.
 LEAST_DRAWS = 50
 
 SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
@@ -44,41 +44,41 @@ def make_report(
             raise MissingDependencyError(f"A report needs {name}: pip install 'bayescale[report]'")
     tails(prob)
     if draws < LEAST_DRAWS:
-        raise ReportError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
+        raise ForecastError(f"draws={draws} are too few for intervals: give at least {LEAST_DRAWS}.")
     posterior.convergence.warn_unless_converged("This report comes")
     with warnings.catch_warnings():
-        # The page says so itself, and the reader of it need not be told once a picture.
+        # The page says so itself: do not repeat the warning for each picture.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        context = _findings(posterior, prob)
-        context |= _backtest(backtest, context["still"])
-        return _fitted(posterior, context, draws, prob, random_seed)
+        context = _results(posterior, prob)
+        context |= _backtest(backtest, context["fixed"])
+        return _fill(posterior, context, draws, prob, random_seed)
 
 
-def _fitted(posterior: Posterior, context: dict[str, Any], draws: int, prob: float, random_seed: int) -> str:
+def _fill(posterior: Posterior, context: dict[str, Any], draws: int, prob: float, random_seed: int) -> str:
     """Fill the template with as many draws as `MAX_BYTES` hold."""
     from bayescale.report.live import live_forecast
     from bayescale.report.pack import arrays, encode
 
     for _ in range(2):
-        live = live_forecast(posterior, draws, random_seed)
+        live = live_forecast(posterior, draws, random_seed=random_seed)
         packed = json.dumps(encode(arrays(live)))
-        page = _render(context | _living(posterior, live, prob) | {"arrays": _markup(packed)})
+        page = _render(context | _forecast(posterior, live, prob) | {"arrays": _markup(packed)})
         size = len(page.encode())
         if size <= MAX_BYTES:
             return page
-        # A hundred bytes for figures that are longer with other draws.
+        # A hundred bytes per benchmark for numbers that are longer with other draws.
         room = MAX_BYTES - (size - len(packed)) - 100 * len(live.draws.data.coords["benchmark"])
         draws = int(room / len(packed) * live.draws.size)
         if draws < LEAST_DRAWS:
             break
-    raise ReportError(
+    raise ForecastError(
         f"A report on {len(posterior.evals.benchmark_names)} benchmarks and {len(posterior.evals.families)} families "
         f"does not fit into {MAX_BYTES / 2**20:.0f} MiB with {LEAST_DRAWS} draws. Fit fewer benchmarks (evals.select)."
     )
 
 
-def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
-    """Collect what does not change with the reader's input: convergence, data, efficiency and capabilities."""
+def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
+    """Return what does not depend on the reader's input: convergence, data, efficiency and capabilities."""
     import bokeh
 
     import bayescale
@@ -86,10 +86,10 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
     from bayescale.report.figures import capability_map, efficiency_forest
 
     evals, spec = posterior.evals, posterior.spec
-    found: dict[str, Any] = {
+    context: dict[str, Any] = {
         "evals": evals,
         "spec": spec,
-        "verdict": posterior.convergence,
+        "convergence": posterior.convergence,
         "max_rhat": MAX_RHAT,
         "kind": KIND,
         "prob": f"{100 * prob:.12g}%",
@@ -98,27 +98,28 @@ def _findings(posterior: Posterior, prob: float) -> dict[str, Any]:
         "identity": posterior.identity[:12],
         "version": bayescale.__version__,
         "bokeh_version": bokeh.__version__,
-        "still": {},
+        "fixed": {},
         "efficiency": None,
         "factors": None,
     }
     try:
         efficiency = posterior.efficiency()
-    except EfficiencyError as error:
-        found["no_efficiency"] = str(error)
+    except ForecastError as error:
+        context["no_efficiency"] = str(error)
     else:
-        rows = list(efficiency.summary(prob).itertuples())
-        found["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
-        found["still"]["efficiency"] = efficiency_forest(efficiency, prob)
+        rows = list(efficiency.summary(prob=prob).itertuples())
+        context["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
+        context["fixed"]["efficiency"] = efficiency_forest(efficiency, prob)
     if posterior.idata["posterior"].sizes["factor"] > 1:
-        found["factors"] = list(posterior.factors.summary(prob).itertuples())
-        found["still"]["map"] = capability_map(posterior, prob)
+        context["factors"] = list(posterior.factors.summary(prob=prob).itertuples())
+        context["fixed"]["map"] = capability_map(posterior, prob)
     else:
-        found["no_map"] = "This spec has one capability: a map needs two."
-    return found
+        context["no_map"] = "This spec has one capability: a map needs two."
+    return context
 
 
-def _backtest(folder: str | Path | None, still: dict[str, Any]) -> dict[str, Any]:
+def _backtest(folder: str | Path | None, fixed: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables of a backtest, and its picture beside those that are `fixed`."""
     from bayescale.report.figures import hidden_scores
     from bayescale.report.results import pools, read_results, shown_method
 
@@ -128,37 +129,38 @@ def _backtest(folder: str | Path | None, still: dict[str, Any]) -> dict[str, Any
     method = shown_method(tables)
     mine = tables["predictions.csv"].query("method == @method")
     about = {"pools": pools(tables), "method": method, "forecasts": len(mine)}
-    return {"backtest": about, "still": {**still, "backtest": hidden_scores(mine)}}
+    return {"backtest": about, "fixed": {**fixed, "backtest": hidden_scores(mine)}}
 
 
-def _living(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, Any]:
-    """The forecast that the page opens with, by Python; and what the page computes others from."""
+def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str, Any]:
+    """Return the first forecast, computed in Python, and the data from which the page computes others."""
     from bayescale.report.figures import fan, intervals
     from bayescale.report.pack import pack
 
-    world = pack(live, posterior.evals, prob)
-    measured = world["measured"]
+    packed = pack(live, posterior.evals, prob)
+    measured = packed["measured"]
     over_compute = posterior.spec.compute_alone
-    moving = {"intervals": intervals(world["benchmarks"])}
+    pictures = {"intervals": intervals(packed["benchmarks"])}
     if over_compute:
-        moving["fan"] = fan(measured[0]["lowest"], measured[0]["highest"])
+        pictures["fan"] = fan(measured[0]["lowest"], measured[0]["highest"])
     for m in measured:
         low, high = (f"{10**v / m['scale']:.3g}" for v in m["seen"])
         m["seen_text"] = f"{low} to {high} {m['unit']}"
     return {
         "draws": live.draws.size,
+        "random_seed": live.random_seed,
         "all_draws": posterior.draws.size,
-        "families": world["families"],
+        "families": packed["families"],
         "measured": measured,
-        "start": _first_question(posterior, live, measured, prob),
+        "start": _first_query(posterior, live, measured, prob),
         "has_fan": over_compute,
-        "world": world,
-        "moving": moving,
+        "posterior": packed,
+        "interactive": pictures,
     }
 
 
-def _first_question(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
-    """Ten times the compute of the model with the most, in its family."""
+def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
+    """Forecast a model of ten times the compute of the largest one, in its family."""
     models = posterior.evals.models
     names = [m["name"] for m in measured]
     known = models.dropna(subset=names)
@@ -169,22 +171,22 @@ def _first_question(posterior: Posterior, live: LiveForecast, measured: Sequence
         raw = [np.log10(largest[m["name"]] * m["scale"]) + step for m in measured]
     else:
         family, raw = posterior.evals.largest_families[0], [m["seen"][1] + step for m in measured]
-    # On the steps of the sliders, so that the page starts where Python did.
+    # On the steps of the sliders, so that the page starts with the same numbers.
     values = [round(float(np.clip(v, m["lowest"], m["highest"])), 2) for v, m in zip(raw, measured, strict=True)]
-    figures = {m["name"]: 10**v / m["scale"] for v, m in zip(values, measured, strict=True)}
-    table = live.summary(family, **figures, prob=prob)
+    sizes: dict[str, Any] = {m["argument"]: 10**v for v, m in zip(values, measured, strict=True)}
+    table = live.summary(family, **sizes, prob=prob)
     first = table.iloc[0]
-    texts = {name: f"{value:.3g}" for name, value in figures.items()}
-    size = ", ".join(f"{texts[m['name']]} {m['unit']}" for m in measured)
-    asked = ", ".join(f"{name}={value:.6g}" for name, value in figures.items())
+    texts = [f"{sizes[m['argument']] / m['scale']:.3g}" for m in measured]
+    size = ", ".join(f"{text} {m['unit']}" for text, m in zip(texts, measured, strict=True))
+    asked = ", ".join(f"{name}={value:.6g}" for name, value in sizes.items())
     return {
         "family": family,
         "at": values,
-        "texts": list(texts.values()),
+        "texts": texts,
         "rows": list(table.itertuples()),
         "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
         f"{first['upper']:.3f}.",
-        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, of="expected")',
+        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
     }
 
 
@@ -195,13 +197,13 @@ def _render(context: dict[str, Any]) -> str:
     from jinja2.utils import htmlsafe_json_dumps
 
     texts = resources.files("bayescale.report") / "page"
-    # One script for all that is ours: its parts see one another and nobody else.
+    # One script and one scope for our files, apart from the library.
     ours = "\n".join((texts / name).read_text("utf-8") for name in SCRIPTS)
     library = Resources("inline", components=["bokeh"]).js_raw[0].replace("</script", "<\\/script")
     scripts = [library, f'"use strict";\n{{\n{ours}\n}}']
     items = {
         kind: [json_item(picture, f"picture-{name}") for name, picture in context[kind].items()]
-        for kind in ("moving", "still")
+        for kind in ("interactive", "fixed")
     }
     environment = Environment(
         loader=PackageLoader("bayescale.report", "page"), autoescape=True, undefined=StrictUndefined
@@ -212,7 +214,7 @@ def _render(context: dict[str, Any]) -> str:
             "style": _markup((texts / "style.css").read_text("utf-8")),
             "scripts": [_markup(script) for script in scripts],
             "hashes": _markup(" ".join(_hash(script) for script in scripts)),
-            "world": htmlsafe_json_dumps(context["world"]),
+            "posterior": htmlsafe_json_dumps(context["posterior"]),
             "pictures": htmlsafe_json_dumps(items),
         }
     )
@@ -223,7 +225,7 @@ def _hash(script: str) -> str:
 
 
 def _markup(text: str) -> Any:
-    """Text of our own, or base64, which the template takes as it is; nothing from data passes here."""
+    """Mark our own text or base64 as safe for the template. Never pass text from data."""
     from markupsafe import Markup
 
     return Markup(text)

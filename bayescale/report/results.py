@@ -1,4 +1,4 @@
-"""The folder that ``bayescale backtest`` wrote, as tables of a report."""
+"""Tables of a report from the folder that ``bayescale backtest`` wrote."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 
-# Columns of scores.csv with their headings, and how a figure is written.
+# Columns of scores.csv with their headings and number formats.
 COLUMNS = {
     "n_test": ("n", "{:.0f}"),
     "mse": ("MSE", "{:.4f}"),
@@ -33,8 +33,8 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
 
     Raises
     ------
-    BacktestError
-        A file or a column is missing, or nothing was forecast.
+    EvaluationError
+        If a file or a column is missing, or nothing was forecast.
     """
     tables, problems = {}, []
     for name, columns in NEEDED.items():
@@ -46,22 +46,22 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
             continue
         missing = [column for column in columns if column not in tables[name]]
         if missing:
-            problems.append(f"{name}: it lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}")
+            problems.append(f"{name}: missing column{'s' * (len(missing) > 1)}: {', '.join(missing)}")
         elif tables[name].empty:
-            problems.append(f"{name}: it has no rows")
+            problems.append(f"{name}: no rows")
     if problems:
-        raise BacktestError(
-            f"{str(folder)!r} is no folder of `bayescale backtest`: {'; '.join(problems)}. Write it with: bayescale "
+        raise EvaluationError(
+            f"{str(folder)!r} is not a folder of `bayescale backtest`: {'; '.join(problems)}. Write it with: bayescale "
             f"backtest -o {folder}"
         )
     return tables
 
 
 def pools(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """A table for each pool of tasks, such as ``all``, with the lowest CRPS on top; without pools, for each task."""
+    """Return a table per pool of tasks, such as ``all``, the lowest CRPS on top; without pools, one per task."""
     scores, single = tables["scores.csv"], set(tables["predictions.csv"]["task"])
     pooled = [task for task in dict.fromkeys(scores["task"]) if task not in single]
-    found = []
+    made = []
     for task in pooled or list(dict.fromkeys(scores["task"])):
         rows = scores[scores["task"] == task].sort_values("crps", kind="stable")
         kept = [column for column in COLUMNS if rows[column].notna().any()]
@@ -69,19 +69,19 @@ def pools(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
             (str(row[METHOD]), [_text(row[column], COLUMNS[column][1]) for column in kept])
             for row in rows.to_dict("records")
         ]
-        found.append({"title": _title(task, bool(pooled)), "columns": [COLUMNS[c][0] for c in kept], "rows": texts})
-    return found
+        made.append({"title": _title(task, bool(pooled)), "columns": [COLUMNS[c][0] for c in kept], "rows": texts})
+    return made
 
 
 def shown_method(tables: dict[str, pd.DataFrame]) -> str:
-    """The method in the picture: the first one that was sampled, else the first."""
+    """Return the method to draw: the first one that was sampled, else the first."""
     scores = tables["scores.csv"]
     sampled = scores.loc[scores["rhat"].notna(), METHOD]
     return str((sampled if len(sampled) else scores[METHOD]).iloc[0])
 
 
 def _title(task: str, pooled: bool) -> str:
-    return "All averaged tasks together" if task == "all" else f"{'Tasks of' if pooled else 'Task'} {task}"
+    return "All averaged tasks" if task == "all" else f"{'Tasks of' if pooled else 'Task'} {task}"
 
 
 def _text(value: float, form: str) -> str:

@@ -1,8 +1,8 @@
-"""Where the time of one gradient goes: every operation of the compiled graph, timed alone on its own inputs.
+"""Time every operation of a compiled gradient alone, on its own inputs.
 
-Numba compiles the graph into one function, which no profiler looks into. So each node is compiled by itself once more
-and called in a loop on the values that it has at a starting point. What inlining saves is counted for neither side:
-the sum of the parts is printed beside the time of the whole.
+Numba compiles the graph into one function that profilers cannot see into. So each node is compiled again by itself and
+called in a loop on its values at a starting point. Savings by inlining are not counted: compare the sum of the parts
+with the time of the whole.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ import numba
 import numpy as np
 import pandas as pd
 
-# Sums, products and maps over arrays are told apart by what they run over, all else by name.
 _CALLS = 400
 
 
 def timed_operations(program: Any, point: np.ndarray) -> pd.DataFrame:
-    """Microseconds of each operation of a program that nutpie compiled, slowest first.
+    """Return the microseconds of each operation of a program compiled by nutpie, slowest first.
 
     Parameters
     ----------
     program : nutpie.CompiledModel
         Of the Numba backend.
     point : ndarray
-        Where, in the sampler's coordinates.
+        Position in the sampler's coordinates.
 
     Returns
     -------
@@ -42,7 +41,7 @@ def timed_operations(program: Any, point: np.ndarray) -> pd.DataFrame:
 
 
 def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, list[Any]]]:
-    """Nodes in the order in which they run, each with copies of its inputs."""
+    """Yield nodes in the order in which they run, each with copies of its inputs."""
     from pytensor.graph.basic import Constant
 
     graph = program.logp_func.maker.fgraph
@@ -54,7 +53,7 @@ def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, list[Any]
         storage: list[list[Any]] = [[None] for _ in node.outputs]
         node.op.prepare_node(node, storage_map=None, compute_map=None, impl="py")
         node.op.perform(node, copies, storage)
-        values |= {variable: found[0] for variable, found in zip(node.outputs, storage, strict=True)}
+        values |= {variable: output[0] for variable, output in zip(node.outputs, storage, strict=True)}
 
 
 def _plain(variable: Any, value: Any) -> Any:
@@ -73,7 +72,7 @@ def _time(node: Any, inputs: list[Any]) -> float:
     scope: dict[str, Any] = {"run": run}
     exec(f"def loop(calls, {names}):\n    for _ in range(calls):\n        run({names})\n", scope)
     loop = numba.njit(scope["loop"])
-    # What overwrites an input works on its own result from the second call on: fewer calls keep it finite.
+    # An operation that overwrites an input works on its own result from the second call on: few calls keep it finite.
     loop(1, *inputs)
     best = np.inf
     for _ in range(3):

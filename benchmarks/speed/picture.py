@@ -1,4 +1,4 @@
-"""How the cost of a gradient grows with observed cells."""
+"""Plot the cost of a gradient over the number of observed cells."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Microseconds over cells on log axes: package, yardstick, and the line of cost in proportion to cells."""
+    """Plot microseconds over cells on log axes: package, yardstick, and a line proportional to cells."""
     figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
     for column, label, marker in (("package_us", "package", "o"), ("yardstick_us", "yardstick, by hand", "s")):
         ax.plot(table["cells"], table[column], marker, label=label)
     cells = np.array([table["cells"].min(), table["cells"].max()])
     rate = float(np.exp(np.mean(np.log(table["package_us"] / table["cells"]))))
     ax.plot(cells, rate * cells, color="0.6", lw=1, zorder=0, label=f"{1000 * rate:.0f} ns a cell")
-    # Left and right in turn: the smallest tables lie close together.
+    # Labels alternate between left and right because the smallest tables lie close together.
     for row, (side, offset) in zip(table.itertuples(), cycle([("right", (-6, 6)), ("left", (7, -9))])):
         at = (row.cells, row.package_us)
         ax.annotate(row.size, at, xytext=offset, textcoords="offset points", ha=side, fontsize=8)

@@ -1,4 +1,4 @@
-"""What one process measures: ``python -m benchmarks.speed.pieces KIND SIZE ROUTE OUTPUT``; `run` starts them all."""
+"""Measure one piece: ``python -m benchmarks.speed.pieces KIND SIZE ROUTE OUTPUT``, which `run` starts."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ import numpy as np
 from benchmarks.speed.sizes import problem
 
 CHAINS, CORES = 4, 2
-# Chains that JAX computes at once: those of a fit, and as many as a GPU has room for.
+# Chains that JAX computes at once: those of a fit, and a number that fills a GPU.
 AT_ONCE = (CHAINS, 64)
 
 
 def peak_gib() -> float:
-    """Largest memory of this process so far, with the largest of those that it started, GiB."""
+    """Return the peak memory of this process plus that of its largest child process, in GiB."""
     of = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return sum(resource.getrusage(who).ru_maxrss for who in of) / 2**20
 
 
 def since_process_start() -> float:
-    """Seconds since `run` started this process."""
+    """Return the seconds since `run` started this process."""
     return time.time() - float(os.environ["SPEED_STARTED"])
 
 
 def settings() -> dict[str, Any]:
-    """How long to sample, from the environment that `run` gives."""
+    """Return the sampler settings, from the environment that `run` sets."""
     return {
         "draws": int(os.environ["SPEED_DRAWS"]),
         "tune": int(os.environ["SPEED_TUNE"]),
@@ -47,7 +47,7 @@ def settings() -> dict[str, Any]:
 
 
 def sample(size: str, route: str, output: Path) -> dict[str, Any]:
-    """One route, from an empty cache on disk: seconds, memory, steps, effective draws, and what was found."""
+    """Sample by one route from an empty cache on disk: seconds, memory, steps, effective draws and means."""
     import arviz as az
 
     from benchmarks.speed.routes import ROUTES, expected_scores
@@ -59,8 +59,8 @@ def sample(size: str, route: str, output: Path) -> dict[str, Any]:
     stats = timed.idata["sample_stats"]
     steps = stats["n_steps"].to_numpy()
     scores = expected_scores(timed.idata, spec, evals)
-    found = az.convert_to_dataset(scores)
-    of_scores = (az.ess(found), az.ess(found, method="tail"), az.mcse(found), az.rhat(found))
+    dataset = az.convert_to_dataset(scores)
+    of_scores = (az.ess(dataset), az.ess(dataset, method="tail"), az.mcse(dataset), az.rhat(dataset))
     bulk, tail, mcse, rhat = (values["x"].to_numpy() for values in of_scores)
     np.savez(output.with_suffix(".npz"), mean=scores.mean(axis=(0, 1)), mcse=mcse)
     return {
@@ -89,7 +89,7 @@ def warm(size: str, route: str, output: Path) -> dict[str, Any]:
 
 
 def _call(program: Any) -> Callable[[np.ndarray], float]:
-    """The function that nutpie calls for a gradient, without Python's share of the call."""
+    """Return the compiled gradient that nutpie calls, without the overhead of Python."""
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, *[ctypes.c_void_p] * 4)
     run, data = prototype(program.compiled_logp_func.address), program.user_data
     gradient, density = np.zeros(program.n_dim), np.zeros(1)
@@ -105,7 +105,7 @@ def _call(program: Any) -> Callable[[np.ndarray], float]:
 def microseconds(
     call: Callable[[Any], Any], points: list[Any], least: float = 2.0, clock: Callable[[], float] = time.thread_time
 ) -> float:
-    """Time of one call, by default this thread's on a processor: the fastest of rounds for `least` seconds."""
+    """Return the time of one call (thread CPU time by default): the fastest round within `least` seconds."""
     best, until = np.inf, time.perf_counter() + least
     while time.perf_counter() < until:
         started = clock()
@@ -116,11 +116,11 @@ def microseconds(
 
 
 def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
-    """One gradient of the package's program, and of the yardstick, at the same points."""
+    """Time one gradient of the package and one of the yardstick at the same points."""
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.parallel import one_thread_each
     from bayescale.model.coordinates.parameterization import Coordinates
-    from benchmarks.speed.world import make_world
+    from benchmarks.speed.arrays import make_arrays
     from benchmarks.speed.yardstick import log_density
 
     spec, evals = problem(size)
@@ -128,10 +128,10 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
     program = compiled_for(Coordinates.of(spec, evals))
     compile_s = time.perf_counter() - started
     points = [program.initial_point_func(seed) for seed in range(20)]
-    package, world, by_hand = _call(program), make_world(evals, spec), np.empty(program.n_dim)
+    package, arrays, by_hand = _call(program), make_arrays(evals, spec), np.empty(program.n_dim)
     off = [0.0]
     for point in points:
-        value, other = package(point), log_density(point, world, by_hand)
+        value, other = package(point), log_density(point, arrays, by_hand)
         scale = np.abs(by_hand).max()
         off += [abs(value / other - 1), float(np.abs(package.gradient - by_hand).max() / scale)]  # type: ignore[attr-defined]
     if max(off) > 1e-6:
@@ -145,14 +145,14 @@ def gradient(size: str, route: str, output: Path) -> dict[str, Any]:
         "parameters": program.n_dim,
         "compile_s": compile_s,
         "package_us": package_us,
-        "yardstick_us": microseconds(lambda point: log_density(point, world, by_hand), points),
+        "yardstick_us": microseconds(lambda point: log_density(point, arrays, by_hand), points),
         "largest_difference": max(off),
         "peak_gib": peak_gib(),
     }
 
 
 def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
-    """One gradient by JAX, of one chain alone and of each of several at once; seconds on the wall: XLA has threads."""
+    """Time one gradient by JAX, of one chain and of several at once, in wall-clock time because XLA uses threads."""
     import jax
 
     from benchmarks.speed.routes import compile_jax
@@ -164,18 +164,18 @@ def gradient_jax(size: str, route: str, output: Path) -> dict[str, Any]:
     density, data = program._raw_logp_fn, list(shared.values())
     at_once = jax.jit(jax.vmap(jax.value_and_grad(lambda x: density(x, *data)[0])))
     clock = time.perf_counter
-    found: dict[str, Any] = {"device": jax.devices()[0].device_kind}
-    found["jax_us"] = microseconds(lambda point: run(point, **shared), points, clock=clock)
+    measured: dict[str, Any] = {"device": jax.devices()[0].device_kind}
+    measured["jax_us"] = microseconds(lambda point: run(point, **shared), points, clock=clock)
     for chains in AT_ONCE:
         together = jax.device_put(np.stack([points[chain % CHAINS] for chain in range(chains)]))
         jax.block_until_ready(at_once(together))
         of_all = microseconds(lambda x: jax.block_until_ready(at_once(x)), [together], clock=clock)
-        found[f"jax_{chains}_at_once_us"] = of_all / chains
-    return found | {"peak_gib": peak_gib()}
+        measured[f"jax_{chains}_at_once_us"] = of_all / chains
+    return measured | {"peak_gib": peak_gib()}
 
 
 def operations(size: str, route: str, output: Path) -> dict[str, Any]:
-    """Where the time of a gradient goes, and what a leapfrog step and a draw cost beyond it."""
+    """Time each operation of a gradient, and what a leapfrog step costs beyond it."""
     import nutpie
 
     from bayescale.inference.compile import compiled_for
@@ -185,16 +185,16 @@ def operations(size: str, route: str, output: Path) -> dict[str, Any]:
     spec, evals = problem(size)
     program = compiled_for(Coordinates.of(spec, evals))
     points = [program.initial_point_func(seed) for seed in range(20)]
-    found: dict[str, Any] = {"gradient_us": microseconds(_call(program), points)}
+    measured: dict[str, Any] = {"gradient_us": microseconds(_call(program), points)}
     common = {"tune": 300, "chains": 1, "cores": 1, "seed": 1, "progress_bar": False, "maxdepth": 6}
     for metric, low_rank in (("low-rank metric", True), ("diagonal metric", False)):
         used = time.process_time()
         idata = nutpie.sample(program, draws=300, save_warmup=True, low_rank_modified_mass_matrix=low_rank, **common)
         used = time.process_time() - used
         steps = sum(int(idata[group]["n_steps"].sum()) for group in ("sample_stats", "warmup_sample_stats"))
-        found[metric] = {"us_a_step": used / steps * 1e6, "steps": steps, "draws": 600}
-    found["operations"] = timed_operations(program, points[0]).round(2).to_dict("records")
-    return found
+        measured[metric] = {"us_a_step": used / steps * 1e6, "steps": steps, "draws": 600}
+    measured["operations"] = timed_operations(program, points[0]).round(2).to_dict("records")
+    return measured
 
 
 KINDS = {
@@ -207,17 +207,17 @@ KINDS = {
 
 
 def main() -> None:
-    """Measure one piece and write it as JSON, whole or not at all."""
+    """Measure one piece and write it as JSON, atomically."""
     from bayescale._files import atomic_write
     from benchmarks.speed.targets import TARGETS
 
     kind, size, route, output = sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = (KINDS | TARGETS)[kind](size, route, output)
-    found |= {"kind": kind, "size": size, "route": route, "process_s": since_process_start()}
+        measured = (KINDS | TARGETS)[kind](size, route, output)
+    measured |= {"kind": kind, "size": size, "route": route, "process_s": since_process_start()}
     with atomic_write(output) as temporary:
-        temporary.write_text(json.dumps(found, indent=1, default=float))
+        temporary.write_text(json.dumps(measured, indent=1, default=float))
 
 
 if __name__ == "__main__":

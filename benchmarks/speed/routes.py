@@ -1,4 +1,4 @@
-"""Routes to the same posterior, each as two steps that can be timed: compile, then sample."""
+"""Sample the same posterior by several samplers and backends, and time compiling and sampling apart."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Seconds:
-    """Seconds on the wall, and of processors in this process and those that it started and that have ended."""
+    """Wall-clock seconds, and processor seconds of this process and its finished children."""
 
     wall: float
     processor: float
 
     @classmethod
     def now(cls) -> Seconds:
-        """So far."""
+        """Return the seconds so far."""
         of = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return cls(time.perf_counter(), sum(used.ru_utime + used.ru_stime for used in of))
 
@@ -37,7 +37,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Timed:
-    """Draws of one route, and the seconds that they took."""
+    """Draws of one route, and the seconds of compiling and sampling."""
 
     idata: Any
     compiling: Seconds
@@ -51,7 +51,7 @@ def _fit_module() -> Any:
 
 
 def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
-    """The package's own: nutpie, compiled by Numba."""
+    """Sample as the package does: nutpie, compiled by Numba."""
     from bayescale.inference.compile import compiled_for
 
     started = Seconds.now()
@@ -63,7 +63,7 @@ def nutpie(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
 
 
 def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
-    """Compile the density for nutpie by JAX, which also differentiates it, up to and with the first call."""
+    """Compile the density for nutpie by JAX, which also differentiates it, including the first call."""
     import nutpie as library
 
     from bayescale.model.kernels.jax_ops import register
@@ -77,7 +77,7 @@ def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
 
 
 def nutpie_jax(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
-    """Nutpie with the density compiled by JAX."""
+    """Sample by nutpie with the density compiled by JAX."""
     started = Seconds.now()
     program = compile_jax(spec, evals)
     compiled = Seconds.now()
@@ -86,7 +86,7 @@ def nutpie_jax(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Time
 
 
 def pymc(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
-    """PyMC's own NUTS: compiling ends when the first draw arrives."""
+    """Sample by PyMC's own NUTS; compiling ends when the first draw arrives."""
     first: list[Seconds] = []
 
     def drawn(**_: Any) -> None:
@@ -99,7 +99,7 @@ def pymc(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
 
 
 def numpyro(spec: bs.Spec, evals: bs.Evals, settings: dict[str, Any]) -> Timed:
-    """NumPyro on the processor: it compiles within its one call, so a run of one draw tells how long that takes."""
+    """Sample by NumPyro, which compiles within its one call: a run of one draw measures the time of compiling."""
     run = _fit_module()._numpyro
     started = Seconds.now()
     coordinates = Coordinates.of(spec, evals)
@@ -119,7 +119,7 @@ ROUTES: dict[str, Callable[[bs.Spec, bs.Evals, dict[str, Any]], Timed]] = {
 
 
 def expected_scores(idata: Any, spec: bs.Spec, evals: bs.Evals, most: int = 1200) -> np.ndarray:
-    """Expected scores (chain, draw, score), `most` of them at random where there are more."""
+    """Return expected scores (chain, draw, score), a random subset of `most` where there are more."""
     tidy = _fit_module()._tidy(idata, evals)
     count = len(evals.model_names) * len(evals.benchmark_names)
     chosen = np.sort(np.random.default_rng(0).permutation(count)[:most])

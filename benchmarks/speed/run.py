@@ -1,11 +1,11 @@
-"""Run every piece that is missing, one process after the other, then print the table and write it as JSON.
+"""Run every missing piece in a process of its own, then print the tables and write them as JSON.
 
     python -m benchmarks.speed FOLDER [--only TEXT] [--limit SECONDS] [--list] [--page docs/performance.md]
 
-A piece is one measurement of one size in a process of its own (`pieces`). Finished ones stay in FOLDER and are not
-repeated, so the same command goes on from there; `--only` runs those whose name holds TEXT, `--limit` starts none after
-so many seconds, `--page` puts tables and picture into the page on performance. Nothing else should compute on the
-machine meanwhile. What needs JAX needs the extra ``numpyro``.
+A piece is one measurement of one size (`pieces`). Finished pieces stay in FOLDER, so the same command resumes an
+interrupted run. `--only` runs pieces whose name contains TEXT, `--limit` starts none after that many seconds, `--page`
+puts tables and picture into the page on performance. Run it alone on the machine. Routes by JAX need the extra
+``numpyro``.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pathlib import Path
 from bayescale.inference.defaults import DRAWS as DEFAULT_DRAWS
 from bayescale.inference.defaults import TUNE as DEFAULT_TUNE
 
-# Longer than any piece should take on two cores; one that takes longer is written down as failed.
+# Seconds that no piece should need on two cores; one that takes longer counts as failed.
 PATIENCE = 2400
-# Draws and warm-up steps a chain by size and route. On the first table every route samples as long as a default fit; on
-# the others such that a piece takes no more than some minutes, and what is compared are effective draws a second of
-# sampling, and seconds to 400 of them. JAX and PyMC pay for every model on every benchmark, not for observed cells
-# alone. PyMC is left out on all data: 50 draws after 150, and 10 after 40, had not ended after 12 minutes.
+# Draws and warm-up steps a chain by size and route. On `base-llms` every route samples as long as a default fit. On the
+# others a piece takes a few minutes at most; the comparison is of effective draws per second of sampling and of seconds
+# to 400 effective draws. JAX and PyMC compute every model on every benchmark, not only observed cells. PyMC is left out
+# on `base-llms-all`: 50 draws after 150, and 10 after 40, had not ended after 12 minutes.
 EVERY_ROUTE = ("nutpie", "pymc", "nutpie-jax", "numpyro-vectorized")
 LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
     **{("base-llms", route): (DEFAULT_DRAWS, DEFAULT_TUNE) for route in EVERY_ROUTE},
@@ -44,7 +44,7 @@ LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
     ("250x50", "nutpie-jax"): (100, 200),
     ("250x50", "numpyro-vectorized"): (25, 100),
     ("500x100", "nutpie"): (100, 200),
-    # What takes longest, at the very end.
+    # The slowest pieces run last.
     ("500x100", "nutpie-jax"): (50, 100),
     ("base-llms-all", "numpyro-vectorized"): (25, 75),
 }
@@ -52,24 +52,24 @@ LENGTHS: dict[tuple[str, str], tuple[int, int]] = {
 
 @dataclass(frozen=True)
 class Piece:
-    """One measurement: what, of which size, by which route, with how many draws and warm-up steps a chain."""
+    """One measurement: kind, size, route, and draws and warm-up steps a chain."""
 
     kind: str
     size: str
     route: str = "nutpie"
     draws: int = 1000
     tune: int = DEFAULT_TUNE
-    # From an empty cache of compiled programs, which it leaves to pieces of the same name; else from the common one.
+    # Start from an empty cache of compiled programs, kept for pieces of the same name; otherwise use the common cache.
     cold: bool = False
 
     @property
     def name(self) -> str:
-        """Its files' name."""
+        """Name of its files."""
         return f"{self.kind}--{self.size}--{self.route}"
 
 
 def plan() -> list[Piece]:
-    """Every piece, in the order in which they run."""
+    """Return every piece, in the order in which they run."""
     from benchmarks.speed.sizes import SIZES
 
     pieces = [
@@ -81,13 +81,13 @@ def plan() -> list[Piece]:
     pieces += [Piece(kind, size) for kind in ("gradient", "gradient-jax") for size in SIZES]
     for (size, route), (draws, tune) in LENGTHS.items():
         pieces.append(Piece("sample", size, route, draws, tune, cold=True))
-        if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: there it is the same again
+        if route in ("nutpie", "pymc"):  # JAX keeps nothing on disk: a second run is the same
             pieces.append(Piece("warm", size, route, 1, 1))
     return pieces
 
 
 def run(piece: Piece, folder: Path) -> None:
-    """Measure a piece in a new process, unless that is done."""
+    """Measure a piece in a new process, unless its result exists."""
     output = folder / f"{piece.name}.json"
     if output.exists():
         return
@@ -116,7 +116,7 @@ def run(piece: Piece, folder: Path) -> None:
 
 
 def machine() -> dict[str, object]:
-    """What the figures were taken on."""
+    """Describe the machine of the measurements."""
     from importlib.metadata import version
 
     model = next((l.split(":")[1].strip() for l in _lines("/proc/cpuinfo") if l.startswith("model name")), "unknown")  # noqa: E741
@@ -135,7 +135,7 @@ def _lines(path: str) -> list[str]:
 
 
 def main() -> None:
-    """Run what is missing, then print and write what was found."""
+    """Run missing pieces, then print and write the tables."""
     from benchmarks.speed.picture import draw
     from benchmarks.speed.table import markdown, tables
 
@@ -157,15 +157,15 @@ def main() -> None:
             run(piece, folder)
     if given.list:
         return
-    found = tables(folder)
-    document = {"machine": machine(), **{title: rows.to_dict("records") for title, rows in found.items()}}
+    by_title = tables(folder)
+    document = {"machine": machine(), **{title: rows.to_dict("records") for title, rows in by_title.items()}}
     (folder / "speed.json").write_text(json.dumps(document, indent=1, default=float))
-    print(markdown(found))
+    print(markdown(by_title))
     picture = folder / "speed.png" if given.page is None else given.page.with_suffix(".png")
-    if not found["cost of a gradient"].empty:
-        draw(found["cost of a gradient"], picture)
+    if not by_title["cost of a gradient"].empty:
+        draw(by_title["cost of a gradient"], picture)
     if given.page is not None:
-        given.page.write_text(_with_tables(given.page.read_text(), f"{_described(machine())}\n{markdown(found)}"))
+        given.page.write_text(_with_tables(given.page.read_text(), f"{_described(machine())}\n{markdown(by_title)}"))
 
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -1,4 +1,4 @@
-"""Tables from the pieces on disk. Pure: what was measured goes in, ratios come out."""
+"""Tables of ratios from the measurements on disk."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pandas as pd
 from benchmarks.speed.pieces import AT_ONCE
 
 BASELINE = "nutpie"
-# Effective draws at which a fit may be reported from: 100 a chain (`bayescale.inference.diagnostics`).
+# Effective draws that a reported fit needs: 100 a chain (`bayescale.inference.diagnostics`).
 ENOUGH = 400
 BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in AT_ONCE}
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """All tables by title, from the pieces in a folder."""
+    """Return all tables by title, from the pieces in a folder."""
     pieces = [json.loads(path.read_text()) for path in sorted(folder.glob("*--*--*.json"))]
     of = {kind: [p for p in pieces if p["kind"] == kind] for kind in {p["kind"] for p in pieces}}
-    found = {p.with_suffix("").name: dict(np.load(p)) for p in folder.glob("sample--*.npz")}
-    routes = route_table(of.get("sample", []), of.get("warm", []), found)
+    means = {p.with_suffix("").name: dict(np.load(p)) for p in folder.glob("sample--*.npz")}
+    routes = route_table(of.get("sample", []), of.get("warm", []), means)
     gradients = gradient_table(of.get("gradient", []), of.get("gradient-jax", []))
     steps, kinds = operation_tables(of.get("operations", []))
     return {
@@ -35,21 +35,20 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def route_table(
-    samples: list[dict[str, Any]], warm: list[dict[str, Any]], found: dict[str, dict[str, np.ndarray]]
+    samples: list[dict[str, Any]], warm: list[dict[str, Any]], means: dict[str, dict[str, np.ndarray]]
 ) -> pd.DataFrame:
-    """One row a size and route; `found` has the means of expected scores and their MCSE by piece.
+    """Return one row per size and route; `means` has the means of expected scores and their MCSE by piece.
 
-    Rates are those of the lesser of bulk and tail ESS. With compiling they depend on how long is sampled, since
-    compiling and warm-up are paid once: ``ess_a_second_in_all`` is that of the fit as it was sampled, and its ratio is
-    given where both routes took as many draws; ``seconds_to_400`` is for a fit that ends with `ENOUGH` effective draws,
-    whatever was sampled.
-    ``off`` is the largest difference of a mean to that of the package's route in joint Monte Carlo standard errors, and
+    Rates use the smaller of bulk and tail ESS. Compiling and warm-up are paid once, so rates that include them depend
+    on the number of draws: ``ess_a_second_in_all`` is that of the fit as it was sampled, and its ratio is given where
+    both routes took the same number of draws; ``seconds_to_400`` is for a fit that ends with `ENOUGH` effective draws.
+    ``off`` is the largest difference of a mean from the package's in joint Monte Carlo standard errors, and
     ``beyond_3`` the share of scores where it exceeds three.
     """
     again = {(p["size"], p["route"]): p["compile_s"] for p in warm}
     rows = []
     for p in samples:
-        here, there = (found.get(f"sample--{p['size']}--{route}") for route in (p["route"], BASELINE))
+        here, there = (means.get(f"sample--{p['size']}--{route}") for route in (p["route"], BASELINE))
         off = np.array([np.nan])
         if here is not None and there is not None and p["route"] != BASELINE:
             off = np.abs(here["mean"] - there["mean"]) / np.hypot(here["mcse"], there["mcse"])
@@ -70,7 +69,7 @@ def route_table(
                 "sample_cpu_s": p["sample_cpu_s"],
                 "draws": p["draws"],
                 "steps_a_draw": p["steps_a_draw"],
-                # All threads together: what a gradient costs with the sampler's own share of a step.
+                # All threads together: the cost of a gradient including the sampler's share of a step.
                 "us_a_gradient": p["sample_cpu_s"] / (p["steps_a_draw"] * p["draws"] / (1 - p["warm_up"])) * 1e6,
                 "rhat": p["rhat"],
                 "bulk_ess": p["bulk_ess"],
@@ -100,7 +99,7 @@ def route_table(
 
 
 def gradient_table(pieces: list[dict[str, Any]], by_jax: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a size: microseconds of the package, of the yardstick and by JAX (one chain, four at once), by cells."""
+    """Return one row per size: microseconds of the package, of the yardstick and by JAX, ordered by cells."""
     names = ["size", "models", "benchmarks", "cells", "parameters"]
     names += ["compile_s", "package_us", "yardstick_us", "peak_gib"]
     table = pd.DataFrame([{n: p[n] for n in names} for p in pieces], columns=names).sort_values("cells")
@@ -112,7 +111,7 @@ def gradient_table(pieces: list[dict[str, Any]], by_jax: list[dict[str, Any]]) -
 
 
 def operation_tables(pieces: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What a leapfrog step costs beyond the gradient, by metric; and the gradient by kind of operation."""
+    """Return the cost of a leapfrog step beyond the gradient by metric, and the gradient by kind of operation."""
     if not pieces:
         return pd.DataFrame(), pd.DataFrame()
     piece = pieces[0]
@@ -127,7 +126,7 @@ def operation_tables(pieces: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.Dat
 
 
 def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: pd.DataFrame) -> pd.DataFrame:
-    """Each target of the issue beside what was measured; NaN where nothing was."""
+    """Return each target beside its measurement, NaN where there is none."""
     by_kind = {p["kind"]: p for p in pieces}
     cold, warm, cast = (by_kind.get(kind, {}) for kind in ("fit-cold", "fit-warm", "forecasts"))
     given = [s for label, s in cast.get("forecast_s", {}).items() if "given" in label]
@@ -166,7 +165,7 @@ def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: 
     return pd.DataFrame(rows, columns=["what", "target", "measured"])
 
 
-# What the page shows of each table, and under which heading.
+# Columns of each table that the page shows, with their headings.
 SHOWN = {
     "targets": {"what": "what", "target": "target", "measured": "measured"},
     "routes": {
@@ -213,10 +212,10 @@ SHOWN = {
 }
 
 
-def markdown(found: dict[str, pd.DataFrame]) -> str:
-    """All tables as Markdown, three significant digits."""
+def markdown(by_title: dict[str, pd.DataFrame]) -> str:
+    """Return all tables as Markdown, to three significant digits."""
     parts = []
-    for title, table in found.items():
+    for title, table in by_title.items():
         if table.empty:
             continue
         shown = SHOWN[title]

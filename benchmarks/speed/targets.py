@@ -1,4 +1,4 @@
-"""The waits of a user: the default fit from a new process, a second fit, and forecasts from it."""
+"""Time what a user waits for: the default fit in a new process, a second fit, and forecasts from it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import bayescale as bs
 
 MANY = 10_000
-# Draws that many models are forecast on: as many as a report carries.
+# Draws for the forecast of many models: as many as a report carries.
 THINNED = 400
 
 
 def fit(size: str, route: str, output: Path) -> dict[str, Any]:
-    """`bayescale.fit` as it stands, in this new process; the posterior is kept for `forecasts`."""
+    """Time `bayescale.fit` in this new process, and save the posterior for `forecasts`."""
     from benchmarks.speed.pieces import peak_gib, settings, since_process_start
     from benchmarks.speed.routes import Seconds
     from benchmarks.speed.sizes import problem
@@ -30,7 +30,7 @@ def fit(size: str, route: str, output: Path) -> dict[str, Any]:
     posterior.save(output.with_suffix(".nc"))
     matrix = evals.matrix()
     masked = evals.mask(matrix.notnull() & (np.arange(matrix.size).reshape(matrix.shape) % 10 == 0))
-    found = {
+    measured = {
         "from_process_start_s": seconds,
         "cpu_s": used,
         "rhat": convergence.rhat,
@@ -42,18 +42,18 @@ def fit(size: str, route: str, output: Path) -> dict[str, Any]:
 
     started = time.perf_counter()
     compiled_for(Coordinates.of(spec, masked))
-    return found | {"second_compile_s": time.perf_counter() - started, "seconds": posterior.sampling["seconds"]}
+    return measured | {"second_compile_s": time.perf_counter() - started, "seconds": posterior.sampling["seconds"]}
 
 
 def forecasts(size: str, route: str, output: Path) -> dict[str, Any]:
-    """Seconds of a forecast with known scores, and of many models at once."""
+    """Time a forecast with known scores, and one of many models at once."""
     from benchmarks.forecast import seconds
     from benchmarks.speed.pieces import peak_gib
 
     posterior = bs.Posterior.load(next(output.parent.glob(f"fit-*--{size}--*.nc")))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found: dict[str, Any] = {
+        measured: dict[str, Any] = {
             "forecast_s": seconds(posterior),
             "forecast_cpu_s": seconds(posterior, time.process_time),
         }
@@ -63,9 +63,9 @@ def forecasts(size: str, route: str, output: Path) -> dict[str, Any]:
     flops = np.logspace(21, 26, MANY)
     started, used = time.perf_counter(), time.process_time()
     summary = few.forecast(family=posterior.evals.families[0], flops=flops).draws["expected_score"]
-    found |= {"many_s": time.perf_counter() - started, "many_cpu_s": time.process_time() - used}
-    found |= {"many_peak_gib": peak_gib(), "before_gib": before}
-    return found | {"many_draws": summary.sizes["chain"] * summary.sizes["draw"]}
+    measured |= {"many_s": time.perf_counter() - started, "many_cpu_s": time.process_time() - used}
+    measured |= {"many_peak_gib": peak_gib(), "before_gib": before}
+    return measured | {"many_draws": summary.sizes["chain"] * summary.sizes["draw"]}
 
 
 TARGETS = {"fit-cold": fit, "fit-warm": fit, "forecasts": forecasts}

@@ -1,14 +1,14 @@
 """The yardstick: density and gradient of the default spec by hand, in one Numba function, without PyTensor.
 
-It is the density that the sampler sees, with whitened capabilities, loadings of fixed rotation and their Jacobians, so
-that package over yardstick says what the package's graph of operations costs above plain loops over the observed cells.
-The special functions and the algebra of a cell are the package's own (`kernels.score_density`,
-`kernels.working_response`); all between them, and the reverse mode, is by hand. Cells are visited twice: the difficulty
-of a benchmark depends on the working responses of all its cells, so these come first, and are turned back last.
+It is the density that the sampler sees, with whitened capabilities, loadings of fixed rotation and their Jacobians. The
+ratio of package to yardstick is the cost of the package's graph of operations relative to plain loops over the observed
+cells. The special functions and the algebra of a cell are the package's own (`kernels.score_density`,
+`kernels.working_response`); the rest, and the reverse mode, is by hand. Cells are visited twice: the difficulty of a
+benchmark depends on the working responses of all its cells, so these come first, and their reverse mode last.
 
-It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/test_model.py` holds both to
-the equations. This third density stays because it is the hand-made lower bound of the time of a gradient, which no
-graph of operations can give.
+It does not check the model: `PlainCoordinates` is the reference implementation, and `tests/model/test_model.py`
+compares both with the equations. This third density stays because only code by hand shows what the graph of operations
+costs.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import numpy as np
 from bayescale.model.kernels.score_density import _curve, log_gamma_and_digamma
 from bayescale.model.kernels.whiten import _solve_lower, _solve_upper, _upper_factor
 from bayescale.model.kernels.working_response import _benchmark, _cell
-from benchmarks.speed.world import World
+from benchmarks.speed.arrays import Arrays
 
-# The sampler's variables in PyMC's order; without latent compute or testlets theirs are missing.
+# The sampler's variables in PyMC's order; those of latent compute and testlets are missing without them.
 ORDER = (
     "latent_covariate", "family_sd_log__", "own_loading_sd_log__", "common_loading_sd_log__", "loading_z_rotation__",
     "slope_z", "family_offset_z", "testlet_sd_log__", "testlet_effect_z", "family_benchmark_sd_log__",
     "family_benchmark_z", "floor_logodds__", "curve_shape_log__", "log_precision", "difficulty_z",
     "capability_whitened__",
 )  # fmt: skip
-# Those of PyTensor's own functions (`pytensor.link.numba`).
+# The flags of PyTensor's own functions (`pytensor.link.numba`).
 _FAST = {"arcp", "contract", "afn", "reassoc", "nsz"}
 _jit = numba.njit(fastmath=_FAST, error_model="numpy")
 _LOG_TWO_PI = np.log(2 * np.pi)
@@ -38,7 +38,7 @@ _LOG_TWO_PI = np.log(2 * np.pi)
 
 @_jit
 def _normal(x: Any, gradient: Any, mean: float, sd: float) -> float:
-    """Log-density of independent normals; adds its gradient."""
+    """Return the log density of independent normals, and add its gradient."""
     total = -len(x) * (0.5 * _LOG_TWO_PI + np.log(sd))
     for i in range(len(x)):
         z = (x[i] - mean) / sd
@@ -49,7 +49,7 @@ def _normal(x: Any, gradient: Any, mean: float, sd: float) -> float:
 
 @_jit
 def _sd(x: float, gradient: Any, at: int, scale: float) -> tuple[float, float]:
-    """A standard deviation from its log, and the log-density of that under a half-normal."""
+    """Return a standard deviation from its log, and the log density of the log under a half-normal."""
     sd = np.exp(x)
     z = sd / scale
     gradient[at] += 1 - z * z
@@ -58,7 +58,7 @@ def _sd(x: float, gradient: Any, at: int, scale: float) -> tuple[float, float]:
 
 @_jit
 def _loading_prior(scaled: Any, by_scaled: Any, own: float, common: float) -> tuple[float, float, float]:
-    """Log-density of loadings with variance `own` around a common one of variance `common`; derivatives by both."""
+    """Return the log density of loadings around a common one, and derivatives by the variances `own` and `common`."""
     benchmarks, factors = scaled.shape
     total = own + benchmarks * common
     squares = sums = 0.0
@@ -83,7 +83,7 @@ def _whiten_back(
     k: int, upper: Any, inverse: Any, left: Any, z: Any, theta: Any, by_theta: Any, by_z: Any, by_linear: Any,
     by_precision: Any,
 ) -> None:  # fmt: skip
-    """Reverse mode of one row of `bayescale.model.kernels.whiten`, its Jacobian counted once.
+    """Compute the reverse mode of one row of `bayescale.model.kernels.whiten`, with its Jacobian once.
 
     `theta` becomes P^-1 h.
     """
@@ -123,12 +123,12 @@ def _whiten_back(
 
 
 @_jit
-def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
-    """Log-density at the sampler's coordinates; `gradient` is filled."""
-    factors, models, benchmarks = len(world.factors), len(world.x), len(world.items)
-    families, testlets, rank, latents = world.families, world.testlets, world.basis.shape[1], len(world.latent)
+def log_density(point: np.ndarray, arrays: Arrays, gradient: np.ndarray) -> float:
+    """Return the log density at the sampler's coordinates, and fill `gradient`."""
+    factors, models, benchmarks = len(arrays.factors), len(arrays.x), len(arrays.items)
+    families, testlets, rank, latents = arrays.families, arrays.testlets, arrays.basis.shape[1], len(arrays.latent)
     gradient[:] = 0.0
-    total = world.constant
+    total = arrays.constant
 
     # Where each variable starts.
     at_sd = latents
@@ -138,26 +138,26 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     at_offset = at_slope + factors
     at_testlet_sd = at_offset + families * factors
     at_testlet = at_testlet_sd + (testlets > 0)
-    at_bent_sd = at_testlet + models * testlets
-    at_bent = at_bent_sd + 1
-    at_floor = at_bent + families * benchmarks
+    at_effect_sd = at_testlet + models * testlets
+    at_effect = at_effect_sd + 1
+    at_floor = at_effect + families * benchmarks
     at_shape = at_floor + benchmarks
     at_precision = at_shape + benchmarks
     at_difficulty = at_precision + benchmarks
     at_capability = at_difficulty + benchmarks
 
-    x = world.x.copy()
+    x = arrays.x.copy()
     by_x = np.zeros(models)
     for i in range(latents):
-        x[world.latent[i]] = point[i]
-        z = (point[i] - world.latent_mean[i]) / world.latent_sd[i]
-        total -= 0.5 * z * z + 0.5 * _LOG_TWO_PI + np.log(world.latent_sd[i])
-        gradient[i] -= z / world.latent_sd[i]
+        x[arrays.latent[i]] = point[i]
+        z = (point[i] - arrays.latent_mean[i]) / arrays.latent_sd[i]
+        total -= 0.5 * z * z + 0.5 * _LOG_TWO_PI + np.log(arrays.latent_sd[i])
+        gradient[i] -= z / arrays.latent_sd[i]
 
     # Standard deviations, loadings and slopes, the latter two in units of the scatter of capabilities.
-    family_sd, density = _sd(point[at_sd], gradient, at_sd, world.sds[1])
-    own_sd, more = _sd(point[at_sd + 1], gradient, at_sd + 1, world.sds[2])
-    common_sd, again = _sd(point[at_sd + 2], gradient, at_sd + 2, world.sds[3])
+    family_sd, density = _sd(point[at_sd], gradient, at_sd, arrays.sds[1])
+    own_sd, more = _sd(point[at_sd + 1], gradient, at_sd + 1, arrays.sds[2])
+    common_sd, again = _sd(point[at_sd + 2], gradient, at_sd + 2, arrays.sds[3])
     total += density + more + again
     unit = np.sqrt(1 + family_sd**2)
     by_unit = 0.0
@@ -171,7 +171,7 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
                 gradient[at] += factors - i
             at += 1
     free = point[at_free:at_slope].reshape((benchmarks - rank, factors))
-    scaled = np.dot(world.basis, lower) + np.dot(world.complement, free)
+    scaled = np.dot(arrays.basis, lower) + np.dot(arrays.complement, free)
     by_scaled = np.zeros((benchmarks, factors))
     own, common = (unit * own_sd) ** 2, (unit * common_sd) ** 2
     density, by_own, by_common = _loading_prior(scaled, by_scaled, own, common)
@@ -184,69 +184,69 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     scaled_slope = point[at_slope:at_offset]
     slope = unit * scaled_slope
     by_slope = np.zeros(factors)
-    slope_sd = world.sds[0] / unit
+    slope_sd = arrays.sds[0] / unit
     total += _normal(scaled_slope, gradient[at_slope:at_offset], 0.0, slope_sd)
     for k in range(factors):
         by_unit += 1 / unit - scaled_slope[k] ** 2 / slope_sd**2 / unit
 
-    # Standard normals: offsets, testlet effects, bents of families.
+    # Standard normals: offsets, testlet effects, family-by-benchmark effects.
     total += _normal(point[at_offset:at_testlet_sd], gradient[at_offset:at_testlet_sd], 0.0, 1.0)
-    total += _normal(point[at_testlet:at_bent_sd], gradient[at_testlet:at_bent_sd], 0.0, 1.0)
-    total += _normal(point[at_bent:at_floor], gradient[at_bent:at_floor], 0.0, 1.0)
-    bent_sd, density = _sd(point[at_bent_sd], gradient, at_bent_sd, world.sds[6])
+    total += _normal(point[at_testlet:at_effect_sd], gradient[at_testlet:at_effect_sd], 0.0, 1.0)
+    total += _normal(point[at_effect:at_floor], gradient[at_effect:at_floor], 0.0, 1.0)
+    effect_sd, density = _sd(point[at_effect_sd], gradient, at_effect_sd, arrays.sds[6])
     total += density
     testlet_sd = 0.0
     if testlets > 0:
-        testlet_sd, density = _sd(point[at_testlet_sd], gradient, at_testlet_sd, world.sds[5])
+        testlet_sd, density = _sd(point[at_testlet_sd], gradient, at_testlet_sd, arrays.sds[5])
         total += density
 
     offset = point[at_offset:at_testlet_sd].reshape((families, factors))
     location, by_location = np.empty((models, factors)), np.zeros((models, factors))
     for m in range(models):
         for k in range(factors):
-            location[m, k] = x[m] * slope[k] + family_sd * offset[world.family[m], k]
+            location[m, k] = x[m] * slope[k] + family_sd * offset[arrays.family[m], k]
 
     # Benchmarks: curve and noise, working responses of their cells, where they put the difficulty.
     logs = point[at_precision:at_difficulty]
-    total += _normal(logs, gradient[at_precision:at_difficulty], world.precision_mean, world.precision_sd)
+    total += _normal(logs, gradient[at_precision:at_difficulty], arrays.precision_mean, arrays.precision_sd)
     floor, precision, shape = np.empty(benchmarks), np.exp(logs), np.exp(point[at_shape:at_precision])
     by_floor, by_precision, by_shape = np.zeros(benchmarks), np.zeros(benchmarks), np.zeros(benchmarks)
     weight_of, by_sum = np.empty(benchmarks), np.empty(benchmarks)
     for b in range(benchmarks):
         y = point[at_floor + b]
         floor[b] = 1 / (1 + np.exp(-y))
-        total += world.floor_alpha[b] * np.log(floor[b]) + world.floor_beta[b] * np.log1p(-floor[b])
-        gradient[at_floor + b] += world.floor_alpha[b] * (1 - floor[b]) - world.floor_beta[b] * floor[b]
-        total += point[at_shape + b] - world.shape_rate * shape[b]
-        gradient[at_shape + b] += 1 - world.shape_rate * shape[b]
+        total += arrays.floor_alpha[b] * np.log(floor[b]) + arrays.floor_beta[b] * np.log1p(-floor[b])
+        gradient[at_floor + b] += arrays.floor_alpha[b] * (1 - floor[b]) - arrays.floor_beta[b] * floor[b]
+        total += point[at_shape + b] - arrays.shape_rate * shape[b]
+        gradient[at_shape + b] += 1 - arrays.shape_rate * shape[b]
         weight_of[b], by_sum[b] = log_gamma_and_digamma(precision[b])
-        value, slope_of = log_gamma_and_digamma(world.items[b] + precision[b])
+        value, slope_of = log_gamma_and_digamma(arrays.items[b] + precision[b])
         weight_of[b] -= value
         by_sum[b] -= slope_of
-    cells = len(world.score)
-    found = np.empty((cells, 8))
+    cells = len(arrays.score)
+    working = np.empty((cells, 8))
     about, mean_location = np.zeros(benchmarks), np.zeros((benchmarks, factors))
     middle, stretch, down = np.empty(benchmarks), np.empty(benchmarks), np.empty(benchmarks)
     for b in range(benchmarks):
-        shared = _benchmark(floor[b], world.ceiling[b], shape[b], precision[b], world.items[b])
+        shared = _benchmark(floor[b], arrays.ceiling[b], shape[b], precision[b], arrays.items[b])
         middle[b], stretch[b] = shared[0]
         down[b] = shared[1]
-        for place in range(world.first_by_benchmark[b], world.first_by_benchmark[b + 1]):
-            c = world.by_benchmark[place]
-            m = world.model[c]
-            cell = _cell(world.score[c], floor[b], world.ceiling[b], shape[b], shared)
-            found[c, 0], found[c, 1], found[c, 2], found[c, 3] = cell[0], cell[1], cell[2], cell[3]
-            found[c, 4], found[c, 5], found[c, 6], found[c, 7] = cell[4], cell[5], cell[6], cell[7]
-            about[b] -= world.informative[c] * cell[1]
+        for place in range(arrays.first_by_benchmark[b], arrays.first_by_benchmark[b + 1]):
+            c = arrays.by_benchmark[place]
+            m = arrays.model[c]
+            cell = _cell(arrays.score[c], floor[b], arrays.ceiling[b], shape[b], shared)
+            working[c, 0], working[c, 1], working[c, 2], working[c, 3] = cell[0], cell[1], cell[2], cell[3]
+            working[c, 4], working[c, 5], working[c, 6], working[c, 7] = cell[4], cell[5], cell[6], cell[7]
+            about[b] -= arrays.informative[c] * cell[1]
             for k in range(factors):
-                mean_location[b, k] += world.informative[c] * location[m, k]
+                mean_location[b, k] += arrays.informative[c] * location[m, k]
     difficulty, by_difficulty = np.empty(benchmarks), np.empty(benchmarks)
     for b in range(benchmarks):
         for k in range(factors):
             about[b] += loading[b, k] * mean_location[b, k]
         difficulty[b] = point[at_difficulty + b] + about[b]
         by_difficulty[b] = 0.0
-    total += _normal(difficulty, by_difficulty, 0.0, world.sds[4])
+    total += _normal(difficulty, by_difficulty, 0.0, arrays.sds[4])
 
     # Models: whiten, score, and back.
     inverse, left = np.empty((factors, factors)), np.empty((factors, factors))
@@ -254,19 +254,19 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
     theta, by_theta, by_linear = np.empty(factors), np.empty(factors), np.empty(factors)
     turned = np.empty(factors)
     by_weight, by_response = np.zeros(cells), np.zeros(cells)
-    by_testlet_sd = by_bent_sd = 0.0
+    by_testlet_sd = by_effect_sd = 0.0
     for m in range(models):
-        f, start, stop = world.family[m], world.first[m], world.first[m + 1]
+        f, start, stop = arrays.family[m], arrays.first[m], arrays.first[m + 1]
         for i in range(factors):
             theta[i] = location[m, i]
             for j in range(i, factors):
                 upper[i, j] = 1.0 if i == j else 0.0
         for c in range(start, stop):
-            b, g = world.benchmark[c], world.testlet[world.benchmark[c]]
-            found[c, 1] += difficulty[b] - bent_sd * point[at_bent + f * benchmarks + b]
+            b, g = arrays.benchmark[c], arrays.testlet[arrays.benchmark[c]]
+            working[c, 1] += difficulty[b] - effect_sd * point[at_effect + f * benchmarks + b]
             if g >= 0:
-                found[c, 1] -= testlet_sd * point[at_testlet + m * testlets + g]
-            weight, linear = found[c, 0], found[c, 0] * found[c, 1]
+                working[c, 1] -= testlet_sd * point[at_testlet + m * testlets + g]
+            weight, linear = working[c, 0], working[c, 0] * working[c, 1]
             for i in range(factors):
                 theta[i] += linear * loading[b, i]
                 for j in range(i, factors):
@@ -286,13 +286,13 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             by_location[m, k] += residual
             by_theta[k] = -residual
         for c in range(start, stop):
-            b, g = world.benchmark[c], world.testlet[world.benchmark[c]]
-            eta = bent_sd * point[at_bent + f * benchmarks + b] - difficulty[b]
+            b, g = arrays.benchmark[c], arrays.testlet[arrays.benchmark[c]]
+            eta = effect_sd * point[at_effect + f * benchmarks + b] - difficulty[b]
             if g >= 0:
                 eta += testlet_sd * point[at_testlet + m * testlets + g]
             for k in range(factors):
                 eta += loading[b, k] * theta[k]
-            phi, width, n, score = precision[b], world.ceiling[b] - floor[b], world.items[b], world.score[c]
+            phi, width, n, score = precision[b], arrays.ceiling[b] - floor[b], arrays.items[b], arrays.score[c]
             share, steep, by_form = _curve(eta, shape[b], ((middle[b], stretch[b]), down[b]))
             mean = floor[b] + width * share
             alpha, beta = mean * phi + 1e-300, (1 - mean) * phi + 1e-300
@@ -321,8 +321,8 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             for j in range(i):
                 by_p[i, j] = by_p[j, i] = 0.5 * (by_p[i, j] + by_p[j, i])
         for c in range(start, stop):
-            b, g = world.benchmark[c], world.testlet[world.benchmark[c]]
-            weight, response, along, across = found[c, 0], found[c, 1], 0.0, 0.0
+            b, g = arrays.benchmark[c], arrays.testlet[arrays.benchmark[c]]
+            weight, response, along, across = working[c, 0], working[c, 1], 0.0, 0.0
             for i in range(factors):
                 turned[i] = 0.0
                 for j in range(factors):
@@ -335,41 +335,41 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
             by_effect = by_response[c] - weight * along
             by_response[c] = weight * along
             by_difficulty[b] -= by_effect
-            at = at_bent + f * benchmarks + b
-            gradient[at] += bent_sd * by_effect
-            by_bent_sd += point[at] * by_effect
+            at = at_effect + f * benchmarks + b
+            gradient[at] += effect_sd * by_effect
+            by_effect_sd += point[at] * by_effect
             if g >= 0:
                 at = at_testlet + m * testlets + g
                 gradient[at] += testlet_sd * by_effect
                 by_testlet_sd += point[at] * by_effect
     if testlets > 0:
         gradient[at_testlet_sd] += testlet_sd * by_testlet_sd
-    gradient[at_bent_sd] += bent_sd * by_bent_sd
+    gradient[at_effect_sd] += effect_sd * by_effect_sd
 
-    # Back through what the difficulties rest on, and the working responses.
+    # Reverse mode of the difficulties and the working responses.
     for b in range(benchmarks):
         gradient[at_difficulty + b] = by_difficulty[b]
         for k in range(factors):
             by_loading[b, k] += by_difficulty[b] * mean_location[b, k]
     by_family_sd = 0.0
     for m in range(models):
-        f = world.family[m]
-        for c in range(world.first[m], world.first[m + 1]):
-            b = world.benchmark[c]
-            pull = by_difficulty[b] * world.informative[c]
+        f = arrays.family[m]
+        for c in range(arrays.first[m], arrays.first[m + 1]):
+            b = arrays.benchmark[c]
+            pull = by_difficulty[b] * arrays.informative[c]
             for k in range(factors):
                 by_location[m, k] += pull * loading[b, k]
             by_w, by_r = by_weight[c], by_response[c] - pull
-            by_floor[b] += by_w * found[c, 2] + by_r * found[c, 5]
-            by_shape[b] += by_w * found[c, 3] + by_r * found[c, 6]
-            by_precision[b] += by_w * found[c, 4] + by_r * found[c, 7]
+            by_floor[b] += by_w * working[c, 2] + by_r * working[c, 5]
+            by_shape[b] += by_w * working[c, 3] + by_r * working[c, 6]
+            by_precision[b] += by_w * working[c, 4] + by_r * working[c, 7]
         for k in range(factors):
             by_slope[k] += x[m] * by_location[m, k]
             by_x[m] += slope[k] * by_location[m, k]
             gradient[at_offset + f * factors + k] += family_sd * by_location[m, k]
             by_family_sd += offset[f, k] * by_location[m, k]
     for i in range(latents):
-        gradient[i] += by_x[world.latent[i]]
+        gradient[i] += by_x[arrays.latent[i]]
     for b in range(benchmarks):
         gradient[at_floor + b] += by_floor[b] * floor[b] * (1 - floor[b])
         gradient[at_precision + b] += by_precision[b] * precision[b]
@@ -381,11 +381,11 @@ def log_density(point: np.ndarray, world: World, gradient: np.ndarray) -> float:
         gradient[at_slope + k] += unit * by_slope[k]
         by_unit += scaled_slope[k] * by_slope[k]
     gradient[at_sd] += family_sd * (by_family_sd + by_unit * family_sd / unit)
-    by_lower = np.dot(world.basis.T, by_scaled)
+    by_lower = np.dot(arrays.basis.T, by_scaled)
     at = at_lower
     for i in range(rank):
         for j in range(i + 1):
             gradient[at] += by_lower[i, j] * (lower[i, j] if i == j else 1.0)
             at += 1
-    gradient[at_free:at_slope] += np.dot(world.complement.T, by_scaled).ravel()
+    gradient[at_free:at_slope] += np.dot(arrays.complement.T, by_scaled).ravel()
     return total

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bayescale.cli.commands import app as commands
 
-# 80 columns, without escape codes, on machines too that ask rich for colours (as continuous integration does).
+# 80 columns and no escape codes, even where continuous integration asks rich for colours.
 PLAIN = {"TERM": "dumb", "COLUMNS": "80"}
 
 
@@ -31,22 +31,22 @@ def help_text(path: tuple[str, ...]) -> str:
 
 
 class CommandHelp(SphinxDirective):
-    """One section for each command."""
+    """Directive that adds one section per command."""
 
     def run(self) -> list[nodes.Node]:
-        """Create the sections."""
-        found: list[nodes.Node] = []
+        """Return the sections."""
+        sections: list[nodes.Node] = []
         for path in walk(typer.main.get_command(commands)):
             name, text = " ".join(("bayescale", *path)), help_text(path)
             section = nodes.section(ids=[nodes.make_id(name)])
             section += nodes.title(text=name)
             section += nodes.literal_block(text, text, language="text")
             self.state.document.note_explicit_target(section)
-            found.append(section)
-        return found
+            sections.append(section)
+        return sections
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directive."""
+    """Register the directive."""
     app.add_directive("command-help", CommandHelp)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

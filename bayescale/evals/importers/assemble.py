@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import percentage_hint
 from bayescale.evals.importers.base import (
     SAME_ITEMS,
     NameMapping,
@@ -23,31 +22,25 @@ from bayescale.evals.importers.base import (
     shipped_benchmarks,
     shipped_models,
 )
-from bayescale.evals.importers.imported import Imported
-from bayescale.evals.tables import TABLES
+from bayescale.evals.importers.imported import TO_FILL, Imported
+from bayescale.evals.tables import TABLES, Column
 
-_FACTS = ("family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
 _EXTRA = ("stderr", "n_shot", "version")
 
 
 class _Taken(NamedTuple):
-    """A parsed score with its benchmark, and the evidence for the match (empty: none)."""
+    """A parsed score with its benchmark, and the evidence for the match: ``new`` if there is none."""
 
     parsed: ParsedScore
     target: Target
-    by: str
+    evidence: str
 
 
 def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
     """Assemble tables from the output of a reader.
 
-    Parameters
-    ----------
-    reading : Reading
-    names : Names
-        Resolves the names of the tool.
-    facts : dict
-        What the user says about models, by model and column; takes precedence over the tool and the shipped tables.
+    `facts` of the user about models, by model and column, take precedence over the tool, and the tool over the shipped
+    tables.
     """
     scores = [_renamed_and_scaled(p, names.mapping) for p in reading.parsed]
     taken = _latest(reading, _choose(reading, names, _usable(reading, scores)))
@@ -73,18 +66,17 @@ def _renamed_and_scaled(p: ParsedScore, mapping: NameMapping) -> ParsedScore:
     )
 
 
-def _usable(reading: Reading, scores: Iterable[ParsedScore]) -> list[ParsedScore]:
+def _usable(reading: Reading, scores: list[ParsedScore]) -> list[ParsedScore]:
     """Skip scores that are no share of the best possible score."""
-    usable = []
     for p in scores:
-        if 0 <= p.score <= 1:
-            usable.append(p)
-            continue
-        reason = "not a number" if math.isnan(p.score) else "outside [0, 1]: no share of the best possible score"
-        if percentage_hint(p.score):
-            reason = "outside [0, 1]; if it is a percentage, say `scale: 100` in a mapping"
-        reading.skip(p.source, p.label, reason, p.model)
-    return usable
+        if math.isnan(p.score):
+            reading.skip(p.source, p.label, "not a number", p.model)
+        elif 1 < p.score <= 100:
+            reason = "outside [0, 1]; if it is a percentage, write `scale: 100` in a mapping"
+            reading.skip(p.source, p.label, reason, p.model)
+        elif not 0 <= p.score <= 1:
+            reading.skip(p.source, p.label, "outside [0, 1]: no share of the best possible score", p.model)
+    return [p for p in scores if 0 <= p.score <= 1]
 
 
 def _choose(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[_Taken]:
@@ -104,21 +96,19 @@ def _choose(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[_
         metrics = [p for p in metrics if p not in left_out]
         # The bare name of a task fits all of its metrics and decides nothing between them: it means the preferred one.
         matches = [names.match(*(p.names if p is metrics[0] else p.names[:-1])) for p in metrics]
-        chosen = [_Taken(p, m.target, m.by) for p, m in zip(metrics, matches, strict=True) if m]
+        chosen = [_Taken(p, *m) for p, m in zip(metrics, matches, strict=True) if m]
         if metrics and not chosen:
-            chosen = [_Taken(metrics[0], Target(benchmark=metrics[0].task), "")]
+            chosen = [_Taken(metrics[0], Target(benchmark=metrics[0].task), "new")]
         taken += chosen
         for p, match in zip(metrics, matches, strict=True):
             if match is None and p is not chosen[0].parsed:
-                why = (
-                    f"another metric is taken, {chosen[0].parsed.metric}; to take it, name {p.names[0]!r} in a mapping"
-                )
-                reading.skip(p.source, p.label, why, p.model)
+                instead = f"another metric is taken, {chosen[0].parsed.metric}"
+                reading.skip(p.source, p.label, f"{instead}; to take this one, map {p.names[0]!r}", p.model)
     return taken
 
 
 def _latest(reading: Reading, taken: list[_Taken]) -> list[_Taken]:
-    """Keep one result of each model on each benchmark: the latest, or the first of those without a date."""
+    """Keep one measurement of each model on each benchmark: the latest, or the first of those without a date."""
     best: dict[tuple[str, str], _Taken] = {}
     for t in taken:
         cell = (t.parsed.model, t.target.benchmark)
@@ -154,20 +144,17 @@ def _benchmarks(tool: str, names: Names, taken: list[_Taken], notes: list[str]) 
         rows.append(columns | {"items": items} | first.target.facts)
         if registered is None and "floor" not in first.target.facts:
             near = names.near(first.parsed.task)
-            unregistered.append(benchmark + (f" (is it {' or '.join(near)}? A mapping can say so)" if near else ""))
-        for what, attribute in {"examples in the prompt": "n_shot", "metrics": "metric"}.items():
+            unregistered.append(benchmark + (f" (if it is {' or '.join(near)}, map it)" if near else ""))
+        for what, attribute in {"numbers of examples in the prompt": "n_shot", "metrics": "metric"}.items():
             several = sorted({getattr(t.parsed, attribute) or "unknown" for t in scores})
             if len(several) > 1:
-                notes.append(f"{benchmark}: its scores are of several {what}: {', '.join(several)}")
+                notes.append(f"{benchmark}: its scores mix several {what}: {', '.join(several)}")
     if unregistered:
         notes.append(
-            "nothing that ships has the name or alias of these benchmarks, so their floor counts as 0; where there is "
-            f"something to guess, write the score of a guesser into benchmarks.csv: {', '.join(unregistered)}"
+            "no shipped benchmark has the name or alias of these, so their floor is 0; where guessing can score, write "
+            f"the expected score of guessing into benchmarks.csv: {', '.join(unregistered)}"
         )
-    table = pd.DataFrame(rows, columns=[c.name for c in TABLES["benchmarks"]])
-    for number in ("items", "floor", "ceiling"):
-        table[number] = pd.to_numeric(table[number]).astype(float)
-    return table.astype({c: "str" for c in table if c not in ("items", "floor", "ceiling")})
+    return _typed(rows, TABLES["benchmarks"])
 
 
 def _items(benchmark: str, scores: list[_Taken], registered: str, notes: list[str]) -> float:
@@ -184,35 +171,33 @@ def _items(benchmark: str, scores: list[_Taken], registered: str, notes: list[st
         return shipped_items
     items = float(max(1, round(float(np.median(counts)))))
     if counts.max() > counts.min() * (1 + SAME_ITEMS):
-        notes.append(
-            f"{benchmark}: scores are worth {counts.min():.0f} to {counts.max():.0f} items, by model; "
-            f"taken: {items:.0f}"
-        )
-    if not math.isclose(items, shipped_items, rel_tol=SAME_ITEMS) and not math.isnan(shipped_items):
-        notes.append(
-            f"{benchmark}: scores here are worth {items:.0f} items; the table that ships has {shipped_items:.0f}"
-        )
+        span = f"{counts.min():.0f} to {counts.max():.0f} items, depending on the model"
+        notes.append(f"{benchmark}: scores are worth {span}; the median, {items:.0f}, is used")
+    if not (math.isnan(shipped_items) or math.isclose(items, shipped_items, rel_tol=SAME_ITEMS)):
+        notes.append(f"{benchmark}: scores are worth {items:.0f} items; the shipped benchmark has {shipped_items:.0f}")
     return items
 
 
 def _models(names: list[str], facts: list[dict[str, dict[str, Any]]], notes: list[str]) -> pd.DataFrame:
-    rows, recognised = [], []
+    rows = []
     for name in names:
         row: dict[str, Any] = {"model": name}
         for source in [*facts, shipped_models()]:
             row |= {k: v for k, v in source.get(name, {}).items() if k not in row and v not in ("", None)}
-        if name in shipped_models():
-            recognised.append(name)
         rows.append(row)
-    if recognised:
-        notes.append(f"known by their names from the models that ship: {', '.join(recognised)}")
+    if recognised := [name for name in names if name in shipped_models()]:
+        notes.append(f"facts about these models come from the shipped table: {', '.join(recognised)}")
     # Optional columns without any value are left out, other than those that the user is asked to fill in.
-    used = [c for c in TABLES["models"] if c.name in ("model", *_FACTS) or any(c.name in r for r in rows)]
-    table = pd.DataFrame(rows, columns=[c.name for c in used])
-    for number in (c.name for c in TABLES["models"] if c.holds == "number"):
-        table[number] = pd.to_numeric(table[number]).astype(float)
-    texts = [c.name for c in used if c.holds != "number"]
-    return table.assign(**{c: table[c].astype(object).fillna("").astype("str") for c in texts})
+    used = [c for c in TABLES["models"] if c.name in TO_FILL or any(c.name in r for r in rows)]
+    return _typed(rows, used)
+
+
+def _typed(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=[c.name for c in columns])
+    for name, dtype, _ in columns:
+        numbers = pd.to_numeric(table[name]).astype(float) if dtype == "number" else None
+        table[name] = table[name].astype(object).fillna("").astype("str") if numbers is None else numbers
+    return table
 
 
 def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:
@@ -230,6 +215,6 @@ def _scores(tool: str, taken: list[_Taken]) -> pd.DataFrame:
 
 def _matches(taken: list[_Taken]) -> pd.DataFrame:
     """Count the scores of each name of the tool, with its benchmark and the evidence for the match."""
-    rows = [(t.target.benchmark, t.parsed.label, t.by or "new") for t in taken]
+    rows = [(t.target.benchmark, t.parsed.label, t.evidence) for t in taken]
     frame = pd.DataFrame(rows, columns=["benchmark", "name", "by"], dtype="str")
     return frame.groupby(["benchmark", "name", "by"], sort=False).size().rename("scores").reset_index()

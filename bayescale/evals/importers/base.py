@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.tables import TABLES, read_table
 
-# Folder of the shipped mappings, and the column of ``benchmarks.csv`` that holds the aliases.
+# Folder of the shipped mappings, and the column of ``benchmarks.csv`` with the aliases.
 FOLDER = "mappings"
 ALIASES = "aliases"
 
@@ -28,6 +28,8 @@ SAME_ITEMS = 0.05
 
 
 # Name mappings
+
+_NAME_ALONE = BeforeValidator(lambda value: {"benchmark": value} if isinstance(value, str) else value)
 
 
 class _Part(BaseModel):
@@ -66,10 +68,6 @@ class Target(_Part):
         return self.model_dump(exclude={"benchmark", "scale", "stderr"}, exclude_none=True)
 
 
-def _target(value: Any) -> Any:
-    return {"benchmark": value} if isinstance(value, str) else value
-
-
 class NameMapping(_Part):
     """A mapping file: what the names of a tool or of a table mean.
 
@@ -81,7 +79,7 @@ class NameMapping(_Part):
     models : dict of str to str
         Other names for models.
     columns : dict of str to str
-        In a table: which column holds what. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``confidence``,
+        In a table: columns by content. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``confidence``,
         ``date`` and the columns of the models (``family``, ``params_b``, ``flops``, ...).
     values : dict
         In a table: by column, what its words mean here, such as ``{Type: {pretrained: base}}``.
@@ -96,7 +94,7 @@ class NameMapping(_Part):
     'ARC-C'
     """
 
-    benchmarks: dict[str, Annotated[Target | None, BeforeValidator(_target)]] = {}
+    benchmarks: dict[str, Annotated[Target | None, _NAME_ALONE]] = {}
     models: dict[str, str] = {}
     columns: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
@@ -111,11 +109,6 @@ class NameMapping(_Part):
 
 def load_mapping(given: str | Path | Mapping[str, Any] | NameMapping | None) -> NameMapping:
     """Load a name mapping from a YAML file, from the name of a shipped one, or from a dict of the same form.
-
-    Raises
-    ------
-    EvalsError
-        There is no such file, it is not YAML, or entries are invalid; the message lists all of them.
 
     Examples
     --------
@@ -155,31 +148,22 @@ def _mapping_file(given: str | Path) -> Path:
 # The registry of shipped benchmarks and models
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """The benchmark that a name of the tool stands for, and the evidence: ``mapping``, ``alias`` or ``name``."""
 
     target: Target
-    by: str
+    evidence: str
 
 
 @dataclass(frozen=True)
 class Names:
-    """Resolve the names of one tool to benchmarks: by mapping, alias or exact name, never by likeness.
-
-    Attributes
-    ----------
-    tool : str
-        Whose aliases count: ``lm-eval``, ``inspect``, ``epoch``.
-    mapping : NameMapping
-        Takes precedence over aliases and names.
-    """
+    """Resolve the names of one tool to benchmarks: by mapping, alias of the tool or exact name, never by likeness."""
 
     tool: str
     mapping: NameMapping = field(default_factory=NameMapping)
 
     def match(self, *names: str) -> Match | None:
-        """Find the benchmark that the first matching name stands for; None if no name matches."""
+        """Return the benchmark that the first matching name stands for; None if no name matches."""
         for name in names:
             if (target := self.mapping.benchmarks.get(name)) is not None:
                 return Match(target, "mapping")
@@ -199,9 +183,8 @@ class Names:
 
     def near(self, name: str) -> list[str]:
         """Return similar names, for a question to the user."""
-        words = {w.lower(): b for b in shipped_benchmarks() for w in [b]} | {
-            a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()
-        }
+        words = {b.lower(): b for b in shipped_benchmarks()}
+        words |= {a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()}
         return list(dict.fromkeys(words[w] for w in difflib.get_close_matches(name.lower(), words, n=2, cutoff=0.75)))
 
 
@@ -222,7 +205,7 @@ def shipped_models() -> dict[str, dict[str, str]]:
 def shipped_aliases(tool: str) -> dict[str, str]:
     """Read the column ``aliases`` for one tool: benchmarks by ``task`` or ``task/metric``.
 
-    A cell holds ``tool:task`` or ``tool:task/metric``, separated by ";".
+    A cell lists ``tool:task`` or ``tool:task/metric``, separated by ";".
     """
     benchmarks: dict[str, str] = {}
     for benchmark, row in shipped_benchmarks().items():
@@ -289,32 +272,23 @@ class ParsedScore:
         return f"{self.task} {self.metric}".strip()
 
 
-@dataclass(frozen=True)
-class Skipped:
-    """A result that was not taken: its file, its model, what it is, and the reason."""
-
-    source: str
-    model: str
-    what: str
-    reason: str
-
-
 @dataclass
 class Reading:
     """The output of a reader: parsed scores, skipped results, facts about models, and notes.
 
-    `parsed` holds the metrics of a task in order of preference. `facts` has, by model, values of columns of the models.
+    `parsed` has the metrics of a task in order of preference; `skipped` the file, model, description and reason of
+    each result; `facts`, by model, values of columns of the models.
     """
 
     tool: str
     parsed: list[ParsedScore] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[tuple[str, str, str, str]] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def skip(self, source: str, what: str, reason: str, model: str = "") -> None:
         """Record a result that is not taken, with the reason."""
-        self.skipped.append(Skipped(source, model, what, reason))
+        self.skipped.append((source, model, what, reason))
 
     def learn(self, model: str, column: str, value: Any) -> None:
         """Record a fact about a model; the first value counts, and a different one gives a note."""
@@ -334,17 +308,8 @@ def effective_count(score: Any, stderr: Any) -> np.ndarray:
 
     Tools estimate the standard error of a mean of n zeros and ones as sqrt(s (1 - s) / (n - 1)), s being the mean; this
     is that equation solved for n. For a mean over subjects, clustered questions or shares of a point, which have
-    another standard error, it is the number of independent items that would tell as much.
-
-    Parameters
-    ----------
-    score, stderr : array_like
-        In [0, 1].
-
-    Returns
-    -------
-    ndarray
-        NaN where the standard error is unknown or says nothing: zero, or a score of 0 or 1.
+    another standard error, it is the number of independent items that would tell as much. NaN where the standard error
+    is unknown or says nothing: zero, or a score of 0 or 1.
 
     Examples
     --------

@@ -15,7 +15,8 @@ import pandas as pd
 
 from bayescale.errors import EvalsError
 from bayescale.evals.importers.base import Names, ParsedScore, Reading
-from bayescale.evals.importers.wide import SUFFIXES, chosen_rows, number, read_facts, read_file, text
+from bayescale.evals.importers.cells import SUFFIXES, read_file, rows_of_models
+from bayescale.evals.tables import number, text
 
 TOOL = "epoch"
 
@@ -34,15 +35,15 @@ COLUMNS = {
     "date": ("Started at",),
 }  # fmt: skip
 
-# Epoch AI, "AI models documentation", section on estimating confidence: a figure lies within this factor with 90%.
+# Epoch AI, "AI models documentation", section on estimating confidence: values lie within this factor with 90%.
 FACTORS = {"confident": 3.0, "likely": 10.0, "speculative": 31.0}
 
 
 def log10_sd(confidence: str) -> float | None:
     """Convert a level of confidence to the standard deviation of log10 compute; None for an unknown level.
 
-    The true figure lies within a factor of 3 (confident), 10 (likely) or 31 (speculative) of the stated one with
-    probability 0.9 (Epoch AI, AI models documentation, "Estimating confidence"): that of a normal on log10.
+    The true value lies within a factor of 3 (confident), 10 (likely) or 31 (speculative) of the stated one with
+    probability 0.9 (Epoch AI, AI models documentation, "Estimating confidence"), here as a normal distribution.
 
     Examples
     --------
@@ -54,13 +55,7 @@ def log10_sd(confidence: str) -> float | None:
 
 
 def read_epoch(source: Path, names: Names) -> Reading:
-    """Read one table, or all tables in and below a folder.
-
-    Raises
-    ------
-    EvalsError
-        A single file has no column of models or of scores.
-    """
+    """Read one table, or all tables in and below a folder."""
     reading = Reading(TOOL)
     single = not source.is_dir()
     files = [source] if single else sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
@@ -71,34 +66,28 @@ def read_epoch(source: Path, names: Names) -> Reading:
         except EvalsError as error:
             reading.skip(where, "the file", str(error))
             continue
-        table.columns = table.columns.map(str)
         columns = {k: c for k, cs in COLUMNS.items() for c in reversed(cs) if c in table} | names.mapping.columns
         columns = {k: c for k, c in columns.items() if c in table}
         if "model" not in columns or ("score" not in columns and single):
             lacking = "model" if "model" not in columns else "score"
             usual = ", ".join(map(repr, COLUMNS[lacking]))
-            reason = f"has no column of {lacking}s: none is called {usual}, and the mapping names none under `columns`"
+            reason = f"no column of {lacking}s: none is called {usual}; name it in a mapping, under `columns`"
             reading.skip(where, "the file", reason)
             continue
         if "score" not in columns:
-            reading.skip(where, "scores", "has no column of scores; what it says of models is taken")
+            reading.skip(where, "scores", "no column of scores; its facts about models are used")
         _read_rows(reading, names, table, columns, where)
     exact = [m for m, facts in reading.facts.items() if "flops" in facts and "flops_log10_sd" not in facts]
     if exact:
         reading.notes.append(
-            f"compute without a level of confidence ({', '.join(FACTORS)}) counts as exact unless flops_log10_sd is "
-            f"filled in: {', '.join(exact)}"
+            f"compute without a level of confidence ({', '.join(FACTORS)}) counts as exact; fill in flops_log10_sd if "
+            f"it is not: {', '.join(exact)}"
         )
     return reading
 
 
 def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dict[str, str], where: str) -> None:
-    for row in chosen_rows(table, names.mapping, reading, where).to_dict("records"):
-        model = text(row[columns["model"]])
-        if not model:
-            reading.skip(where, "a row", "names no model")
-            continue
-        read_facts(row, columns, names.mapping, reading, model)
+    for model, row in rows_of_models(table, columns, names.mapping, reading, where):
         _read_confidence(reading, row, columns, model)
         if "score" not in columns:
             continue

@@ -18,7 +18,7 @@ from bayescale.evals.tables import TABLES, cell_text, coerce, read_tables, table
 
 TEMPLATE = "models_to_fill"
 
-_TO_FILL = ("model", "family", "kind", "params_b", "tokens_t", "flops", "flops_log10_sd", "released")
+TO_FILL = tuple(c.name for c in TABLES["models"] if c.name != "code")
 
 _KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
 
@@ -28,9 +28,7 @@ _PROVENANCE = {"source", "stderr", "n_shot", "version", "note"}
 # A message longer than a screen hides the first lines, which matter most.
 _MOST_SHOWN = 20
 
-
-def _no_conflicts() -> pd.DataFrame:
-    return pd.DataFrame(columns=["table", "row", "column", "kept", "offered"], dtype="str")
+_CONFLICT = ["table", "row", "column", "kept", "offered"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,7 +71,7 @@ class Imported:
     taken: pd.DataFrame
     skipped: pd.DataFrame
     notes: tuple[str, ...] = ()
-    conflicts: pd.DataFrame = field(default_factory=_no_conflicts)
+    conflicts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_CONFLICT, dtype="str"))
 
     @property
     def to_fill(self) -> pd.DataFrame:
@@ -86,12 +84,7 @@ class Imported:
         return self.models[lacking].reset_index(drop=True)
 
     def evals(self, name: str = "evals") -> Evals:
-        """Convert the tables to `Evals`.
-
-        Raises
-        ------
-        EvalsError
-            Models lack a family, or something else is wrong; all problems are listed.
+        """Convert the tables to `Evals`; raises `EvalsError` with all problems, such as models without a family.
 
         Examples
         --------
@@ -113,7 +106,7 @@ class Imported:
             For ``models.csv``, ``benchmarks.csv`` and ``scores.csv``, which `read_evals` reads; made if needed.
         into : bool
             Merge with existing tables: rows are added and blanks are filled. Existing values are never overwritten;
-            where the import has another value, that is a conflict, and the existing one is kept.
+            where the import has another value, the existing one is kept, with an `EvalsWarning` of the conflicts.
 
         Returns
         -------
@@ -124,11 +117,6 @@ class Imported:
         ------
         EvalsError
             There are tables in the folder and `into` is false, or they cannot be read.
-
-        Warns
-        -----
-        EvalsWarning
-            There are conflicts.
 
         Examples
         --------
@@ -145,8 +133,8 @@ class Imported:
         written = self
         if there and not into:
             raise EvalsError(
-                f"There are tables in {str(folder)!r} already ({', '.join(there)}). To add to them, merge: into=True, "
-                "or --into on the command line; or name another folder."
+                f"The folder {str(folder)!r} already has tables ({', '.join(there)}). Merge with them, into=True or "
+                "--into on the command line, or give another folder."
             )
         if there:
             tables, conflicts = merge_tables(read_existing(path), {name: getattr(self, name) for name in TABLES})
@@ -157,7 +145,7 @@ class Imported:
         path.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             write_table(path, name, getattr(written, name))
-        template = written.to_fill[[c for c in _TO_FILL if c in written.models]]
+        template = written.to_fill[[c for c in TO_FILL if c in written.models]]
         if len(template):
             write_table(path, TEMPLATE, template)
         else:
@@ -187,13 +175,7 @@ class Imported:
 
 
 def read_existing(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables of a folder without defaults: blanks stay blank.
-
-    Raises
-    ------
-    EvalsError
-        A file is missing or no CSV, or a value is not a number; all problems are listed. Blank families are allowed.
-    """
+    """Read the tables of a folder without defaults: blanks stay blank, also those of required columns."""
     raw, problems = read_tables(folder)
     tables = {name: table for name, table in raw.items() if table is not None}
     for name, table in tables.items():
@@ -204,7 +186,7 @@ def read_existing(folder: Path) -> dict[str, pd.DataFrame]:
         table.columns = table.columns.str.strip()
         for column in table:
             table[column] = table[column].str.strip()
-        for column in (c.name for c in TABLES[name] if c.holds == "number" and c.name in table):
+        for column in (c.name for c in TABLES[name] if c.dtype == "number" and c.name in table):
             # Python's own parser is exact to the last bit.
             table[column] = [float(cell) if cell else math.nan for cell in table[column]]
     return {name: table.reset_index(drop=True) for name, table in tables.items()}
@@ -213,17 +195,10 @@ def read_existing(folder: Path) -> dict[str, pd.DataFrame]:
 def merge_tables(
     old: dict[str, pd.DataFrame], new: dict[str, pd.DataFrame]
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Add the rows of the new tables to the old ones and fill blanks; nothing is overwritten.
-
-    Returns
-    -------
-    tables : dict of str to DataFrame
-    conflicts : DataFrame
-        Columns ``table``, ``row``, ``column``, ``kept``, ``offered``.
-    """
+    """Add the rows of the new tables to the old ones and fill blanks; return the tables and the conflicts."""
     conflicts: list[tuple[Any, ...]] = []
     merged = {name: _merge(name, old[name], new[name], conflicts) for name in TABLES}
-    return merged, pd.DataFrame(conflicts, columns=["table", "row", "column", "kept", "offered"], dtype="str")
+    return merged, pd.DataFrame(conflicts, columns=_CONFLICT, dtype="str")
 
 
 def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tuple[Any, ...]]) -> pd.DataFrame:
@@ -243,13 +218,10 @@ def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tupl
             continue
         kept |= {c: v for c, v in offered.items() if _blank(kept.get(c)) and not _blank(v)}
     table = pd.DataFrame(list(rows.values()), columns=columns)
-    numbers = [c for c in columns if any(f[c].dtype == float for f in (old, new) if c in f)]
-    return table.assign(
-        **{
-            c: table[c].astype(float) if c in numbers else table[c].astype(object).fillna("").astype("str")
-            for c in columns
-        }
-    )
+    for c in columns:
+        is_number = any(f[c].dtype == float for f in (old, new) if c in f)
+        table[c] = table[c].astype(float) if is_number else table[c].astype(object).fillna("").astype("str")
+    return table
 
 
 def _blank(value: Any) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers.base import Names, ParsedScore, Reading
+from bayescale.evals.tables import number, text
 
 TOOL = "inspect"
 
@@ -19,13 +20,7 @@ _MEANS = ("accuracy", "mean")
 
 
 def read_inspect(source: Path, names: Names) -> Reading:
-    """Read the logs in and below a folder, or one log.
-
-    Raises
-    ------
-    MissingDependencyError
-        Inspect is not installed.
-    """
+    """Read the logs in and below a folder, or one log."""
     try:
         from inspect_ai.analysis import evals_df
         from inspect_ai.log import list_eval_logs
@@ -54,19 +49,19 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
     """Read the data frame of `inspect_ai.analysis.evals_df`: one row per log."""
     reading = Reading(TOOL)
     for row in table.to_dict("records"):
-        where, model, task = _relative(_text(row.get("log")), source), _text(row["model"]), _text(row["task_name"])
+        where, model, task = _relative(text(row.get("log")), source), text(row["model"]), text(row["task_name"])
         if row["status"] != "success":
             reading.skip(where, task, f"the run did not succeed: its status is {row['status']!r}", model)
             continue
         scores = _scores(row)
         if not scores:
-            reading.skip(where, task, "the log holds no metric", model)
+            reading.skip(where, task, "the log contains no metric", model)
         for metric, (score, stderr) in scores.items():
             reading.parsed.append(
                 ParsedScore(
                     model, task, score, where, metric=metric, stderr=stderr,
-                    items=_number(row.get("completed_samples")), version=_text(row.get("task_version")),
-                    date=_text(row.get("created")),
+                    items=number(row.get("completed_samples")), version=text(row.get("task_version")),
+                    date=text(row.get("created")),
                 )
             )  # fmt: skip
     return reading
@@ -75,27 +70,19 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
 def _scores(row: Mapping[Any, Any]) -> dict[str, tuple[float, float]]:
     """Return score and standard error by ``metric,scorer``: the headline, then the means of other scorers."""
     scores = {}
-    headline = _number(row.get("score_headline_value"))
+    headline = number(row.get("score_headline_value"))
     if not math.isnan(headline):
-        name = f"{_text(row.get('score_headline_metric'))},{_text(row.get('score_headline_name'))}"
-        scores[name.rstrip(",")] = (headline, _number(row.get("score_headline_stderr")))
+        name = f"{text(row.get('score_headline_metric'))},{text(row.get('score_headline_name'))}"
+        scores[name.rstrip(",")] = (headline, number(row.get("score_headline_stderr")))
     for column, value in row.items():
         scorer, _, metric = str(column).removeprefix("score_").rpartition("_")
         if not str(column).startswith("score_") or scorer == "headline" or metric not in _MEANS:
             continue
-        if not math.isnan(_number(value)):
-            scores.setdefault(f"{metric},{scorer}", (_number(value), _number(row.get(f"score_{scorer}_stderr"))))
+        if not math.isnan(number(value)):
+            scores.setdefault(f"{metric},{scorer}", (number(value), number(row.get(f"score_{scorer}_stderr"))))
     return scores
 
 
 def _relative(log: str, source: Path) -> str:
     path, root = Path(log.removeprefix("file://")), source.resolve()
     return path.relative_to(root).as_posix() if source.is_dir() and path.is_relative_to(root) else path.name
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or value is pd.NA else float(value)
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or value is pd.NA or value != value else str(value)

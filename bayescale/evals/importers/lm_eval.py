@@ -1,6 +1,6 @@
 """Read the results of EleutherAI's lm-evaluation-harness: JSON files, one per run, alone or in a folder per model.
 
-A run holds ``results`` (task -> ``metric,filter`` -> value, with ``metric_stderr,filter`` beside it),
+A run has ``results`` (task -> ``metric,filter`` -> value, with ``metric_stderr,filter`` beside it),
 ``group_subtasks``, ``n-shot``, ``versions``, ``n-samples``, ``higher_is_better``, ``config`` and ``model_name``. Files
 of version 0.3 have no filters, no groups and no model name.
 """
@@ -41,7 +41,7 @@ def read_lm_eval(source: Path, names: Names, subtasks: bool = False) -> Reading:
             reading.skip(where, "the file", f"cannot be read as JSON ({error})")
             continue
         if not isinstance(run, dict) or not isinstance(run.get("results"), dict):
-            reading.skip(where, "the file", "holds no results of lm-evaluation-harness")
+            reading.skip(where, "the file", "contains no results of lm-evaluation-harness")
             continue
         model = _model(run)
         if not model:
@@ -70,9 +70,9 @@ def _read_run(reading: Reading, names: Names, run: dict[str, Any], model: str, w
         if task in wanted and (task in matched or not groups):
             reading.parsed += metrics
         elif task in wanted:
-            reading.skip(where, task, f"part of {groups[-1]}, which is taken; with `subtasks` the parts are", model)
+            reading.skip(where, task, f"part of {groups[-1]}, which is imported; `subtasks` imports the parts", model)
         elif metrics:
-            reading.skip(where, task, "a group whose parts are taken", model)
+            reading.skip(where, task, "a group whose parts are imported", model)
 
 
 def _descendants(group: str, below: dict[str, list[str]]) -> Iterator[str]:
@@ -116,10 +116,7 @@ def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where
 
 def _preference(f: ParsedScore) -> tuple[int, int]:
     metric, _, answers = f.metric.partition(",")
-    return (
-        METRICS.index(metric) if metric in METRICS else len(METRICS),
-        FILTERS.index(answers) if answers in FILTERS else len(FILTERS),
-    )
+    return [*METRICS, metric].index(metric), [*FILTERS, answers].index(answers)
 
 
 def _samples(run: dict[str, Any], task: str, key: str) -> float:

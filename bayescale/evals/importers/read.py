@@ -14,7 +14,7 @@ from bayescale.evals.importers import epoch, inspect_logs, lm_eval, wide
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import NameMapping, Names, Reading, load_mapping
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error
+from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error, text
 from bayescale.evals.validation import broken_cells
 
 READERS: dict[str, Callable[..., Reading]] = {
@@ -48,8 +48,8 @@ def import_evals(
         or the same as a dict; see `bayescale.evals.importers.NameMapping`. Without one, a shipped benchmark is
         recognised by its name or by an alias in ``data/benchmarks.csv``, and by nothing else.
     models : str, pathlib.Path or pandas.DataFrame, optional
-        What is known about the models: a CSV file with columns of `Evals.models`, such as a ``models_to_fill.csv``
-        that has been filled in. It takes precedence over the tool, and the tool over the shipped models.
+        Facts about the models: a CSV file with columns of `Evals.models`, such as a completed ``models_to_fill.csv``.
+        They take precedence over the tool, and the tool over the shipped models.
     **options
         ``subtasks=True``, for ``lm-eval``: take the subtasks of groups instead of the groups.
 
@@ -71,7 +71,7 @@ def import_evals(
     >>> imported = import_evals("lm-eval", "results")  # doctest: +SKIP
     >>> imported.write("my-tables")  # doctest: +SKIP
 
-    A wide table, of which everything is known:
+    A wide table, with all facts about its models:
 
     >>> wide = pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]})
     >>> wide.to_csv("wide.csv", index=False)
@@ -93,7 +93,7 @@ def import_evals(
     if imported.scores.empty:
         raise EvalsError(_nothing(str(source), imported))
     if unused := [m for m in facts if m not in set(imported.models["model"])]:
-        note = f"no score of these models, which `models` lists: {', '.join(unused)}"
+        note = f"these models of `models` have no score: {', '.join(unused)}"
         imported = dataclasses.replace(imported, notes=(*imported.notes, note))
     return imported
 
@@ -101,7 +101,7 @@ def import_evals(
 def _nothing(source: str, imported: Imported) -> str:
     reasons = imported.skipped.drop_duplicates("reason").head(10)
     lines = [f"  {r.source}: {r.what}: {r.reason}" for r in reasons.itertuples()]
-    return "\n".join([f"Nothing in {source!r} could be taken by the importer {imported.tool}.", *lines])
+    return "\n".join([f"Nothing in {source!r} could be imported as {imported.tool}:", *lines])
 
 
 def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]]:
@@ -113,23 +113,17 @@ def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]
     if isinstance(models, pd.DataFrame):
         name, where, table = "models", "the models", models
     else:
-        path = Path(models)
-        name, where = path.name.removesuffix(".csv"), str(path)
-        table, problems = read_table(path.parent, name)
+        name, where = Path(models).name.removesuffix(".csv"), str(models)
+        table, problems = read_table(Path(models).parent, name)
     if table is not None:
-        if "family" not in table:
-            table = table.assign(family="")
-        typed = coerce("models", table)
-        problems += typed.problems
+        typed = coerce("models", table if "family" in table else table.assign(family=""))
         # A blank family is allowed here: `Imported.to_fill` asks for it.
-        problems += [p for p in broken_cells(typed) if not (p.column == "family" and p.value == "")]
+        problems += [*typed.problems, *(p for p in broken_cells(typed) if (p.column, p.value) != ("family", ""))]
     if problems or table is None:
         raise tables_error([dataclasses.replace(p, table=name) for p in problems], files=True, where=where)
     columns = [c.name for c in TABLES["models"] if c.name in table and c.name != "model"]
-    frame = typed.frame
-    assert frame is not None
-    given = table[columns].map(lambda cell: not (cell is None or cell != cell or str(cell).strip() == "")).to_numpy()
+    given = (table[columns].map(text) != "").to_numpy()
     return {
-        model: {c: frame[c].iloc[i] for j, c in enumerate(columns) if given[i, j]}
-        for i, model in enumerate(frame["model"])
+        model: {c: typed.frame[c].iloc[i] for j, c in enumerate(columns) if given[i, j]}
+        for i, model in enumerate(typed.frame["model"])
     }

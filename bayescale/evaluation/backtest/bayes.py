@@ -10,8 +10,9 @@ import numpy as np
 
 from bayescale import _arviz
 from bayescale.errors import ConvergenceWarning
+from bayescale.evals.selection import positions
 from bayescale.evaluation.backtest.fold import Fold
-from bayescale.evaluation.backtest.predictive import Predictive
+from bayescale.evaluation.backtest.method import Predictive
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.model.spec import Spec
 
@@ -22,13 +23,7 @@ class BayesMethod:
 
     A hidden score of a model in the fit is forecast by conditioning: the model's capabilities are sampled jointly with
     all other parameters, given its visible scores. Folds over the same coordinates share a compiled model (see
-    `bayescale.inference.compile`).
-
-    Parameters
-    ----------
-    spec : Spec
-    draws, tune, chains, cores : int
-        As in `bayescale.fit`.
+    `bayescale.inference.compile`). The settings are those of `bayescale.fit`.
     """
 
     spec: Spec
@@ -43,10 +38,9 @@ class BayesMethod:
         return self.spec.name
 
     def predict(self, fold: Fold, random_seed: int) -> Predictive:
-        """Fit `spec` to the visible scores of `fold` and forecast its cells.
+        """Fit `spec` to the visible scores of `fold` and forecast its cells, also if the fit did not converge.
 
-        R-hat and effective draws are the worst of the expected scores, hidden and visible. A posterior that did not
-        converge still forecasts; its diagnostics are in the result.
+        R-hat and effective draws are the worst of the expected scores, hidden and visible.
         """
         from bayescale.methods import fit
         from bayescale.model.curve import predict_score
@@ -66,8 +60,7 @@ class BayesMethod:
                 progressbar=False,
             )
         draws, cells = posterior.draws, fold.cells
-        row = cells["model"].map({m: i for i, m in enumerate(fold.evals.model_names)}).to_numpy(int)
-        column = cells["benchmark"].map({b: i for i, b in enumerate(fold.evals.benchmark_names)}).to_numpy(int)
+        row, column = positions(cells, fold.evals.models["model"], fold.evals.benchmarks["benchmark"])
         expected = draws.fitted_scores()[:, row, column]
         rng = np.random.default_rng(random_seed)
         predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], rng)

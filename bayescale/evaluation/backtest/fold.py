@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayescale._identity import identity
-from bayescale.errors import BacktestError
+from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest.task import Task, task_evals
+
+CELL = ["task", "model", "benchmark"]
+"""Columns that identify a forecast."""
+
+_Names = tuple[str, ...]
+_Pool = tuple[str, _Names]  # the data and the benchmarks of tasks that are fitted together
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +59,11 @@ class Fold:
 
 
 def make_folds(tasks: Sequence[Task]) -> list[Fold]:
-    """Group tasks into folds: tasks that hide the same scores share one.
-
-    Parameters
-    ----------
-    tasks : sequence of Task
-
-    Returns
-    -------
-    list of Fold
-        In order of each fold's first task.
+    """Group tasks into folds, in order of each fold's first task: tasks that hide the same scores share one.
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         When a task has no visible scores or nothing to forecast.
 
     Examples
@@ -77,43 +73,34 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
     ['emergent (4 tasks)', 'emergent (4 tasks)']
     """
     evals_of = {name: task_evals(name) for name in dict.fromkeys(t.evals for t in tasks)}
-    pools = {
-        (name, benchmarks): evals_of[name].select(benchmarks=benchmarks)
-        for name, benchmarks in dict.fromkeys((t.evals, t.benchmarks) for t in tasks)
-    }
-    groups: dict[_Hiding, list[Task]] = {}
+    pools: dict[_Pool, Evals] = {}
+    taking_part: dict[_Pool, set[str]] = {}
+    groups: dict[tuple[_Pool, _Names, _Names, _Names], list[Task]] = {}
     for task in tasks:
-        pool = (task.evals, task.benchmarks)
+        pool = task.evals, task.benchmarks
+        if pool not in pools:
+            pools[pool] = evals_of[task.evals].select(benchmarks=task.benchmarks)
         participants = _participants(task, tasks, pools[pool])
+        taking_part.setdefault(pool, set()).update(participants)
         test = _test_models(task, pools[pool], participants)
-        groups.setdefault(_Hiding(pool, task.seen, participants, test), []).append(task)
-    taking_part: dict[tuple[str, tuple[str, ...]], set[str]] = {}
-    for hiding in groups:
-        taking_part.setdefault(hiding.pool, set()).update(hiding.participants)
+        groups.setdefault((pool, task.seen, participants, test), []).append(task)
     return [
-        _fold(members, pools[hiding.pool], taking_part[hiding.pool], hiding.participants, hiding.test)
-        for hiding, members in groups.items()
+        _fold(members, pools[pool], taking_part[pool], participants, test)
+        for (pool, _, participants, test), members in groups.items()
     ]
-
-
-class _Hiding(NamedTuple):
-    """Properties that tasks of one fold share."""
-
-    pool: tuple[str, tuple[str, ...]]
-    seen: tuple[str, ...]
-    participants: tuple[str, ...]
-    test: tuple[str, ...]
 
 
 def _fold(
     tasks: list[Task], pool: Evals, taking_part: set[str], participants: tuple[str, ...], test: tuple[str, ...]
 ) -> Fold:
     evals = pool.select(models=[m for m in pool.model_names if m in taking_part])
-    matrix = evals.matrix()
-    hidden = xr.zeros_like(matrix, dtype=bool)
+    hidden = xr.zeros_like(evals.matrix(), dtype=bool)
     hidden.loc[{"model": [m for m in evals.model_names if m not in participants]}] = True
     unseen = [b for b in evals.benchmark_names if b not in tasks[0].seen]
     hidden.loc[{"model": list(test), "benchmark": unseen}] = True
+    visible = evals.mask(hidden)
+    if not len(visible):
+        raise EvaluationError(f"Task {tasks[0].name} hides every score: there is nothing to fit.")
     rows = []
     for task in tasks:
         scores = evals.scores[evals.scores["model"].isin(test) & evals.scores["benchmark"].isin(task.targets)]
@@ -122,15 +109,11 @@ def _fold(
             with_compute = evals.models["model"][evals.models["flops"].notna()]
             scores = scores[scores["model"].isin(with_compute)]
         if scores.empty:
-            raise BacktestError(
+            raise EvaluationError(
                 f"Task {task.name} has nothing to forecast: no model that it hides has a score on a target."
             )
-        rows.append(scores[["model", "benchmark", "score"]].assign(task=task.name))
-    seen = evals.mask(hidden)
-    if not len(seen):
-        raise BacktestError(f"Task {tasks[0].name} hides every score: there is nothing to fit.")
-    cells = pd.concat(rows, ignore_index=True)[["task", "model", "benchmark", "score"]]
-    return Fold(tuple(tasks), seen, participants, test, cells)
+        rows.append(scores.assign(task=task.name)[[*CELL, "score"]])
+    return Fold(tuple(tasks), visible, participants, test, pd.concat(rows, ignore_index=True))
 
 
 def _participants(task: Task, tasks: Sequence[Task], evals: Evals) -> tuple[str, ...]:
@@ -163,4 +146,4 @@ def _test_models(task: Task, evals: Evals, participants: tuple[str, ...]) -> tup
         score = evals.matrix().sel(benchmark=task.targets[0], model=list(participants)).to_series()
         top = score.sort_values(ascending=False, kind="stable").index[: int(np.floor(hide.top_share * len(score)))]
         return tuple(m for m in participants if m in set(top))
-    raise BacktestError(f"Task {task.name} has no rule for a single task: {hide}.")
+    raise EvaluationError(f"Task {task.name} has no rule for a single task: {hide}.")

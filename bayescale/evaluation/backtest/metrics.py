@@ -1,4 +1,4 @@
-"""Scoring of forecasts: error, proper scoring rules and coverage, the same for every method."""
+"""Scoring of forecasts, the same for every method: error, proper scoring rules, coverage, and relative error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import TIE, randomised_pit, uniform_by_name
-from bayescale.errors import MissingDependencyError
+from bayescale.evaluation.backtest.fold import CELL
+from bayescale.inference.parallel import require_libraries
 
 if TYPE_CHECKING:
-    from bayescale.evaluation.backtest.predictive import Predictive
+    from bayescale.evaluation.backtest.method import Predictive
 
 QUANTILES = {"median": 0.5, "q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
 
@@ -31,19 +33,15 @@ LEAST_MSE = 1e-4**2
 # A baseline that leaves out more than half of a task's cells is not compared on it.
 LEAST_COMMON = 0.5
 
-CELL = ["task", "model", "benchmark"]
-_DERIVED = ["crps", "log_score", "pit"]
+# Weights of the Bayesian bootstrap.
+RESAMPLES = 4000
+
+
+# Single forecasts
 
 
 def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
     """Score each forecast separately.
-
-    Parameters
-    ----------
-    predictive : Predictive
-    random_seed : int
-        Seed of the randomised PIT. Each cell has its own random number, the same for every method and independent of
-        the other cells.
 
     Returns
     -------
@@ -58,37 +56,27 @@ def score_cells(predictive: Predictive, random_seed: int = 0) -> pd.DataFrame:
           at 0 and 1 so that no mass leaves [0, 1] (Silverman 1986, section 2.10), with `KERNEL_WIDTH` as least
           bandwidth, mixed with a uniform density of weight `UNIFORM_WEIGHT`;
         - ``pit``: probability integral transform, randomised among draws that equal the outcome; uniform on (0, 1) if
-          outcomes are like draws.
-
-    Raises
-    ------
-    MissingDependencyError
-        When scoringrules is not installed.
+          outcomes are like draws. Each cell has its own random number, the same for every method and independent of
+          the other cells.
     """
-    try:
-        import scoringrules
-    except ImportError:
-        raise MissingDependencyError("Scores need scoringrules: pip install 'bayescale[backtest]'") from None
+    require_libraries(("scoringrules",), "A score", "backtest")
+    import scoringrules
 
     cells = predictive.cells.reset_index(drop=True)[[*CELL, "score"]]
+    if cells.empty:
+        return cells.reindex(columns=[*cells, "mean", *QUANTILES, "crps", "log_score", "pit"]).astype({"score": float})
     outcome, draws = cells["score"].to_numpy(float), predictive.draws.T
-    quantiles = np.quantile(draws, list(QUANTILES.values()), axis=1) if len(cells) else np.empty((len(QUANTILES), 0))
+    quantiles = np.quantile(draws, list(QUANTILES.values()), axis=1)
     scored = cells.assign(mean=predictive.mean, **dict(zip(QUANTILES, quantiles, strict=True)))
-    if not len(cells):
-        return scored.assign(**dict.fromkeys(_DERIVED, np.empty(0)))
     # NumPy, so that the values do not depend on other installed libraries.
     scored["crps"] = scoringrules.crps_ensemble(outcome, draws, estimator="qd", backend="numpy")
-    with np.errstate(
-        divide="ignore"
-    ):  # an outcome far from every draw has density zero; the uniform component handles it
-        kernel = scoringrules.logs_ensemble(outcome, _reflected(draws), bw=_bandwidth(draws), backend="numpy")
+    reflected = np.concatenate([draws, -draws, 2 - draws], axis=1)
+    # The density of an outcome far from every draw is zero; the uniform component takes care of it.
+    with np.errstate(divide="ignore"):
+        kernel = scoringrules.logs_ensemble(outcome, reflected, bw=_bandwidth(draws), backend="numpy")
     # The reflected sample has three parts, of which one lies in [0, 1].
     scored["log_score"] = -np.log((1 - UNIFORM_WEIGHT) * 3 * np.exp(-kernel) + UNIFORM_WEIGHT)
     return scored.assign(pit=randomised_pit(outcome, draws, uniform_by_name(cells[CELL], random_seed)))
-
-
-def _reflected(draws: np.ndarray) -> np.ndarray:
-    return np.concatenate([draws, -draws, 2 - draws], axis=1)
 
 
 def _bandwidth(draws: np.ndarray) -> np.ndarray:
@@ -98,58 +86,38 @@ def _bandwidth(draws: np.ndarray) -> np.ndarray:
     return np.maximum(1.06 * spread * draws.shape[1] ** -0.2, KERNEL_WIDTH)
 
 
+# Tasks
+
+
 def summarise(cells: pd.DataFrame, pools: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
-    """Summarise the scored cells of one method.
+    """Summarise the scored cells of one method, from `score_cells`.
 
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        From `score_cells`.
-    pools : mapping of str to sequence of str, optional
-        Further rows by name, with the tasks whose cells are pooled with equal weights. A pool without forecasts has no
-        row.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``task, n_test, mse, mae, crps, log_score, coverage_50, coverage_90, width_50, width_90``; one row a
-        task, in the order of `cells`, then one a pool. ``mse`` and ``mae`` are those of the point forecast (``mean``),
-        because baselines give a point forecast. Coverage and mean width are those of equal-tailed intervals,
-        ends included.
+    There is one row a task, in the order of `cells`, then one for each of `pools` with forecasts, which pools the cells
+    of its tasks with equal weights. ``mse`` and ``mae`` are those of the point forecast (``mean``), because baselines
+    give a point forecast. Coverage and mean width are those of equal-tailed intervals, ends included.
     """
     score = cells["score"]
-    values = cells[["task", "crps", "log_score"]].assign(
-        squared=(cells["mean"] - score) ** 2,
-        absolute=(cells["mean"] - score).abs(),
-        coverage_50=score.between(cells["q25"] - TIE, cells["q75"] + TIE),
-        coverage_90=score.between(cells["q05"] - TIE, cells["q95"] + TIE),
-        width_50=cells["q75"] - cells["q25"],
-        width_90=cells["q95"] - cells["q05"],
+    error = cells["mean"] - score
+    values = pd.DataFrame(
+        {
+            "mse": error**2,
+            "mae": error.abs(),
+            "crps": cells["crps"],
+            "log_score": cells["log_score"],
+            "coverage_50": score.between(cells["q25"] - TIE, cells["q75"] + TIE),
+            "coverage_90": score.between(cells["q05"] - TIE, cells["q95"] + TIE),
+            "width_50": cells["q75"] - cells["q25"],
+            "width_90": cells["q95"] - cells["q05"],
+        }
     )
-    groups = {task: [task] for task in dict.fromkeys(cells["task"])} | {k: list(v) for k, v in (pools or {}).items()}
-    rows = []
-    for name, tasks in groups.items():
-        chosen = values[values["task"].isin(tasks)].drop(columns="task")
-        if len(chosen):
-            rows.append({"task": name, "n_test": len(chosen), **chosen.mean()})
-    names = {"squared": "mse", "absolute": "mae"}
-    order = ["mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_50", "width_90"]
-    return pd.DataFrame(rows, columns=["task", "n_test", *values.columns[1:]]).rename(columns=names)[
-        ["task", "n_test", *order]
-    ]
+    groups = {task: [task] for task in dict.fromkeys(cells["task"])} | dict(pools or {})
+    chosen = {name: values[cells["task"].isin(tasks)] for name, tasks in groups.items()}
+    rows = [{"task": name, "n_test": len(part), **part.mean()} for name, part in chosen.items() if len(part)]
+    return pd.DataFrame(rows, columns=["task", "n_test", *values])
 
 
 def score(predictive: Predictive) -> pd.DataFrame:
-    """Score forecasts: per task, and ``pooled`` over all cells.
-
-    Parameters
-    ----------
-    predictive : Predictive
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `summarise` gives it.
+    """Score forecasts: per task, and ``pooled`` over all cells, with the metrics of `Backtest.scores`.
 
     Examples
     --------
@@ -162,7 +130,10 @@ def score(predictive: Predictive) -> pd.DataFrame:
     [['g/t', 2, 0.2, 0.5], ['pooled', 2, 0.2, 0.5]]
     """
     cells = score_cells(predictive)
-    return summarise(cells, {"pooled": list(dict.fromkeys(cells["task"]))})
+    return summarise(cells, {"pooled": list(cells["task"].unique())})
+
+
+# Relative errors
 
 
 def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequence[str] = ()) -> pd.DataFrame:
@@ -170,21 +141,8 @@ def relative_mse(cells: pd.DataFrame, reference: str = "pc_3", baselines: Sequen
 
     Two methods are compared on the cells that both forecast, because some leave models out. The best baseline of a
     task is the one against which a method looks worst; where all forecast the same cells, that is the baseline of the
-    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`.
-
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        Scored cells of several methods, with a column ``method``.
-    reference : str
-        Name of a method.
-    baselines : sequence of str
-        Methods from which the best is chosen.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``method, task, to_reference, to_best``; NaN without a comparison.
+    lowest MSE. An MSE below `LEAST_MSE`, zero included, counts as `LEAST_MSE`; without a comparison the result is NaN.
+    `cells` are the scored cells of all methods, with a column ``method``.
     """
     errors = squared_errors(cells)
     rows = []
@@ -214,20 +172,44 @@ def _ratio(errors: pd.DataFrame, method: str, other: str) -> float:
 
 
 def geometric_mean(ratios: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """Average relative errors over tasks, as geometric means.
+    """Average relative errors, from `relative_mse`, over those of the tasks that a method forecasts (geometric mean).
 
-    Parameters
-    ----------
-    ratios : pandas.DataFrame
-        From `relative_mse`.
-    tasks : sequence of str
-        Those to average; tasks that a method does not forecast are left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``method``; ``to_reference``, ``to_best``, and ``tasks``, the number of tasks compared.
+    Column ``tasks`` is the number compared.
     """
     chosen = ratios[ratios["task"].isin(tasks)].set_index("method")
     logs = chosen[["to_reference", "to_best"]].apply(np.log).groupby(level=0, sort=False)
     return logs.mean().apply(np.exp).assign(tasks=logs["to_reference"].count())
+
+
+def relative_mse_intervals(
+    cells: pd.DataFrame, tasks: Sequence[str], reference: str = "pc_3", *, prob: float = PROB, random_seed: int = 0
+) -> pd.DataFrame:
+    """Compute intervals of the geometric mean over tasks of the test MSE relative to a reference.
+
+    Uses the Bayesian bootstrap over models (Rubin 1981, Annals of Statistics 9:130): each model has a random weight,
+    exponential with mean one, the same for all its scores under all methods. Models are resampled because the errors of
+    one model are correlated, by weights because with counts a task of few models could lose them all.
+
+    The intervals are equal-tailed, of probability content `prob`. Methods without a comparison have no row; each is
+    compared on the same tasks as in `relative_mse`.
+    """
+    chosen = cells[cells["task"].isin(list(tasks))]
+    errors = squared_errors(chosen)
+    names = errors.index.unique("model")
+    weights = pd.DataFrame(np.random.default_rng(random_seed).exponential(size=(len(names), RESAMPLES)), index=names)
+    compared = relative_mse(chosen, reference).dropna(subset="to_reference")
+    rows = {}
+    for method, served in compared.groupby("method", sort=False)["task"]:
+        logs = [_log_ratio(errors.loc[task], str(method), reference, weights) for task in served]
+        rows[method] = np.exp(np.quantile(np.mean(logs, axis=0), tails(prob)))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["lower", "upper"]).rename_axis("method")
+
+
+def _log_ratio(errors: pd.DataFrame, method: str, reference: str, weights: pd.DataFrame) -> np.ndarray:
+    """Return the log ratio of the weighted errors for each set of weights."""
+    common = errors[list(dict.fromkeys([method, reference]))].dropna()
+    weight = weights.loc[common.index.get_level_values("model")].to_numpy()
+    mine, other = (
+        np.maximum(common[name].to_numpy() @ weight / weight.sum(axis=0), LEAST_MSE) for name in (method, reference)
+    )
+    return np.log(mine) - np.log(other)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayescale._display import as_html
-from bayescale._intervals import PROB
-from bayescale.errors import BacktestError, suggest
+from bayescale._intervals import KIND, PROB
+from bayescale.errors import EvaluationError, suggest
+from bayescale.evaluation.backtest import metrics
+from bayescale.evaluation.backtest.fold import CELL
 from bayescale.evaluation.backtest.job import Job
-from bayescale.evaluation.backtest.metrics import QUANTILES, geometric_mean, relative_mse, score_cells, summarise
-from bayescale.evaluation.backtest.predictive import Predictive
-from bayescale.evaluation.backtest.resampling import relative_mse_intervals
+from bayescale.evaluation.backtest.method import Predictive
 from bayescale.evaluation.backtest.task import Task
 from bayescale.evaluation.backtest.workers import Failure
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
 
 POOLED = "all"
 REFERENCE = "pc_3"
@@ -25,7 +30,7 @@ SCORES = [
     "spec_or_method", "task", "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90",
     "rhat", "ess", "divergences", "seconds",
 ]  # fmt: skip
-PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *QUANTILES]
+PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *metrics.QUANTILES]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,14 +86,9 @@ class Backtest:
         -------
         pandas.DataFrame
             Columns ``method, task, to_reference, to_best``; see `bayescale.evaluation.backtest.metrics.relative_mse`.
-
-        Raises
-        ------
-        BacktestError
-            When `reference` is none of the methods.
         """
         self._check_reference(reference)
-        return relative_mse(self.cells, reference, self.baselines)
+        return metrics.relative_mse(self.cells, reference, self.baselines)
 
     def relative_mse_intervals(self, reference: str = REFERENCE, *, prob: float = PROB) -> pd.DataFrame:
         """Compute bootstrap intervals of each method's relative MSE, the geometric mean over the averaged tasks.
@@ -99,57 +99,85 @@ class Backtest:
         -------
         pandas.DataFrame
             Index ``method``; columns ``lower, upper``; see
-            `bayescale.evaluation.backtest.resampling.relative_mse_intervals`.
-
-        Raises
-        ------
-        BacktestError
-            When `reference` is none of the methods.
+            `bayescale.evaluation.backtest.metrics.relative_mse_intervals`.
         """
         self._check_reference(reference)
         tasks = self.averaged or tuple(t.name for t in self.tasks)
-        return relative_mse_intervals(self.cells, tasks, reference, prob=prob)
+        return metrics.relative_mse_intervals(self.cells, tasks, reference, prob=prob, random_seed=self.random_seed)
 
     def _check_reference(self, reference: str) -> None:
         if reference not in self.methods:
-            raise BacktestError(suggest(reference, self.methods, "method in this backtest"))
+            raise EvaluationError(suggest(reference, self.methods, "method in this backtest"))
 
-    def summary(self, task: str = POOLED) -> pd.DataFrame:
+    def summary(self, task: str = POOLED, *, prob: float = PROB) -> pd.DataFrame:
         """Compare the methods on one task or pool of tasks.
 
         Parameters
         ----------
         task : str
             ``"all"`` (the averaged tasks), a group, or a task.
+        prob : float
+            Probability content of the interval of ``relative_mse``.
 
         Returns
         -------
         pandas.DataFrame
             Index ``method``, the best first. ``relative_mse`` and ``relative_to_best`` are geometric means over the
-            tasks, relative to `pc_3` and to the best baseline of each task, if there is one; then the columns of
-            `scores`.
+            tasks, relative to `pc_3` and to the best baseline of each task, if there is one; ``lower, upper`` is the
+            bootstrap interval of the first (see `relative_mse_intervals`), with ``prob`` and ``interval``; then the
+            columns of `scores`.
 
         Raises
         ------
-        BacktestError
+        EvaluationError
             When no forecast was made for such a task.
         """
         rows = self.scores[self.scores["task"] == task]
         if rows.empty:
-            raise BacktestError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
+            raise EvaluationError(suggest(task, set(self.scores["task"]), "task or pool in this backtest"))
         table = rows.drop(columns="task").rename(columns={"spec_or_method": "method"}).set_index("method")
         tasks = self.averaged if task == POOLED else self.groups.get(task, [task])
-        ratios = geometric_mean(relative_mse(self.cells, REFERENCE, self.baselines), tasks)
-        table.insert(0, "relative_mse", ratios["to_reference"].reindex(table.index))
-        table.insert(1, "relative_to_best", ratios["to_best"].reindex(table.index))
+        ratios = metrics.geometric_mean(metrics.relative_mse(self.cells, REFERENCE, self.baselines), tasks)
+        intervals = metrics.relative_mse_intervals(self.cells, tasks, prob=prob, random_seed=self.random_seed)
+        relative = ratios.join(intervals)[["to_reference", "lower", "upper", "to_best"]]
+        relative = relative.rename(columns={"to_reference": "relative_mse", "to_best": "relative_to_best"})
+        table = relative.reindex(table.index).assign(prob=prob, interval=KIND).join(table)
         compared = table["relative_mse"].notna().any()
         return table.sort_values("relative_mse" if compared else "mae", kind="stable")
+
+    def to_xarray(self) -> xr.Dataset:
+        """Convert the scored forecasts to a dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dims ``(method, cell)``, with the coordinates ``task``, ``model`` and ``benchmark`` along ``cell``; the
+            variables are the numeric columns of `cells`, NaN where a method leaves a cell out.
+
+        Examples
+        --------
+        >>> from bayescale.evaluation.backtest import backtest
+        >>> result = backtest(["training_flops", "model_size"], tasks=["leaderboard_v2/gpqa"])
+        >>> dict(result.to_xarray()["crps"].sizes)
+        {'method': 2, 'cell': 18}
+        """
+        cells = self.cells[CELL].drop_duplicates(ignore_index=True)
+        numbered = self.cells.merge(cells.assign(cell=cells.index), on=CELL)
+        dataset = numbered.set_index(["method", "cell"]).drop(columns=CELL).to_xarray()
+        dataset = dataset.assign_coords({name: ("cell", cells[name].astype(object)) for name in CELL})
+        return dataset.sel({"method": self.cells["method"].unique()}).assign_attrs(random_seed=self.random_seed)
+
+    def plot(self, ax: Axes | None = None, reference: str = REFERENCE, *, prob: float = PROB) -> Axes:
+        """Plot each method's test MSE relative to `reference`; see `bayescale.plots.plot_backtest_errors`."""
+        from bayescale.plots import plot_backtest_errors
+
+        return plot_backtest_errors(self, ax=ax, reference=reference, prob=prob)
 
     def __repr__(self) -> str:
         failed = f"; {len(self.failures)} fits failed" if self.failures else ""
         return (
             f"Backtest of {len(self.methods)} methods on {len(self.tasks)} tasks: {len(self.cells)} forecasts{failed}\n"
-            "Next: .summary(), .scores, .predictions, bayescale.plots.plot_backtest_errors(backtest)"
+            "Next: .summary(), .scores, .predictions, .plot(), .to_xarray()"
         )
 
     def _repr_html_(self) -> str:
@@ -163,51 +191,45 @@ def collect(
     failures: Sequence[Failure],
     tasks: Sequence[Task],
     methods: Sequence[str],
-    baselines: Sequence[str],
     random_seed: int,
 ) -> Backtest:
     """Score the forecasts of the finished jobs, in the given order of methods and tasks."""
+    from bayescale.evaluation.backtest.baselines import BASELINES
+
     cells, fits = [], []
     for number, (job, predictive) in enumerate(finished):
-        cells.append(score_cells(predictive, random_seed).assign(method=job.method.name))
-        diagnostics = {"rhat": predictive.rhat, "ess": predictive.ess, "divergences": predictive.divergences}
-        forecast = set(predictive.cells["task"])
-        fits += [
-            {"method": job.method.name, "task": t.name, "fit": number, **diagnostics, "seconds": predictive.seconds}
-            for t in job.fold.tasks
-            if t.name in forecast
-        ]
-    names = [t.name for t in tasks]
+        cells.append(metrics.score_cells(predictive, random_seed).assign(method=job.method.name))
+        served = predictive.cells[["task"]].drop_duplicates()
+        fits.append(
+            served.assign(
+                method=job.method.name, fit=number, rhat=predictive.rhat, ess=predictive.ess,
+                divergences=predictive.divergences, seconds=predictive.seconds,
+            )
+        )  # fmt: skip
     scored = pd.concat(cells, ignore_index=True)
-    order = (
-        scored["method"].map({m: i for i, m in enumerate(methods)}),
-        scored["task"].map({t: i for i, t in enumerate(names)}),
-    )
-    scored = scored.iloc[np.lexsort((order[1], order[0]))].reset_index(drop=True)
-    scored = scored[["method", *(c for c in scored if c != "method")]]
-    scores = _scores(scored, pd.DataFrame(fits), _pools(tasks))
-    return Backtest(scored, scores, tuple(tasks), tuple(methods), tuple(baselines), tuple(failures), random_seed)
+    ranks = scored["task"].map([t.name for t in tasks].index), scored["method"].map(list(methods).index)
+    scored = scored.iloc[np.lexsort(ranks)].reset_index(drop=True)
+    scored = scored[["method", *scored.columns.drop("method")]]
+    averaged = [t.name for t in tasks if t.averaged]
+    pools = ({POOLED: averaged} if averaged else {}) | _groups(tasks)
+    scores = _scores(scored, pd.concat(fits), pools)
+    baselines = tuple(name for name in methods if name in BASELINES)
+    return Backtest(scored, scores, tuple(tasks), tuple(methods), baselines, tuple(failures), random_seed)
 
 
 def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
-    frames = []
-    for method, own in cells.groupby("method", sort=False):
-        table = summarise(own, pools)
-        fits_of = [
-            fits[(fits["method"] == method) & fits["task"].isin(pools.get(task, [task]))].drop_duplicates("fit")
-            for task in table["task"]
-        ]
-        table["rhat"] = [fit["rhat"].max() for fit in fits_of]
-        table["ess"] = [fit["ess"].min() for fit in fits_of]
-        table["divergences"] = [int(fit["divergences"].sum()) for fit in fits_of]
-        table["seconds"] = [round(float(fit["seconds"].sum()), 2) for fit in fits_of]
-        frames.append(table.assign(spec_or_method=method))
-    return pd.concat(frames, ignore_index=True)[SCORES] if frames else pd.DataFrame(columns=SCORES)
-
-
-def _pools(tasks: Sequence[Task]) -> dict[str, list[str]]:
-    averaged = [t.name for t in tasks if t.averaged]
-    return ({POOLED: averaged} if averaged else {}) | _groups(tasks)
+    frames = [
+        metrics.summarise(own, pools).assign(spec_or_method=method)
+        for method, own in cells.groupby("method", sort=False)
+    ]
+    table = pd.concat(frames, ignore_index=True)
+    diagnostics = []
+    for method, task in zip(table["spec_or_method"], table["task"], strict=True):
+        # A fit may belong to several tasks of a pool, and counts once.
+        own = fits[(fits["method"] == method) & fits["task"].isin(pools.get(task, [task]))].drop_duplicates("fit")
+        diagnostics.append(own.agg({"rhat": "max", "ess": "min", "divergences": "sum", "seconds": "sum"}))
+    table = table.join(pd.DataFrame(diagnostics).astype({"divergences": int}).round({"seconds": 2}))
+    return table[SCORES]
 
 
 def _groups(tasks: Sequence[Task]) -> dict[str, list[str]]:

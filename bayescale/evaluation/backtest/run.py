@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from bayescale._display import Report, counting
-from bayescale.errors import BacktestError, BacktestWarning, suggest
+from bayescale.errors import BacktestWarning, EvaluationError, suggest
 from bayescale.evaluation.backtest.fold import make_folds
-from bayescale.evaluation.backtest.job import make_jobs
-from bayescale.evaluation.backtest.predictive import Method
+from bayescale.evaluation.backtest.job import ResultCache, make_jobs
+from bayescale.evaluation.backtest.method import Method
 from bayescale.evaluation.backtest.result import Backtest, collect
-from bayescale.evaluation.backtest.result_cache import ResultCache
 from bayescale.evaluation.backtest.task import Task, load_tasks
 from bayescale.evaluation.backtest.workers import run_jobs
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE, seed_or_new
@@ -32,6 +31,7 @@ def backtest(
     tasks: Sequence[str | Task] | None = None,
     directory: str | Path | None = None,
     jobs: int | None = None,
+    *,
     random_seed: int | None = 0,
     draws: int = BACKTEST_DRAWS,
     tune: int = TUNE,
@@ -52,9 +52,8 @@ def backtest(
         ``emergent``, ``post_training``, ``leaderboard_v2`` and ``agent``; ``largest_out`` and ``future`` are built in
         as well.
     directory : str or pathlib.Path, optional
-        Folder for finished fits, created if missing. Fits found there are reused (same methods with the same settings,
-        same data, tasks and seed, same version of bayescale), so that an interrupted run resumes. Default: nothing is
-        kept.
+        Folder for finished fits, created if missing. Its fits are reused (same methods with the same settings, same
+        data, tasks and seed, same version of bayescale), so that an interrupted run resumes. Default: nothing is kept.
     jobs : int, optional
         Worker processes. Default 1, this process, unless `joblib.parallel_config` says otherwise: inside
         ``joblib.parallel_config("dask")`` the jobs run on that cluster, whose workers should have one thread each.
@@ -74,7 +73,7 @@ def backtest(
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For unknown tasks or methods, and when every fit failed.
     MissingDependencyError
         Without the libraries of ``bayescale[backtest]``.
@@ -98,59 +97,45 @@ def backtest(
         with counting("fits", progress) as report:
             failures = run_jobs(all_jobs, cache, jobs, report)
         finished = [(job, forecasts) for job in all_jobs if (forecasts := cache.read(job)) is not None]
-        if not finished:
-            reasons = "\n".join(f"  {f}" for f in failures)
-            raise BacktestError(f"Every fit failed, so there is nothing to score:\n{reasons}")
-        for failure in failures:
-            warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
-        baselines = _baselines()
-        return collect(
-            finished,
-            failures,
-            chosen_tasks,
-            [m.name for m in chosen],
-            [m.name for m in chosen if m.name in baselines],
-            random_seed,
-        )
+    if not finished:
+        reasons = "\n".join(f"  {f}" for f in failures)
+        raise EvaluationError(f"Every fit failed, so there is nothing to score:\n{reasons}")
+    for failure in failures:
+        warnings.warn(BacktestWarning(f"No forecasts of {failure}"), stacklevel=2)
+    return collect(finished, failures, chosen_tasks, [m.name for m in chosen], random_seed)
 
 
 def resolve_methods(
     methods: Sequence[str | Spec | Method] | str | Spec | Method | None = None, **settings: Any
 ) -> list[Method]:
-    """Resolve names, specs and paths to methods; `settings` are those of the sampler.
-
-    Raises
-    ------
-    BacktestError
-        For a name that is neither baseline nor spec, or two methods of one name.
-    """
+    """Resolve names, specs and paths to methods; `settings` are those of the sampler."""
+    from bayescale.evaluation.backtest.baselines import BASELINES
     from bayescale.evaluation.backtest.bayes import BayesMethod
 
-    baselines = _baselines()
     if methods is None:
-        methods = ["default", *baselines]
+        methods = ["default", *BASELINES]
     if isinstance(methods, str | Spec) or not isinstance(methods, Sequence):
         methods = [methods]
     resolved: list[Method] = []
     for item in methods:
-        if isinstance(item, str) and item in baselines:
-            resolved.append(baselines[item])
+        if isinstance(item, str) and item in BASELINES:
+            resolved.append(BASELINES[item])
         elif isinstance(item, str | os.PathLike):
             name = os.fspath(item)
             if name not in list_specs() and not name.endswith((".yaml", ".yml")):
-                message = suggest(name, {*baselines, *list_specs()}, "baseline or spec")
-                raise BacktestError(f"{message} Or give the path of a spec's .yaml file.")
+                message = suggest(name, {*BASELINES, *list_specs()}, "baseline or spec")
+                raise EvaluationError(f"{message} Or give the path of a spec's .yaml file.")
             resolved.append(BayesMethod(load_spec(name), **settings))
         elif isinstance(item, Spec):
             resolved.append(BayesMethod(item, **settings))
         elif hasattr(item, "predict") and hasattr(item, "name"):
             resolved.append(item)
         else:
-            raise BacktestError(
+            raise EvaluationError(
                 f"{item!r} is not a method: give a name, a Spec, or an object with `name` and `predict`."
             )
     if not resolved:
-        raise BacktestError("No methods: name a spec or a baseline.")
+        raise EvaluationError("No methods: name a spec or a baseline.")
     _check_unique([m.name for m in resolved], "methods")
     return resolved
 
@@ -159,25 +144,18 @@ def _tasks(tasks: Sequence[str | Task] | None) -> list[Task]:
     if isinstance(tasks, str):
         tasks = [tasks]
     given = list(PAPER_TASKS) if tasks is None else list(tasks)
-    named = load_tasks([t for t in given if isinstance(t, str)]) if any(isinstance(t, str) for t in given) else []
-    chosen = [*named, *(t for t in given if isinstance(t, Task))]
+    names = [t for t in given if isinstance(t, str)]
+    chosen = [*(load_tasks(names) if names else []), *(t for t in given if isinstance(t, Task))]
     if not chosen:
-        raise BacktestError("No tasks: name groups such as emergent, or leave `tasks` out.")
+        raise EvaluationError("No tasks: name groups such as emergent, or leave `tasks` out.")
     _check_unique([t.name for t in chosen], "tasks")
     return chosen
 
 
 def _check_unique(names: list[str], what: str) -> None:
-    """Raise for the first repeated name; names identify rows of the results."""
-    for name in names:
+    for name in names:  # they identify rows of the results
         if names.count(name) > 1:
-            raise BacktestError(f"Two {what} are called {name!r}: give one of them another name.")
-
-
-def _baselines() -> dict[str, Any]:
-    from bayescale.evaluation.backtest.baselines import BASELINES
-
-    return dict(BASELINES)
+            raise EvaluationError(f"Two {what} are called {name!r}: give one of them another name.")
 
 
 def _folder(directory: str | Path) -> Path:
@@ -185,5 +163,5 @@ def _folder(directory: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BacktestError(f"Cannot make the folder {str(path)!r} for finished fits: {error.strerror}.") from error
+        raise EvaluationError(f"Cannot make the folder {str(path)!r} for finished fits: {error.strerror}.") from error
     return path.resolve()

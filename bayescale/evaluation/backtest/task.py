@@ -8,32 +8,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayescale._files import shipped
-from bayescale.errors import BacktestError, suggest
+from bayescale.errors import EvaluationError, suggest
 from bayescale.evals import Evals, load_evals, read_evals
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Hide(_Frozen):
-    """Rule that selects the models to hide; exactly one is given.
+    """Rule that selects the models to hide, exactly one of those that the head of ``data/tasks.yaml`` documents.
 
-    Parameters
-    ----------
-    flops_above : float, optional
-        Models of more training compute (FLOP); unknown compute counts as above.
-    top_share : float, optional
-        The top share of the models by the score on the target, rounded down to whole models.
-    models : tuple of str, optional
-        By name; those without scores in the data are ignored.
-    siblings_larger_than_smallest : int, optional
-        One task for each family with at least so many models of known compute: all of its models but the smallest.
-    larger_siblings_of : str, optional
-        All models of the family of this model, except the model itself.
+    A rule ``siblings_larger_than_smallest`` becomes one task for each family, each with a rule `larger_siblings_of` the
+    model from which it forecasts.
     """
 
     flops_above: float | None = Field(default=None, ge=1e15)
@@ -58,7 +48,24 @@ class Participants(_Frozen):
     except_: tuple[str, ...] = Field(default=(), alias="except")
 
 
-class Task(_Frozen):
+class _Protocol(_Frozen):
+    """Fields that a task shares with the entry of a task file from which it is made."""
+
+    group: str
+    title: str
+    evals: str
+    benchmarks: tuple[str, ...] = ()
+    models: Participants = Participants()
+    seen: tuple[str, ...] = ()
+    hide: Hide
+    averaged: bool = True
+    law_floor: Literal["learned", "chance"] = "learned"
+    chance_level: float | None = Field(
+        default=None, ge=0, lt=1, validation_alias=AliasChoices("chance_level", "chance")
+    )
+
+
+class Task(_Protocol):
     """One forecasting task; the head of ``data/tasks.yaml`` documents the fields.
 
     Attributes
@@ -71,56 +78,37 @@ class Task(_Frozen):
         Benchmarks of the joint data, targets among them.
     seen : tuple of str
         Benchmarks on which the scores of hidden models are visible.
-    chance : float, optional
-        Chance level for the baselines; default: the floor in the table of benchmarks.
+    chance_level : float, optional
+        Expected score of random guessing, for the baselines; default: the floor in the table of benchmarks.
     """
 
     name: str
-    group: str
-    title: str
-    evals: str
-    benchmarks: tuple[str, ...]
-    models: Participants
-    seen: tuple[str, ...]
-    hide: Hide
     targets: tuple[str, ...]
-    averaged: bool
-    law_floor: Literal["learned", "chance"]
-    chance: float | None = Field(default=None, ge=0, lt=1)
 
 
-class _Entry(_Frozen):
+class _Entry(_Protocol):
     """One entry of a task file."""
 
-    group: str
-    title: str
-    evals: str
     suites: tuple[str, ...] = ()
-    benchmarks: tuple[str, ...] = ()
-    models: Participants = Participants()
-    seen: tuple[str, ...] = ()
-    hide: Hide
     targets: dict[str, str] | Literal["all"]
-    averaged: bool = True
-    law_floor: Literal["learned", "chance"] = "learned"
-    chance: float | None = Field(default=None, ge=0, lt=1)
 
     def tasks(self) -> list[Task]:
         evals = task_evals(self.evals)
         table = evals.benchmarks
         pool = tuple(table["benchmark"][table["suite"].isin(self.suites) | table["benchmark"].isin(self.benchmarks)])
-        if unknown := [s for s in self.suites if s not in set(table["suite"])]:
-            raise BacktestError(suggest(unknown[0], set(table["suite"]), f"suite in {self.evals}"))
         targets = {"all": pool} if self.targets == "all" else {k: (v,) for k, v in self.targets.items()}
         named = [*self.benchmarks, *self.seen, *(b for group in targets.values() for b in group)]
-        if unknown := [b for b in named if b not in pool]:
-            raise BacktestError(suggest(unknown[0], pool, f"benchmark in the joint data of group {self.group!r}"))
-        shared = self.model_dump(by_alias=True, exclude={"suites", "targets", "hide"}) | {"benchmarks": pool}
-        made = []
-        for key, chosen in targets.items():
-            for name, hide in self._rules(key, evals):
-                made.append(Task(**shared, name=f"{self.group}/{name}", targets=chosen, hide=hide))
-        return made
+        place = f"benchmark in the joint data of group {self.group!r}"
+        suites = set(table["suite"])
+        for names, options, what in ((self.suites, suites, f"suite in {self.evals}"), (named, pool, place)):
+            if unknown := [n for n in names if n not in options]:
+                raise EvaluationError(suggest(unknown[0], options, what))
+        shared = self.model_dump(exclude={"suites", "targets", "hide"}) | {"benchmarks": pool}
+        return [
+            Task(**shared, name=f"{self.group}/{name}", targets=chosen, hide=hide)
+            for key, chosen in targets.items()
+            for name, hide in self._rules(key, evals)
+        ]
 
     def _rules(self, key: str, evals: Evals) -> list[tuple[str, Hide]]:
         least = self.hide.siblings_larger_than_smallest
@@ -139,9 +127,7 @@ def task_evals(name: str) -> Evals:
     return read_evals(name) if Path(name).is_dir() else _shipped_evals(name)
 
 
-@cache
-def _shipped_evals(name: str) -> Evals:
-    return load_evals(name)
+_shipped_evals = cache(load_evals)
 
 
 def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = None) -> list[Task]:
@@ -161,7 +147,7 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
 
     Raises
     ------
-    BacktestError
+    EvaluationError
         For an invalid task file, or a name that is neither group nor task.
 
     Examples
@@ -174,13 +160,13 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
         document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = [_Entry(**entry) for entry in document["groups"]]
     except OSError as error:
-        raise BacktestError(f"The task file {path} cannot be read: {error.strerror}.") from error
+        raise EvaluationError(f"The task file {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
-        raise BacktestError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
+        raise EvaluationError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
     except (yaml.YAMLError, TypeError, KeyError) as error:
-        raise BacktestError(
-            f"{path} is not a valid task file: a list `groups` of mappings is needed ({error})."
+        raise EvaluationError(
+            f"{path} is not a valid task file: it needs a list `groups` of mappings ({error})."
         ) from error
     tasks = [task for entry in entries for task in entry.tasks()]
     if chosen is None:
@@ -188,5 +174,5 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
     names = {t.name for t in tasks} | {t.group for t in tasks}
     for name in chosen:
         if name not in names:
-            raise BacktestError(suggest(name, names, "task or group of tasks"))
+            raise EvaluationError(suggest(name, names, "task or group of tasks"))
     return [t for t in tasks if t.name in chosen or t.group in chosen]

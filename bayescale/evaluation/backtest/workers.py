@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bayescale._display import Report
-from bayescale.errors import BacktestError
-from bayescale.evaluation.backtest.job import Job
-from bayescale.evaluation.backtest.predictive import Predictive
-from bayescale.evaluation.backtest.result_cache import ResultCache
+from bayescale.errors import EvaluationError
+from bayescale.evaluation.backtest.fold import CELL
+from bayescale.evaluation.backtest.job import Job, ResultCache
+from bayescale.evaluation.backtest.method import Predictive
 from bayescale.inference.parallel import dask_mended
 
 # Jobs over the same coordinates in one batch: enough to make compiling a model worthwhile, few enough that workers
@@ -22,21 +22,12 @@ from bayescale.inference.parallel import dask_mended
 BATCH = 4
 
 KEPT = "kept from before"
-"""Name that is reported for jobs found in the cache."""
+"""Name that is reported for jobs that are in the cache."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that gave no forecasts.
-
-    Attributes
-    ----------
-    job : str
-        Method and tasks.
-    error : str
-    trace : str
-        The traceback.
-    """
+    """A job that gave no forecasts: its method and tasks, the error, and the traceback."""
 
     job: str
     error: str
@@ -50,53 +41,38 @@ def run_jobs(jobs: Sequence[Job], cache: ResultCache, workers: int | None, repor
     """Run the jobs that are not in the cache.
 
     A method that raises an error is a failure, and so is one whose worker dies. When a worker dies, the remaining jobs
-    run again, first one per batch, then each alone, which identifies the job that kills its worker.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-    cache : ResultCache
-    workers : int, optional
-        Number of workers, as `n_jobs` of `joblib.Parallel`.
-    report : callable
-        Called with the number of finished jobs, the number of all, and the name of the last one.
-
-    Raises
-    ------
-    BacktestError
-        When forecasts cannot be written, or a cluster has no workers.
+    run again, first one per batch, then each alone, which identifies the job that kills its worker. `workers` is
+    `n_jobs` of `joblib.Parallel`. Raises `EvaluationError` if forecasts cannot be written, or a cluster has no workers.
     """
-    done = {job.key for job in jobs if cache.read(job) is not None}
+    finished: dict[str, Failure | None] = {job.key: None for job in jobs if cache.read(job) is not None}
     for job in jobs:
-        if job.key not in done:
+        if job.key not in finished:
             cache.path(job).unlink(missing_ok=True)  # damaged; a warning was issued
-    report(len(done), len(jobs), KEPT if done else "")
-    failures: dict[str, Failure] = {}
+    report(len(finished), len(jobs), KEPT if finished else "")
     with dask_mended():
         batch_size = BATCH if _n_workers(workers) > 1 else 1
         for attempt in ("in batches", "one by one", "alone"):
-            rest = [job for job in jobs if job.key not in done and job.key not in failures]
+            rest = [job for job in jobs if job.key not in finished]
             waves = [[(job,)] for job in rest] if attempt == "alone" else [_batches(rest, batch_size)]
             for wave in waves:
                 try:
                     for job, outcome in _outcomes(wave, cache, workers):
-                        if isinstance(outcome, Failure):
-                            failures[job.key] = outcome
-                        else:
-                            if not cache.path(job).is_file():  # the worker could not write it
-                                cache.write(job, outcome)
-                            done.add(job.key)
-                        report(len(done) + len(failures), len(jobs), job.name)
-                except BacktestError:
+                        failure = outcome if isinstance(outcome, Failure) else None
+                        if isinstance(outcome, Predictive) and not cache.path(job).is_file():
+                            cache.write(job, outcome)  # the worker could not
+                        finished[job.key] = failure
+                        report(len(finished), len(jobs), job.name)
+                except EvaluationError:
                     raise
                 except Exception as error:  # of joblib or a worker: errors of methods are caught in the worker
-                    lost = [job for batch in wave for job in batch if job.key not in done and job.key not in failures]
-                    done |= {job.key for job in lost if cache.path(job).is_file()}
-                    if attempt == "alone":
-                        failures |= {job.key: _died(job, error) for job in lost if job.key not in done}
-                    report(len(done) + len(failures), len(jobs), "a worker died")
+                    for job in (job for batch in wave for job in batch if job.key not in finished):
+                        if cache.path(job).is_file():
+                            finished[job.key] = None
+                        elif attempt == "alone":
+                            finished[job.key] = _died(job, error)
+                    report(len(finished), len(jobs), "a worker died")
             batch_size = 1
-    return [failures[job.key] for job in jobs if job.key in failures]
+    return [failure for job in jobs if (failure := finished[job.key])]
 
 
 def _outcomes(
@@ -114,7 +90,7 @@ def _outcomes(
 def run_batch(jobs: tuple[Job, ...], directory: Path) -> list[tuple[str, Predictive | Failure]]:
     """Run a batch of jobs in sequence, on a worker.
 
-    Each result is cached at once if the worker can reach the folder, and read from the cache if a worker that died had
+    Each result is cached at once if the worker can reach the folder, and read from the cache if an earlier worker had
     finished it.
     """
     # A tuple, because joblib sends other containers to a Dask cluster as data of one worker, lost if that worker dies.
@@ -126,7 +102,7 @@ def run_batch(jobs: tuple[Job, ...], directory: Path) -> list[tuple[str, Predict
         if cache and cached is None and isinstance(outcome, Predictive):
             try:
                 cache.write(job, outcome)
-            except BacktestError:
+            except EvaluationError:
                 cache = None  # the parent process writes the outcome, or raises the error
         outcomes.append((job.key, outcome))
     return outcomes
@@ -142,27 +118,27 @@ def _run(job: Job) -> Predictive | Failure:
             return _checked(job.method.predict(job.fold, job.random_seed), job)
     except Exception as error:
         text = str(error).strip() or "no message"
-        kind = "" if isinstance(error, BacktestError) else f"{type(error).__name__}: "
+        kind = "" if isinstance(error, EvaluationError) else f"{type(error).__name__}: "
         return Failure(job.name, f"{kind}{text}", traceback.format_exc())
 
 
 def _checked(predictive: Predictive, job: Job) -> Predictive:
     """Return the forecasts, or raise an error that names the method if they cannot be scored."""
-    columns = ["task", "model", "benchmark", "score"]
-    asked = set(job.fold.cells[columns].itertuples(index=False, name=None))
-    given = list(predictive.cells[columns].itertuples(index=False, name=None))
-    if len(set(given)) != len(given) or not asked.issuperset(given):
-        raise BacktestError("It forecast cells that are not in the fold, or a cell twice.")
+    asked, given = (
+        list(cells[[*CELL, "score"]].itertuples(index=False, name=None)) for cells in (job.fold.cells, predictive.cells)
+    )
+    if len(set(given)) != len(given) or not set(asked).issuperset(given):
+        raise EvaluationError("It forecast cells that are not in the fold, or a cell twice.")
     for what, values in (("mean", predictive.mean), ("draws", predictive.draws)):
         wrong = ~((values >= 0) & (values <= 1))  # so that NaN is wrong too
         if wrong.any():
-            cell = given[int(np.argwhere(wrong)[0][-1])]
-            raise BacktestError(
-                f"Its {what} hold {values[wrong][0]} for {cell[1]} on {cell[2]}: a score lies in [0, 1]. Clip the "
+            _, model, benchmark, _ = given[int(np.argwhere(wrong)[0][-1])]
+            raise EvaluationError(
+                f"Its {what} contains {values[wrong][0]} for {model} on {benchmark}: a score lies in [0, 1]. Clip the "
                 "forecasts, and leave out cells that the method cannot forecast."
             )
     if given and not len(predictive.draws):
-        raise BacktestError("It gave no draws.")
+        raise EvaluationError("It gave no draws.")
     return predictive
 
 
@@ -173,7 +149,7 @@ def _batches(jobs: Sequence[Job], size: int) -> list[tuple[Job, ...]]:
 
 
 def _died(job: Job, error: Exception) -> Failure:
-    reason = f"{type(error).__name__}: {str(error).split('. ')[0]}".strip()
+    reason = f"{type(error).__name__}: {str(error).split('. ')[0]}"
     message = f"its worker process died, also when it ran alone ({reason}). Out of memory? Use fewer jobs or draws."
     return Failure(job.name, message, str(error))
 
@@ -185,6 +161,6 @@ def _n_workers(workers: int | None) -> int:
         return joblib.effective_n_jobs(workers)
     except TimeoutError as error:
         advice = "Start some: dask worker ADDRESS --nthreads 1"
-        raise BacktestError(f"The Dask scheduler has no workers. {advice}") from error
+        raise EvaluationError(f"The Dask scheduler has no workers. {advice}") from error
     except ValueError as error:
-        raise BacktestError(f"jobs={workers}: {error}") from error
+        raise EvaluationError(f"jobs={workers}: {error}") from error

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from bayescale import _arviz
 from bayescale._display import as_html
-from bayescale._intervals import PROB, summarise
-from bayescale.errors import CompareError
-from bayescale.evaluation.compare.assess import Assessment
-from bayescale.evaluation.compare.splits import PLURAL
+from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale.errors import EvaluationError
+from bayescale.evaluation.compare.assess import PLURAL, Assessment
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
     from bayescale.evaluation.backtest import Backtest
@@ -42,6 +43,8 @@ class Comparison:
         Arguments of `Posterior.forecast` for the forecast to compare; empty for none.
     backtest : Backtest or None
         Adds errors and coverage to the summary.
+    random_seed : int or None
+        Seed of the fits; None if the posteriors were assessed elsewhere.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Comparison:
     assessments: Mapping[str, Assessment]
     question: Mapping[str, Any] = field(default_factory=dict)
     backtest: Backtest | None = None
+    random_seed: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +91,7 @@ class Comparison:
 
         Raises
         ------
-        CompareError
+        EvaluationError
             When that unit was not left out.
 
         Examples
@@ -97,22 +101,21 @@ class Comparison:
         """
         left_out = left_out or self.left_out[0]
         if left_out not in self.left_out:
-            raise CompareError(f"{left_out!r} was not left out; available: {', '.join(self.left_out)}. See leave_out.")
+            raise EvaluationError(
+                f"{left_out!r} was not left out; available: {', '.join(self.left_out)}. See leave_out."
+            )
         if left_out not in self._elpd_tables:
-            self._elpd_tables[left_out] = self._compare(left_out)
+            parts = {
+                name: a.loo if left_out == LOO else _arviz.elpd_of_models(a.held_out[left_out])
+                for name, a in self.assessments.items()
+            }
+            self._elpd_tables[left_out] = _arviz.compare_elpd(parts).rename_axis("spec")
         return self._elpd_tables[left_out].copy()
 
     @cached_property
     def _elpd_tables(self) -> dict[str, pd.DataFrame]:
         """Cache of `elpd`: stacking weights take longer than the rest of the summary."""
         return {}
-
-    def _compare(self, left_out: str) -> pd.DataFrame:
-        parts = {
-            name: a.loo if left_out == LOO else _arviz.elpd_of_models(a.held_out[left_out])
-            for name, a in self.assessments.items()
-        }
-        return _arviz.compare_elpd(parts).rename_axis("spec")
 
     @property
     def warnings(self) -> dict[str, str]:
@@ -130,17 +133,23 @@ class Comparison:
                 warnings[name] = "; ".join(reasons)
         return warnings
 
-    def summary(self) -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the specs, the best first.
+
+        Parameters
+        ----------
+        prob : float
+            Probability content of the interval of the first difference.
 
         Returns
         -------
         pandas.DataFrame
             Index ``spec``; for each of ``model`` and ``family`` left out, and for ``loo``: ``elpd_*``, ``difference_*``
-            to the best and its standard error ``dse_*``; ``weight`` (stacking, for the first of these); ``p_loo``, the
-            effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and ``worst_k``;
-            ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if there is one; ``rhat``, ``ess``,
-            ``divergences``, ``converged``; the worst R-hat of the refits, ``rhat_folds``; ``seconds``.
+            to the best and its standard error ``dse_*``; ``lower, upper``, the interval of the first of these
+            differences (normal approximation), with ``prob`` and ``interval``; ``weight`` (stacking, for the first);
+            ``p_loo``, the effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and
+            ``worst_k``; ``rhat``, ``ess``, ``divergences``, ``converged``; the worst R-hat of the refits,
+            ``rhat_folds``; ``seconds``; ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if any.
 
         Examples
         --------
@@ -150,26 +159,46 @@ class Comparison:
         columns: dict[str, Any] = {}
         for unit in self.left_out:
             elpd = self.elpd(unit)
-            columns |= {f"elpd_{unit}": elpd["elpd"], f"difference_{unit}": elpd["difference"]}
-            columns[f"dse_{unit}"] = elpd["dse"]
-        columns["weight"] = self.elpd()["weight"]
-        assessments = self.assessments
-        k = {name: _arviz.pareto_k(a.loo) for name, a in assessments.items()}
-        columns["p_loo"] = pd.Series({name: _arviz.elpd_summary(a.loo)[2] for name, a in assessments.items()})
-        columns["large_k"] = pd.Series({name: (values > LARGEST_K).mean() for name, values in k.items()})
-        columns["worst_k"] = pd.Series({name: values.max() for name, values in k.items()})
+            columns |= {f"{name}_{unit}": elpd[name] for name in ("elpd", "difference", "dse")}
+        first = self.elpd()
+        lower, upper = (first["difference"] + NormalDist().inv_cdf(q) * first["dse"] for q in tails(prob))
+        columns |= {"lower": lower, "upper": upper, "prob": prob, "interval": KIND, "weight": first["weight"]}
+        rows = {}
+        for name, a in self.assessments.items():
+            k, report = _arviz.pareto_k(a.loo), a.posterior.convergence
+            rows[name] = {
+                "p_loo": _arviz.elpd_summary(a.loo)[2], "large_k": (k > LARGEST_K).mean(), "worst_k": k.max(),
+                "rhat": report.rhat, "ess": report.ess_bulk, "divergences": report.divergences,
+                "converged": report.converged, "rhat_folds": a.folds["rhat"].max(), "seconds": a.seconds,
+            }  # fmt: skip
+        table = pd.DataFrame(columns).join(pd.DataFrame.from_dict(rows, orient="index"))
         if self.backtest is not None:
-            scored = self.backtest.summary().reindex(self.names)
-            columns |= {name: scored[name] for name in ("mae", "crps", "coverage_50", "coverage_90")}
-        reports = {name: a.posterior.convergence for name, a in assessments.items()}
-        columns["rhat"] = pd.Series({name: r.rhat for name, r in reports.items()})
-        columns["ess"] = pd.Series({name: r.ess_bulk for name, r in reports.items()})
-        columns["divergences"] = pd.Series({name: r.divergences for name, r in reports.items()})
-        columns["converged"] = pd.Series({name: r.converged for name, r in reports.items()})
-        columns["rhat_folds"] = pd.Series({name: a.folds["rhat"].max() for name, a in assessments.items()})
-        columns["seconds"] = pd.Series({name: a.seconds for name, a in assessments.items()})
-        order = self.elpd().index
-        return pd.DataFrame(columns).loc[order].rename_axis("spec")
+            scored = self.backtest.summary()[["mae", "crps", "coverage_50", "coverage_90"]]
+            table = table.join(scored.rename_axis("spec"))
+        return table.loc[first.index].rename_axis("spec")
+
+    def to_xarray(self) -> xr.Dataset:
+        """Convert the pointwise densities to a dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``elpd_model`` and ``elpd_family``, as far as they were left out: log density of all scores of a model
+            (spec, model), in nats. ``pareto_k`` (spec, cell) of the observed scores.
+
+        Examples
+        --------
+        >>> comparison.to_xarray()["elpd_model"].dims
+        ('spec', 'model')
+        """
+        import xarray as xr
+
+        parts = []
+        for a in self.assessments.values():
+            held_out = {f"elpd_{u}": a.held_out[u].rename_axis("model").to_xarray() for u in self.left_out if u != LOO}
+            parts.append(xr.Dataset({**held_out, "pareto_k": ("cell", _arviz.pareto_k(a.loo))}))
+        dataset = xr.concat(parts, pd.Index(self.names, name="spec"), join="outer")
+        return dataset if self.random_seed is None else dataset.assign_attrs(random_seed=self.random_seed)
 
     def variance_shares(self, *, prob: float = PROB) -> pd.DataFrame:
         """Decompose the variance over models into principal components, under each spec.
@@ -189,22 +218,16 @@ class Comparison:
         """
         from bayescale.analysis.variance import variance_shares
 
-        tables = [summarise(variance_shares(p), prob).assign(spec=name) for name, p in self.posteriors.items()]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["spec", *(c for c in table.columns if c != "spec")]]
+        return _stacked({name: summarise(variance_shares(p), prob=prob) for name, p in self.posteriors.items()})
 
     @cached_property
     def forecasts(self) -> dict[str, Forecast]:
-        """The forecast under each spec.
-
-        Raises
-        ------
-        CompareError
-            When `compare` was not given a forecast.
-        """
+        """The forecast under each spec, if `compare` was given a question."""
         if not self.question:
-            raise CompareError("There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...}).")
-        return {name: p.forecast(**self.question) for name, p in self.posteriors.items()}
+            raise EvaluationError(
+                "There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...})."
+            )
+        return {name: p.forecast(**{"random_seed": 0, **self.question}) for name, p in self.posteriors.items()}
 
     def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the forecast under each spec.
@@ -221,9 +244,7 @@ class Comparison:
         >>> table[table["benchmark"] == "MMLU"][["spec", "median", "lower", "upper"]].shape
         (2, 4)
         """
-        tables = [f.summary(prob=prob).drop(columns="given").assign(spec=name) for name, f in self.forecasts.items()]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["spec", *(c for c in table.columns if c != "spec")]]
+        return _stacked({name: f.summary(prob=prob).drop(columns="given") for name, f in self.forecasts.items()})
 
     def plot(self, ax: Axes | None = None, left_out: str | None = None) -> Axes:
         """Plot elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.
@@ -268,3 +289,7 @@ class Comparison:
         head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
         warnings = [f"(!) {name} {warning}" for name, warning in self.warnings.items()]
         return as_html("\n".join([head, *warnings, following]), self.summary())
+
+
+def _stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, names=["spec", None]).reset_index("spec").reset_index(drop=True)

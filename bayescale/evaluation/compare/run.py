@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayescale._display import Report, counting
-from bayescale.errors import BayescaleError, CompareError
-from bayescale.evaluation.compare.assess import Assessment, Plan, assess
+from bayescale.errors import BayescaleError, EvaluationError
+from bayescale.evaluation.compare.assess import Assessment, HeldOut, Plan, assess, check_held_out
 from bayescale.evaluation.compare.comparison import Comparison
-from bayescale.evaluation.compare.splits import HeldOut, check_held_out
 from bayescale.inference.defaults import SCAN_DRAWS, seed_or_new
 from bayescale.inference.parallel import cores_each, dask_mended, on_dask, require_libraries
 from bayescale.methods import Posterior
@@ -58,7 +57,7 @@ def compare(
         Specs at a time. Default: as many as there are processors, unless `joblib.parallel_config` says otherwise.
     random_seed : int, optional
         The same seed gives the same numbers for any `jobs`, once the specs have been compiled (see `bayescale.fit`).
-        None draws a new seed; ``sampling["random_seed"]`` of each posterior records it.
+        None draws a new seed, which `Comparison.random_seed` records.
     progress : callable, optional
         Called as ``progress(done, total, name)`` when a spec is finished. Default: a bar on a terminal, a line in a
         notebook, nothing elsewhere.
@@ -71,7 +70,7 @@ def compare(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         For two specs of one name, posteriors of different evals, or a spec that cannot be fitted.
     MissingDependencyError
         Without the libraries of ``bayescale[compare]``.
@@ -85,35 +84,36 @@ def compare(
     >>> comparison.summary()  # doctest: +SKIP
     """
     require_libraries(LIBRARIES, "Comparing specs", "compare")
+    import joblib
+
     check_held_out(leave_out, folds)
     work, evals = _work(specs, evals)
-    jobs = _at_a_time(len(work), jobs)
+    if jobs is None and not on_dask():
+        jobs = max(1, min(len(work), joblib.cpu_count()))
     plan = Plan(tuple(leave_out), folds, seed_or_new(random_seed), cores_each(jobs), sampling)
     with counting("specs", progress) as report:
-        assessments = dict(_assessments(work, evals, plan, jobs, report))
-    return Comparison(assessments, dict(forecast or {}), backtest)
+        assessments = _assessments(work, evals, plan, jobs, report)
+    return Comparison(assessments, dict(forecast or {}), backtest, plan.random_seed)
 
 
 def scan_factors(
     spec: str | Spec, evals: Evals, factors: Iterable[int] = range(1, 7), *, leave_out: Sequence[HeldOut] = ("model",),
     **settings: Any,
 ) -> Comparison:  # fmt: skip
-    """Compare numbers of capabilities.
+    """Compare numbers of capabilities, by default by the prediction of whole models.
 
     Parameters
     ----------
-    spec : str or Spec
-    evals : Evals
+    spec, evals
+        As in `compare`.
     factors : iterable of int
-    leave_out : sequence of {"model", "family"}
-    **settings
+    leave_out, **settings
         Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
     -------
     Comparison
-        Specs are called ``1 factor``, ``2 factors``, ... `Comparison.summary` ranks them by prediction of whole
-        models.
+        Specs are called ``1 factor``, ``2 factors``, ...
 
     Examples
     --------
@@ -121,11 +121,9 @@ def scan_factors(
     >>> question = {"family": "Llama-3", "flops": 4e25}
     >>> evals = bs.load_evals("base-llms")
     >>> comparison = bs.scan_factors("default", evals, range(1, 9), forecast=question)  # doctest: +SKIP
-    >>> comparison.plot()  # doctest: +SKIP
     """
-    return compare(
-        with_factors(load_spec(spec), factors), evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings
-    )
+    specs = with_factors(load_spec(spec), factors)
+    return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def scan_priors(
@@ -136,12 +134,11 @@ def scan_priors(
 
     Parameters
     ----------
-    spec : str or Spec
-    evals : Evals
+    spec, evals
+        As in `compare`.
     priors : mapping of str to sequence
-        Alternatives by name of the prior: ``{"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}``.
-    leave_out : sequence of {"model", "family"}
-    **settings
+        Alternatives by name of the prior.
+    leave_out, **settings
         Of `compare`; `draws` are 1,000 a chain unless given.
 
     Returns
@@ -151,7 +148,7 @@ def scan_priors(
 
     Raises
     ------
-    CompareError
+    EvaluationError
         For a prior that `spec` does not use.
     SpecError
         For a prior that does not exist.
@@ -161,45 +158,32 @@ def scan_priors(
     >>> import bayescale as bs
     >>> priors = {"family_sd": ["HalfNormal(1)", "HalfNormal(6)"]}
     >>> comparison = bs.scan_priors("default", bs.load_evals("base-llms"), priors)  # doctest: +SKIP
-    >>> comparison.summary()  # doctest: +SKIP
     """
     specs = with_priors(load_spec(spec), priors)
     return compare(specs, evals, leave_out=leave_out, **{"draws": SCAN_DRAWS} | settings)
 
 
 def with_factors(base: Spec, factors: Iterable[int]) -> list[Spec]:
-    """Make the variants of `base` that `scan_factors` compares.
-
-    Examples
-    --------
-    >>> [s.name for s in with_factors(load_spec("default"), [1, 2])]
-    ['1 factor', '2 factors']
-    """
+    """Make the variants of `base` that `scan_factors` compares."""
     counts = list(dict.fromkeys(factors))
     if not counts:
-        raise CompareError("factors: name at least one number of capabilities, such as range(1, 7).")
+        raise EvaluationError("factors: give at least one number of capabilities, such as range(1, 7).")
     return [base.replace(factors=k, name=f"{k} factor{'s' * (k != 1)}") for k in counts]
 
 
 def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
-    """Make the variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time.
-
-    Examples
-    --------
-    >>> [s.name for s in with_priors(load_spec("default"), {"slope": ["Normal(0, 1)"]})]
-    ['default', 'slope Normal(mu=0, sigma=1)']
-    """
+    """Make the variants of `base` that `scan_priors` compares: itself, and one prior replaced at a time."""
     variants = [base]
     for name, choices in priors.items():
         if name in base.unused_priors:
-            raise CompareError(f"Spec {base.name!r} does not use the prior {name!r}: a scan of it would show nothing.")
+            raise EvaluationError(f"Spec {base.name!r} does not use the prior {name!r}, so a scan of it shows nothing.")
         for choice in [choices] if isinstance(choices, str) else choices:
             variant = base.replace(priors={name: choice})
             value = getattr(variant.priors, name)
             if value != getattr(base.priors, name):
                 variants.append(variant.replace(name=f"{name} {value}"))
     if len(variants) == 1:
-        raise CompareError(f"priors: name other values of at least one of {', '.join(Priors.model_fields)}.")
+        raise EvaluationError(f"priors: give other values of at least one of {', '.join(Priors.model_fields)}.")
     return variants
 
 
@@ -208,52 +192,45 @@ Work = tuple[Spec, Posterior | None]
 
 def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
     """Return specs with their posteriors, if given, by name; and the evals of all."""
+    work: dict[str, Work] = {}
     if isinstance(specs, Mapping):
-        work: dict[str, Work] = {str(name): (p.spec, p) for name, p in specs.items()}
-        for name, (_, posterior) in work.items():
-            assert posterior is not None
+        for name, posterior in specs.items():
             if evals is not None and posterior.evals.identity != evals.identity:
-                raise CompareError(f"The posterior {name!r} was fitted to other evals: densities cannot be compared.")
+                raise EvaluationError(
+                    f"The posterior {name!r} was fitted to other evals: densities cannot be compared."
+                )
             evals = posterior.evals
+            work[str(name)] = (posterior.spec, posterior)
     else:
-        listed = [specs] if isinstance(specs, str | Spec) else list(specs)
-        work = {}
-        for spec in map(load_spec, listed):
+        for spec in map(load_spec, [specs] if isinstance(specs, str | Spec) else specs):
             if spec.name in work:
-                raise CompareError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
+                raise EvaluationError(f"Two specs are called {spec.name!r}: rename one, spec.replace(name=...).")
             work[spec.name] = (spec, None)
     if not work:
-        raise CompareError("Nothing to compare: name at least one spec.")
+        raise EvaluationError("Nothing to compare: give at least one spec.")
     if evals is None:
-        raise CompareError("Specs are fitted to evals: compare(specs, evals).")
+        raise EvaluationError("Specs are fitted to evals: compare(specs, evals).")
     return work, evals
 
 
 def _assessments(
     work: Mapping[str, Work], evals: Evals, plan: Plan, jobs: int | None, report: Report
-) -> list[tuple[str, Assessment]]:
+) -> dict[str, Assessment]:
     """Assess each spec on a worker; return assessments in the given order."""
     import joblib
 
     report(0, len(work), "")
     done: dict[str, Assessment] = {}
-    tasks = (joblib.delayed(_named)(name, *of, evals, plan) for name, of in work.items())
+    tasks = (joblib.delayed(_named)(name, *one, evals, plan) for name, one in work.items())
     with dask_mended():
         for name, assessment in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
             done[name] = assessment
             report(len(done), len(work), name)
-    return [(name, done[name]) for name in work]
+    return {name: done[name] for name in work}
 
 
 def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, plan: Plan) -> tuple[str, Assessment]:
     try:
         return name, assess(spec, evals, plan, posterior)
     except BayescaleError as error:
-        raise CompareError(f"Spec {name!r}: {error}") from error
-
-
-def _at_a_time(specs: int, jobs: int | None) -> int | None:
-    """Return the number of specs to fit at once, by default one per processor."""
-    import joblib
-
-    return max(1, min(specs, joblib.cpu_count())) if jobs is None and not on_dask() else jobs
+        raise EvaluationError(f"Spec {name!r}: {error}") from error

@@ -1,7 +1,7 @@
 """How the sampler sees each variable of the model: as the equations state it, or in better coordinates.
 
 `PlainCoordinates` is the reference implementation. `Coordinates`, which `bayescale.fit` uses, changes variables and no
-distribution: `tests/test_model.py` compares the two densities.
+distribution: `tests/model/test_model.py` compares the two densities.
 """
 
 from __future__ import annotations

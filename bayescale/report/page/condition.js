@@ -1,21 +1,21 @@
-// A new model of which some scores are known (bayescale/forecast/latent_model.py and condition.py): on each draw the mode
-// of its unknowns, proposals around it, their weights, and resampling of draws by weight. Python drew the random numbers.
+// Forecast of a new model given some of its scores (bayescale/forecast/condition.py): on each draw,
+// find the mode of its unknowns, propose around it and weigh the proposals; then resample. Python drew the random numbers.
 
 const STEPS = 12; // of Fisher scoring
-const FARTHEST = 30; // logits beyond are at floor and ceiling
+const FARTHEST = 30; // logits beyond this are at floor or ceiling
 const LEAST_SD = 1e-6;
-const FREEDOM = 7; // degrees of freedom of the Student-t that proposes
+const FREEDOM = 7; // degrees of freedom of the Student-t proposal
 
-// Unknowns z on draw `s`: logit of the known scores = base + design z, with z ~ Normal(0, sd^2) before they are known.
-function unknowns(world, s, x, family, known) {
-  const { benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, C = x.length, a = world.arrays;
+// Unknowns z on draw `s`: the logits of the known scores are base + effects z, with prior z ~ Normal(0, sd^2).
+function unknowns(posterior, s, x, family, known) {
+  const { benchmarks: B, factors: K, families: F, testlets: G } = posterior.sizes, C = x.length, a = posterior.arrays;
   const newFamily = family < 0, Z = K + known.testlets.length + (newFamily ? known.benchmarks.length : 0);
-  const here = location(world, s, x, family);
+  const here = location(posterior, s, x, family);
   const sd = new Float64Array(Z).fill(a.testlet_sd[s]);
-  // A new family's offset only ever enters together with the residual.
+  // Only the sum of a new family's offset and the residual enters.
   sd.fill(newFamily ? Math.sqrt(1 + a.family_sd[s] ** 2) : 1, 0, K);
   if (newFamily) sd.fill(a.family_benchmark_sd[s], K + known.testlets.length);
-  // Columns of the shipped normals: every factor, then every testlet, then every benchmark.
+  // Columns of the packed normals: all factors, then all testlets, then all benchmarks.
   const columns = [...Array(K).keys(), ...known.testlets.map((g) => K + g)];
   if (newFamily) columns.push(...known.benchmarks.map((b) => K + G + b));
   const rows = known.benchmarks.map((b, i) => {
@@ -27,12 +27,12 @@ function unknowns(world, s, x, family, known) {
     }
     for (let c = 0; c < C; c++) base += a.benchmark_slope[at * C + c] * x[c];
     if (!newFamily) base += a.family_benchmark[(s * F + family) * B + b];
-    const place = known.testlets.indexOf(world.testletIndex[b]);
+    const place = known.testlets.indexOf(posterior.testletIndex[b]);
     if (place >= 0) effects[K + place] = 1;
     if (newFamily) effects[K + known.testlets.length + i] = 1;
-    const items = world.items[b], precision = a.precision[at];
+    const items = posterior.items[b], precision = a.precision[at];
     return {
-      base, effects, precision, floor: a.floor[at], ceiling: world.ceiling[b], shape: a.curve_shape[at],
+      base, effects, precision, floor: a.floor[at], ceiling: posterior.ceiling[b], shape: a.curve_shape[at],
       items, hits: roundHalfEven(known.scores[i] * items),
       effective: (precision + 1) / (1 + precision / items),
     };
@@ -47,8 +47,8 @@ function meanOf(row, z) {
   return expectedScore(logit, row.floor, row.ceiling, row.shape);
 }
 
-// Pull of one score on its logit, and how much it tells of it.
-function pullOf(row, mean) {
+// Gradient of the log likelihood of one score by its logit, and its Fisher information.
+function gradientOf(row, mean) {
   const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape);
   const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
   const up = digamma(row.hits + alpha) - digamma(alpha);
@@ -61,22 +61,22 @@ function mode(model) {
   const Z = model.sd.length, z = new Float64Array(Z);
   let lower = null;
   for (let step = 0; step < STEPS; step++) {
-    const matrix = new Float64Array(Z * Z), pull = new Float64Array(Z);
+    const matrix = new Float64Array(Z * Z), gradient = new Float64Array(Z);
     for (let j = 0; j < Z; j++) {
       matrix[j * Z + j] = 1 / model.sd[j] ** 2;
-      pull[j] = -z[j] / model.sd[j] ** 2;
+      gradient[j] = -z[j] / model.sd[j] ** 2;
     }
     for (const row of model.rows) {
-      const [gradient, weight] = pullOf(row, meanOf(row, z)), e = row.effects;
+      const [slope, information] = gradientOf(row, meanOf(row, z)), e = row.effects;
       for (let j = 0; j < Z; j++) {
         if (e[j] === 0) continue;
-        pull[j] += e[j] * gradient;
-        for (let k = 0; k < Z; k++) matrix[j * Z + k] += e[j] * weight * e[k];
+        gradient[j] += e[j] * slope;
+        for (let k = 0; k < Z; k++) matrix[j * Z + k] += e[j] * information * e[k];
       }
     }
     lower = cholesky(matrix, Z);
-    const move = solveUpper(lower, solveLower(lower, pull, Z), Z);
-    // Near the floor the curve is flat and a full step overshoots: hold it to two prior sds.
+    const move = solveUpper(lower, solveLower(lower, gradient, Z), Z);
+    // Near the floor the curve is flat and a full step overshoots: limit it to two prior sds.
     let longest = 1e-12;
     for (let j = 0; j < Z; j++) longest = Math.max(longest, Math.abs(move[j]) / model.sd[j]);
     for (let j = 0; j < Z; j++) z[j] += move[j] * Math.min(1, 2 / longest);
@@ -89,16 +89,16 @@ function logLikelihood(row, mean) {
   return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
 }
 
-function conditionedScores(world, question) {
-  const { draws: S, benchmarks: B, factors: K, testlets: G, proposals: P } = world.sizes, a = world.arrays;
-  const x = covariates(world, question.figures), family = question.family, width = K + G + B;
-  const known = { benchmarks: question.given.map(([b]) => b), scores: question.given.map(([, score]) => score) };
-  const groups = known.benchmarks.map((b) => world.testletIndex[b]).filter((g) => g >= 0);
+function conditionedScores(posterior, query) {
+  const { draws: S, benchmarks: B, factors: K, testlets: G, proposals: P } = posterior.sizes, a = posterior.arrays;
+  const x = covariates(posterior, query.values), family = query.family, width = K + G + B;
+  const known = { benchmarks: query.given.map(([b]) => b), scores: query.given.map(([, score]) => score) };
+  const groups = known.benchmarks.map((b) => posterior.testletIndex[b]).filter((g) => g >= 0);
   known.testlets = [...new Set(groups)].sort((one, other) => one - other);
 
   const proposed = [], logWeight = new Float64Array(S * P), places = [];
   for (let s = 0; s < S; s++) {
-    const model = unknowns(world, s, x, family, known), Z = model.sd.length, { z: centre, lower } = mode(model);
+    const model = unknowns(posterior, s, x, family, known), Z = model.sd.length, { z: centre, lower } = mode(model);
     places.push(model.here);
     let logDeterminant = 0;
     for (let j = 0; j < Z; j++) logDeterminant += Math.log(lower[j * Z + j]);
@@ -111,7 +111,7 @@ function conditionedScores(world, question) {
         squared += normal[j] ** 2 * scale ** 2;
         logPrior += -0.5 * (z[j] / model.sd[j]) ** 2 - Math.log(model.sd[j]);
       }
-      // Up to what all proposals have in common, which the sum of the weights takes away.
+      // Up to a constant that all proposals share, which cancels in the normalised weights.
       const logProposal = logDeterminant - ((FREEDOM + Z) / 2) * Math.log1p(squared / FREEDOM);
       let logPosterior = logPrior;
       for (const row of model.rows) logPosterior += logLikelihood(row, meanOf(row, z));
@@ -126,14 +126,14 @@ function conditionedScores(world, question) {
   }
 
   const scores = new Float64Array(S * B);
-  resample(logWeight.map((w) => Math.exp(w - total)), S, world.start).forEach((at, row) => {
+  resample(logWeight.map((w) => Math.exp(w - total)), S, posterior.start).forEach((at, row) => {
     const s = Math.floor(at / P), z = proposed[at];
-    scoresOf(world, s, x, knownModel(world, s, row, z, places[s], family, known), scores, row);
+    scoresOf(posterior, s, x, knownModel(posterior, s, row, z, places[s], family, known), scores, row);
   });
   return { scores, effective: 1 / squares };
 }
 
-// Systematic resampling: `size` places, each within one of its expected number.
+// Systematic resampling: each proposal is chosen its expected number of times, rounded up or down.
 function resample(weights, size, start) {
   const chosen = [];
   let place = 0, sum = weights[0];
@@ -144,9 +144,9 @@ function resample(weights, size, start) {
   return chosen;
 }
 
-// The model with its conditioned unknowns; what the scores say nothing of is drawn by the numbers of the `row`.
-function knownModel(world, s, row, z, here, family, known) {
-  const { benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, a = world.arrays;
+// The model with its conditioned unknowns; effects that no known score informs are drawn with the numbers of the `row`.
+function knownModel(posterior, s, row, z, here, family, known) {
+  const { benchmarks: B, factors: K, families: F, testlets: G } = posterior.sizes, a = posterior.arrays;
   const capability = here.map((v, k) => v + z[k]);
   const familyBenchmark = new Float64Array(B), testlet = new Float64Array(G);
   for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[row * G + g] * a.testlet_sd[s];

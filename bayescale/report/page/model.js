@@ -1,15 +1,15 @@
-// The equations of the model, read forwards: the page's own wording of bayescale/model/curve.py and bayescale/forecast/.
-// A test holds the numbers of both languages together to 1e-6: change neither alone.
+// Equations of the model, from parameters to scores: bayescale/model/curve.py and bayescale/forecast/ in JavaScript.
+// A test holds both languages to the same numbers (1e-6): never change one alone.
 //
-// `world` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays with the draws on the leading
-// axis, rows end to end. A `question` is {family (index, -1: a new one), figures (one per covariate that was measured,
-// in log10 units, as a user gives them), given: [[benchmark, score], ...]}.
+// `posterior` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays in row-major order, draws
+// first. A `query` is {family (index; -1: a new family), values (one per base covariate: log10 of what the user gave,
+// not centred), given: [[benchmark, score], ...]}.
 
 const TINY = 1e-300; // keeps logarithms and divisions finite where a curve is flat, as in Python
 
 const logSigmoid = (x) => 0.5 * (x - Math.abs(x)) - Math.log1p(Math.exp(-Math.abs(x)));
 
-// Where Richards' curve is half-way up, and the stretch that gives it the sigmoid's slope there.
+// Location and scale of Richards' curve that put its half-way point, with the slope of the sigmoid, at logit zero.
 function halfWay(shape) {
   const rest = -Math.expm1(-Math.LN2 * shape);
   return [-Math.LN2 * shape - Math.log(rest), (0.5 * shape) / rest];
@@ -26,27 +26,27 @@ function scoreSlope(mean, floor, ceiling, shape) {
 }
 
 // Centred covariates; an interaction is the product of its parts.
-function covariates(world, figures) {
-  const centred = figures.map((value, i) => value - world.measured[i].centre);
-  return world.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1));
+function covariates(posterior, values) {
+  const centred = values.map((value, i) => value - posterior.measured[i].centre);
+  return posterior.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1));
 }
 
-// Expected scores (draw, benchmark) of one new model on draw `s`, from all that the equations know of it.
-function scoresOf(world, s, x, model, into, row) {
-  const { benchmarks: B, factors: K } = world.sizes, C = x.length, a = world.arrays;
+// Write the expected scores of one new model on draw `s` into `row` of `into` (draw, benchmark).
+function scoresOf(posterior, s, x, model, into, row) {
+  const { benchmarks: B, factors: K } = posterior.sizes, C = x.length, a = posterior.arrays;
   for (let b = 0; b < B; b++) {
     let logit = -a.difficulty[s * B + b] + model.familyBenchmark[b];
     for (let k = 0; k < K; k++) logit += a.loading[(s * B + b) * K + k] * model.capability[k];
     for (let c = 0; c < C; c++) logit += a.benchmark_slope[(s * B + b) * C + c] * x[c];
-    const group = world.testletIndex[b];
+    const group = posterior.testletIndex[b];
     if (group >= 0) logit += model.testlet[group];
-    into[row * B + b] = expectedScore(logit, a.floor[s * B + b], world.ceiling[b], a.curve_shape[s * B + b]);
+    into[row * B + b] = expectedScore(logit, a.floor[s * B + b], posterior.ceiling[b], a.curve_shape[s * B + b]);
   }
 }
 
-// Capabilities of a typical model: the shared slopes, and the offset of a family that is known.
-function location(world, s, x, family) {
-  const { factors: K, families: F } = world.sizes, a = world.arrays;
+// Capabilities of a typical model: the effect of the covariates, plus the offset of a fitted family.
+function location(posterior, s, x, family) {
+  const { factors: K, families: F } = posterior.sizes, a = posterior.arrays;
   return Float64Array.from({ length: K }, (_, k) => {
     let sum = family >= 0 ? a.family_offset[(s * F + family) * K + k] : 0;
     for (let c = 0; c < x.length; c++) sum += x[c] * a.slope[(s * x.length + c) * K + k];
@@ -54,12 +54,12 @@ function location(world, s, x, family) {
   });
 }
 
-// From family and covariates alone: a single model's own residual is drawn, and a new family's offset and effects.
-function newModelScores(world, question) {
-  const { draws: S, benchmarks: B, factors: K, families: F, testlets: G } = world.sizes, a = world.arrays;
-  const x = covariates(world, question.figures), family = question.family, scores = new Float64Array(S * B);
+// Scores given family and covariates alone. The residual of the model, and offset and effects of a new family, are drawn.
+function newModelScores(posterior, query) {
+  const { draws: S, benchmarks: B, factors: K, families: F, testlets: G } = posterior.sizes, a = posterior.arrays;
+  const x = covariates(posterior, query.values), family = query.family, scores = new Float64Array(S * B);
   for (let s = 0; s < S; s++) {
-    const capability = location(world, s, x, family);
+    const capability = location(posterior, s, x, family);
     for (let k = 0; k < K; k++) {
       capability[k] += a.residual[s * K + k];
       if (family < 0) capability[k] += a.new_offset[s * K + k] * a.family_sd[s];
@@ -70,20 +70,20 @@ function newModelScores(world, question) {
       familyBenchmark[b] = family < 0 ? drawn : a.family_benchmark[(s * F + family) * B + b];
     }
     for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[s * G + g] * a.testlet_sd[s];
-    scoresOf(world, s, x, { capability, familyBenchmark, testlet }, scores, s);
+    scoresOf(posterior, s, x, { capability, familyBenchmark, testlet }, scores, s);
   }
   return { scores, effective: S };
 }
 
-// Median and ends of the interval per benchmark, with how many draws weigh in.
-function forecast(world, question) {
-  const { draws: S, benchmarks: B } = world.sizes;
-  const found = question.given.length ? conditionedScores(world, question) : newModelScores(world, question);
+// Median and interval ends per benchmark, and the effective number of draws.
+function forecast(posterior, query) {
+  const { draws: S, benchmarks: B } = posterior.sizes;
+  const answer = query.given.length ? conditionedScores(posterior, query) : newModelScores(posterior, query);
   const rows = [];
   for (let b = 0; b < B; b++) {
-    const column = Float64Array.from({ length: S }, (_, s) => found.scores[s * B + b]);
-    const [lower, median, upper] = quantiles(column, world.quantiles);
+    const column = Float64Array.from({ length: S }, (_, s) => answer.scores[s * B + b]);
+    const [lower, median, upper] = quantiles(column, posterior.quantiles);
     rows.push({ lower, median, upper });
   }
-  return { rows, effective: found.effective };
+  return { rows, effective: answer.effective };
 }

@@ -1,9 +1,9 @@
-// The living part of the page: what the reader asks, and where the answers go. All text from data enters as text
+// Interaction: read the query from the form, and write the answer to the page. All text from data enters as text
 // (textContent, JSON), never as markup.
 
-const LEAST = 50; // fewer draws of weight make ends of intervals rough
+const LEAST = 50; // effective draws below which intervals are not reliable
 const POINTS = 40; // of the band over compute
-const PAUSE = 400; // milliseconds of quiet before the new forecast is read aloud
+const PAUSE = 400; // milliseconds of quiet before a screen reader announces the new forecast
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const find = (id) => document.getElementById(id);
@@ -15,24 +15,24 @@ function decode(text) {
 }
 
 function start() {
-  const world = read("world"), packed = read("arrays");
-  world.arrays = Object.fromEntries(Object.entries(packed).map(([name, text]) => [name, decode(text)]));
+  const posterior = read("posterior"), packed = read("arrays");
+  posterior.arrays = Object.fromEntries(Object.entries(packed).map(([name, text]) => [name, decode(text)]));
   const rows = [...find("scores").tBodies[0].rows];
   const inputs = rows.map((row) => row.querySelector("input"));
-  const sliders = world.measured.map((m) => find(`slider-${m.name}`));
-  const texts = world.measured.map((m) => find(`figure-${m.name}`));
+  const sliders = posterior.measured.map((m) => find(`slider-${m.name}`));
+  const texts = posterior.measured.map((m) => find(`value-${m.name}`));
   const sources = {}; // of the pictures, by name, once they are drawn
-  // Log10 in base units. Apart from the sliders, whose steps would round what was typed.
-  const figures = sliders.map((slider) => Number(slider.value));
+  // Log10 in base units; not read from the sliders, whose steps would round what was typed.
+  const values = sliders.map((slider) => Number(slider.value));
   let bandOf = null, waiting = 0, timer = 0;
 
   const family = () => Number(find("family").value);
   const shown = () => (find("shown") ? Number(find("shown").value) : 0);
-  const familyName = () => (family() < 0 ? "A family never seen" : world.families[family()]);
-  const inUnits = (i) => 10 ** figures[i] / world.measured[i].scale;
+  const familyName = () => (family() < 0 ? "A new family" : posterior.families[family()]);
+  const inUnits = (i) => 10 ** values[i] / posterior.measured[i].scale;
   const asText = (value) => (value >= 1e5 || value < 0.01 ? value.toExponential(2) : String(Number(value.toPrecision(3))));
 
-  // What was typed and cannot be used, in words; valid scores as [benchmark, score].
+  // Valid scores as [benchmark, score], and a message for each invalid one.
   function readScores() {
     const given = [], wrong = [];
     inputs.forEach((input, b) => {
@@ -41,14 +41,14 @@ function start() {
       input.setAttribute("aria-invalid", String(bad));
       if (bad) {
         const hint = value > 1 && value <= 100 ? ` Did you mean ${value / 100}?` : "";
-        wrong.push(`The known score of ${world.benchmarks[b]} must be between 0 and 1.${hint}`);
+        wrong.push(`The known score of ${posterior.benchmarks[b]} must be between 0 and 1.${hint}`);
       } else if (!Number.isNaN(value)) given.push([b, value]);
     });
     return { given, wrong };
   }
 
-  function readFigures() {
-    return world.measured.flatMap((m, i) => {
+  function readValues() {
+    return posterior.measured.flatMap((m, i) => {
       const bad = texts[i].getAttribute("aria-invalid") === "true";
       const [low, high] = [m.lowest, m.highest].map((v) => asText(10 ** v / m.scale));
       return bad ? [`${m.title} must be a number from ${low} to ${high}, in ${m.unit}.`] : [];
@@ -57,10 +57,10 @@ function start() {
 
   function update() {
     waiting = 0;
-    const { given, wrong } = readScores(), trouble = [...wrong, ...readFigures()];
+    const { given, wrong } = readScores(), trouble = [...wrong, ...readValues()];
     find("trouble").textContent = trouble.join(" ");
     find("trouble").hidden = !trouble.length;
-    const answer = forecast(world, { family: family(), figures, given });
+    const answer = forecast(posterior, { family: family(), values, given });
     rows.forEach((row, b) => {
       const { lower, median, upper } = answer.rows[b];
       Object.assign(row.dataset, { lower, median, upper });
@@ -71,32 +71,32 @@ function start() {
     draw(answer, given);
   }
 
-  // A slider sends many events between two frames; one answer a frame is enough.
+  // A slider sends many events between two frames: answer once a frame.
   function ask() {
     if (!waiting) waiting = requestAnimationFrame(update);
   }
 
   function say(answer, given) {
-    const rough = answer.effective < LEAST ? " So few make rough intervals: ask Python, or fit again with the scores." : "";
-    const left = `${Math.round(answer.effective)} of ${world.sizes.draws} draws carry weight given the known scores.`;
+    const rough = answer.effective < LEAST ? " Too few for reliable intervals: refit with these scores added." : "";
+    const left = `${Math.round(answer.effective)} of ${posterior.sizes.draws} draws are compatible with the known scores.`;
     find("weight").textContent = given.length ? left + rough : "";
     find("python").textContent = inPython(given);
-    sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", `${asText(inUnits(i))} ${world.measured[i].unit}`));
+    sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", `${asText(inUnits(i))} ${posterior.measured[i].unit}`));
     const { lower, median, upper } = answer.rows[shown()];
-    const size = world.measured.map((m, i) => `${asText(inUnits(i))} ${m.unit}`).join(", ");
+    const size = posterior.measured.map((m, i) => `${asText(inUnits(i))} ${m.unit}`).join(", ");
     const text =
-      `${familyName()}, ${size}: ${world.benchmarks[shown()]} ${median.toFixed(3)}, ` +
+      `${familyName()}, ${size}: ${posterior.benchmarks[shown()]} ${median.toFixed(3)}, ` +
       `from ${lower.toFixed(3)} to ${upper.toFixed(3)}.`;
     clearTimeout(timer);
     timer = setTimeout(() => (find("answer").textContent = text), PAUSE);
   }
 
   function inPython(given) {
-    const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(world.families[family()]);
-    const sizes = world.measured.map((m, i) => `${m.name}=${Number(inUnits(i).toPrecision(6))}`);
-    const scores = given.map(([b, score]) => `${JSON.stringify(world.benchmarks[b])}: ${score}`);
+    const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(posterior.families[family()]);
+    const sizes = posterior.measured.map((m, i) => `${m.argument}=${Number((10 ** values[i]).toPrecision(6))}`);
+    const scores = given.map(([b, score]) => `${JSON.stringify(posterior.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
-    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${world.prob}, of="expected")`;
+    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${posterior.prob}, kind="expected")`;
   }
 
   function fill(name, columns) {
@@ -106,30 +106,30 @@ function start() {
   function draw(answer, given) {
     const column = (end) => answer.rows.map((row) => row[end]);
     const interval = { lower: column("lower"), median: column("median"), upper: column("upper") };
-    fill("intervals", { benchmark: world.benchmarks, ...interval });
-    fill("known", { benchmark: given.map(([b]) => world.benchmarks[b]), score: given.map(([, score]) => score) });
+    fill("intervals", { benchmark: posterior.benchmarks, ...interval });
+    fill("known", { benchmark: given.map(([b]) => posterior.benchmarks[b]), score: given.map(([, score]) => score) });
     if (!sources.band) return;
     const { lower, median, upper } = answer.rows[shown()];
-    fill("here", { compute: [10 ** figures[0]], lower: [lower], median: [median], upper: [upper] });
+    fill("here", { compute: [10 ** values[0]], lower: [lower], median: [median], upper: [upper] });
     drawFamily();
   }
 
-  // The band and the observed scores wait for another family or benchmark; the slider leaves them where they are.
+  // Band and observed scores change with the family and the benchmark only, not with the slider.
   function drawFamily() {
     const wanted = `${family()} ${shown()}`;
     if (bandOf === wanted) return;
     bandOf = wanted;
-    const { lowest, highest } = world.measured[0], b = shown();
+    const { lowest, highest } = posterior.measured[0], b = shown();
     const grid = Array.from({ length: POINTS }, (_, i) => lowest + ((highest - lowest) * i) / (POINTS - 1));
-    const along = grid.map((x) => forecast(world, { family: family(), figures: [x], given: [] }).rows[b]);
+    const along = grid.map((x) => forecast(posterior, { family: family(), values: [x], given: [] }).rows[b]);
     const column = (end) => along.map((row) => row[end]);
     const band = { lower: column("lower"), median: column("median"), upper: column("upper") };
     fill("band", { compute: grid.map((x) => 10 ** x), ...band });
     const seen = { own: { compute: [], score: [], model: [] }, others: { compute: [], score: [], model: [] } };
-    world.models.names.forEach((model, m) => {
-      const compute = world.models.flops[m], score = world.models.scores[m][b];
+    posterior.models.names.forEach((model, m) => {
+      const compute = posterior.models.flops[m], score = posterior.models.scores[m][b];
       if (compute === null || score === null) return;
-      const dots = seen[world.models.family[m] === family() ? "own" : "others"];
+      const dots = seen[posterior.models.family[m] === family() ? "own" : "others"];
       dots.compute.push(compute), dots.score.push(score), dots.model.push(model);
     });
     fill("own", seen.own);
@@ -138,7 +138,7 @@ function start() {
 
   sliders.forEach((slider, i) =>
     slider.addEventListener("input", () => {
-      figures[i] = Number(slider.value);
+      values[i] = Number(slider.value);
       texts[i].value = asText(inUnits(i));
       texts[i].setAttribute("aria-invalid", "false");
       ask();
@@ -146,16 +146,16 @@ function start() {
   );
   texts.forEach((text, i) =>
     text.addEventListener("input", () => {
-      const { scale, lowest, highest } = world.measured[i], value = Math.log10(Number(text.value) * scale);
+      const { scale, lowest, highest } = posterior.measured[i], value = Math.log10(Number(text.value) * scale);
       const good = value >= lowest && value <= highest;
       text.setAttribute("aria-invalid", String(!good));
-      if (good) sliders[i].value = figures[i] = value;
+      if (good) sliders[i].value = values[i] = value;
       ask();
     }),
   );
   inputs.forEach((input) => input.addEventListener("input", ask));
   for (const id of ["family", "shown"]) find(id)?.addEventListener("change", ask);
-  find("question").addEventListener("submit", (event) => event.preventDefault());
+  find("query").addEventListener("submit", (event) => event.preventDefault());
   find("clear").addEventListener("click", () => {
     inputs.forEach((input) => (input.value = ""));
     ask();
@@ -165,16 +165,16 @@ function start() {
   drawPictures(sources, update);
 }
 
-// Those of the forecast first, which the reader sees; then the others, with a breath between for clicks and keys.
+// Draw the pictures of the forecast first, which the reader sees; then the others, one at a time to stay responsive.
 async function drawPictures(sources, update) {
-  const { moving, still } = read("pictures");
+  const { interactive, fixed } = read("pictures");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  for (const item of moving) await Bokeh.embed.embed_item(item);
+  for (const item of interactive) await Bokeh.embed.embed_item(item);
   for (const model of drawn()) if (model.name) sources[model.name] = model;
   paint();
   update();
   document.documentElement.dataset.ready = "yes";
-  for (const item of still) {
+  for (const item of fixed) {
     await new Promise((resume) => setTimeout(resume));
     await Bokeh.embed.embed_item(item);
     paint();
@@ -182,10 +182,10 @@ async function drawPictures(sources, update) {
   document.documentElement.dataset.ready = "all";
 }
 
-// All that the pictures are made of.
+// All Bokeh models of the pictures.
 const drawn = () => Bokeh.documents.flatMap((held) => held.roots().flatMap((root) => [...root.references()]));
 
-// Pictures are drawn on canvases, which no style sheet reaches: text and axes take the colours of the page.
+// Give text and axes of the pictures the colours of the page: no style sheet reaches a canvas.
 function paint() {
   const style = getComputedStyle(document.documentElement);
   const [ink, soft, line] = ["--ink", "--soft", "--line"].map((name) => style.getPropertyValue(name).trim());

@@ -1,6 +1,6 @@
-// Numerics that the browser lacks: special functions, a factor of a matrix, and quantiles as NumPy takes them.
+// Numerics that browsers lack: special functions, a Cholesky factor, and quantiles as in NumPy.
 
-// Stirling's series is exact to the last digits from here on; below, recurrences lead up to it.
+// From here on Stirling's series is exact to the last digits; smaller arguments use recurrences.
 const STIRLING = 12;
 
 function logGamma(x) {
@@ -31,13 +31,13 @@ function logSumExp(values) {
   return largest + Math.log(sum);
 }
 
-// To even at a half, as NumPy rounds: a count of hits must not differ between the two languages.
+// Round half to even, as NumPy does: the number of hits must be the same in both languages.
 function roundHalfEven(x) {
   const down = Math.floor(x), rest = x - down;
   return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
 }
 
-// Lower triangle L of L L' = matrix, rows end to end.
+// Lower triangular L with L L' = matrix, in row-major order.
 function cholesky(matrix, n) {
   const lower = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
@@ -70,7 +70,7 @@ function solveUpper(lower, right, n) {
   return x;
 }
 
-// NumPy's default: linear between the two nearest draws.
+// NumPy's default: linear interpolation between the two nearest draws.
 function quantiles(values, at) {
   const sorted = Float64Array.from(values).sort();
   return at.map((q) => {

@@ -12,7 +12,7 @@ except ImportError as error:
 
 from bayescale.evaluation.backtest.baselines.baseline import Baseline
 from bayescale.evaluation.backtest.baselines.family import FamilyCompute
-from bayescale.evaluation.backtest.baselines.regression import ComponentRegression, CovariateRegression, LinearLaw
+from bayescale.evaluation.backtest.baselines.regression import ComponentRegression, CovariateRegression, ScalingLaw
 from bayescale.evaluation.backtest.baselines.sibling import LastSibling
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "CovariateRegression",
     "FamilyCompute",
     "LastSibling",
-    "LinearLaw",
+    "ScalingLaw",
 ]
 
 _ALL: tuple[Baseline, ...] = (
@@ -33,5 +33,5 @@ _ALL: tuple[Baseline, ...] = (
     LastSibling(name="last_sibling"),
 )
 
-BASELINES: dict[str, Baseline] = {baseline.name: baseline for baseline in _ALL}
+BASELINES = {baseline.name: baseline for baseline in _ALL}
 """Every baseline by name. The first six are those of Ruan, Maddison & Hashimoto (2024), whose default is ``pc_3``."""

@@ -13,9 +13,7 @@ from statsmodels.genmod.families import Binomial  # type: ignore[import-untyped]
 from statsmodels.genmod.generalized_linear_model import GLM  # type: ignore[import-untyped]
 from statsmodels.tools.sm_exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 
-from bayescale.evaluation.backtest.baselines.baseline import Baseline, PointsAndDraws
-from bayescale.evaluation.backtest.baselines.bootstrap import bootstrap, to_logit
-from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, Forecasts, PredictionProblem, bootstrap, to_logit
 
 _PARTS = 5  # of the cross-validation
 _UNPENALISED = 2  # constant and compute
@@ -41,35 +39,38 @@ class FamilyCompute(Baseline):
     refits: int = 100
     penalties: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
 
-    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Fit to the training models of known compute, and forecast; see `Baseline`."""
-        models = [*problem.training_models, *problem.test_models]
-        size, family = np.log(problem.covariate("flops", models)), problem.families(models)
-        has_compute, n = np.isfinite(size), len(problem.training_models)
-        usable, forecast = has_compute[:n], has_compute[n:]
-        if usable.sum() < 2 * _PARTS or not forecast.any():
+        size = np.concatenate(problem.log_covariate("flops"))
+        family = np.concatenate([table["family"].to_numpy(str) for table in (problem.training, problem.test)])
+        has_compute, n = np.isfinite(size), len(problem.training)
+        usable, served = has_compute[:n], has_compute[n:]
+        if usable.sum() < 2 * _PARTS or not served.any():
             return None
 
         design = _design(size[has_compute], family[has_compute], int(usable.sum()))
         x, test = design[: usable.sum()], design[usable.sum() :]
-        low = problem.chance_level
-        share = np.clip((problem.training_scores[usable] - low) / (1 - low), 0, 1)
+        low, score = problem.chance_level, problem.training["score"].to_numpy()[usable]
+
+        def to_share(score: np.ndarray) -> np.ndarray:
+            return np.clip((score - low) / (1 - low), 0, 1)
+
+        def to_score(share: np.ndarray) -> np.ndarray:
+            return low + (1 - low) * share
+
+        share = to_share(score)
         penalty, held_out = self._cross_validate(x, share)
         # Slow and exact: with a weak penalty the loss is flat, and the fast solver, good for refits, stops early.
         weights = _fit(x, share, penalty, solver="newton-cg")
 
-        def refit(score: np.ndarray) -> np.ndarray:
-            resampled = np.clip((score - low) / (1 - low), 0, 1)
-            return low + (1 - low) * expit(test @ _fit(x, resampled, penalty, weights))
+        def refit(resampled: np.ndarray) -> np.ndarray:
+            return to_score(expit(test @ _fit(x, to_share(resampled), penalty, weights)))
 
         # In-sample residuals of a family with one model are zero; those of the cross-validation are not biased so.
-        errors = to_logit(problem.training_scores[usable]) - to_logit(low + (1 - low) * held_out)
-        fitted = low + (1 - low) * expit(x @ weights)
-        mean = np.full(len(forecast), np.nan)
-        draws = np.full((self.draws, len(forecast)), np.nan)
-        mean[forecast] = low + (1 - low) * expit(test @ weights)
-        draws[:, forecast] = bootstrap(refit, fitted, errors - errors.mean(), self.draws, self.refits, rng)
-        return mean, draws
+        errors = to_logit(score) - to_logit(to_score(held_out))
+        fitted = to_score(expit(x @ weights))
+        draws = bootstrap(refit, fitted, errors - errors.mean(), self.draws, self.refits, rng)
+        return Forecasts(served, to_score(expit(test @ weights)), draws)
 
     def _cross_validate(self, x: np.ndarray, share: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the penalty of least squared error on held-out models, and its held-out predictions (model,)."""

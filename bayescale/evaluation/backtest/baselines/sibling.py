@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale.evaluation.backtest.baselines.baseline import Baseline, PointsAndDraws
-from bayescale.evaluation.backtest.baselines.bootstrap import scatter, to_logit
-from bayescale.evaluation.backtest.baselines.prediction_problem import PredictionProblem
+from bayescale.evaluation.backtest.baselines.baseline import Baseline, Forecasts, PredictionProblem, scatter, to_logit
 
 # Below this number of models, or of residuals of one kind, the forecast error cannot be estimated.
 _FEWEST = 5
@@ -32,38 +30,37 @@ class LastSibling(Baseline):
 
     neighbours: int = 3
 
-    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> PointsAndDraws | None:
+    def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Carry scores forward; see `Baseline`."""
-        size = np.log(problem.covariate("flops", problem.training_models))
+        size, test_size = problem.log_covariate("flops")
         has_compute = np.isfinite(size)
         if has_compute.sum() < _FEWEST:
             return None
-        family_of = problem.families(problem.training_models)
-        pool = _Pool(size[has_compute], family_of[has_compute], problem.training_scores[has_compute])
+        training = problem.training[has_compute]
+        pool = _Pool(size[has_compute], training["family"].to_numpy(str), training["score"].to_numpy())
         carried, near = self._errors(pool)
         if not carried.size or not near.size:
             return None
-        mean = np.full(len(problem.test_models), np.nan)
-        draws = np.full((self.draws, len(mean)), np.nan)
-        test_size = np.log(problem.covariate("flops", problem.test_models))
-        for i, (x, family) in enumerate(zip(test_size, problem.families(problem.test_models), strict=True)):
-            if np.isnan(x):
-                continue
+        served = np.isfinite(test_size)
+        mean, draws = np.empty(served.sum()), np.empty((self.draws, served.sum()))
+        for i, (x, family) in enumerate(zip(test_size[served], problem.test["family"][served], strict=True)):
             sibling = pool.last_sibling(x, family)
             mean[i] = pool.nearest(x, self.neighbours) if sibling is None else sibling
             errors = near if sibling is None else carried
             draws[:, i] = scatter(mean[[i]], errors, self.draws, rng)[:, 0]
-        return mean, draws
+        return Forecasts(served, mean, draws)
 
     def _errors(self, pool: _Pool) -> tuple[np.ndarray, np.ndarray]:
         """Return the errors of both rules on the logit scale; the second as for a model of an unseen family."""
-        carried, near = [], []
+        carried: list[tuple[float, float]] = []
+        near: list[tuple[float, float]] = []
         for x, family, score in zip(pool.size, pool.family, pool.score, strict=True):
             if (sibling := pool.last_sibling(x, family)) is not None:
                 carried.append((score, sibling))
             if len((others := pool.without(family)).size):
                 near.append((score, others.nearest(x, self.neighbours)))
-        errors = [to_logit(pairs[:, 0]) - to_logit(pairs[:, 1]) for pairs in map(_pairs, (carried, near))]
+        pairs = [np.array(rule, dtype=float).reshape(-1, 2) for rule in (carried, near)]
+        errors = [to_logit(p[:, 0]) - to_logit(p[:, 1]) for p in pairs]
         pooled = np.concatenate(errors)
         errors = [own if len(own) >= _FEWEST else pooled for own in errors]
         return errors[0], errors[1]
@@ -90,7 +87,3 @@ class _Pool:
     def without(self, family: str) -> _Pool:
         other = self.family != family
         return _Pool(self.size[other], self.family[other], self.score[other])
-
-
-def _pairs(values: list[tuple[float, float]]) -> np.ndarray:
-    return np.array(values, dtype=float).reshape(-1, 2)

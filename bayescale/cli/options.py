@@ -1,0 +1,118 @@
+"""Arguments and options that several commands share, and their conversion to values of the library.
+
+Options have the names of the Python arguments. An option that takes several values is repeated.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayescale.cli import completion
+from bayescale.errors import EvalsError
+
+if TYPE_CHECKING:
+    from bayescale.evals import Evals
+
+# The default seed: a repeated command line gives the same numbers, and a repeated backtest resumes. With this one the
+# default spec converges on `base-llms` (docs/performance.md).
+SEED = 1
+
+# Options by their heading on a help page.
+model = functools.partial(typer.Option, rich_help_panel="Model to forecast")
+sampling = functools.partial(typer.Option, rich_help_panel="Sampling")
+output = functools.partial(typer.Option, rich_help_panel="Output")
+file = functools.partial(output, metavar="FILE")
+draws = functools.partial(sampling, min=1, metavar="N", help="Draws to keep per chain.")
+spec = functools.partial(typer.Argument, metavar="SPEC", autocompletion=completion.specs)
+
+PosteriorFile = Annotated[Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescale fit`.")]
+SpecName = Annotated[str, spec(help="Name of a built-in spec, or a YAML file.")]
+EvalsName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME_OR_DIR",
+        help="Name of a built-in data set, or a folder with your own tables.",
+        autocompletion=completion.evals,
+    ),
+]
+
+Families = Annotated[
+    list[str] | None,
+    model(metavar="NAME", help="Family in the data; repeatable.", autocompletion=completion.families),
+]
+NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
+
+Draws = Annotated[int, draws()]
+Tune = Annotated[int, sampling(min=1, metavar="N", help="Warm-up steps per chain.")]
+Chains = Annotated[int, sampling(min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.")]
+RandomSeed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same numbers.")
+]
+Prob = Annotated[float, typer.Option(metavar="P", help="Probability of the credible intervals.")]
+
+AsJson = Annotated[bool, output("--json", help="Print a single JSON document on standard output.")]
+Csv = Annotated[Path | None, file(help="Also write the table to a CSV file.")]
+Plot = Annotated[Path | None, file(help="Also draw a figure: .png, .pdf or .svg.")]
+Out = Annotated[Path, output("-o", "--out", metavar="DIR", help="Folder for the results.")]
+
+
+def evals_of(name: str) -> Evals:
+    """Read tables from a folder, or load a built-in data set; a name with a path separator is always a folder."""
+    from bayescale.evals import list_evals, load_evals, read_evals
+
+    built_in = name in list_evals()["name"].tolist()
+    if "/" in name or "\\" in name or (Path(name).is_dir() and not built_in):
+        return read_evals(name)
+    try:
+        return load_evals(name)
+    except EvalsError as error:
+        raise EvalsError(f"{error} Or give a folder with models.csv, benchmarks.csv and scores.csv.") from None
+
+
+def known_scores(texts: Sequence[str]) -> dict[str, float]:
+    """Parse scores of the form BENCHMARK=SCORE, one for each benchmark.
+
+    Examples
+    --------
+    >>> known_scores(["MMLU=0.86", "GSM8K=0.9"])
+    {'MMLU': 0.86, 'GSM8K': 0.9}
+    """
+    scores: dict[str, float] = {}
+    for text in texts:
+        name, _, score = text.rpartition("=")
+        try:
+            value = float(score)
+        except ValueError:
+            name = ""
+        if not name:
+            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86."
+            raise typer.BadParameter(message, param_hint="--given")
+        if name in scores:
+            raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint="--given")
+        scores[name] = value
+    return scores
+
+
+def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) -> list[str]:
+    """Return the values of an option that is repeated: none of them for ``none``, the default without any."""
+    for value in values or ():
+        if "," in value:
+            repeated = " ".join(f"{option} {part.strip()}" for part in value.split(","))
+            raise typer.BadParameter(f"give one name each: {repeated}", param_hint=option)
+    return [] if values == ["none"] else list(values or default)
+
+
+def check_family(families: Sequence[str] | None, new: bool) -> None:
+    """Check that exactly one of ``--family`` and ``--new-family`` is given."""
+    if families and new:
+        message = "give either --family NAME, for a family in the data, or --new-family, not both."
+    elif not families and not new:
+        message = "give the family of the model: --family NAME, or --new-family for a family that is not in the data."
+    else:
+        return
+    raise typer.BadParameter(message, param_hint="--family")

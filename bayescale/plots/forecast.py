@@ -1,0 +1,167 @@
+"""Plots of a forecast: scores over training compute, and one interval per benchmark and model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale._intervals import KIND, PROB, tails
+from bayescale.analysis.compute_equivalent import require_compute
+from bayescale.errors import ConvergenceWarning, require_names
+from bayescale.forecast.forecast import make_forecast
+from bayescale.plots.evals import draw_scores
+from bayescale.plots.families import Mark, mark_families
+from bayescale.plots.forest import draw_forest, interval_caption
+from bayescale.plots.panels import first, panels
+from bayescale.plots.style import label_below, legend_inside, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayescale.forecast import Forecast
+
+POINTS = 25
+# Models of one family share its colour and marker, and differ in how far the marker is filled.
+FILLS: tuple[dict[str, Any], ...] = (
+    {"markerfacecolor": "white"},
+    {},
+    *({"fillstyle": side, "markerfacecoloralt": "white"} for side in ("left", "bottom", "right", "top")),
+)
+
+
+def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.ndarray]]:
+    """Return, by family, a grid of compute (point,) and lower end, median and upper end (3, point, benchmark)."""
+    posterior, draws = forecast.posterior, forecast.draws
+    require_compute(posterior.spec, "a picture over compute (draw plot_intervals instead)")
+    lower, upper = tails(prob)
+    models = posterior.evals.models
+    bands = {}
+    for mark in mark_families(posterior.evals, draws["family"].to_numpy().tolist()):
+        asked = draws["flops"].to_numpy()[draws["family"].to_numpy() == mark.family]
+        own = models["flops"][models["family"] == mark.family]
+        start = own.min() if own.notna().any() else models["flops"].median()
+        grid = np.geomspace(min(start, asked.min() / 10), asked.max() * 1.5, POINTS)
+        with warnings.catch_warnings():
+            # The forecast has warned of its posterior: do not repeat that for each family.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed)
+        scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
+        bands[mark] = grid, np.quantile(scores, [lower, 0.5, upper], axis=(0, 1))
+    return bands
+
+
+def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Plot predicted scores over training compute for each family of the forecast.
+
+    Bands and bars are equal-tailed intervals of the measured score. Known scores (`Forecast.given`) narrow the bar of
+    the forecast model; the band is that of the family from compute alone.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    benchmark : str
+    ax : matplotlib.axes.Axes, optional
+    prob : float
+        Probability content of bands and bars.
+
+    Raises
+    ------
+    ForecastError
+        For an unknown benchmark, or a spec without training compute as its covariate.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_fan
+    >>> plot_fan(posterior.forecast(family="Llama-3", flops=4e25), "MMLU").get_xscale()
+    'log'
+    """
+    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
+    label_below(ax, "training compute (FLOP)", _caption(prob, forecast))
+    ax.set_ylabel(f"{benchmark} score")
+    legend_inside(ax)
+    return ax
+
+
+def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
+    """Draw `plot_fan` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
+
+    Raises
+    ------
+    ForecastError
+        As `plot_fan`.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_forecast
+    >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
+    >>> plot_forecast(forecast, benchmarks=["MMLU", "GSM8K"]).savefig("forecast.png")
+    """
+    names, more = first([str(b) for b in forecast.draws["benchmark"].to_numpy()], benchmarks)
+    bands = _bands(forecast, prob)
+    below = f"training compute (FLOP)\n{_caption(prob, forecast)}{more}"
+    return panels(names, lambda name, ax: _draw_fan(forecast, name, bands, ax, prob), (below, "score"), sharex=True)
+
+
+def _draw_fan(
+    forecast: Forecast, benchmark: str, bands: dict[Mark, tuple[np.ndarray, np.ndarray]], ax: Axes, prob: float
+) -> Axes:
+    evals, draws = forecast.posterior.evals, forecast.draws
+    benchmarks = [str(b) for b in draws["benchmark"].to_numpy()]
+    require_names([benchmark], benchmarks, "benchmark in the forecast")
+    column, table = benchmarks.index(benchmark), forecast.summary(prob=prob)
+    draw_scores(benchmark, ax, evals, list(bands), size=34, named=False)
+    for mark, (compute, scores) in bands.items():
+        colour = mark.colour
+        low, middle, high = scores[..., column]
+        ax.fill_between(compute, low, high, color=colour, alpha=0.13, linewidth=0, zorder=2)
+        for edge in (low, high):
+            ax.plot(compute, edge, color=colour, linewidth=0.7, alpha=0.6, zorder=3)
+        ax.plot(compute, middle, color=colour, linewidth=1.8, label=mark.family, zorder=4)
+        rows = table[(table["family"] == mark.family) & (table["benchmark"] == benchmark)]
+        flops = draws["flops"].to_numpy()[draws["family"].to_numpy() == mark.family]
+        middle = rows["median"]
+        ax.errorbar(
+            flops, middle, yerr=[middle - rows["lower"], rows["upper"] - middle], fmt=mark.marker, markersize=7,
+            markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.6, ecolor=colour, elinewidth=1.6,
+            capsize=3, zorder=6,
+        )  # fmt: skip
+    smallest = min(evals.models["flops"].min(), *(compute[0] for compute, _ in bands.values()))
+    ax.set_xlim(left=max(smallest / 2, 1e19))
+    ax.set_ylim(0, 1.01)
+    return ax
+
+
+def _caption(prob: float, forecast: Forecast) -> str:
+    given = ", ".join(f"{name} = {value:.0%}" for name, value in forecast.given.items())
+    return (
+        f"bands and bars: {prob:.0%} {KIND} credible intervals of the measured score"
+        f"{f', bars given {given}' if given else ''}; filled: observed, open: forecast; "
+        "models of unknown compute are not shown"
+    )
+
+
+def plot_intervals(forecast: Forecast, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Plot the predicted score of each benchmark: median, 50% (thick) and `prob` (thin) equal-tailed interval.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_intervals
+    >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
+    >>> plot_intervals(forecast).figure.savefig("intervals.png")
+    """
+    wide, core = forecast.summary(prob=prob), forecast.summary(prob=0.5)
+    models, benchmarks = list(dict.fromkeys(wide["model"])), list(dict.fromkeys(wide["benchmark"]))
+    families = forecast.draws["family"].to_numpy().tolist()
+    marks = {mark.family: mark for mark in mark_families(forecast.posterior.evals, families)}
+    styles = {}
+    for i, (model, family) in enumerate(zip(models, families, strict=True)):
+        mark, fill = marks[family], FILLS[families[:i].count(family) % len(FILLS)]
+        styles[model] = {"colour": mark.colour, "marker": mark.marker, "markersize": 6, "label": model} | fill
+    ax = new_axes(ax, (6.8, 0.6 + 0.42 * len(benchmarks) * max(1.0, 0.45 * len(models))))
+    draw_forest(ax, wide, core, "model", styles, benchmarks)
+    ax.set_xlim(0, 1.01)
+    label_below(ax, "score", f"{interval_caption(prob)} of the measured score")
+    return ax

@@ -1,0 +1,49 @@
+"""What the examples of docstrings run on: `posterior` and `comparison`, without sampling.
+
+It stands here, and not in `tests/`, because the examples are in the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+FAKES = ("posterior", "comparison")
+
+
+@pytest.fixture(scope="session")
+def example_posterior() -> Any:
+    """The default spec on eight families, as `fake_posterior` draws it."""
+    from fake_posterior import example_evals, rough_posterior
+
+    return rough_posterior("default", example_evals())
+
+
+@pytest.fixture(scope="session")
+def example_comparison(example_posterior: Any) -> Any:
+    """The default spec beside the one with a single factor, and a question to both."""
+    from fake_posterior import rough_comparison
+
+    return rough_comparison(example_posterior)
+
+
+@pytest.fixture(autouse=True)
+def _example(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give an example the values that it uses, and a folder of its own to write to."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    import matplotlib.pyplot as plt
+    from drafts import save_drafts
+
+    code = "".join(example.source for example in request.node.dtest.examples)
+    for name in FAKES:
+        if name in code:
+            request.getfixturevalue("doctest_namespace")[name] = request.getfixturevalue(f"example_{name}")
+    patch = request.getfixturevalue("monkeypatch")
+    save_drafts(patch)
+    patch.chdir(request.getfixturevalue("tmp_path"))
+    yield
+    plt.close("all")

@@ -1,0 +1,296 @@
+"""Specs: what ships, what is read and written, and what is refused."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bayescale._files import shipped
+from bayescale.errors import SpecError
+from bayescale.model import spec as module
+from bayescale.model.prior import Prior
+from bayescale.model.priors import SCALES, Floor, Priors
+from bayescale.model.spec import Spec, list_specs, load_spec
+
+SHIPPED = [
+    "default",
+    "no_family_offsets",
+    "one_factor",
+    "params_and_tokens",
+    "three_factors",
+    "two_factors",
+    "wide_priors",
+]
+
+
+def raw(name: str) -> dict:
+    return yaml.safe_load((shipped("models") / f"{name}.yaml").read_text())
+
+
+def test_these_specs_ship() -> None:
+    assert set(SHIPPED) <= set(list_specs())
+    assert list_specs() == sorted(list_specs())
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_a_shipped_spec_spells_everything_out_and_survives_yaml(name: str, tmp_path: Path) -> None:
+    spec, written = load_spec(name), raw(name)
+    assert spec.name == name
+    assert spec.title
+    assert set(written) == set(Spec.model_fields)
+    assert set(written["priors"]) == set(Priors.model_fields)
+    assert set(written["floor"]) == set(Floor.model_fields)
+    assert Spec.from_yaml(spec.to_yaml()) == spec
+    path = tmp_path / "mine.yaml"
+    path.write_text(spec.to_yaml())
+    for given_path in (path, str(path)):
+        assert load_spec(given_path) == spec
+        assert load_spec(given_path).identity == spec.identity
+
+
+def test_the_default_file_and_the_defaults_in_code_are_one() -> None:
+    default = load_spec("default")
+    assert default.replace(name="custom", title="") == Spec()
+    assert default.identity == Spec().identity
+
+
+def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
+    default = load_spec("default")
+    for name, factors in (("one_factor", 1), ("two_factors", 2), ("three_factors", 3)):
+        assert load_spec(name).identity == default.replace(factors=factors).identity
+    assert load_spec("sigmoids").identity == default.replace(curve="sigmoid").identity
+    assert load_spec("params_and_tokens").covariates == ("log10_params", "log10_tokens")
+    none = load_spec("no_family_offsets")
+    assert not none.family_offsets
+    assert none.identity == default.replace(family_offsets=False, family_benchmark=none.family_benchmark).identity
+    wide, usual = load_spec("wide_priors").priors, default.priors
+    assert wide != usual
+    for prior_name, prior in wide:
+        at_home = getattr(usual, prior_name)
+        if prior.distribution == "Exponential":
+            assert prior.parameters["lam"] < at_home.parameters["lam"]
+        else:
+            assert prior.parameters["sigma"] >= at_home.parameters["sigma"], prior_name
+
+
+def test_an_unknown_shipped_spec_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match=r"Did you mean 'default'.*Known: default, no_family_offsets.*\.yaml"):
+        load_spec("defualt")
+    with pytest.raises(SpecError, match=r"There is no spec file 'nowhere\.yaml'"):
+        load_spec("nowhere.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"factor": 2}, "no key of a spec 'factor'. Did you mean 'factors'"),
+        ({"priors": {"slopes": "Normal(0, 1)"}}, "no prior 'slopes'. Did you mean 'slope'.*Known: .*testlet_sd"),
+        ({"priors": {"tau": "HalfNormal(1)"}}, "no prior 'tau'.*Known: .*family_sd.*loading"),
+        ({"floor": {"learnt": True}}, "no floor setting 'learnt'. Did you mean 'learned'"),
+        ({"priors": {"slope": "Normal(0, -1)"}}, "priors.slope.*sigma=-1 must be positive"),
+        ({"priors": {"slope": "Norm(0, 1)"}}, "Did you mean 'Normal'"),
+        ({"priors": {"slope": 1}}, "is not a prior"),
+        ({"priors": {"family_sd": "Normal(0, 1)"}}, "family_sd is a standard deviation"),
+        ({"priors": {"testlet_sd": "Cauchy(0, 1)"}}, "testlet_sd is a standard deviation"),
+        ({"priors": {"latent_covariate": "StudentT(3, 0, 1)"}}, "latent_covariate must be a Normal"),
+        ({"factors": 0}, "factors: .*0 is no number of capabilities: a whole number from 1 to 20, or auto"),
+        ({"factors": "many"}, "factors: .*'many' is no number of capabilities"),
+        ({"covariates": []}, "at least one covariate"),
+        ({"covariates": ["log10_flops", "log10_flops"]}, "each once"),
+        ({"covariates": ["flops"]}, "log10_flops.*log10_params"),
+        ({"covariates": ["log10_params", "log10_params:log10_tokens"]}, "interaction needs both"),
+        ({"likelihood": "normal"}, "'beta_binomial' or 'beta'"),
+        ({"floor": {"open_mean": 1.0}}, "floor.open_mean"),
+        ({"priors": None}, "priors"),
+    ],
+)
+def test_what_is_wrong_is_refused_with_what_exists(values: dict, message: str) -> None:
+    with pytest.raises(SpecError, match=f"(?s){message}"):
+        Spec(**values)
+    text = yaml.safe_dump({k: list(v) if isinstance(v, tuple) else v for k, v in values.items()})
+    with pytest.raises(SpecError, match=f"(?s){message}"):
+        Spec.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "models", "expected"),
+    [(1, 99, 1), (3, 99, 1), (4, 99, 2), (8, 148, 6), (10, 99, 8), (80, 99, 8), (20, 1, 1), (20, 11, 5), (20, 16, 8)],
+)
+def test_unless_it_is_given_the_number_of_factors_goes_by_the_table(
+    benchmarks: int, models: int, expected: int
+) -> None:
+    assert load_spec("default").factors_for(benchmarks, models) == expected
+    assert Spec(factors=5).factors_for(benchmarks, models) == 5
+    assert Spec(factors="auto") == Spec()
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_every_scale_needs_a_positive_prior(name: str) -> None:
+    with pytest.raises(SpecError, match=f"{name} is a standard deviation"):
+        Spec(priors={name: "Normal(1, 0.1)"})
+    assert getattr(Spec(priors={name: "Exponential(2)"}).priors, name) == Prior("Exponential", lam=2)
+
+
+@pytest.mark.parametrize("prior", ["HalfNormal(1)", "LogNormal(0, 1)", "Gamma(2, 1)"])
+def test_a_difficulty_has_no_sign_so_its_prior_needs_the_whole_line(prior: str) -> None:
+    with pytest.raises(SpecError, match="difficulty"):
+        Spec(priors={"difficulty": prior})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- factors", "A spec is a mapping"),
+        ("", "A spec is a mapping"),
+        ("factors: [", "not YAML"),
+        ("1: 2", "1"),
+        ("factors: 2\nfactor: 3", "Did you mean 'factors'"),
+    ],
+)
+def test_text_that_is_not_a_spec_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Spec.from_yaml(text)
+
+
+def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("factor: 2")
+    with pytest.raises(SpecError, match=r"mine\.yaml: .*Did you mean 'factors'"):
+        load_spec(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match=r"mine\.yaml"):
+        load_spec(path)
+
+
+def test_a_spec_does_not_change() -> None:
+    spec = Spec()
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.factors = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.priors.slope = Prior("Normal", mu=0, sigma=9)
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.floor.learned = False
+
+
+def test_replace_changes_what_it_names_and_nothing_else() -> None:
+    spec = load_spec("two_factors")
+    changed = spec.replace(priors={"family_sd": "HalfNormal(2)"}, floor={"learned": False})
+    assert changed.priors.family_sd == Prior("HalfNormal", sigma=2)
+    assert changed.priors.loading == spec.priors.loading
+    assert (changed.floor.learned, changed.floor.open_mean) == (False, spec.floor.open_mean)
+    assert changed.factors == 2
+    assert spec.floor.learned
+    back = changed.replace(priors={"family_sd": spec.priors.family_sd}, floor={"learned": True})
+    assert back == spec
+    with pytest.raises(SpecError, match="Did you mean 'factors'"):
+        spec.replace(factor=3)
+    with pytest.raises(SpecError, match="no prior 'tau'"):
+        spec.replace(priors={"tau": "HalfNormal(1)"})
+
+
+def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
+    spec = Spec()
+    assert spec.replace(name="other", title="Another title").identity == spec.identity
+    others = [
+        spec.replace(factors=3),
+        spec.replace(covariates=("log10_params", "log10_tokens")),
+        spec.replace(likelihood="beta"),
+        spec.replace(family_offsets=False),
+        spec.replace(family_benchmark=False),
+        spec.replace(benchmark_slopes=True),
+        spec.replace(common_loading=False),
+        spec.replace(testlets=False),
+        spec.replace(floor={"learned": False}),
+        spec.replace(floor={"concentration": 101}),
+        *(spec.replace(priors={name: "HalfNormal(0.123)"}) for name in SCALES),
+        spec.replace(priors={"loading": "Normal(0, 1.0000001)"}),
+        spec.replace(priors={"loading": "Normal(0, 1.0000002)"}),
+    ]
+    identities = {s.identity for s in [spec, *others]}
+    assert len(identities) == len(others) + 1
+    assert all(len(i) == 64 for i in identities)
+
+
+@settings(max_examples=25, deadline=None)
+@given(sigma=st.floats(1e-6, 1e6), factors=st.integers(1, 20), mean=st.floats(0.001, 0.999))
+def test_yaml_keeps_every_digit(sigma: float, factors: int, mean: float) -> None:
+    prior = Prior("StudentT", nu=3, mu=-sigma, sigma=sigma)
+    spec = Spec(factors=factors, priors={"loading": prior}, floor={"open_mean": mean})
+    again = Spec.from_yaml(spec.to_yaml())
+    assert again == spec
+    assert dict(again.priors.loading.parameters) == {"nu": 3, "mu": -sigma, "sigma": sigma}
+    assert again.identity == spec.identity
+
+
+@pytest.mark.parametrize(
+    ("priors", "common", "independent"),
+    [
+        ({}, True, True),
+        ({"loading": "Normal(0, 3)", "slope": "Normal(0, 0.2)"}, True, True),
+        ({"family_sd": "HalfCauchy(1)", "difficulty": "StudentT(3, 1, 1)"}, True, True),
+        ({"own_loading_sd": "Exponential(1)", "common_loading_sd": "HalfCauchy(1)"}, True, True),
+        ({"loading": "StudentT(4, 0, 1)"}, True, False),
+        ({"loading": "Laplace(0, 1)"}, True, False),
+        ({"loading": "Normal(0.5, 1)"}, True, False),
+        ({"loading": "HalfNormal(1)"}, True, False),
+        ({"slope": "HalfNormal(1)"}, False, False),
+        ({"slope": "Normal(1, 1)"}, False, False),
+    ],
+)
+def test_rotating_all_factors_matters_unless_loadings_and_slopes_are_zero_mean_normals(
+    priors: dict, common: bool, independent: bool
+) -> None:
+    """Loadings around a common one are zero-mean normals whatever the prior of independent ones."""
+    assert Spec(priors=priors).rotation_invariant is common
+    assert Spec(priors=priors, common_loading=False).rotation_invariant is independent
+
+
+def test_printing_a_spec_lists_every_prior() -> None:
+    spec = load_spec("wide_priors")
+    text = str(spec)
+    for name, prior in spec.priors:
+        assert name in text
+        assert str(prior) in text
+
+
+def test_printing_a_spec_says_what_each_prior_is_about_and_what_comes_next() -> None:
+    spec = load_spec("default").replace(floor={"concentration": 77})
+    lines = str(spec).splitlines()
+    for name, field in type(spec.priors).model_fields.items():
+        assert field.description
+        (line,) = (line for line in lines if line.split()[0] == name)
+        assert line.endswith("(not in use)" if name in spec.unused_priors else field.description)
+    assert any(line.startswith("  floor") and "77 items" in line for line in lines)
+    assert "fixed at chance" in str(spec.replace(floor={"learned": False}))
+    assert lines[-1] == "Next: bayescale.prior_predictive(spec, evals).plot(), bayescale.fit(spec, evals)"
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_print_says_which_priors_are_not_in_use() -> None:
+    lines = str(load_spec("default")).splitlines()
+    marked = {line.split()[0] for line in lines if line.endswith("(not in use)")}
+    assert marked == set(load_spec("default").unused_priors) == {"loading", "benchmark_slope_sd"}
+    assert "common_loading, family_offsets" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", list_specs())
+def test_a_prior_is_in_use_if_and_only_if_the_model_has_it(name: str) -> None:
+    from bayescale.evals import load_evals
+    from bayescale.model import build_model
+
+    spec = load_spec(name)
+    variables = build_model(spec, load_evals("base-llms-all")).named_vars
+    # These are variables by their own name; `loading` is one either way.
+    named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n == "curve_shape"]
+    assert {n for n in named if n not in variables} == {n for n in spec.unused_priors if n in named}

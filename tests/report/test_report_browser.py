@@ -1,0 +1,164 @@
+"""The report in a real browser: it loads, answers and looks alive; where Chromium is missing, nothing is tested."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from simulate import posterior_near, simulate, simulation_spec
+from test_report import HOSTILE, renamed
+
+from bayescale.forecast import NEW_FAMILY
+from bayescale.methods import Posterior
+from bayescale.report import LiveForecast, live_forecast
+
+pytestmark = pytest.mark.heavy
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRAWS = 150
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("There is no chromium on this machine: apt install chromium")
+    with sync_api.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Posterior:
+    """Two capabilities, a testlet, a benchmark without items, and names that want to be scripts."""
+    evals, truth = simulate(factors=2)
+    return posterior_near(renamed(evals, HOSTILE), truth, simulation_spec(2))
+
+
+@pytest.fixture(scope="module")
+def live(hostile: Posterior) -> LiveForecast:
+    return live_forecast(hostile, draws=DRAWS, random_seed=0)
+
+
+@pytest.fixture(scope="module")
+def file(hostile: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(hostile.to_html(draws=DRAWS, random_seed=0), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(params=["light", "dark"])
+def page(browser: Any, file: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page on a phone, every picture drawn; whatever it complains of or asks of a network is an error."""
+    opened = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme=request.param)
+    wrong: list[str] = []
+    opened.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
+    opened.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith("file:") else None)
+    opened.goto(file.as_uri())
+    opened.wait_for_selector("html[data-ready=all]", state="attached")
+    yield opened
+    opened.close()
+    assert wrong == []
+
+
+def shown(page: Any) -> np.ndarray:
+    """Numbers in the page (benchmark, 3) once the next frame is drawn."""
+    page.evaluate("() => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    rows = page.locator("#scores tbody tr").evaluate_all("rows => rows.map(r => ({...r.dataset}))")
+    return np.array([[float(r[end]) for end in ("lower", "median", "upper")] for r in rows])
+
+
+def by_python(table: pd.DataFrame) -> np.ndarray:
+    return table[["lower", "median", "upper"]].to_numpy()
+
+
+def type_score(page: Any, place: int, text: str) -> None:
+    page.locator("#scores tbody tr").nth(place).locator("input").fill(text)
+
+
+def test_a_reader_asks_by_keyboard_and_gets_the_numbers_of_python(page: Any, live: LiveForecast) -> None:
+    data = live.draws.data
+    before = shown(page)
+    page.locator("#slider-flops").focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowLeft")
+    value = float(page.locator("#slider-flops").input_value())
+    family = data.coords["family"][int(page.locator("#family").input_value())]
+    moved = shown(page)
+    np.testing.assert_allclose(moved, by_python(live.summary(family, 10**value)), rtol=0, atol=1e-6)
+    assert np.abs(moved - before).max() > 0.01
+
+    type_score(page, 0, "0.62")
+    type_score(page, 3, "0.4")
+    known = {data.coords["benchmark"][0]: 0.62, data.coords["benchmark"][3]: 0.4}
+    conditioned = shown(page)
+    np.testing.assert_allclose(conditioned, by_python(live.summary(family, 10**value, given=known)), rtol=0, atol=1e-6)
+    assert f"of {DRAWS} draws are compatible" in page.locator("#weight").inner_text()
+
+    page.locator("#family").select_option("-1")
+    page.locator("#value-flops").fill("4e23")
+    new = by_python(live.summary(NEW_FAMILY, 4e23, given=known))
+    np.testing.assert_allclose(shown(page), new, rtol=0, atol=1e-6)
+    page.locator("#clear").click()
+    np.testing.assert_allclose(shown(page), by_python(live.summary(NEW_FAMILY, 4e23)), rtol=0, atol=1e-6)
+    assert "family=bs.NEW_FAMILY, flops=4e+23" in page.locator("#python").text_content()
+
+
+def test_what_is_said_aloud_follows(page: Any, live: LiveForecast) -> None:
+    page.locator("#value-flops").fill("2e22")
+    median = live.summary(live.draws.data.coords["family"][int(page.locator("#family").input_value())], 2e22)["median"]
+    page.wait_for_timeout(600)  # a pause, so that not every step of a slider is read
+    assert f"{median[0]:.3f}" in page.locator("#answer").inner_text()
+    assert "2.00e+22 FLOP" in page.locator("#slider-flops").get_attribute("aria-valuetext")
+
+
+def test_mistakes_are_named_and_left_out(page: Any) -> None:
+    before = shown(page)
+    type_score(page, 1, "86")
+    page.locator("#value-flops").fill("many")
+    np.testing.assert_array_equal(shown(page), before)
+    trouble = page.locator("#trouble").inner_text()
+    assert "must be between 0 and 1. Did you mean 0.86?" in trouble
+    assert "Training compute must be a number from" in trouble
+    page.locator("#clear").click()
+    page.locator("#slider-flops").focus()
+    page.keyboard.press("ArrowRight")
+    assert np.abs(shown(page) - before).max() > 0
+    assert not page.locator("#trouble").is_visible()
+
+
+def test_names_are_text_and_pictures_are_drawn(page: Any) -> None:
+    assert page.locator("img").count() == 0
+    assert HOSTILE in page.locator("#family option").nth(1).inner_text()
+    pictures = page.locator("[id^=picture-]")
+    assert pictures.count() == 4
+    for i in range(pictures.count()):
+        assert pictures.nth(i).locator("canvas").count() >= 1
+    # Over the first dot of the forest, so that its name is written in a hover box.
+    page.locator("#picture-efficiency").scroll_into_view_if_needed()
+    box = page.locator("#picture-efficiency").bounding_box()
+    for x in range(int(box["x"]), int(box["x"] + box["width"]), 6):
+        page.mouse.move(x, box["y"] + 20)
+    assert page.locator("img").count() == 0
+
+
+def test_a_phone_need_not_scroll_sideways(page: Any) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_text_of_pictures_takes_the_colours_of_the_page(page: Any) -> None:
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    axis = page.evaluate(
+        "() => { const held = [...Bokeh.documents[0].roots()[0].references()].find((m) => m.type === 'LinearAxis');"
+        "const probe = document.body.appendChild(document.createElement('i'));"
+        "probe.style.color = held.major_label_text_color; return getComputedStyle(probe).color; }"
+    )
+    assert axis == ink

@@ -1,0 +1,146 @@
+"""Forecasts in the page of a report are Python's: the same equations in two languages, to 1e-6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from javascript import Page
+from scipy.special import betaln, digamma, gammaln
+from simulate import Truth, posterior_near, simulate, simulation_spec
+
+from bayescale.evals import Evals
+from bayescale.forecast import NEW_FAMILY
+from bayescale.methods import Posterior
+from bayescale.model.curve import expected_score, score_slope
+from bayescale.report import LiveForecast, live_forecast
+
+FORMS: dict[str, dict[str, Any]] = {
+    "two capabilities": {"factors": 2},
+    "sigmoids": {"curve": "sigmoid"},
+    "no testlets": {"testlets": False},
+    "no families": {"family_offsets": False, "family_benchmark": False},
+    "no slopes": {"benchmark_slopes": False},
+    "size and tokens": {"covariates": ("log10_params", "log10_tokens", "log10_params:log10_tokens")},
+}
+QUESTIONS: list[dict[str, float]] = [
+    {},
+    {"bench-1": 0.62},
+    {"bench-3": 0.3},
+    {"bench-2": 0.0},
+    {"bench-4": 1.0, "bench-3": 1.0},
+    {"bench-5": 0.125, "bench-4": 0.355, "bench-1": 0.7},
+    {f"bench-{b}": 0.1 + 0.15 * b for b in range(1, 6)},
+]
+FIGURES = {"flops": 5e23, "params": 30e9, "tokens": 1.5e12}
+
+
+@pytest.fixture(scope="module")
+def live(posterior: Posterior) -> LiveForecast:
+    return live_forecast(posterior, draws=100, random_seed=0)
+
+
+@pytest.fixture(scope="module")
+def page(live: LiveForecast, evals: Evals) -> Page:
+    return Page(live, evals)
+
+
+def both(
+    page: Page, family: str, figures: dict[str, float], known: dict[str, float]
+) -> tuple[tuple[np.ndarray, float], tuple[np.ndarray, float]]:
+    """Interval ends and effective draws by Python, and by the page."""
+    assert page.live is not None
+    measured = page.compute("posterior.measured")
+    asked = {m["argument"]: figures[m["argument"]] for m in measured}
+    table = page.live.summary(family, **asked, given=known)
+    names = page.live.draws.data.coords["family"]
+    index = -1 if family == NEW_FAMILY else names.index(family)
+    log10 = [float(np.log10(asked[m["argument"]])) for m in measured]
+    ours = table[["lower", "median", "upper"]].to_numpy(), table.attrs["effective_draws"]
+    return ours, page.forecast(index, log10, known)
+
+
+@pytest.mark.parametrize("known", QUESTIONS, ids=lambda q: ", ".join(f"{k}={v:g}" for k, v in q.items()) or "none")
+@pytest.mark.parametrize("family", ["Family-B", NEW_FAMILY])
+def test_the_page_forecasts_what_python_forecasts(page: Page, family: str, known: dict[str, float]) -> None:
+    ours, theirs = both(page, family, FIGURES, known)
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
+    assert theirs[1] == pytest.approx(ours[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_whatever_the_spec(form: str) -> None:
+    evals, truth = simulate(factors=FORMS[form].get("factors", 1))
+    live = live_forecast(posterior_near(evals, truth, simulation_spec(**FORMS[form])), draws=60, random_seed=0)
+    page = Page(live, evals)
+    for family in ("Family-A", NEW_FAMILY):
+        for known in ({}, {"bench-1": 0.7, "bench-5": 0.4}):
+            ours, theirs = both(page, family, FIGURES, known)
+            np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    log10=st.floats(20, 28),
+    family=st.sampled_from(["Family-A", "Family-C", NEW_FAMILY]),
+    known=st.dictionaries(st.sampled_from([f"bench-{b}" for b in range(1, 6)]), st.floats(0, 1), max_size=3),
+)
+def test_whatever_is_asked(page: Page, log10: float, family: str, known: dict[str, float]) -> None:
+    ours, theirs = both(page, family, {"flops": 10**log10}, known)
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
+
+
+def test_a_forecast_on_all_draws_is_that_of_the_posterior(posterior: Posterior) -> None:
+    """Thinning aside, the reference of the page is the package's own forecast, with the same random numbers."""
+    live = live_forecast(posterior, draws=posterior.draws.size, random_seed=0)
+    for family in ("Family-B", NEW_FAMILY):
+        usual = posterior.forecast(family=family, flops=5e23, random_seed=0).summary(kind="expected")
+        np.testing.assert_allclose(live.summary(family, 5e23)["median"], usual["median"], atol=1e-6)
+        # Conditioned forecasts take other random numbers; they agree as far as so many draws do.
+        known = {"bench-1": 0.62, "bench-4": 0.4}
+        usual = posterior.forecast(family=family, flops=5e23, given=known, random_seed=0).summary(kind="expected")
+        table = live.summary(family, 5e23, given=known)
+        np.testing.assert_allclose(table[["lower", "median", "upper"]], usual[["lower", "median", "upper"]], atol=0.02)
+
+
+def test_asking_twice_gives_the_same_numbers(live: LiveForecast) -> None:
+    one, two = (live.summary(NEW_FAMILY, 5e23, given={"bench-4": 0.4}) for _ in range(2))
+    assert one.equals(two)
+
+
+def test_the_numerics_that_browsers_lack() -> None:
+    page = Page()
+    for x in (1e-300, 1e-3, 0.5, 1.0, 7.3, 11.999, 12.0, 250.0, 3e4):
+        assert page.compute(f"logGamma({x!r})") == pytest.approx(gammaln(x), rel=1e-13, abs=1e-13)
+        assert page.compute(f"digamma({x!r})") == pytest.approx(digamma(x), rel=1e-13, abs=1e-13)
+    assert page.compute("logBeta(9000.5, 300.25)") == pytest.approx(betaln(9000.5, 300.25), abs=1e-9)
+    halves = [0.5, 1.5, 2.5, 2.4999, 62.5, 7.0]
+    assert page.compute(f"{halves}.map(roundHalfEven)") == np.rint(halves).tolist()
+    values = np.random.default_rng(0).normal(size=37)
+    theirs = page.compute(f"quantiles({values.tolist()}, [0, 0.05, 0.5, 0.95, 1])")
+    np.testing.assert_allclose(theirs, np.quantile(values, [0, 0.05, 0.5, 0.95, 1]), rtol=1e-14)
+
+
+@pytest.mark.parametrize("shape", [1e-6, 0.1, 0.5, 1.0, 3.0])
+def test_the_curve_is_that_of_the_package(shape: float) -> None:
+    page = Page()
+    for logit in (-30.0, -4.0, -0.5, 0.0, 1.5, 9.0, 30.0):
+        mean = float(expected_score(logit, 0.2, 0.95, shape))
+        assert page.compute(f"expectedScore({logit}, 0.2, 0.95, {shape})") == pytest.approx(mean, abs=1e-14)
+        slope = float(score_slope(mean, 0.2, 0.95, shape))
+        assert page.compute(f"scoreSlope({mean!r}, 0.2, 0.95, {shape})") == pytest.approx(slope, abs=1e-12)
+
+
+def test_many_items_and_a_posterior_of_one_draw(simulation: tuple[Evals, Truth]) -> None:
+    """Precise scores far from the forecast leave few draws, where a slip in the weights would show."""
+    evals, truth = simulation
+    many = Evals(evals.models, evals.benchmarks.assign(items=14_000.0), evals.scores)
+    live = live_forecast(
+        posterior_near(many, truth, simulation_spec(), log_precision=9.0, spread=0.3), draws=100, random_seed=0
+    )
+    ours, theirs = both(Page(live, many), "Family-B", FIGURES, {"bench-1": 0.97, "bench-2": 0.02})
+    assert ours[1] < 30
+    np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
