@@ -1,6 +1,6 @@
 """What the examples of docstrings run on: `posterior` and `comparison`, without sampling.
 
-It stands here, and not in `tests/`, because the examples are in the package.
+It stands at the root because the examples are in the package, which needs no tests when it is installed.
 """
 
 from __future__ import annotations
