@@ -195,7 +195,7 @@ def prior_predictive(
     )
     prior = drawn["prior"]
     # A priori models differ in their covariates only, so the curves of the first model represent all.
-    sampled = read_draws({"posterior": prior}, spec, evals)
+    sampled = read_draws({"posterior": prior}, model_data(spec, evals))
     coords = {"chain": prior["chain"], "draw": prior["draw"], "flops": flops, "benchmark": evals.benchmark_names}
     scores = sampled.by_chain(sampled.moved_scores(0, covariates))
     curves = xr.DataArray(scores, dims=list(coords), coords=coords, name="expected_score")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.model.curve import expected_score, logit_score
-from bayescale.model.data import ModelData, model_data
+from bayescale.model.data import ModelData
 
 if TYPE_CHECKING:
-    from bayescale.evals import Evals
     from bayescale.model.spec import Spec
 
 
@@ -98,6 +97,15 @@ class Draws:
         """Return expected scores (S, model, benchmark) at logits on all benchmarks."""
         return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
 
+    def expected_share(self) -> np.ndarray:
+        """Return the posterior mean (model, benchmark) of the fitted scores' share of the way from floor to ceiling.
+
+        It stays within 0.01% of both ends, where a score tells nothing of its logit.
+        """
+        floor = self.floor[:, None]
+        share = (self.fitted_scores() - floor) / (self.data.ceiling - floor)
+        return share.mean(axis=0).clip(1e-4, 1 - 1e-4)
+
     def scores_of(
         self, capability: np.ndarray, covariates: np.ndarray, testlet: np.ndarray, family_benchmark: np.ndarray
     ) -> np.ndarray:
@@ -169,10 +177,9 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_draws(idata: object, spec: Spec, evals: Evals, data: ModelData | None = None) -> Draws:
-    """Read the draws of a posterior fitted to `evals` under `spec`, whose arrays `data` are made if not given."""
-    data = data or model_data(spec, evals)
-    posterior = idata["posterior"]  # type: ignore[index]
+def read_draws(idata: Any, data: ModelData) -> Draws:
+    """Read the draws of a posterior that was fitted to these arrays."""
+    posterior = idata["posterior"]
     chains = posterior.sizes["chain"]
 
     def flat(name: str, *shape: int, left_out: float = 0.0) -> np.ndarray:

@@ -69,7 +69,7 @@ class PosteriorData:
         >>> same.converged
         True
         """
-        draws = read_draws(idata, spec, evals, data)
+        draws = read_draws(idata, data or model_data(spec, evals))
         posterior = cls(idata, spec, evals, diagnose(idata, draws), dict(sampling))
         posterior.__dict__["draws"] = draws  # what the cached property would read again
         return posterior
@@ -87,7 +87,7 @@ class PosteriorData:
     @cached_property
     def draws(self) -> Draws:
         """The draws as plain arrays, chains end to end."""
-        return read_draws(self.idata, self.spec, self.evals)
+        return read_draws(self.idata, model_data(self.spec, self.evals))
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
         """Return expected scores of models of the data, on all benchmarks, observed or not.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bayescale._arviz import dataset, inference_data
 from bayescale._display import watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
-from bayescale.inference.defaults import CHAINS, DRAWS, TUNE, seed_or_new
+from bayescale.inference.defaults import CHAINS, DRAWS, PILOT_DRAWS, PILOT_TUNE, TUNE, seed_or_new
 from bayescale.inference.parallel import one_thread_each, processors
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
@@ -137,10 +137,15 @@ def fit(
 
 def _nutpie(coordinates: Coordinates, **settings: Any) -> Any:
     from bayescale.inference.compile import compiled_for
+    from bayescale.inference.draws import read_draws
+    from bayescale.model.coordinates.parameterization import Coordinates
 
     with working("Compiling the model", settings["progressbar"]):
         program = compiled_for(coordinates)
-    return _sample(program, **settings)
+    pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
+    with working("Finding where scores are linearised", settings["progressbar"]):
+        draws = read_draws(_sample(program, **pilot), coordinates.data)
+    return _sample(compiled_for(Coordinates(coordinates.spec, coordinates.data, draws.expected_share())), **settings)
 
 
 def _sample(

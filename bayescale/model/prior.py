@@ -134,10 +134,29 @@ class Prior:
         """Whether the support is the positive half line."""
         return self.distribution in POSITIVE
 
-    def variable(self, name: str, shift: Any = None, **kwargs: Any) -> Any:
-        """Make the PyMC variable of this prior inside the model context on top of the stack.
+    @property
+    def location_and_scale(self) -> tuple[float, float]:
+        """Mean and sd of a normal distribution that is much like this one, of those with support on both sides.
 
-        With `shift` (a tensor) the variable is the prior's plus `shift`: the location moves, the shape stays.
+        Examples
+        --------
+        >>> Prior.parse("StudentT(nu=3, mu=1, sigma=2)").location_and_scale
+        (1.0, 2.0)
+        """
+        parameters = [value for name, value in self.parameters.items() if name not in ("nu", "alpha")]
+        if self.distribution == "Cauchy":
+            return self.parameters["alpha"], self.parameters["beta"]
+        location, scale = parameters
+        return location, scale
+
+    def log_density(self, value: Any) -> Any:
+        """Return the log density of a tensor of values."""
+        import pymc as pm
+
+        return pm.logp(getattr(pm, self.distribution).dist(**self.parameters), value)
+
+    def variable(self, name: str, **kwargs: Any) -> Any:
+        """Make the PyMC variable of this prior inside the model context on top of the stack.
 
         Examples
         --------
@@ -149,11 +168,7 @@ class Prior:
         """
         import pymc as pm
 
-        parameters: dict[str, Any] = dict(self.parameters)
-        if shift is not None:
-            location = "mu" if "mu" in parameters else "alpha"
-            parameters[location] = parameters[location] + shift
-        return getattr(pm, self.distribution)(name, **parameters, **kwargs)
+        return getattr(pm, self.distribution)(name, **self.parameters, **kwargs)
 
     def draw(self, size: int, *, random_seed: int | None = None) -> np.ndarray:
         """Draw `size` values; an array records no seed, so give one to repeat it.

@@ -19,6 +19,7 @@ from bayescale.evals import Evals
 from bayescale.inference.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, ConvergenceReport, diagnose
 from bayescale.inference.draws import read_draws
 from bayescale.methods import Posterior, fit
+from bayescale.model import model_data
 from bayescale.model.build import generative_model
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.priors import SCALES
@@ -34,7 +35,7 @@ def diagnosed(posterior: Posterior, change: Change | None = None, **isel: Any) -
         idata = idata.isel(**isel)
     if change is not None:
         change(idata)
-    return diagnose(idata, read_draws(idata, posterior.spec, posterior.evals))
+    return diagnose(idata, read_draws(idata, model_data(posterior.spec, posterior.evals)))
 
 
 def problems(convergence: ConvergenceReport) -> str:

@@ -1,8 +1,8 @@
 """Conditional distributions of the Gaussian levels of the model, from the top down, given its scores.
 
 Near the fitted logits a score is one normal observation of a model's logit (`kernels.working_response`), with weight
-``w_mb`` and residual ``r_mb``: the working logit less testlet and family-by-benchmark effects. Then difficulties, slopes,
-family offsets and capabilities are jointly normal given loadings and scales::
+``w_mb`` and residual ``r_mb``: the working logit less testlet and family-by-benchmark effects. Then difficulties,
+slopes, family offsets and capabilities are jointly normal given loadings and scales::
 
     r_mb = W_b theta_m - difficulty_b + noise / sqrt(w_mb)    theta_m = x_m beta + alpha_f + e_m    e_m ~ Normal(0, I)
 

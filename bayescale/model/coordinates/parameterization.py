@@ -111,16 +111,11 @@ class PlainCoordinates:
         """Make effects ``Normal(0, sd)`` with one pooled sd."""
         return pm.Normal(name, 0, sd, dims=dims)
 
-    def benchmark_slopes(self, name: str, sd: Any, shared: Any) -> Any:
-        """Make ``d_bc ~ Normal(0, sd)``.
-
-        `shared` (benchmark, covariate) is the response of a benchmark to the covariates by way of the capabilities.
-        """
-        return pm.Normal(name, 0, sd, dims=("benchmark", "covariate"))
-
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
-        """Make slopes ``beta_ck ~ prior``, difficulties ``~ prior``, offsets ``alpha_fk ~ Normal(0, family_sd)`` and
-        capabilities ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
+        """Make slopes, difficulties, family offsets and capabilities.
+
+        ``beta_ck ~ prior``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
+        ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
 
         Parameters
         ----------
@@ -155,11 +150,14 @@ class Coordinates(PlainCoordinates):
     ----------
     spec : Spec
     data : ModelData
+    expected_share : ndarray (model, benchmark), optional
+        Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
+        is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
     """
 
-    def __init__(self, spec: Spec, data: ModelData) -> None:
+    def __init__(self, spec: Spec, data: ModelData, expected_share: np.ndarray | None = None) -> None:
         super().__init__(spec, data)
-        self._response: tuple[Any, Any, tuple[Any, Any]] | None = None
+        self.expected_share = observed_share(data) if expected_share is None else expected_share
 
     @property
     def rotation_fixed(self) -> bool:
@@ -173,11 +171,6 @@ class Coordinates(PlainCoordinates):
         return fit_pilot(self.data, self.size[1])
 
     @cached_property
-    def expected_share(self) -> np.ndarray:
-        """Where the scores are linearised (model, benchmark): shares of the way from floor to ceiling."""
-        return observed_share(self.data)
-
-    @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
@@ -188,8 +181,8 @@ class Coordinates(PlainCoordinates):
 
     @cached_property
     def starting_point(self) -> dict[str, np.ndarray]:
-        """Rough values of the benchmarks' coordinates and slopes, for the sampler to start at."""
-        start = {}
+        """Rough loadings, for the sampler to start at; all else starts where these and the scores put it."""
+        start: dict[str, np.ndarray] = {}
         if self.rotation_fixed:
             start[coordinate("loading")] = self.pilot.loading @ representative(self.pilot.loading) / SPREAD
         return start
@@ -216,29 +209,37 @@ class Coordinates(PlainCoordinates):
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
-        """Sample the Gaussian levels whitened, from the top down, by what the scores tell of them (`Hierarchy`)."""
+        """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
         priors, dims = self.spec.priors, {name: len(labels) for name, labels in self.data.coords.items()}
-        weight, response = self._working_response(curve, noise)
-        residual = response - logit_score(0.0, 0.0, *effects)
-        sd = pt.as_tensor(0.0 if family_sd is None else family_sd)
+        if priors.slope.positive:
+            return super().levels(x, loading, effects, family_sd, curve, noise)
+        score, share, observed = (_container(name) for name in ("observed_score", "expected_share", "observed"))
+        weight, response = observed_response(score, share, observed, curve, noise.precision, self.data.items)
+        weight = weight / (1 + weight * noise.specific_sd**2)
         benchmarks, slopes = dims["benchmark"], dims["covariate"] * dims["factor"]
         shapes = (benchmarks + slopes,), (dims["family"], dims["factor"]), (dims["model"], dims["factor"])
         z = [pm.Flat(coordinate(name), shape=shape) for name, shape in zip(_LEVELS, shapes, strict=True)]
-        at = priors.difficulty.parameters
-        mean = np.concatenate([np.full(benchmarks, at["mu"]), np.zeros(slopes)])
-        spread = np.concatenate([np.full(benchmarks, at["sigma"]), np.full(slopes, priors.slope.parameters["sigma"])])
+        normals = [
+            np.repeat([p.location_and_scale], size, axis=0)
+            for p, size in ((priors.difficulty, benchmarks), (priors.slope, slopes))
+        ]
+        mean, scale = np.concatenate(normals).T
+        sd = pt.as_tensor(0.0 if family_sd is None else family_sd)
         top, scaled, theta, density = levels(
-            *z, weight, residual, loading, pt.as_tensor(x), sd, self.data.family_index, mean, spread**-2
-        )
-        difficulty, slope = top[:benchmarks], top[benchmarks:].reshape((dims["covariate"], dims["factor"]))
-        offset = sd * scaled
-        slope = pm.Deterministic("slope", slope, dims=("covariate", "factor"))
-        difficulty = pm.Deterministic("difficulty", difficulty, dims="benchmark")
-        if family_sd is not None:
-            pm.Deterministic("family_offset", offset, dims=("family", "factor"))
-        theta = pm.Deterministic("capability", theta, dims=("model", "factor"))
+            *z, weight, response - logit_score(0.0, 0.0, *effects), loading, pt.as_tensor(x), sd,
+            self.data.family_index, mean, scale**-2,
+        )  # fmt: skip
+        for part, prior in ((top[:benchmarks], priors.difficulty), (top[benchmarks:], priors.slope)):
+            if prior.distribution != "Normal":  # `levels` has counted the normal of its location and scale
+                normal = pm.Normal.dist(*prior.location_and_scale)
+                density = density + (prior.log_density(part) - pm.logp(normal, part)).sum()
         pm.Potential("levels", density)
-        return Levels(slope, difficulty, theta)
+        shape = (dims["covariate"], dims["factor"])
+        slope = pm.Deterministic("slope", top[benchmarks:].reshape(shape), dims=("covariate", "factor"))
+        difficulty = pm.Deterministic("difficulty", top[:benchmarks], dims="benchmark")
+        if family_sd is not None:
+            pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))
+        return Levels(slope, difficulty, pm.Deterministic("capability", theta, dims=("model", "factor")))
 
     def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
         """State the density of the scores as a potential, which shares its graph with that of the levels.
@@ -247,16 +248,6 @@ class Coordinates(PlainCoordinates):
         """
         density = log_density(logit, curve, noise, self.data.items, cells)
         pm.Potential(name, density.sum())
-
-    def _working_response(self, curve: Curve, noise: Noise) -> tuple[Any, Any]:
-        # One node for both of its users, so that the gradient is taken through it once.
-        if self._response is None or self._response[0] is not curve or self._response[1] is not noise:
-            cells = (_container(name) for name in ("observed_score", "expected_share", "observed"))
-            weight, logit = observed_response(*cells, curve, noise.precision, self.data.items)
-            if self.spec.uniqueness:
-                weight = weight / (1 + weight * noise.specific_sd**2)
-            self._response = (curve, noise, (weight, logit))
-        return self._response[2]
 
 
 def _scatter(family_sd: Any) -> Any:

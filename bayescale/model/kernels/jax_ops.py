@@ -9,25 +9,21 @@ def register() -> None:
     """Register the Ops with PyTensor's JAX backend; JAX then differentiates them itself."""
     import jax.numpy as jnp
     import pytensor.tensor as pt
-    from jax.scipy.linalg import solve_triangular
     from jax.scipy.special import betaln
     from pytensor.graph import FunctionGraph
     from pytensor.link.jax.dispatch import jax_funcify
 
+    from bayescale.model.coordinates.hierarchy import levels as plain_levels
     from bayescale.model.curve import Curve, beta_shapes, expected_score, score_precision
+    from bayescale.model.kernels.levels import Levels
     from bayescale.model.kernels.score_density import ScoreDensity
-    from bayescale.model.kernels.whiten import Whiten
     from bayescale.model.kernels.working_response import WorkingResponse, working_response
 
-    @jax_funcify.register(Whiten)
-    def _(op: Any, **kwargs: Any) -> Any:
-        def run(z: Any, precision: Any, linear: Any) -> Any:
-            lower = jnp.linalg.cholesky(precision)
-            centre = solve_triangular(lower, linear[..., None], lower=True)
-            theta = solve_triangular(lower, centre + z[..., None], lower=True, trans=1)[..., 0]
-            return theta, -jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)).sum(-1)
-
-        return run
+    @jax_funcify.register(Levels)
+    def _(op: Any, node: Any, **kwargs: Any) -> Any:
+        inputs = [v.type() for v in node.inputs]
+        outputs = plain_levels(*inputs, families=node.inputs[1].type.shape[0])
+        return jax_funcify(FunctionGraph(inputs, list(outputs), clone=False))
 
     @jax_funcify.register(WorkingResponse)
     def _(op: Any, **kwargs: Any) -> Any:
