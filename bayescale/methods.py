@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -63,8 +63,8 @@ class Posterior(PosteriorData):
         >>> Posterior.of(posterior).identity == posterior.identity
         True
         """
-        posterior = cls(**{field.name: getattr(data, field.name) for field in fields(data)})
-        posterior.__dict__.update(vars(data))  # with what is cached
+        posterior = object.__new__(cls)
+        posterior.__dict__.update(vars(data))  # the fields, and the draws that are cached beside them
         return posterior
 
     @cached_property
