@@ -22,7 +22,6 @@ from bayescale._intervals import PROB
 from bayescale.errors import ForecastError, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import NEW_FAMILY, ForecastQuery, read_query
-from bayescale.model.curve import predict_score
 from bayescale.model.data import covariate_prior, design
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generat
         return new_model_scores(draws, query, ModelNoise.drawn(draws, len(query.labels), rng))[:, 0]
 
     expected = np.stack([one_each() for _ in range(-(-SIMULATIONS // draws.size))], axis=1)
-    measured = predict_score(expected, draws.precision[:, None], draws.data.items, rng)
+    measured = draws.measured(expected, rng)
     shape = (-1, expected.shape[-1])
     return expected.reshape(shape), measured.reshape(shape)
 

@@ -10,7 +10,7 @@ from scipy.special import xlog1py, xlogy
 from scipy.stats import norm
 
 from bayescale._intervals import tails
-from bayescale.model.curve import effective_items, expected_score, logit_information, score_slope
+from bayescale.model.curve import effective_items, expected_score, logit_information, score_precision, score_slope
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
@@ -91,8 +91,8 @@ def predict_moments(
     curve = parameters.floor[:, None], parameters.ceiling[:, None], parameters.shape[:, None]
     score = expected_score(logit, *curve)
     slope = score_slope(score, *curve)
-    effective = effective_items(parameters.items, parameters.precision)
-    information = logit_information(score, slope, effective[:, None])
+    precision = score_precision(parameters.precision[:, None], parameters.specific_sd[:, None], score, *curve)
+    information = logit_information(score, slope, effective_items(parameters.items[:, None], precision))
     mean, covariance = _moments(draws.thinned(COVARIANCE_DRAWS), spec, models, benchmark, random_seed)
     return PredictiveMoments(mean, covariance, 1 / np.maximum(information, _LEAST), slope)
 
@@ -110,6 +110,7 @@ class _Parameters:
     ceiling: np.ndarray
     shape: np.ndarray
     precision: np.ndarray
+    specific_sd: np.ndarray
     items: np.ndarray
 
 
@@ -126,6 +127,7 @@ def _of_data(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
         ceiling=np.full(draws.size, data.ceiling[b]),
         shape=draws.curve_shape[:, b],
         precision=draws.precision[:, b],
+        specific_sd=draws.specific_sd[:, b],
         items=np.full(draws.size, data.items[b]),
     )
 
@@ -146,6 +148,7 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
         ceiling=draws.data.ceiling[like],
         shape=shape,
         precision=np.exp(priors.log_precision.draw(size, random_seed=random_seed + 2)),
+        specific_sd=priors.specific_sd.draw(size, random_seed=random_seed + 3) if spec.uniqueness else np.zeros(size),
         items=draws.data.items[like],
     )
 
@@ -199,14 +202,15 @@ class ConditionalLogits:
     covariance : ndarray (M, M)
     curve : tuple of float
         Floor, ceiling and shape, see `bayescale.model.curve.expected_score`.
-    precision : float
-        Effective number of items behind a score.
+    precision, specific_sd : float
+        Effective number of items behind a score, and sd of the benchmark's own noise on the logit.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     curve: tuple[float, float, float]
     precision: float
+    specific_sd: float = 0.0
 
     @classmethod
     def prior(
@@ -220,13 +224,16 @@ class ConditionalLogits:
         if benchmark is not None:
             floor, shape = draws.floor[:, benchmark].mean(), draws.curve_shape[:, benchmark].mean()
             precision = np.exp(np.log(draws.precision[:, benchmark]).mean())
+            specific_sd = draws.specific_sd[:, benchmark].mean()
             curve = float(floor), float(draws.data.ceiling[benchmark]), float(shape)
-            return cls(moments.mean, moments.covariance, curve, float(precision))
+            return cls(moments.mean, moments.covariance, curve, float(precision), float(specific_sd))
         alpha, beta = spec.floor.shapes(np.array(chance_level))
         floor = alpha / (alpha + beta) if spec.floor.learned else chance_level
         shape = spec.priors.curve_shape.draw(_MANY, random_seed=0).mean() if spec.curve == "richards" else 1.0
         precision = np.exp(spec.priors.log_precision.draw(_MANY, random_seed=0).mean())
-        return cls(moments.mean, moments.covariance, (float(floor), 1.0, float(shape)), float(precision))
+        specific_sd = spec.priors.specific_sd.draw(_MANY, random_seed=0).mean() if spec.uniqueness else 0.0
+        curve = float(floor), 1.0, float(shape)
+        return cls(moments.mean, moments.covariance, curve, float(precision), float(specific_sd))
 
     def given(self, rows: np.ndarray, scores: np.ndarray) -> ConditionalLogits:
         """Condition on scores in [0, 1] of the models with the numbers `rows`.
@@ -234,7 +241,8 @@ class ConditionalLogits:
         Fisher scoring finds the mode; the curvature there is the Fisher information of the scores (Laplace's
         approximation: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, section 3.4).
         """
-        before, prior = self.mean[rows], self.covariance[np.ix_(rows, rows)]
+        # The logits of these scores have the benchmark's own noise on top.
+        before, prior = self.mean[rows], self.covariance[np.ix_(rows, rows)] + self.specific_sd**2 * np.eye(len(rows))
         inverse = np.linalg.inv(prior)
 
         def log_posterior(logit: np.ndarray) -> float:
@@ -257,7 +265,7 @@ class ConditionalLogits:
         across = self.covariance[:, rows]
         reduction = across @ np.linalg.solve(prior + np.diag(1 / information), across.T)
         mean = self.mean + across @ inverse @ (logit - before)
-        return ConditionalLogits(mean, self.covariance - reduction, self.curve, self.precision)
+        return replace(self, mean=mean, covariance=self.covariance - reduction)
 
     def _score(self, logit: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the Fisher information about the logits, and the derivative of the log-likelihood."""

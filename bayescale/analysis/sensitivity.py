@@ -100,7 +100,7 @@ def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
     row, column = np.nonzero(draws.data.cells["observed"])
     score = draws.data.cells["observed_score"][row, column]
     mean = draws.fitted_scores()[:, row, column]
-    precision = draws.precision[:, column]
+    precision = draws.score_precision(mean, column)
     return np.asarray(log_likelihood_share(score, draws.data.items[column], mean, precision).sum(axis=1))
 
 

@@ -15,7 +15,6 @@ from bayescale.errors import ForecastError
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import ForecastQuery
 from bayescale.inference.defaults import seed_or_new
-from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -162,7 +161,7 @@ def _replicate(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np
         rows = np.arange(start, min(start + BLOCK, len(observed)))
         expected = draws.fitted_scores(rows) if replicate == "same" else _siblings(draws, rows, rng)
         row, column = np.nonzero(observed[rows])
-        parts.append(predict_score(expected[:, row, column], draws.precision[:, column], draws.data.items[column], rng))
+        parts.append(draws.measured(expected[:, row, column], rng, column))
     return np.concatenate(parts, axis=1)
 
 

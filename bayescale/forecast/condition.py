@@ -17,11 +17,13 @@ from scipy.special import digamma, gammaln, logsumexp
 from bayescale.forecast.query import ForecastQuery
 from bayescale.inference.draws import Draws
 from bayescale.model.curve import (
+    Noise,
     beta_shapes,
     effective_items,
     expected_score,
     log_likelihood_share,
     logit_information,
+    score_precision,
     score_slope,
 )
 
@@ -82,7 +84,7 @@ class LatentModel:
     sd: np.ndarray  # (S, z)
     floor: np.ndarray  # (S, given)
     ceiling: np.ndarray  # (given,)
-    precision: np.ndarray  # (S, given)
+    noise: Noise  # (S, given)
     items: np.ndarray  # (given,)
     curve_shape: np.ndarray  # (S, given)
     testlets: np.ndarray  # testlets that the given benchmarks touch
@@ -121,7 +123,7 @@ class LatentModel:
             sd=np.maximum(np.concatenate([np.repeat(sd[:, None], n, 1) for sd, n in sds], axis=1), 1e-6),
             floor=draws.floor[:, given],
             ceiling=draws.data.ceiling[given],
-            precision=draws.precision[:, given],
+            noise=Noise(draws.precision[:, given], draws.specific_sd[:, given]),
             items=draws.data.items[given],
             curve_shape=draws.curve_shape[:, given],
             testlets=testlets,
@@ -139,9 +141,16 @@ class LatentModel:
         logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
         return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling, self.curve_shape[:, None])
 
+    def precision(self, mean: np.ndarray) -> np.ndarray:
+        """Return the precision of scores with these expected scores (S, ..., given)."""
+        by_draw = (*self.noise, self.floor, self.curve_shape)
+        precision, sd, floor, shape = (values[:, None] for values in by_draw)
+        return score_precision(precision, sd, mean, floor, self.ceiling, shape)
+
     def log_posterior(self, z: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Compute the log joint density (S, proposals) of z and the given scores, up to a constant."""
-        likelihood = log_likelihood_share(scores, self.items, self.mean(z), self.precision[:, None]).sum(-1)
+        mean = self.mean(z)
+        likelihood = log_likelihood_share(scores, self.items, mean, self.precision(mean)).sum(-1)
         prior = -0.5 * np.square(z / self.sd[:, None]) - np.log(self.sd[:, None])
         return likelihood + prior.sum(-1)
 
@@ -150,15 +159,16 @@ def posterior_mode(latent: LatentModel, scores: np.ndarray) -> tuple[np.ndarray,
     """Find the mode (S, z) and precision matrix (S, z, z) of the unknowns by damped Fisher scoring."""
     z = np.zeros_like(latent.sd)
     prior = 1 / latent.sd**2
-    effective = effective_items(latent.items, latent.precision)
     hits = np.rint(scores * latent.items)
     for _ in range(STEPS):
-        mean = latent.mean(z[:, None])[:, 0]
+        mean = latent.mean(z[:, None])
+        # The precision follows the mean slowly, and the mode need not be exact: it is taken as constant.
+        mean, precision = mean[:, 0], latent.precision(mean)[:, 0]
         slope = score_slope(mean, latent.floor, latent.ceiling, latent.curve_shape)
-        a, b = beta_shapes(mean, latent.precision)
+        a, b = beta_shapes(mean, precision)
         up, down = digamma(hits + a) - digamma(a), digamma(latent.items - hits + b) - digamma(b)
-        gradient = latent.precision * (up - down) * slope
-        weight = logit_information(mean, slope, effective)
+        gradient = precision * (up - down) * slope
+        weight = logit_information(mean, slope, effective_items(latent.items, precision))
         matrix = np.einsum("sgz,sg,sgy->szy", latent.design, weight, latent.design)
         matrix[:, np.arange(z.shape[1]), np.arange(z.shape[1])] += prior
         pull = np.einsum("sgz,sg->sz", latent.design, gradient) - prior * z

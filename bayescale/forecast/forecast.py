@@ -20,7 +20,6 @@ from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.query import ForecastQuery, read_given, read_query
 from bayescale.inference.defaults import seed_or_new
-from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -272,7 +271,7 @@ def make_forecast(
     if given:
         known, scores = read_given(given, query, draws.data.coords["benchmark"])
         expected, index, effective = condition_on_scores(draws, query, known, scores, rng)
-        predicted = predict_score(expected, draws.precision[index][:, None], draws.data.items, rng)
+        predicted = draws.take(index, models=False).measured(expected, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "

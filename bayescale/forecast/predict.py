@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.inference.parallel import processors
-from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
     from bayescale.forecast.query import ForecastQuery
@@ -84,7 +83,7 @@ def forecast_scores(draws: Draws, query: ForecastQuery, rng: np.random.Generator
         block = query.part(part)
         noise = ModelNoise.drawn(draws, len(block.labels), own)
         expected[:, part] = new_model_scores(draws, block, replace(noise, **family))
-        predicted[:, part] = predict_score(expected[:, part], draws.precision[:, None], draws.data.items, own)
+        predicted[:, part] = draws.measured(expected[:, part], own)
 
     with ThreadPoolExecutor(processors()) as pool:
         list(pool.map(fill, parts, [rng] if alone else rng.spawn(len(parts))))

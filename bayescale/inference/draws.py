@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.model.curve import expected_score, logit_score
+from bayescale.model.curve import expected_score, logit_score, predict_score, score_precision
 from bayescale.model.data import ModelData
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ class Draws:
     """All variables of the posterior, chains laid end to end; effects that a spec leaves out are zero.
 
     Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
-    ``floor``, ``curve_shape`` (1 where a spec leaves it out) and ``precision`` (S, benchmark), ``benchmark_slope``
-    (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark`` (S, family, benchmark),
+    ``floor``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and ``specific_sd`` (S, benchmark),
+    ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark`` (S, family, benchmark),
     ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet`` (S, model, testlet); sds (S,).
     """
 
@@ -96,6 +96,31 @@ class Draws:
     def expected(self, logit: np.ndarray) -> np.ndarray:
         """Return expected scores (S, model, benchmark) at logits on all benchmarks."""
         return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+
+    def measured(
+        self, expected: np.ndarray, rng: np.random.Generator, benchmarks: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
+        """Draw scores with observation noise.
+
+        Parameters
+        ----------
+        expected : ndarray (S, ..., benchmark)
+            Expected scores.
+        rng
+        benchmarks : ndarray of int, optional
+            The benchmark of each place on the last axis. Default: all.
+        """
+        return predict_score(expected, self.score_precision(expected, benchmarks), self.data.items[benchmarks], rng)
+
+    def score_precision(self, expected: np.ndarray, benchmarks: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return the precision of scores with these expected scores; arguments as in `measured`."""
+        by_draw = (self.precision, self.specific_sd, self.floor, self.curve_shape)
+        shape = (self.size, *[1] * (expected.ndim - 2), -1)
+        precision, specific_sd, floor, curve_shape = (values[:, benchmarks].reshape(shape) for values in by_draw)
+        if not self.specific_sd.any():
+            return precision
+        ceiling = self.data.ceiling[benchmarks]
+        return score_precision(precision, specific_sd, expected, floor, ceiling, curve_shape)
 
     def expected_share(self) -> np.ndarray:
         """Return the posterior mean (model, benchmark) of the fitted scores' share of the way from floor to ceiling.
@@ -174,6 +199,8 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
             names += [name, name.removesuffix("_offset").removesuffix("_effect") + "_sd"]
     if spec.curve == "richards":
         names.append("curve_shape")
+    if spec.uniqueness:
+        names.append("specific_sd")
     return tuple(names)
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # Parameters in the equations of a new model; capabilities of fitted models are not packed.
 OF_DRAWS = (
-    "slope", "loading", "difficulty", "floor", "precision", "curve_shape", "benchmark_slope", "family_offset",
-    "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
+    "slope", "loading", "difficulty", "floor", "precision", "specific_sd", "curve_shape", "benchmark_slope",
+    "family_offset", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
 
 # Range of a slider beyond the data, in log10 of its covariate: below the smallest, above the largest.

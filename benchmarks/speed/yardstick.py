@@ -17,9 +17,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from bayescale.model.kernels.whiten import _solve_lower, _solve_upper, _upper_factor
 
 from bayescale.model.kernels.score_density import _curve, log_gamma_and_digamma
-from bayescale.model.kernels.whiten import _solve_lower, _solve_upper, _upper_factor
 from bayescale.model.kernels.working_response import _benchmark, _cell
 from benchmarks.speed.arrays import Arrays
 

@@ -43,7 +43,6 @@ class BayesMethod:
         R-hat and effective draws are the worst of the expected scores, hidden and visible.
         """
         from bayescale.methods import fit
-        from bayescale.model.curve import predict_score
 
         started = time.perf_counter()
         with warnings.catch_warnings():
@@ -63,7 +62,7 @@ class BayesMethod:
         row, column = positions(cells, fold.evals.models["model"], fold.evals.benchmarks["benchmark"])
         expected = draws.fitted_scores()[:, row, column]
         rng = np.random.default_rng(random_seed)
-        predicted = predict_score(expected, draws.precision[:, column], draws.data.items[column], rng)
+        predicted = draws.measured(expected, rng, column)
         hidden = draws.by_chain(expected)
         visible = posterior.convergence.blocks[0]
         return Predictive(

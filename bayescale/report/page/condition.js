@@ -30,12 +30,9 @@ function unknowns(posterior, s, x, family, known) {
     const place = known.testlets.indexOf(posterior.testletIndex[b]);
     if (place >= 0) effects[K + place] = 1;
     if (newFamily) effects[K + known.testlets.length + i] = 1;
-    const items = posterior.items[b], precision = a.precision[at];
-    return {
-      base, effects, precision, floor: a.floor[at], ceiling: posterior.ceiling[b], shape: a.curve_shape[at],
-      items, hits: roundHalfEven(known.scores[i] * items),
-      effective: (precision + 1) / (1 + precision / items),
-    };
+    const items = posterior.items[b], hits = roundHalfEven(known.scores[i] * items);
+    const curve = { floor: a.floor[at], ceiling: posterior.ceiling[b], shape: a.curve_shape[at] };
+    return { base, effects, ...curve, precision: a.precision[at], specificSd: a.specific_sd[at], items, hits };
   });
   return { sd: sd.map((v) => Math.max(v, LEAST_SD)), rows, columns, here };
 }
@@ -47,14 +44,21 @@ function meanOf(row, z) {
   return expectedScore(logit, row.floor, row.ceiling, row.shape);
 }
 
-// Gradient of the log likelihood of one score by its logit, and its Fisher information.
-function gradientOf(row, mean) {
+// Precision of a score with this expected score: less where the noise of the logit moves it more.
+function precisionOf(row, mean) {
   const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape);
-  const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
+  const information = slope ** 2 / (mean * (1 - mean) + TINY);
+  return row.precision / (1 + (row.precision + 1) * row.specificSd ** 2 * information);
+}
+
+// Gradient of the log likelihood of one score by its logit at constant precision, and its Fisher information.
+function gradientOf(row, mean) {
+  const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape), precision = precisionOf(row, mean);
+  const alpha = mean * precision + TINY, beta = (1 - mean) * precision + TINY;
   const up = digamma(row.hits + alpha) - digamma(alpha);
   const down = digamma(row.items - row.hits + beta) - digamma(beta);
-  const information = (row.effective * slope ** 2) / (mean * (1 - mean) + TINY);
-  return [row.precision * (up - down) * slope, information];
+  const effective = (precision + 1) / (1 + precision / row.items);
+  return [precision * (up - down) * slope, (effective * slope ** 2) / (mean * (1 - mean) + TINY)];
 }
 
 function mode(model) {
@@ -85,7 +89,8 @@ function mode(model) {
 }
 
 function logLikelihood(row, mean) {
-  const alpha = mean * row.precision + TINY, beta = (1 - mean) * row.precision + TINY;
+  const precision = precisionOf(row, mean);
+  const alpha = mean * precision + TINY, beta = (1 - mean) * precision + TINY;
   return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
 }
 
