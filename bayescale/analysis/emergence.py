@@ -53,11 +53,9 @@ class Emergence(Result):
     ----------
     draws : xarray.Dataset
         Dims ``(chain, draw)``: ``level`` (logit of the typical model at `centre`), ``slope`` (logits per factor of
-        ten of compute), ``residual`` (logits of a single model above the typical one), ``floor`` and ``shape`` (see
-        `bayescale.model.curve`).
+        ten of compute), ``residual`` (logits of a single model above the typical one), ``floor``, ``ceiling`` and
+        ``shape`` (see `bayescale.model.curve`).
     benchmark, family : str
-    ceiling : float
-        Best possible score.
     centre : float
         Log10 FLOP.
     posterior : PosteriorData
@@ -74,7 +72,6 @@ class Emergence(Result):
     draws: xr.Dataset
     benchmark: str
     family: str
-    ceiling: float
     centre: float
     posterior: PosteriorData
     random_seed: int
@@ -111,7 +108,7 @@ class Emergence(Result):
             raise ForecastError(f"flops={flops!r} must be positive numbers: training compute in FLOP.")
         log10_flops = xr.DataArray(np.log10(compute) - self.centre, dims="flops", coords={"flops": compute})
         logit = self._level(of) + self.draws["slope"] * log10_flops
-        scores = expected_score(logit, self.draws["floor"], self.ceiling, self.draws["shape"])
+        scores = expected_score(logit, self.draws["floor"], self.draws["ceiling"], self.draws["shape"])
         return scores.transpose("chain", "draw", "flops").rename("expected_score")
 
     def threshold(self, score: Score = None, of: Of = "typical") -> xr.DataArray:
@@ -128,13 +125,13 @@ class Emergence(Result):
         -------
         xarray.DataArray
             Dims ``(chain, draw)``, FLOP: ``inf`` in draws where no compute reaches the score (a slope that is not
-            positive), 0 where the guessing floor is not below the score. See `log10_threshold` for
-            draws beyond what a floating-point number of FLOP holds.
+            positive, or a ceiling below the score), 0 where the guessing floor is not below the score. See
+            `log10_threshold` for draws beyond what a floating-point number of FLOP holds.
 
         Raises
         ------
         ForecastError
-            For a score outside [0, 1], at or above the ceiling, or at or below the floor in half of the draws.
+            For a score outside [0, 1], or one that in half of the draws is not between floor and ceiling.
 
         Examples
         --------
@@ -153,16 +150,17 @@ class Emergence(Result):
         >>> posterior.emergence("GSM8K", "Llama-2").log10_threshold(0.5).dims
         ('chain', 'draw')
         """
-        score, floor, slope = self._read(score), self.draws["floor"], self.draws["slope"]
-        share = floor * 0 + 0.5 if score is None else (score - floor) / (self.ceiling - floor)
-        above_floor, rising = share > 0, slope > 0
-        logit = logit_of_share(share.where(above_floor, 0.5), self.draws["shape"])
+        score, slope = self._read(score), self.draws["slope"]
+        floor, ceiling = self.draws["floor"], self.draws["ceiling"]
+        share = floor * 0 + 0.5 if score is None else (score - floor) / (ceiling - floor)
+        above_floor, rising = share > 0, (slope > 0) & (share < 1)
+        logit = logit_of_share(share.where(above_floor & (share < 1), 0.5), self.draws["shape"])
         crossing = self.centre + (logit - self._level(of)) / slope.where(rising, 1.0)
         crossing = crossing.where(rising, np.inf).where(above_floor, -np.inf)
         return crossing.transpose("chain", "draw").rename("log10_flops")
 
     def never(self, score: Score = None) -> float:
-        """Return the share of draws in which no compute reaches the score: the slope is not positive.
+        """Return the share of draws in which no compute reaches the score.
 
         Examples
         --------
@@ -220,7 +218,7 @@ class Emergence(Result):
     @property
     def half_way(self) -> float:
         """Score half way from floor to ceiling, median over draws."""
-        return float((self.draws["floor"].median() + self.ceiling) / 2)
+        return float((self.draws["floor"] + self.draws["ceiling"]).median() / 2)
 
     def statement(self, score: Score = None, *, prob: float = PROB) -> str:
         """Describe in one sentence the compute at which models of the family pass a score.
@@ -319,9 +317,9 @@ class Emergence(Result):
             raise ForecastError(f"score={score!r} is neither a number nor {HALF_WAY!r}.") from None
         if not 0 <= value <= 1:
             raise ForecastError(f"score={value:g} is not between 0 and 1.{percentage_hint(value)}")
-        if value >= self.ceiling:
+        if value >= (ceiling := float(self.draws["ceiling"].median())):
             raise ForecastError(
-                f"score={value:g} is not below the ceiling of {self.benchmark}, {self.ceiling:g}, which expected "
+                f"score={value:g} is not below the ceiling of {self.benchmark}, {ceiling:.3g}, which expected "
                 "scores approach and never reach. Ask for a lower score."
             )
         if value <= (floor := float(self.draws["floor"].median())):
@@ -379,8 +377,8 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
         "slope": compute_slopes(draws)[:, b],
         "residual": single - level,
         "floor": draws.floor[:, b],
+        "ceiling": draws.ceiling[:, b],
         "shape": draws.curve_shape[:, b],
     }
     dataset = xr.Dataset({name: posterior.labelled(name, v) for name, v in values.items()})
-    ceiling, centre = float(data.ceiling[b]), float(data.centre[0])
-    return Emergence(dataset, benchmark, data.coords["family"][f], ceiling, centre, posterior, random_seed)
+    return Emergence(dataset, benchmark, data.coords["family"][f], float(data.centre[0]), posterior, random_seed)

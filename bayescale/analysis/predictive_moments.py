@@ -124,7 +124,7 @@ def _of_data(draws: Draws, benchmark: int, models: np.ndarray) -> _Parameters:
         family_benchmark=draws.family_benchmark[:, :, b],
         testlet=draws.testlet[:, models, group] if group >= 0 else 0.0,
         floor=draws.floor[:, b],
-        ceiling=np.full(draws.size, data.ceiling[b]),
+        ceiling=draws.ceiling[:, b],
         shape=draws.curve_shape[:, b],
         precision=draws.precision[:, b],
         specific_sd=draws.specific_sd[:, b],
@@ -145,7 +145,7 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
         family_benchmark=draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.family_benchmark.shape[:2]),
         testlet=0.0,
         floor=rng.beta(*spec.floor.shapes(chance_level)) if spec.floor.learned else chance_level,
-        ceiling=draws.data.ceiling[like],
+        ceiling=draws.ceiling[np.arange(size), like],
         shape=shape,
         precision=np.exp(priors.log_precision.draw(size, random_seed=random_seed + 2)),
         specific_sd=priors.specific_sd.draw(size, random_seed=random_seed + 3) if spec.uniqueness else np.zeros(size),
@@ -161,7 +161,7 @@ def population(draws: Draws, spec: Spec, without: int | None = None) -> tuple[np
     mean and sd are the prior's. `without` is the number of a benchmark to leave out.
     """
     if not spec.common_loading:
-        prior = spec.priors.loading.draw(_MANY, random_seed=0)
+        prior = spec.prior("loading", draws.loading.shape[2]).draw(_MANY, random_seed=0)
         return np.full_like(draws.loading[:, 0], prior.mean()), np.full(draws.size, prior.std())
     kept = draws.loading if without is None else np.delete(draws.loading, without, axis=1)
     weight = 1 / draws.own_loading_sd**2
@@ -225,7 +225,7 @@ class ConditionalLogits:
             floor, shape = draws.floor[:, benchmark].mean(), draws.curve_shape[:, benchmark].mean()
             precision = np.exp(np.log(draws.precision[:, benchmark]).mean())
             specific_sd = draws.specific_sd[:, benchmark].mean()
-            curve = float(floor), float(draws.data.ceiling[benchmark]), float(shape)
+            curve = float(floor), float(draws.ceiling[:, benchmark].mean()), float(shape)
             return cls(moments.mean, moments.covariance, curve, float(precision), float(specific_sd))
         alpha, beta = spec.floor.shapes(np.array(chance_level))
         floor = alpha / (alpha + beta) if spec.floor.learned else chance_level

@@ -84,10 +84,11 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
 
     draws = posterior.idata["posterior"]
     densities = {}
-    for name, prior in posterior.spec.priors:
+    for name in type(posterior.spec.priors).model_fields:
         if name in posterior.spec.unused_priors or name not in draws:
             continue
         values = draws[name].transpose("chain", "draw", ...).to_numpy()
+        prior = posterior.spec.prior(name, posterior.draws.loading.shape[2])
         distribution = getattr(pm, prior.distribution).dist(**prior.parameters)
         density = pm.logp(distribution, values).eval()
         densities[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)

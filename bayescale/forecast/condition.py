@@ -83,7 +83,7 @@ class LatentModel:
     design: np.ndarray  # (S, given, z)
     sd: np.ndarray  # (S, z)
     floor: np.ndarray  # (S, given)
-    ceiling: np.ndarray  # (given,)
+    ceiling: np.ndarray  # (S, given)
     noise: Noise  # (S, given)
     items: np.ndarray  # (given,)
     curve_shape: np.ndarray  # (S, given)
@@ -122,7 +122,7 @@ class LatentModel:
             design=np.concatenate(parts, axis=2),
             sd=np.maximum(np.concatenate([np.repeat(sd[:, None], n, 1) for sd, n in sds], axis=1), 1e-6),
             floor=draws.floor[:, given],
-            ceiling=draws.data.ceiling[given],
+            ceiling=draws.ceiling[:, given],
             noise=Noise(draws.precision[:, given], draws.specific_sd[:, given]),
             items=draws.data.items[given],
             curve_shape=draws.curve_shape[:, given],
@@ -139,13 +139,13 @@ class LatentModel:
     def mean(self, z: np.ndarray) -> np.ndarray:
         """Compute expected scores (S, ..., given) of the given benchmarks from z (S, ..., z)."""
         logit = self.base[:, None] + np.einsum("sgz,spz->spg", self.design, z)
-        return expected_score(np.clip(logit, -30, 30), self.floor[:, None], self.ceiling, self.curve_shape[:, None])
+        curve = self.floor[:, None], self.ceiling[:, None], self.curve_shape[:, None]
+        return expected_score(np.clip(logit, -30, 30), *curve)
 
     def precision(self, mean: np.ndarray) -> np.ndarray:
         """Return the precision of scores with these expected scores (S, ..., given)."""
-        by_draw = (*self.noise, self.floor, self.curve_shape)
-        precision, sd, floor, shape = (values[:, None] for values in by_draw)
-        return score_precision(precision, sd, mean, floor, self.ceiling, shape)
+        precision, sd, *curve = (v[:, None] for v in (*self.noise, self.floor, self.ceiling, self.curve_shape))
+        return score_precision(precision, sd, mean, *curve)
 
     def log_posterior(self, z: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Compute the log joint density (S, proposals) of z and the given scores, up to a constant."""

@@ -19,9 +19,11 @@ class Draws:
     """All variables of the posterior, chains laid end to end; effects that a spec leaves out are zero.
 
     Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
-    ``floor``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and ``specific_sd`` (S, benchmark),
-    ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark`` (S, family, benchmark),
-    ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet`` (S, model, testlet); sds (S,).
+    ``floor``, ``ceiling``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and
+    ``specific_sd`` (S, benchmark),
+    ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark``
+    (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet``
+    (S, model, testlet); sds (S,).
     """
 
     data: ModelData
@@ -30,6 +32,7 @@ class Draws:
     loading: np.ndarray
     difficulty: np.ndarray
     floor: np.ndarray
+    ceiling: np.ndarray
     precision: np.ndarray
     specific_sd: np.ndarray
     benchmark_slope: np.ndarray
@@ -95,7 +98,7 @@ class Draws:
 
     def expected(self, logit: np.ndarray) -> np.ndarray:
         """Return expected scores (S, model, benchmark) at logits on all benchmarks."""
-        return expected_score(logit, self.floor[:, None], self.data.ceiling, self.curve_shape[:, None])
+        return expected_score(logit, self.floor[:, None], self.ceiling[:, None], self.curve_shape[:, None])
 
     def measured(
         self, expected: np.ndarray, rng: np.random.Generator, benchmarks: np.ndarray | slice = slice(None)
@@ -114,13 +117,12 @@ class Draws:
 
     def score_precision(self, expected: np.ndarray, benchmarks: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return the precision of scores with these expected scores; arguments as in `measured`."""
-        by_draw = (self.precision, self.specific_sd, self.floor, self.curve_shape)
+        by_draw = (self.precision, self.specific_sd, self.floor, self.ceiling, self.curve_shape)
         shape = (self.size, *[1] * (expected.ndim - 2), -1)
-        precision, specific_sd, floor, curve_shape = (values[:, benchmarks].reshape(shape) for values in by_draw)
+        precision, specific_sd, *curve = (values[:, benchmarks].reshape(shape) for values in by_draw)
         if not self.specific_sd.any():
             return precision
-        ceiling = self.data.ceiling[benchmarks]
-        return score_precision(precision, specific_sd, expected, floor, ceiling, curve_shape)
+        return score_precision(precision, specific_sd, expected, *curve)
 
     def expected_share(self) -> np.ndarray:
         """Return the posterior mean (model, benchmark) of the fitted scores' share of the way from floor to ceiling.
@@ -128,7 +130,7 @@ class Draws:
         It stays within 0.01% of both ends, where a score tells nothing of its logit.
         """
         floor = self.floor[:, None]
-        share = (self.fitted_scores() - floor) / (self.data.ceiling - floor)
+        share = (self.fitted_scores() - floor) / (self.ceiling[:, None] - floor)
         return share.mean(axis=0).clip(1e-4, 1 - 1e-4)
 
     def scores_of(
@@ -201,6 +203,8 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
         names.append("curve_shape")
     if spec.uniqueness:
         names.append("specific_sd")
+    if spec.learned_ceilings:
+        names += ["ceiling", "mean_ceiling_gap"]
     return tuple(names)
 
 
@@ -209,7 +213,7 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
     posterior = idata["posterior"]
     chains = posterior.sizes["chain"]
 
-    def flat(name: str, *shape: int, left_out: float = 0.0) -> np.ndarray:
+    def flat(name: str, *shape: int, left_out: float | np.ndarray = 0.0) -> np.ndarray:
         if name not in posterior:
             return np.full((posterior.sizes["draw"] * chains, *shape), left_out)
         values = posterior[name].transpose("chain", "draw", ...).to_numpy()
@@ -224,6 +228,7 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         loading=flat("loading"),
         difficulty=flat("difficulty"),
         floor=flat("floor", benchmarks),
+        ceiling=flat("ceiling", benchmarks, left_out=data.ceiling),
         precision=np.exp(flat("log_precision")),
         specific_sd=flat("specific_sd", benchmarks),
         benchmark_slope=flat("benchmark_slope", benchmarks, sizes["covariate"]),

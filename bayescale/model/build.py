@@ -25,14 +25,18 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
+        ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ Exponential(mean gap)
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
-        observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
+        observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_mb, (1 - mu_mb) phi_mb)
+        precision    phi_mb   = phi_b / (1 + (phi_b + 1) psi_b^2 mu'_mb^2 / (mu_mb (1 - mu_mb)))
 
-    The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid.
-    Without `Spec.common_loading` the W_bk are independent under the prior `loading`. d, u and v are zero-mean normal
-    with learned sds. How the sampler sees these variables is in `bayescale.model.coordinates.parameterization`; it
-    changes no distribution. All that depends on the observed scores is in data containers: other scores of the same
-    models and benchmarks need no new compilation.
+    The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid. mu'
+    is its slope, and psi_b the sd of the benchmark's own noise on the logit (`bayescale.model.curve.score_precision`).
+    Slopes beta are such that the average benchmark rises with compute (`bayescale.model.rising`). Without
+    `Spec.common_loading` the W_bk are independent under the prior `loading`. d, u and v are zero-mean normal with
+    learned sds. How the sampler sees these variables is in `bayescale.model.coordinates.parameterization`; it changes
+    no distribution. All that depends on the observed scores is in data containers: other scores of the same models and
+    benchmarks need no new compilation.
 
     Parameters
     ----------
@@ -43,11 +47,13 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     -------
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
-        (benchmark, factor), ``difficulty``, ``floor``, ``curve_shape``, ``log_precision`` (benchmark),
+        (benchmark, factor), ``difficulty``, ``floor``, ``ceiling``, ``ceiling_gap``, ``curve_shape``,
+        ``log_precision``, ``specific_sd`` (benchmark),
         ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
         testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the
         sds ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
-        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Variables
+        ``family_benchmark_sd``, ``testlet_sd``, and ``mean_ceiling_gap``. What the spec switches off is missing, but
+        for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
@@ -68,7 +74,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 def generative_model(at: PlainCoordinates) -> pm.Model:
     """State the model in the order of the equations of `build_model`, each variable in the coordinates `at`."""
     spec, data, priors = at.spec, at.data, at.spec.priors
-    family, testlet = data.family_index, data.testlet_index
+    family, testlet, factors = data.family_index, data.testlet_index, len(data.coords["factor"])
     with pm.Model(coords=data.coords, check_bounds=False) as model:
         cells = _containers(at.arrays)
 
@@ -78,11 +84,11 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
         if spec.common_loading:
-            own_sd = priors.own_loading_sd.variable("own_loading_sd")
-            common_sd = priors.common_loading_sd.variable("common_loading_sd")
+            own_sd = spec.prior("own_loading_sd", factors).variable("own_loading_sd")
+            common_sd = spec.prior("common_loading_sd", factors).variable("common_loading_sd")
             loading = at.common_loadings("loading", own_sd, common_sd, family_sd)
         else:
-            loading = at.loadings("loading", priors.loading, family_sd)
+            loading = at.loadings("loading", spec.prior("loading", factors), family_sd)
 
         # d_b' x_m + u_mg + v_fb
         effects: list[Any] = []
@@ -97,7 +103,8 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
             effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
         # floor_b, ceiling_b, shape_b, phi_b and psi_b
-        curve = Curve(_floor(spec, data), data.ceiling, _shape(spec, data))
+        floor = _floor(spec, data)
+        curve = Curve(floor, _ceiling(at, floor), _shape(spec, data))
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
         noise = Noise(precision, _specific_sd(spec, data))
 
@@ -144,6 +151,16 @@ def _floor(spec: Spec, data: ModelData) -> Any:
         return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
     alpha, beta = spec.floor.shapes(data.floor)
     return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")
+
+
+def _ceiling(at: PlainCoordinates, floor: Any) -> Any:
+    """Make the ceiling (benchmark,): the stated one, or learned gaps below it."""
+    stated = at.data.ceiling
+    if not at.spec.learned_ceilings:
+        return stated
+    mean = at.spec.priors.mean_ceiling_gap.variable("mean_ceiling_gap")
+    gap = at.gaps("ceiling_gap", mean)
+    return pm.Deterministic("ceiling", floor + (stated - floor) * pt.exp(-gap), dims="benchmark")
 
 
 def _specific_sd(spec: Spec, data: ModelData) -> Any:

@@ -42,6 +42,10 @@ LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy",
     ("SkewNormal", "mu"),
     ("SkewNormal", "alpha"),
 }
+# Parameters that grow with the unit of the value, and rates, which fall; the other ones have no unit.
+_IN_UNITS = frozenset({"mu", "sigma", "b"})
+_WITH_UNITS = {"Cauchy": ("alpha", "beta"), "HalfCauchy": ("beta",), "InverseGamma": ("beta",)}
+_RATES = {"Exponential": "lam", "Gamma": "beta"}
 
 
 def _digits(value: float) -> str:
@@ -149,6 +153,26 @@ class Prior:
         location, scale = parameters
         return location, scale
 
+    def scaled(self, unit: float) -> Prior:
+        """Return the distribution of `unit` times a value of this one.
+
+        Examples
+        --------
+        >>> Prior.parse("HalfNormal(1)").scaled(0.5), Prior.parse("Exponential(4)").scaled(0.5)
+        (HalfNormal(sigma=0.5), Exponential(lam=8))
+        """
+        import math
+
+        values = dict(self.parameters)
+        if self.distribution == "LogNormal":
+            values["mu"] += math.log(unit)
+        elif rate := _RATES.get(self.distribution):
+            values[rate] /= unit
+        else:
+            for name in _WITH_UNITS.get(self.distribution, _IN_UNITS & set(values)):
+                values[name] *= unit
+        return Prior(self.distribution, **values)
+
     def log_density(self, value: Any) -> Any:
         """Return the log density of a tensor of values."""
         import pymc as pm
@@ -170,7 +194,19 @@ class Prior:
 
         return getattr(pm, self.distribution)(name, **self.parameters, **kwargs)
 
-    def draw(self, size: int, *, random_seed: int | None = None) -> np.ndarray:
+    @property
+    def symmetric(self) -> bool:
+        """Whether the density is symmetric about zero.
+
+        Examples
+        --------
+        >>> Prior.parse("Normal(0, 2)").symmetric, Prior.parse("Normal(1, 2)").symmetric
+        (True, False)
+        """
+        centre = self.parameters.get("alpha" if self.distribution == "Cauchy" else "mu")
+        return self.distribution in REAL and centre == 0 and self.parameters.get("alpha", 0.0) == 0
+
+    def draw(self, size: int | tuple[int, ...], *, random_seed: int | None = None) -> np.ndarray:
         """Draw `size` values; an array records no seed, so give one to repeat it.
 
         Examples

@@ -33,8 +33,10 @@ class Priors(Frozen):
     slope: Prior = _prior("Normal(0, 2)", "capability gained per decade of a covariate, in residual sds")
     family_sd: Prior = _prior("HalfNormal(3)", "sd between families of their compute efficiency")
     loading: Prior = _prior("Normal(0, 1)", "how strongly a benchmark answers to a capability")
-    own_loading_sd: Prior = _prior("HalfNormal(0.5)", "sd of a benchmark's own loadings around the common one")
-    common_loading_sd: Prior = _prior("HalfNormal(1)", "sd over capabilities of the common loading")
+    own_loading_sd: Prior = _prior(
+        "HalfNormal(0.5)", "sd of a benchmark's own loadings around the common ones, all factors together"
+    )
+    common_loading_sd: Prior = _prior("HalfNormal(0.5)", "sd of the common loadings, all factors together")
     difficulty: Prior = _prior("Normal(0, 1.5)", "logit by which a benchmark is hard for a typical model")
     benchmark_slope_sd: Prior = _prior("LogNormal(-1.5, 0.5)", "sd of a benchmark's own response to the covariates")
     family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of family-by-benchmark effects")
@@ -42,11 +44,12 @@ class Priors(Frozen):
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
     specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")
+    mean_ceiling_gap: Prior = _prior("LogNormal(-3.5, 0.7)", "how far, on average, ceilings are below the stated ones")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "specific_sd", "curve_shape"):
+        for name in (*SCALES, "specific_sd", "curve_shape", "mean_ceiling_gap"):
             prior: Prior = getattr(self, name)
             if not prior.positive:
                 what = "a standard deviation" if name.endswith("_sd") else "a positive number"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +17,7 @@ from bayescale._display import as_html
 from bayescale._files import shipped
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
+from bayescale.model.prior import Prior
 from bayescale.model.priors import Floor, Frozen, Priors
 
 Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
@@ -27,7 +30,17 @@ COVARIATE_COLUMNS: dict[str, tuple[str, float]] = {
 }
 
 # Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
-MOST_FACTORS = 8
+MOST_FACTORS = 6
+# The rule of version 0.1, which specs that were saved by it keep: up to eight, two fewer than there are benchmarks.
+_MOST_FACTORS_0_1 = 8
+
+# What a spec that version 0.1 saved has in place of the fields that came later.
+_FORM_0_1: Mapping[str, Any] = MappingProxyType(
+    {"uniqueness": False, "loading_sds": "factor", "rising": False, "learned_ceilings": False}
+)
+# Priors that it had not, by the field that switches their term on.
+_NEW_PRIORS = {"specific_sd": "uniqueness", "mean_ceiling_gap": "learned_ceilings"}
+_PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
 class Spec(Frozen):
@@ -37,8 +50,9 @@ class Spec(Frozen):
     ----------
     name, title : str
         A short name and one sentence.
-    factors : int or "auto"
-        Number of latent capabilities K; "auto" goes by the size of the table (`factors_for`).
+    factors : int, "auto" or "many"
+        Number of latent capabilities K; "auto" is as many as the benchmarks identify, six at most; "many" is the rule
+        of version 0.1, up to eight (`factors_for`).
     covariates : tuple of str
         What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
         ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
@@ -48,6 +62,9 @@ class Spec(Frozen):
     common_loading : bool
         Whether benchmarks share a common loading on each factor, around which their own scatter (sds
         ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).
+    loading_sds : {"logit", "factor"}
+        What the priors of the sds of loadings speak of: the sum over factors, so that they mean the same for any number
+        of them (each factor has that over sqrt(K)), or one factor, as in version 0.1.
     family_offsets : bool
         Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).
     family_benchmark : bool
@@ -56,6 +73,15 @@ class Spec(Frozen):
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
         Whether variants of one benchmark share an effect of their own per model (``u``).
+    uniqueness : bool
+        Whether each benchmark has noise of its own on the logit (specific variance, prior ``specific_sd``), beside the
+        scatter that its items have in common.
+    rising : bool
+        Whether capability grows with compute, parameters and tokens by the prior: the average benchmark rises
+        (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are.
+    learned_ceilings : bool
+        Whether scores may level off below the stated ceiling, as where labels are wrong (gaps pooled with mean
+        ``mean_ceiling_gap``).
     curve : {"sigmoid", "richards"}
         How scores rise from floor to ceiling: along the growth curve of Richards with a shape of each benchmark's own
         (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases, or along sigmoids.
@@ -78,20 +104,27 @@ class Spec(Frozen):
 
     name: str = "custom"
     title: str = ""
-    factors: int | Literal["auto"] = "auto"
+    factors: int | Literal["auto", "many"] = "auto"
     covariates: tuple[Covariate, ...] = ("log10_flops",)
     likelihood: Literal["beta_binomial", "beta"] = "beta_binomial"
     common_loading: bool = True
+    loading_sds: Literal["logit", "factor"] = "logit"
     family_offsets: bool = True
     family_benchmark: bool = True
     benchmark_slopes: bool = False
     testlets: bool = True
-    uniqueness: bool = False
+    uniqueness: bool = True
+    rising: bool = True
+    learned_ceilings: bool = True
     curve: Literal["sigmoid", "richards"] = "richards"
     floor: Floor = Floor()
     priors: Priors = Priors()
 
     def __init__(self, **values: Any) -> None:
+        if isinstance(values.get("priors"), Mapping) and set(values["priors"]) == _PRIORS_0_1:
+            # Version 0.1 saved every prior, and had no others.
+            many = values.get("factors", "auto") == "auto"
+            values = {**_FORM_0_1, **values, **({"factors": "many"} if many else {})}
         _check_keys(type(self), values, "spec")
         for key, part in (("priors", Priors), ("floor", Floor)):
             if isinstance(values.get(key), Mapping):
@@ -106,9 +139,11 @@ class Spec(Frozen):
     @classmethod
     def _factors_can_be_counted(cls, value: Any) -> Any:
         # One sentence, where pydantic would have one for each kind that the field may be.
-        if value != "auto" and not (isinstance(value, int | np.integer) and 1 <= value <= 20):
+        if value in ("auto", "many"):
+            return value
+        if not (isinstance(value, int | np.integer) and 1 <= value <= 20):
             raise ValueError(f"{value!r} is no number of capabilities: a whole number from 1 to 20, or auto")
-        return value if value == "auto" else int(value)
+        return int(value)
 
     @model_validator(mode="after")
     def _covariates_fit_together(self) -> Spec:
@@ -132,18 +167,36 @@ class Spec(Frozen):
     def factors_for(self, benchmarks: int, models: int) -> int:
         """Return the number of capabilities for these numbers of benchmarks and of models with a score.
 
-        With ``factors="auto"`` it is the least of eight, two fewer than there are benchmarks, and half the number of
-        models. What supports these numbers is in docs/model-notes.md.
+        With ``factors="auto"`` it is the least of six, half the number of models, and the largest number that the
+        covariances of the benchmarks identify beside a specific variance of each, ``(B - K)^2 >= B + K`` (Ledermann
+        1937, Psychometrika 2:85). What supports six is in docs/model-notes.md.
 
         Examples
         --------
         >>> spec = Spec()
-        >>> spec.factors_for(20, 75), spec.factors_for(5, 75), spec.factors_for(20, 11)
-        (8, 3, 5)
+        >>> spec.factors_for(20, 75), spec.factors_for(8, 75), spec.factors_for(5, 75), spec.factors_for(20, 11)
+        (6, 4, 2, 5)
         >>> Spec(factors=3).factors_for(20, 75)
         3
         """
-        return self.factors if self.factors != "auto" else max(1, min(MOST_FACTORS, benchmarks - 2, models // 2))
+        if self.factors == "auto":
+            identified = int((2 * benchmarks + 1 - math.sqrt(8 * benchmarks + 1)) / 2)
+            return max(1, min(MOST_FACTORS, identified, models // 2))
+        if self.factors == "many":
+            return max(1, min(_MOST_FACTORS_0_1, benchmarks - 2, models // 2))
+        return self.factors
+
+    def prior(self, name: str, factors: int) -> Prior:
+        """Return the prior of a variable of the model with so many factors: sds of loadings by `loading_sds`.
+
+        Examples
+        --------
+        >>> Spec(priors={"own_loading_sd": "HalfNormal(1)"}).prior("own_loading_sd", 4)
+        HalfNormal(sigma=0.5)
+        """
+        prior: Prior = getattr(self.priors, name)
+        each = self.loading_sds == "logit" and name in ("loading", "own_loading_sd", "common_loading_sd")
+        return prior.scaled(factors**-0.5) if each else prior
 
     @property
     def rotation_invariant(self) -> bool:
@@ -172,7 +225,7 @@ class Spec(Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
-            "specific_sd": self.uniqueness,
+            **{prior: getattr(self, switch) for prior, switch in _NEW_PRIORS.items()},
             "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)
@@ -181,6 +234,14 @@ class Spec(Frozen):
     def identity(self) -> str:
         """SHA-256 of all that affects the posterior (not of name and title)."""
         content = self.model_dump(mode="json", exclude={"name", "title"})
+        # Fields that version 0.1 had not are left out at its values, so that what it saved keeps its identity.
+        for prior, switch in _NEW_PRIORS.items():
+            if not getattr(self, switch):
+                del content["priors"][prior]
+        for key, value in _FORM_0_1.items():
+            if content[key] == value:
+                del content[key]
+        content["factors"] = {"many": "auto", "auto": "identified"}.get(content["factors"], content["factors"])
         return stored_identity(json.dumps(content, sort_keys=True))
 
     def replace(self, **changes: Any) -> Spec:
@@ -226,13 +287,13 @@ class Spec(Frozen):
 
     @property
     def _factors(self) -> str:
-        if self.factors == "auto":
-            return f"up to {MOST_FACTORS} factors"
+        if isinstance(self.factors, str):
+            return f"up to {MOST_FACTORS if self.factors == 'auto' else _MOST_FACTORS_0_1} factors"
         return f"{self.factors} factor{'s' * (self.factors != 1)}"
 
     @property
     def _effects(self) -> str:
-        effects = ("common_loading", "family_offsets", "family_benchmark", "benchmark_slopes", "testlets")
+        effects = [name for name, field in type(self).model_fields.items() if field.annotation is bool]
         return ", ".join(name for name in effects if getattr(self, name)) or "none"
 
     @property
@@ -265,7 +326,7 @@ class Spec(Frozen):
         width = max(len(repr(prior)) for _, prior in self.priors) + 1
         lines = [
             f"Spec {self.name!r}: {self.title}".rstrip(": "),
-            f"  factors     {self.factors}{', by the numbers of benchmarks and models' * (self.factors == 'auto')}",
+            f"  factors     {self.factors}{', by the table' * isinstance(self.factors, str)}",
             f"  covariates  {', '.join(self.covariates)}",
             f"  likelihood  {self.likelihood}",
             f"  curve       {self.curve}",

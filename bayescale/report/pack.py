@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # Parameters in the equations of a new model; capabilities of fitted models are not packed.
 OF_DRAWS = (
-    "slope", "loading", "difficulty", "floor", "precision", "specific_sd", "curve_shape", "benchmark_slope",
+    "slope", "loading", "difficulty", "floor", "ceiling", "precision", "specific_sd", "curve_shape", "benchmark_slope",
     "family_offset", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
 
@@ -46,7 +46,6 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "measured": [_measured(live, evals, i, name) for i, name in enumerate(base)],
         "testletIndex": data.testlet_index.tolist(),
         "items": data.items.tolist(),
-        "ceiling": data.ceiling.tolist(),
         "start": live.start,
         "sizes": {
             "draws": draws.size,

@@ -49,7 +49,7 @@ def test_a_threshold_plugged_back_in_gives_its_score(emergence: Emergence, score
 
 
 def test_half_way_lies_between_floor_and_ceiling_of_each_draw(emergence: Emergence) -> None:
-    wanted = (emergence.draws["floor"] + emergence.ceiling) / 2
+    wanted = (emergence.draws["floor"] + emergence.draws["ceiling"]) / 2
     assert float(wanted.std()) > 0
     np.testing.assert_allclose(plugged_in(emergence, emergence.log10_threshold()), wanted.to_numpy().ravel(), atol=1e-8)
     np.testing.assert_array_equal(emergence.threshold("half way"), emergence.threshold())

@@ -19,6 +19,7 @@ import pytest
 import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
+from scipy.special import expit
 from simulate import rise, simulate
 
 from bayescale.errors import EvalsError
@@ -40,6 +41,10 @@ DIMS = {
     "floor": ("benchmark",),
     "log_precision": ("benchmark",),
     "curve_shape": ("benchmark",),
+    "specific_sd": ("benchmark",),
+    "ceiling": ("benchmark",),
+    "ceiling_gap": ("benchmark",),
+    "mean_ceiling_gap": (),
     "family_sd": (),
     "family_offset": ("family", "factor"),
     "benchmark_slope_sd": (),
@@ -92,6 +97,10 @@ class Table:
         total = self._covariates(x)
         for name in ("slope", "difficulty", "log_precision"):
             total += log_prior(getattr(priors, name), at[name])
+        if spec.rising and priors.slope.parameters["mu"] == 0:
+            for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
+                if ":" not in covariate:
+                    total += np.log(2 * expit(10 * np.mean(at["loading"] @ slope)))
         total += self._loadings(at)
 
         chance_level = benchmarks["floor"].to_numpy()
@@ -129,19 +138,36 @@ class Table:
         if spec.curve == "richards":
             shape = at["curve_shape"]
             total += log_prior(priors.curve_shape, shape)
-        mean = at["floor"] + (benchmarks["ceiling"].to_numpy() - at["floor"]) * rise(logit, shape)
-        return total + self._scores(mean, np.exp(at["log_precision"]))
+        ceiling = benchmarks["ceiling"].to_numpy()
+        if spec.learned_ceilings:
+            gap, mean_gap = at["ceiling_gap"], at["mean_ceiling_gap"]
+            total += log_prior(priors.mean_ceiling_gap, mean_gap) + stats.expon.logpdf(gap, 0, mean_gap).sum()
+            ceiling = at["floor"] + (ceiling - at["floor"]) / np.exp(gap)
+            np.testing.assert_allclose(at["ceiling"], ceiling)
+        width = ceiling - at["floor"]
+        mean = at["floor"] + width * rise(logit, shape)
+        phi = np.broadcast_to(np.exp(at["log_precision"]), mean.shape)
+        if spec.uniqueness:
+            total += log_prior(priors.specific_sd, at["specific_sd"])
+            # Two logits, a step to each side, give the slope of the curve.
+            step = 1e-5
+            slope = width * (rise(logit + step, shape) - rise(logit - step, shape)) / (2 * step)
+            between = at["specific_sd"] ** 2 * slope**2 / (mean * (1 - mean))
+            # The intraclass correlation of an evaluation's items, 1 / (phi + 1), grows by `between` of their variance.
+            phi = (1 + between) / (1 / (phi + 1) + between) - 1
+        return total + self._scores(mean, phi)
 
     def _loadings(self, at: Values) -> float:
         """Independent, or all benchmarks of one factor around what they have in common."""
-        priors = self.spec.priors
+        factors = at["loading"].shape[1]
+        prior = {name: self.spec.prior(name, factors) for name in ("loading", "own_loading_sd", "common_loading_sd")}
         if not self.spec.common_loading:
-            return log_prior(priors.loading, at["loading"])
+            return log_prior(prior["loading"], at["loading"])
         own, common = at["own_loading_sd"], at["common_loading_sd"]
         benchmarks = len(at["loading"])
         covariance = own**2 * np.eye(benchmarks) + common**2 * np.ones((benchmarks, benchmarks))
         around = stats.multivariate_normal(np.zeros(benchmarks), covariance)
-        total = log_prior(priors.own_loading_sd, own) + log_prior(priors.common_loading_sd, common)
+        total = log_prior(prior["own_loading_sd"], own) + log_prior(prior["common_loading_sd"], common)
         return total + sum(around.logpdf(of_factor) for of_factor in at["loading"].T)
 
     def _covariates(self, x: np.ndarray) -> float:
@@ -161,7 +187,7 @@ class Table:
         benchmarks = self.evals.benchmarks.set_index("benchmark")
         for row in self.evals.scores.itertuples():
             m, b = self.evals.model_names.index(row.model), self.evals.benchmark_names.index(row.benchmark)
-            a, b = mean[m, b] * precision[b], (1 - mean[m, b]) * precision[b]
+            a, b = mean[m, b] * precision[m, b], (1 - mean[m, b]) * precision[m, b]
             items = benchmarks.loc[row.benchmark, "items"]
             if np.isnan(items) or self.spec.likelihood == "beta":
                 items = 10_000  # steps of a hundredth of a point
@@ -186,7 +212,7 @@ class Built:
     """A model as a function of the sampler's coordinates: its log-density, and the natural parameters there."""
 
     def __init__(self, spec: Spec, evals: Evals) -> None:
-        self.spec, self.model = spec, build_model(spec, evals)
+        self.spec, self.model = spec, generative_model(Coordinates.of(spec, evals))
         self.names = [name for name in DIMS if name in self.model.named_vars]
         natural = self.model.replace_rvs_by_values([self.model[name] for name in self.names])
         inputs = self.model.value_vars
@@ -236,6 +262,7 @@ class Built:
         free = dict(values)
         if not self.spec.floor.learned:
             free.pop("floor")
+        free.pop("ceiling", None)  # follows from floor and gap
         covariates = free.pop("covariate_value")[:, : table.latent.shape[1]]
         return np.concatenate([covariates[table.latent], *(np.ravel(v) for v in free.values())])
 
@@ -270,6 +297,8 @@ UNUSUAL = {
     "family_benchmark_sd": "Gamma(2, 4)",
     "testlet_sd": "HalfNormal(0.2)",
     "curve_shape": "Gamma(2, 3)",
+    "specific_sd": "Gamma(2, 6)",
+    "mean_ceiling_gap": "HalfNormal(0.1)",
     "log_precision": "StudentT(5, 5.5, 0.8)",
     "latent_covariate": "Normal(0.3, 0.8)",
 }
@@ -280,9 +309,14 @@ EXACT = {"unknown_compute": 0, "stated_error": 0}
 INDEPENDENT = {"common_loading": False}
 SLOPES = {"benchmark_slopes": True}
 ZERO_MEAN = {name: prior for name, prior in UNUSUAL.items() if name not in ("loading", "slope")}
+# What version 0.1 fitted.
+FIRST = {"uniqueness": False, "rising": False, "learned_ceilings": False, "loading_sds": "factor"}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one factor": ({"factors": 1}, {}),
     "curves of their own shape": ({"factors": 2, "curve": "richards"}, {}),
+    "the form of version 0.1": ({"factors": 2, **FIRST}, {}),
+    "other priors, one factor": ({"factors": 1, "priors": UNUSUAL}, {}),
+    "fixed ceilings": ({"factors": 2, "learned_ceilings": False}, {}),
     "four factors, benchmark slopes": ({"factors": 4, **SLOPES}, {}),
     "as many factors as benchmarks": ({"factors": 5}, {"models": 8}),
     "more factors than benchmarks": ({"factors": 6, **SLOPES}, {"models": 8}),
@@ -308,6 +342,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 # These have every term of the formula between them; the heavy tests have all.
 FAST = (
+    "the form of version 0.1",
     "curves of their own shape",
     "more factors than benchmarks",
     "other priors, no rotations",
@@ -389,6 +424,8 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "family_sd": not spec.family_offsets,
         "family_benchmark": not spec.family_benchmark,
         "family_benchmark_sd": not spec.family_benchmark,
+        "specific_sd": not spec.uniqueness,
+        **dict.fromkeys(("ceiling", "ceiling_gap", "mean_ceiling_gap"), not spec.learned_ceilings),
         "benchmark_slope": not spec.benchmark_slopes,
         "benchmark_slope_sd": not spec.benchmark_slopes,
         "own_loading_sd": not spec.common_loading,
@@ -428,6 +465,11 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
     prior = drawn["prior"]
     assert float(prior["slope"].std()) == pytest.approx(2, abs=0.3)
+    average = prior["slope"].dot(prior["loading"].mean("benchmark"), dim="factor").to_numpy()
+    assert (average > -1).all()  # odds of e^-10
+    assert (average > 0).mean() > 0.85
+    gap = -np.log((prior["ceiling"] - prior["floor"]) / (1 - prior["floor"]))
+    assert float((gap / prior["mean_ceiling_gap"]).mean()) == pytest.approx(1, abs=4.5 / np.sqrt(400 * 5))
     common = prior["loading"].mean("benchmark")
     variance = prior["common_loading_sd"] ** 2 + prior["own_loading_sd"] ** 2 / 5
     assert float((common / np.sqrt(variance)).std()) == pytest.approx(1, abs=0.1)

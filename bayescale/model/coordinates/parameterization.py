@@ -27,7 +27,8 @@ from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
 from bayescale.model.prior import Prior
-from bayescale.model.spec import Spec
+from bayescale.model.rising import log_rising, rising_slopes
+from bayescale.model.spec import COVARIATE_COLUMNS, Spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -96,6 +97,12 @@ class PlainCoordinates:
         """Numbers of benchmarks and factors."""
         return len(self.data.coords["benchmark"]), len(self.data.coords["factor"])
 
+    @property
+    def rises(self) -> np.ndarray:
+        """Whether capability grows with each covariate by the prior (covariate,)."""
+        skewed = self.spec.rising and self.spec.priors.slope.symmetric
+        return np.array([skewed and name in COVARIATE_COLUMNS for name in self.spec.covariates])
+
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
         benchmarks, factors = self.size
@@ -110,6 +117,10 @@ class PlainCoordinates:
     def zero_mean(self, name: str, sd: Any, dims: tuple[str, ...]) -> Any:
         """Make effects ``Normal(0, sd)`` with one pooled sd."""
         return pm.Normal(name, 0, sd, dims=dims)
+
+    def gaps(self, name: str, mean: Any) -> Any:
+        """Make how far ceilings are below the stated ones (benchmark,): ``Exponential`` with a pooled mean."""
+        return pm.Exponential(name, scale=mean, dims="benchmark")
 
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Make slopes, difficulties, family offsets and capabilities.
@@ -127,7 +138,11 @@ class PlainCoordinates:
         curve, noise
         """
         priors = self.spec.priors
-        slope = priors.slope.variable("slope", dims=("covariate", "factor"))
+        dims = ("covariate", "factor")
+        if self.rises.any():
+            slope = rising_slopes("slope", priors.slope, loading, self.rises, dims)
+        else:
+            slope = priors.slope.variable("slope", dims=dims)
         difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
         mean = x @ slope
         if family_sd is not None:
@@ -208,6 +223,10 @@ class Coordinates(PlainCoordinates):
         """Sample effects non-centred: the data say little about most of them."""
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
+    def gaps(self, name: str, mean: Any) -> Any:
+        """Sample gaps in units of their mean: the data say little about most of them."""
+        return pm.Deterministic(name, mean * pm.Exponential(coordinate(name), 1, dims="benchmark"), dims="benchmark")
+
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
         priors, dims = self.spec.priors, {name: len(labels) for name, labels in self.data.coords.items()}
@@ -218,7 +237,10 @@ class Coordinates(PlainCoordinates):
         weight = weight / (1 + weight * noise.specific_sd**2)
         benchmarks, slopes = dims["benchmark"], dims["covariate"] * dims["factor"]
         shapes = (benchmarks + slopes,), (dims["family"], dims["factor"]), (dims["model"], dims["factor"])
-        z = [pm.Flat(coordinate(name), shape=shape) for name, shape in zip(_LEVELS, shapes, strict=True)]
+        z = [
+            pt.zeros(shape) if name == "offset" and family_sd is None else pm.Flat(coordinate(name), shape=shape)
+            for name, shape in zip(_LEVELS, shapes, strict=True)
+        ]
         normals = [
             np.repeat([p.location_and_scale], size, axis=0)
             for p, size in ((priors.difficulty, benchmarks), (priors.slope, slopes))
@@ -229,13 +251,17 @@ class Coordinates(PlainCoordinates):
             *z, weight, response - logit_score(0.0, 0.0, *effects), loading, pt.as_tensor(x), sd,
             self.data.family_index, mean, scale**-2,
         )  # fmt: skip
+        unknowns = sum(np.prod(shape) for shape in shapes) - (0 if family_sd is not None else np.prod(shapes[1]))
+        density = density - 0.5 * np.log(2 * np.pi) * unknowns
         for part, prior in ((top[:benchmarks], priors.difficulty), (top[benchmarks:], priors.slope)):
             if prior.distribution != "Normal":  # `levels` has counted the normal of its location and scale
                 normal = pm.Normal.dist(*prior.location_and_scale)
                 density = density + (prior.log_density(part) - pm.logp(normal, part)).sum()
+        slope = top[benchmarks:].reshape((dims["covariate"], dims["factor"]))
+        if self.rises.any():
+            density = density + log_rising(loading, slope, self.rises)
         pm.Potential("levels", density)
-        shape = (dims["covariate"], dims["factor"])
-        slope = pm.Deterministic("slope", top[benchmarks:].reshape(shape), dims=("covariate", "factor"))
+        slope = pm.Deterministic("slope", slope, dims=("covariate", "factor"))
         difficulty = pm.Deterministic("difficulty", top[:benchmarks], dims="benchmark")
         if family_sd is not None:
             pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))

@@ -31,7 +31,7 @@ function unknowns(posterior, s, x, family, known) {
     if (place >= 0) effects[K + place] = 1;
     if (newFamily) effects[K + known.testlets.length + i] = 1;
     const items = posterior.items[b], hits = roundHalfEven(known.scores[i] * items);
-    const curve = { floor: a.floor[at], ceiling: posterior.ceiling[b], shape: a.curve_shape[at] };
+    const curve = { floor: a.floor[at], ceiling: a.ceiling[at], shape: a.curve_shape[at] };
     return { base, effects, ...curve, precision: a.precision[at], specificSd: a.specific_sd[at], items, hits };
   });
   return { sd: sd.map((v) => Math.max(v, LEAST_SD)), rows, columns, here };

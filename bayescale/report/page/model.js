@@ -40,7 +40,7 @@ function scoresOf(posterior, s, x, model, into, row) {
     for (let c = 0; c < C; c++) logit += a.benchmark_slope[(s * B + b) * C + c] * x[c];
     const group = posterior.testletIndex[b];
     if (group >= 0) logit += model.testlet[group];
-    into[row * B + b] = expectedScore(logit, a.floor[s * B + b], posterior.ceiling[b], a.curve_shape[s * B + b]);
+    into[row * B + b] = expectedScore(logit, a.floor[s * B + b], a.ceiling[s * B + b], a.curve_shape[s * B + b]);
   }
 }
 
