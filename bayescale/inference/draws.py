@@ -204,7 +204,7 @@ def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
     if spec.uniqueness:
         names.append("specific_sd")
     if spec.learned_ceilings:
-        names += ["ceiling", "mean_ceiling_gap"]
+        names += ["ceiling", "ceiling_gap"]
     return tuple(names)
 
 

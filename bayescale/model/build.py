@@ -25,7 +25,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
-        ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ Exponential(mean gap)
+        ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ prior
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_mb, (1 - mu_mb) phi_mb)
         precision    phi_mb   = phi_b / (1 + (phi_b + 1) psi_b^2 mu'_mb^2 / (mu_mb (1 - mu_mb)))
@@ -52,8 +52,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
         testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the
         sds ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
-        ``family_benchmark_sd``, ``testlet_sd``, and ``mean_ceiling_gap``. What the spec switches off is missing, but
-        for ``floor``. Variables
+        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
@@ -104,7 +103,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
 
         # floor_b, ceiling_b, shape_b, phi_b and psi_b
         floor = _floor(spec, data)
-        curve = Curve(floor, _ceiling(at, floor), _shape(spec, data))
+        curve = Curve(floor, _ceiling(spec, data, floor), _shape(spec, data))
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
         noise = Noise(precision, _specific_sd(spec, data))
 
@@ -153,14 +152,12 @@ def _floor(spec: Spec, data: ModelData) -> Any:
     return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")
 
 
-def _ceiling(at: PlainCoordinates, floor: Any) -> Any:
-    """Make the ceiling (benchmark,): the stated one, or learned gaps below it."""
-    stated = at.data.ceiling
-    if not at.spec.learned_ceilings:
-        return stated
-    mean = at.spec.priors.mean_ceiling_gap.variable("mean_ceiling_gap")
-    gap = at.gaps("ceiling_gap", mean)
-    return pm.Deterministic("ceiling", floor + (stated - floor) * pt.exp(-gap), dims="benchmark")
+def _ceiling(spec: Spec, data: ModelData, floor: Any) -> Any:
+    """Make the ceiling (benchmark,): the stated one, or a learned gap below it."""
+    if not spec.learned_ceilings:
+        return data.ceiling
+    gap = spec.priors.ceiling_gap.variable("ceiling_gap", dims="benchmark")
+    return pm.Deterministic("ceiling", floor + (data.ceiling - floor) * pt.exp(-gap), dims="benchmark")
 
 
 def _specific_sd(spec: Spec, data: ModelData) -> Any:

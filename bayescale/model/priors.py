@@ -44,12 +44,12 @@ class Priors(Frozen):
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
     specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")
-    mean_ceiling_gap: Prior = _prior("LogNormal(-3.5, 0.7)", "how far, on average, ceilings are below the stated ones")
+    ceiling_gap: Prior = _prior("Exponential(30)", "how far ceilings are below the stated ones, as by wrong labels")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "specific_sd", "curve_shape", "mean_ceiling_gap"):
+        for name in (*SCALES, "specific_sd", "curve_shape", "ceiling_gap"):
             prior: Prior = getattr(self, name)
             if not prior.positive:
                 what = "a standard deviation" if name.endswith("_sd") else "a positive number"

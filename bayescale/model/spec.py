@@ -39,7 +39,7 @@ _FORM_0_1: Mapping[str, Any] = MappingProxyType(
     {"uniqueness": False, "loading_sds": "factor", "rising": False, "learned_ceilings": False}
 )
 # Priors that it had not, by the field that switches their term on.
-_NEW_PRIORS = {"specific_sd": "uniqueness", "mean_ceiling_gap": "learned_ceilings"}
+_NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings"}
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
@@ -80,8 +80,7 @@ class Spec(Frozen):
         Whether capability grows with compute, parameters and tokens by the prior: the average benchmark rises
         (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are.
     learned_ceilings : bool
-        Whether scores may level off below the stated ceiling, as where labels are wrong (gaps pooled with mean
-        ``mean_ceiling_gap``).
+        Whether scores may level off below the stated ceiling, as where labels are wrong (prior ``ceiling_gap``).
     curve : {"sigmoid", "richards"}
         How scores rise from floor to ceiling: along the growth curve of Richards with a shape of each benchmark's own
         (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases, or along sigmoids.
@@ -110,7 +109,7 @@ class Spec(Frozen):
     common_loading: bool = True
     loading_sds: Literal["logit", "factor"] = "logit"
     family_offsets: bool = True
-    family_benchmark: bool = True
+    family_benchmark: bool = False
     benchmark_slopes: bool = False
     testlets: bool = True
     uniqueness: bool = True

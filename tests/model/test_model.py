@@ -44,7 +44,6 @@ DIMS = {
     "specific_sd": ("benchmark",),
     "ceiling": ("benchmark",),
     "ceiling_gap": ("benchmark",),
-    "mean_ceiling_gap": (),
     "family_sd": (),
     "family_offset": ("family", "factor"),
     "benchmark_slope_sd": (),
@@ -140,9 +139,8 @@ class Table:
             total += log_prior(priors.curve_shape, shape)
         ceiling = benchmarks["ceiling"].to_numpy()
         if spec.learned_ceilings:
-            gap, mean_gap = at["ceiling_gap"], at["mean_ceiling_gap"]
-            total += log_prior(priors.mean_ceiling_gap, mean_gap) + stats.expon.logpdf(gap, 0, mean_gap).sum()
-            ceiling = at["floor"] + (ceiling - at["floor"]) / np.exp(gap)
+            total += log_prior(priors.ceiling_gap, at["ceiling_gap"])
+            ceiling = at["floor"] + (ceiling - at["floor"]) / np.exp(at["ceiling_gap"])
             np.testing.assert_allclose(at["ceiling"], ceiling)
         width = ceiling - at["floor"]
         mean = at["floor"] + width * rise(logit, shape)
@@ -298,7 +296,7 @@ UNUSUAL = {
     "testlet_sd": "HalfNormal(0.2)",
     "curve_shape": "Gamma(2, 3)",
     "specific_sd": "Gamma(2, 6)",
-    "mean_ceiling_gap": "HalfNormal(0.1)",
+    "ceiling_gap": "HalfNormal(0.1)",
     "log_precision": "StudentT(5, 5.5, 0.8)",
     "latent_covariate": "Normal(0.3, 0.8)",
 }
@@ -425,7 +423,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "family_benchmark": not spec.family_benchmark,
         "family_benchmark_sd": not spec.family_benchmark,
         "specific_sd": not spec.uniqueness,
-        **dict.fromkeys(("ceiling", "ceiling_gap", "mean_ceiling_gap"), not spec.learned_ceilings),
+        **dict.fromkeys(("ceiling", "ceiling_gap"), not spec.learned_ceilings),
         "benchmark_slope": not spec.benchmark_slopes,
         "benchmark_slope_sd": not spec.benchmark_slopes,
         "own_loading_sd": not spec.common_loading,
@@ -469,7 +467,7 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     assert (average > -1).all()  # odds of e^-10
     assert (average > 0).mean() > 0.85
     gap = -np.log((prior["ceiling"] - prior["floor"]) / (1 - prior["floor"]))
-    assert float((gap / prior["mean_ceiling_gap"]).mean()) == pytest.approx(1, abs=4.5 / np.sqrt(400 * 5))
+    assert float(gap.mean()) == pytest.approx(1 / 30, abs=4.5 / 30 / np.sqrt(400 * 5))
     common = prior["loading"].mean("benchmark")
     variance = prior["common_loading_sd"] ** 2 + prior["own_loading_sd"] ** 2 / 5
     assert float((common / np.sqrt(variance)).std()) == pytest.approx(1, abs=0.1)

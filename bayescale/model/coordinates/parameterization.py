@@ -118,10 +118,6 @@ class PlainCoordinates:
         """Make effects ``Normal(0, sd)`` with one pooled sd."""
         return pm.Normal(name, 0, sd, dims=dims)
 
-    def gaps(self, name: str, mean: Any) -> Any:
-        """Make how far ceilings are below the stated ones (benchmark,): ``Exponential`` with a pooled mean."""
-        return pm.Exponential(name, scale=mean, dims="benchmark")
-
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Make slopes, difficulties, family offsets and capabilities.
 
@@ -222,10 +218,6 @@ class Coordinates(PlainCoordinates):
     def zero_mean(self, name: str, sd: Any, dims: tuple[str, ...]) -> Any:
         """Sample effects non-centred: the data say little about most of them."""
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
-
-    def gaps(self, name: str, mean: Any) -> Any:
-        """Sample gaps in units of their mean: the data say little about most of them."""
-        return pm.Deterministic(name, mean * pm.Exponential(coordinate(name), 1, dims="benchmark"), dims="benchmark")
 
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
