@@ -81,7 +81,7 @@ def test_tables_without_several_have_measurements_too() -> None:
 
 def test_rows_that_differ_in_nothing_but_the_score_are_an_error() -> None:
     wrong = SCORES.assign(shots="5", setting="", stderr="")
-    with pytest.raises(EvalsError, match="another score, 0.44, already.*columns source, harness, shots, setting"):
+    with pytest.raises(EvalsError, match=r"another score, 0.44, already.*columns source, harness, shots, setting"):
         Evals(MODELS, BENCHMARKS, wrong)
     repeated = pd.concat([SCORES, SCORES.iloc[[1]]])
     with pytest.warns(EvalsWarning, match="this score already"):
@@ -90,7 +90,7 @@ def test_rows_that_differ_in_nothing_but_the_score_are_an_error() -> None:
 
 @pytest.mark.parametrize("stderr", ["-0.1", "about 0.1"])
 def test_standard_errors_are_numbers(stderr: str) -> None:
-    with pytest.raises(EvalsError, match="column stderr.*no number of 0 or more"):
+    with pytest.raises(EvalsError, match=r"column stderr.*no number of 0 or more"):
         Evals(MODELS, BENCHMARKS, SCORES.assign(stderr=stderr))
 
 
