@@ -57,7 +57,7 @@ def test_the_row_that_counts_comes_first_and_the_others_are_kept(tables: HubTabl
     records = {cell: rows["record"].tolist() for cell, rows in tables.scores.groupby(["model", "benchmark"])}
     # The standard number of examples; of three, the median.
     assert records["alpha-1", "Quiz"] == ["r3", "r1", "r2", "r4"]
-    # Another metric counts last, whatever its number of examples.
+    # Another metric counts last, whatever its number of examples. A row under the wrong version is corrected.
     assert records["maker-of-beta/beta", "Quiz"] == ["r6", "r5"]
     # The preferred harness, then the largest effort.
     assert records["alpha-2", "Agents"] == ["a2", "a1", "a3", "a4"]
@@ -147,6 +147,9 @@ def test_no_export_and_no_facts(tmp_path: Path) -> None:
     with pytest.raises(EvalsError, match="no CSV files"):
         read_hub(tmp_path)
     with pytest.raises(EvalsError, match="Cannot read the facts"):
+        read_hub(HUB / "export", tmp_path / "facts.yaml")
+    (tmp_path / "facts.yaml").write_text("fewest: 3\n")
+    with pytest.raises(EvalsError, match="lack columns, facts,"):
         read_hub(HUB / "export", tmp_path / "facts.yaml")
 
 

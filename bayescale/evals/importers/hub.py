@@ -33,6 +33,12 @@ SCORE_COLUMNS = (
     "model", "benchmark", "score", "stderr", "source", "harness", "shots", "setting", "version", "record", "note",
 )  # fmt: skip
 
+# Parts of hub.yaml.
+PARTS = (
+    "fewest", "columns", "facts", "left_out", "benchmarks", "corrections", "efforts", "hosts", "makers", "spellings",
+    "confidence", "weights", "organizations", "families", "reasoning", "code", "base", "models",
+)  # fmt: skip
+
 MOST_SHOWN = 50
 MOST_NAMES = 10
 _ENDING = re.compile(r"_(?P<word>[a-z]+|\d+[kK])$| \((?P<budget>\d+[kK]) thinking\)$")
@@ -81,8 +87,8 @@ def read_hub(folder: str | Path, facts: str | Path | None = None) -> HubTables:
     """Read an export of Epoch AI's Benchmarking Hub: a folder with one CSV file per benchmark.
 
     Of several rows on one model and benchmark all are kept, and the one that counts comes first: one of the benchmark's
-    own metric, then of the harness or setting that the facts prefer, then with the standard number of examples (else an
-    unstated one, else the nearest), then with the largest effort; of several that remain, the lower median score.
+    own metric, then of the harness or setting that the facts prefer, then with the number of examples nearest to the
+    standard one (an unstated one last), then with the largest effort; of several that remain, the lower median score.
 
     Parameters
     ----------
@@ -109,6 +115,8 @@ def read_hub(folder: str | Path, facts: str | Path | None = None) -> HubTables:
         export = _Export(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EvalsError(f"Cannot read the facts in {path}: {error}. Begin with a copy of hub.yaml.") from error
+    if lacking := [part for part in PARTS if part not in (export.known or ())]:
+        raise EvalsError(f"The facts in {path} lack {', '.join(lacking)}. Begin with a copy of hub.yaml.")
     files = sorted(Path(folder).glob("*.csv"))
     if not files:
         raise EvalsError(f"There are no CSV files in {folder}. Name the folder of an export of epoch.ai/benchmarks.")
@@ -158,11 +166,15 @@ def _read_row(export: _Export, name: str, spec: Mapping[str, Any], row: Mapping[
     if not row["Model version"]:
         export.left_out["rows that name no version of a model"] += bool(spec)
         return
-    model, host, ending, effort = _version(export.known, row["Model version"])
+    columns = export.known["columns"]
+    record = next((row[c] for c in columns["record"] if row.get(c)), "")
+    version = export.known["corrections"].get(record, row["Model version"])
+    model, host, ending, effort = _version(export.known, version)
     if ending and effort is None:
         export.problems.append(f"{where}: the ending {ending!r} of {row['Model version']!r}")
     for column in ("Organization", "Release date", "Training compute (FLOP)", "Confidence", "Model accessibility"):
-        if row.get(column):
+        # The facts of a corrected row are those of the other model.
+        if row.get(column) and version == row["Model version"]:
             export.facts[model][column].add(row[column])
     if not spec:
         return
@@ -177,7 +189,6 @@ def _read_row(export: _Export, name: str, spec: Mapping[str, Any], row: Mapping[
         return
     if not 0 <= score <= 1:
         export.problems.append(f"{where}: a score of {row[spec['score']]}, outside the unit {spec['unit']}")
-    columns = export.known["columns"]
     cited = spec.get("by") or next((row[c] for c in columns["cited"] if row.get(c)), "")
     shots = row.get(spec.get("shots", ""), "").removesuffix("-shot")
     other_metric = next((words for source, words in spec.get("last", {}).items() if source in cited), "")
@@ -199,7 +210,7 @@ def _read_row(export: _Export, name: str, spec: Mapping[str, Any], row: Mapping[
             "shots": shots,
             "setting": _line("; ".join(filter(None, [*settings, host and f"served by {host}"]))),
             "version": row["Model version"],
-            "record": next((row[c] for c in columns["record"] if row.get(c)), ""),
+            "record": record,
             "note": _line(" ".join(row[c] for c in columns["note"] if row.get(c))),
         }
     )
@@ -209,10 +220,12 @@ def _read_row(export: _Export, name: str, spec: Mapping[str, Any], row: Mapping[
 
 
 def _shots_rank(shots: str, standard: int | None) -> float:
-    """Rank a number of examples: the standard one, then one that is not stated, then the nearest."""
-    if not shots or standard is None:
-        return 0.5
-    return 1.0 if shots == str(standard) else -abs(int(shots) - standard) if shots.isdigit() else -1.0
+    """Rank a number of examples: the nearest to the standard one, then a vague one, then one that is not stated."""
+    if standard is None:
+        return 0.0
+    if shots.isdigit():
+        return -float(abs(int(shots) - standard))
+    return -1e6 if shots else -2e6
 
 
 def _check_unit(export: _Export, name: str, spec: Mapping[str, Any]) -> None:
