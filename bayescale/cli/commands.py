@@ -106,11 +106,13 @@ def _top(
 
 
 _data = _group(
-    help="List the built-in data sets, or validate your own tables.",
-    epilog=_examples("data list", "data validate my_tables/"),
+    help="List, export or update the built-in data sets, or validate your own tables.",
+    epilog=_examples("data list", "data export frontier my_tables/", "data validate my_tables/"),
 )
 _add(_data, data.list_data, ["data list", "data list --json"], name="list")
 _add(_data, data.validate, ["data validate my_tables/", "data validate my_tables/ --json"])
+_add(_data, data.export, ["data export frontier my_tables/"])
+_add(_data, data.update, ["data update hub_export/ -o frontier/"])
 app.add_typer(_data, name="data", rich_help_panel=DATA)
 
 _import = _group(

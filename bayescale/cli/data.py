@@ -90,6 +90,64 @@ def validate(
     print(f"Next: {show.program()} fit --evals {shlex.quote(str(directory))} --save posterior.nc")
 
 
+def export(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A data set of `data list`.", autocompletion=completion.evals)
+    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the three tables; made if needed.")],
+    json: options.AsJson = False,
+) -> None:
+    """Write the tables of a built-in data set to a folder, to extend them or to read them elsewhere.
+
+    `fit --evals DIR` reads them back. Files of these names in the folder are replaced.
+    """
+    from bayescale.cli.files import make_folder
+    from bayescale.evals import load_evals
+
+    evals = load_evals(name)
+    make_folder(directory)
+    evals.to_directory(directory)
+    if json:
+        sizes = {"models": len(evals.models), "benchmarks": len(evals.benchmarks), "scores": evals.n_scores}
+        show.document({"name": name, "folder": str(directory)}, sizes)
+        return
+    print(f"Wrote models.csv, benchmarks.csv and scores.csv to {directory}.")
+    print(f"Next: {show.program()} data validate {shlex.quote(str(directory))}")
+
+
+def update(
+    export: Annotated[Path, typer.Argument(metavar="EXPORT", help="Folder with the CSV files of the hub's export.")],
+    out: Annotated[Path, options.output("-o", "--out", metavar="DIR", help="Folder for the tables.")] = Path(
+        "frontier"
+    ),
+    facts: Annotated[
+        Path | None,
+        typer.Option("--facts", metavar="FILE", help="Your copy of data/frontier/hub.yaml, with additions."),
+    ] = None,
+    json: options.AsJson = False,
+) -> None:
+    """Make the tables of the data set `frontier` from a newer export of Epoch AI's Benchmarking Hub.
+
+    Download the export from epoch.ai/benchmarks (CC-BY 4.0). The command stops, and lists everything at once, if the
+    export has files, columns, organizations or models that it does not know: add them to a copy of
+    data/frontier/hub.yaml and give it as --facts.
+    """
+    from bayescale.cli.files import make_folder
+    from bayescale.evals.importers.hub import read_hub
+
+    tables = read_hub(export, facts)
+    make_folder(out)
+    tables.write(out)
+    sizes = {name: len(getattr(tables, name)) for name in ("models", "benchmarks", "scores")}
+    if json:
+        show.document({"folder": str(out)}, sizes, {"account": list(tables.account), "few": list(tables.few)})
+        return
+    print("\n".join(tables.account))
+    written = ", ".join(f"{n} {'rows of scores' if name == 'scores' else name}" for name, n in sizes.items())
+    print(f"Wrote {written} to {out}.")
+    print(f"Next: {show.program()} data validate {shlex.quote(str(out))}")
+
+
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder or file to import.")]
 NewFolder = Annotated[Path | None, options.output("-o", "--out", metavar="DIR", help="New folder for the tables.")]
 Into = Annotated[

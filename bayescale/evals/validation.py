@@ -16,13 +16,17 @@ import pandas as pd
 from bayescale.errors import suggest
 from bayescale.evals.tables import (
     KINDS,
+    MEASURED,
+    MEASURED_NUMBERS,
     SMALLEST_FLOPS,
     TABLES,
     Problem,
     TypedTable,
     coerce,
+    counting,
     errors_only,
     incomplete,
+    number,
     read_tables,
     training_flops,
 )
@@ -168,11 +172,17 @@ def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterat
 
 
 def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
-    """Yield a problem for every repeated score of a model on a benchmark: an error if it differs, else a note."""
+    """Yield a problem for every row that differs from an earlier one in nothing but its score.
+
+    It is an error if the scores differ, else a note: the row is dropped. Rows that differ in another column are several
+    measurements.
+    """
     frame = scores.frame.assign(line=scores.lines)
     frame = frame[frame["score"].notna() & (frame["model"] != "") & (frame["benchmark"] != "")]
-    repeated = frame[frame.duplicated(["model", "benchmark"], keep=False)]
-    for (model, benchmark), rows in repeated.groupby(["model", "benchmark"], sort=False):
+    told = [c for c in scores.frame if c != "score"]
+    repeated = frame[frame.duplicated(told, keep=False)]
+    for _, rows in repeated.groupby(told, sort=False):
+        model, benchmark = rows[["model", "benchmark"]].iloc[0]
         first, line = float(rows["score"].iloc[0]), int(rows["line"].iloc[0])
         for row, score in zip(rows["line"].tolist()[1:], rows["score"].tolist()[1:], strict=True):
             if score == first:
@@ -181,8 +191,20 @@ def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
                 yield Problem("scores", row, "score", score, message, remedy, "note", earlier=line)
             else:
                 message = f"{model} on {benchmark} has another score, {first:.15g}, already"
-                remedy = "keep one, or make them two benchmarks with one testlet"
+                remedy = f"keep one, or say in the columns {', '.join(MEASURED)} how the two were measured"
                 yield Problem("scores", row, "score", score, message, remedy, earlier=line)
+
+
+def _measured_numbers(scores: TypedTable) -> Iterator[Problem]:
+    for column in (c for c in MEASURED_NUMBERS if c in scores.frame):
+        for line, value in zip(scores.lines.tolist(), scores.frame[column], strict=True):
+            try:
+                wrong = number(value) < 0
+            except ValueError:
+                wrong = True
+            if wrong:
+                message, remedy = "no number of 0 or more", "write a plain number, or leave the cell blank"
+                yield Problem("scores", line, column, value, message, remedy)
 
 
 def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
@@ -215,7 +237,8 @@ def note(table: str, column: str, names: Sequence[str], one: str, several: str, 
 def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, TypedTable], list[Problem]]:
     """Convert the tables to their types and find all errors; a table given as None is skipped.
 
-    Repeated scores are dropped from the tables returned, each with a note.
+    Rows repeated in full are dropped from the tables returned, each with a note; several measurements of one model and
+    benchmark are kept.
     """
     tables = {n: incomplete(n, []) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
@@ -228,9 +251,10 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
     problems += _unknown_names(scores, models, "model")
     problems += _unknown_names(scores, benchmarks, "benchmark")
     problems += _repeated_scores(scores)
+    problems += _measured_numbers(scores)
     order = list(TABLES)
     problems.sort(key=lambda p: (p.severity, order.index(p.table), p.row or 0))
-    kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
+    kept = ~scores.frame.duplicated().to_numpy()
     scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
     return tables, problems
 
@@ -256,5 +280,8 @@ def check_directory(path: str | Path) -> list[Problem]:
     raw, problems = read_tables(Path(path))
     tables, in_tables = validate_tables(raw)
     problems += in_tables
-    # In tables with errors, notes would only repeat the errors.
-    return problems if errors_only(problems) else problems + find_notes(*(t.frame for t in tables.values()))
+    if errors_only(problems):
+        # Notes would only repeat the errors.
+        return problems
+    models, benchmarks, scores = (t.frame for t in tables.values())
+    return problems + find_notes(models, benchmarks, scores[counting(scores)])

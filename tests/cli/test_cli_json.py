@@ -23,6 +23,11 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("specs",): ("", {"specs"}),
     ("data", "list"): ("", {"evals"}),
     ("data", "validate"): ("{tables}", {"usable", "problems", "models", "benchmarks", "scores"}),
+    ("data", "export"): ("base-llms {new}", {"name", "folder", "models", "benchmarks", "scores"}),
+    ("data", "update"): (
+        "{hub}/export --facts {hub}/facts.yaml -o {new}",
+        {"folder", "models", "benchmarks", "scores", "account", "few"},
+    ),
     ("import", "lm-eval"): ("{lm_eval} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "inspect"): ("{inspect} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "wide"): ("{wide} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
@@ -88,7 +93,7 @@ def test_one_document_and_nothing_else(
     arguments, keys = CALLS[command]
     places = {
         "tables": folder / "tables", "saved": folder / "posterior.nc", "spec": folder / "mine.yaml",
-        "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval",
+        "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv",
     }  # fmt: skip
     code, out, err = run(*command, *arguments.format(**places).split(), "--json")
