@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import textwrap
 from collections.abc import Callable, Iterable
@@ -195,12 +194,9 @@ def _import(
             "give either --out DIR, for new tables, or --into DIR, to merge with existing ones.", param_hint="-o"
         )
     imported = import_evals(tool, source, **settings)
-    if add:
-        imported = imported.merge_into(load_evals(add))
+    joined = imported.merge_into(load_evals(add)) if add else imported
     make_folder(folder)
-    written = imported.write(folder, into=into is not None)
-    if add and into is None:
-        written = dataclasses.replace(written, conflicts=imported.conflicts)
+    written = joined.write(folder, into=into is not None)
     with atomic_write(folder / ACCOUNT) as temporary:
         temporary.write_text("\n".join(account(imported, written, whole=True)) + "\n", encoding="utf-8")
     if json:
@@ -212,6 +208,9 @@ def _import(
     flags = [f"--{name.replace('_', '-')}" for name in ("subtasks", "model_from_path") if settings.get(name)]
     again = [tool, str(source), *flags]
     again += ["--mapping", settings["mapping"]] if settings["mapping"] else []
+    if add:
+        step = len(written.scores) - len(imported.scores)
+        show.step(f"{add} adds {step} scores, so there are {len(written.scores)} of {len(written.models)} models.")
     print("\n".join(account(imported, written)))
     _print_next(written, folder, shlex.join(again))
 

@@ -6,6 +6,7 @@ Nothing here is an error: the notes name what to look at.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,7 +17,19 @@ FEW = 3
 MOST_SHOWN = 5
 
 
-def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+class Implausible(NamedTuple):
+    """What is implausible about a column, and what to do."""
+
+    table: str
+    column: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}"
+
+
+def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Implausible]:
     """Find models and families under several names, and benchmarks whose scores all lie far below the floor.
 
     Examples
@@ -32,18 +45,15 @@ def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.
         if twice := same_names(models[column] if column in models else pd.Series(dtype="str")):
             shown = "; ".join(" = ".join(group) for group in twice[:MOST_SHOWN])
             more = f"; and {len(twice) - MOST_SHOWN} more" if len(twice) > MOST_SHOWN else ""
-            notes.append(
-                f"{len(twice)} {things} may be there under several names, which differ by case, separators or the "
-                f"maker's prefix; give them one name if they are the same: {shown}{more}"
-            )
+            message = f"{len(twice)} {things} may be there under several names ({shown}{more})"
+            remedy = "give them one name if they are the same, which differ by case, separators or a maker's prefix"
+            notes.append(Implausible("models", column, message, remedy))
     floor = pd.to_numeric(benchmarks["floor"], errors="coerce") if "floor" in benchmarks else pd.Series(dtype=float)
     for name, low in zip(benchmarks["benchmark"], floor, strict=False):
         values = scores.loc[scores["benchmark"] == name, "score"]
         if low > 0 and len(values) >= FEW and values.max() < FAR_BELOW * low:
-            notes.append(
-                f"{name}: all {len(values)} scores lie far below its floor {low:g}, the highest is "
-                f"{values.max():.3g}: was a scale applied to shares?"
-            )
+            message = f"{name}: all {len(values)} scores lie far below its floor {low:g}, up to {values.max():.3g}"
+            notes.append(Implausible("scores", "score", message, "was a scale applied to shares?"))
     return notes
 
 

@@ -466,3 +466,12 @@ def test_with_everybody_else(tmp_path: Path) -> None:
     assert any(known in n and "several names" in n for n in both.notes)
     both.write(tmp_path / "tables")
     assert len(bs.read_evals(tmp_path / "tables")) == len(evals) + 2
+    assert any(known in note for note in bs.read_evals(tmp_path / "tables").notes)
+
+
+def test_evals_of_a_frame() -> None:
+    import bayescale as bs
+
+    frame = pd.DataFrame({"family": "Mine", "MMLU": [0.44, 0.7], "Quiz": [0.5, None]}, index=["mine-1", "mine-2"])
+    assert len(bs.Evals.from_wide(frame)) == 2
+    assert len(bs.Evals.from_wide(frame, mapping={"benchmarks": {"MMLU": "MMLU", "Quiz": "Quiz"}}, name="mine")) == 3

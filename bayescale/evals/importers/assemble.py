@@ -47,7 +47,7 @@ def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, A
         scores=scores,
         taken=_matches(taken),
         skipped=pd.DataFrame(reading.skipped, columns=list(Skipped._fields), dtype="str"),
-        notes=(*notes, *find_implausible(models, benchmarks, scores)),
+        notes=(*notes, *map(str, find_implausible(models, benchmarks, scores))),
         facts=facts,
     )
 

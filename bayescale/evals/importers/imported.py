@@ -170,7 +170,7 @@ class Imported:
         """
         old = {name: getattr(tables, name) for name in TABLES} if isinstance(tables, Evals) else dict(tables)
         merged, conflicts = merge_tables(old, {name: getattr(self, name) for name in TABLES}, self.facts)
-        notes = [*self.notes, *find_implausible(*merged.values())]
+        notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
         return dataclasses.replace(
             self, models=merged["models"], benchmarks=merged["benchmarks"], scores=merged["scores"],
             conflicts=conflicts, notes=tuple(dict.fromkeys(notes)),

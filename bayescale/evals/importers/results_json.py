@@ -108,12 +108,18 @@ def with_wholes(run: dict[str, Any]) -> dict[str, Any]:
         whole = "hendrycksTest" if prefix.startswith("h") else "mmlu:_average"
         if whole in results:
             below[whole] = subjects
-        scores = [r.get("acc", r.get("acc,none")) for t in subjects if isinstance(r := results[t], dict)]
-        if whole in results or len(subjects) != _MMLU_SUBJECTS or not all(map(is_number, scores)):
+        scores, errors = (
+            [
+                value
+                for t in subjects
+                if is_number(value := part(results, t).get(key, part(results, t).get(f"{key},none")))
+            ]
+            for key in ("acc", "acc_stderr")
+        )
+        if whole in results or not len(subjects) == len(scores) == _MMLU_SUBJECTS:
             continue
         results[whole] = {"acc": sum(scores) / len(scores)}
-        errors = [results[t].get("acc_stderr", results[t].get("acc_stderr,none")) for t in subjects]
-        if all(map(is_number, errors)):
+        if len(errors) == len(scores):
             results[whole]["acc_stderr"] = math.sqrt(sum(e**2 for e in errors)) / len(errors)
         below[whole] = subjects
         shots[whole] = shots.get(subjects[0])
