@@ -161,7 +161,7 @@ IMPORTERS: dict[str, tuple[Any, ...]] = {
         importer("long"),
         """Import a table with a row per score: CSV, TSV, Excel or Parquet.
 
-        Its columns are model, benchmark and score, and optionally stderr, n_shot, setting and facts about the model.
+        Its columns are model, benchmark and score, and optionally stderr, shots, setting and facts about the model.
         """,
         "import long scores.csv -o my_tables/",
         "import long scores.xlsx --mapping mine.yaml -o my_tables/",

@@ -475,3 +475,13 @@ def test_evals_of_a_frame() -> None:
     frame = pd.DataFrame({"family": "Mine", "MMLU": [0.44, 0.7], "Quiz": [0.5, None]}, index=["mine-1", "mine-2"])
     assert len(bs.Evals.from_wide(frame)) == 2
     assert len(bs.Evals.from_wide(frame, mapping={"benchmarks": {"MMLU": "MMLU", "Quiz": "Quiz"}}, name="mine")) == 3
+
+
+def test_several_measurements_of_a_table_survive_a_merge(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"model": ["a"], "family": ["A"], "MMLU": [0.5]})
+    tables = tmp_path / "tables"
+    import_evals("wide", frame).write(tables)
+    scores = pd.read_csv(tables / "scores.csv", dtype="str")
+    pd.concat([scores, scores.assign(score="0.6", source="another")]).to_csv(tables / "scores.csv", index=False)
+    import_evals("wide", frame.assign(model="b")).write(tables, into=True)
+    assert pd.read_csv(tables / "scores.csv")["score"].tolist() == [0.5, 0.6, 0.5]

@@ -54,9 +54,9 @@ def test_scores_are_those_of_the_files(imported: Imported) -> None:
 
 def test_setting_and_source_are_kept(imported: Imported) -> None:
     row = score(imported, "lab/tiny-3b", "tiny_words")
-    assert (row["n_shot"], row["version"]) == ("0", "2")
+    assert (row["shots"], row["version"]) == ("0", "2")
     assert row["source"].startswith("lm-eval:files/tiny-3b_")
-    assert score(imported, "lab/tiny-1b", "tiny_sums")["n_shot"] == "2"
+    assert score(imported, "lab/tiny-1b", "tiny_sums")["shots"] == "2"
 
 
 def test_standard_errors_give_the_items(imported: Imported) -> None:
@@ -186,7 +186,7 @@ def test_results_of_version_0_3(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps(old))
     row = import_evals("lm-eval", tmp_path / "old.json").scores.iloc[0]
     assert (row["model"], row["benchmark"], row["score"]) == ("lab/old-1b", "ARC-C", 0.34)
-    assert (row["n_shot"], row["version"]) == ("25", "0")
+    assert (row["shots"], row["version"]) == ("25", "0")
 
 
 def test_files_that_are_no_results_are_skipped_one_by_one(tmp_path: Path) -> None:

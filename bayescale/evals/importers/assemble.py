@@ -25,7 +25,8 @@ from bayescale.evals.importers.merge import name_testlets
 from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import TABLES, Column
 
-_EXTRA = ("stderr", "n_shot", "version", "setting")
+# Columns of the scores by attribute of a parsed score; those without any value are left out.
+_EXTRA = {"stderr": "stderr", "shots": "n_shot", "version": "version", "setting": "setting"}
 
 
 def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
@@ -144,7 +145,7 @@ def _scores(tool: str, taken: list[Taken]) -> pd.DataFrame:
     rows = [
         {"model": t.parsed.model, "benchmark": t.target.benchmark, "score": float(t.parsed.score)}
         | {"source": f"{tool}:{t.parsed.source}"}
-        | {c: getattr(t.parsed, c) for c in _EXTRA}
+        | {c: getattr(t.parsed, attribute) for c, attribute in _EXTRA.items()}
         for t in taken
     ]
     table = pd.DataFrame(rows, columns=["model", "benchmark", "score", "source", *_EXTRA])

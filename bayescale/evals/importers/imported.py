@@ -35,7 +35,7 @@ class Imported:
         ``lm-eval``, ``lighteval``, ``inspect``, ``every-eval-ever``, ``wide``, ``long`` or ``epoch``.
     models, benchmarks, scores : pandas.DataFrame
         In the form of `Evals`; unknown families and compute are blank. Scores may have the further columns
-        ``stderr`` (standard error as the tool reports it), ``n_shot``, ``version`` and ``setting`` (what else is
+        ``stderr`` (standard error as the tool reports it), ``shots``, ``version`` and ``setting`` (what else is
         particular: quantisation, a chat template, an agent, a limit of samples).
     taken : pandas.DataFrame
         Columns ``benchmark``, ``name`` (in the tool), ``by`` (why it is this benchmark: ``mapping``, ``alias``,
@@ -168,7 +168,7 @@ class Imported:
         >>> len(both.scores) - len(evals)
         2
         """
-        old = {name: getattr(tables, name) for name in TABLES} if isinstance(tables, Evals) else dict(tables)
+        old = tables._tables() if isinstance(tables, Evals) else dict(tables)
         merged, conflicts = merge_tables(old, {name: getattr(self, name) for name in TABLES}, self.facts)
         notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
         return dataclasses.replace(

@@ -17,7 +17,7 @@ CONFLICT = ["table", "row", "column", "kept", "offered"]
 _KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
 
 # Runs that agree on a score may differ in these columns: that is no conflict.
-_PROVENANCE = {"source", "stderr", "n_shot", "version", "setting", "note"}
+_PROVENANCE = {"source", "stderr", "shots", "version", "setting", "note"}
 
 
 def read_template(folder: Path, name: str) -> pd.DataFrame:
@@ -105,8 +105,10 @@ def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tupl
     keys = _KEYS[name]
     columns = list(dict.fromkeys([*old.columns, *new.columns]))
     rows: dict[tuple[str, ...], dict[Any, Any]] = {}
-    for row in old.to_dict("records"):
-        rows.setdefault(tuple(row[k] for k in keys), row)
+    for i, row in enumerate(old.to_dict("records")):
+        key = tuple(row[k] for k in keys)
+        # Of several rows on one model and benchmark the first is compared; the others are measurements that stay.
+        rows[(*key, str(i)) if key in rows else key] = row
     for offered in new.to_dict("records"):
         key = tuple(offered[k] for k in keys)
         kept = rows.setdefault(key, offered)

@@ -108,12 +108,9 @@ def with_wholes(run: dict[str, Any]) -> dict[str, Any]:
         whole = "hendrycksTest" if prefix.startswith("h") else "mmlu:_average"
         if whole in results:
             below[whole] = subjects
+        found = [part(results, t) for t in subjects]
         scores, errors = (
-            [
-                value
-                for t in subjects
-                if is_number(value := part(results, t).get(key, part(results, t).get(f"{key},none")))
-            ]
+            [value for r in found if is_number(value := r.get(key, r.get(f"{key},none")))]
             for key in ("acc", "acc_stderr")
         )
         if whole in results or not len(subjects) == len(scores) == _MMLU_SUBJECTS:
