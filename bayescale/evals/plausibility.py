@@ -45,8 +45,9 @@ def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.
         if twice := same_names(models[column] if column in models else pd.Series(dtype="str")):
             shown = "; ".join(" = ".join(group) for group in twice[:MOST_SHOWN])
             more = f"; and {len(twice) - MOST_SHOWN} more" if len(twice) > MOST_SHOWN else ""
-            message = f"{len(twice)} {things} may be there under several names ({shown}{more})"
-            remedy = "give them one name if they are the same, which differ by case, separators or a maker's prefix"
+            count = f"1 {column}" if len(twice) == 1 else f"{len(twice)} {things}"
+            message = f"{count} may be there under several names ({shown}{more})"
+            remedy = "they differ only by case, separators or a maker's prefix: give them one name if they are the same"
             notes.append(Implausible("models", column, message, remedy))
     floor = pd.to_numeric(benchmarks["floor"], errors="coerce") if "floor" in benchmarks else pd.Series(dtype=float)
     for name, low in zip(benchmarks["benchmark"], floor, strict=False):

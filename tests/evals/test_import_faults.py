@@ -11,6 +11,8 @@ import pytest
 
 from bayescale.errors import EvalsError
 from bayescale.evals.importers import Imported, import_evals
+from bayescale.evals.importers.assemble import assemble_tables
+from bayescale.evals.importers.base import Names, load_mapping
 from bayescale.evals.importers.inspect_logs import read_frame, unlisted_logs
 from bayescale.evals.plausibility import find_implausible
 
@@ -171,7 +173,7 @@ def test_columns_of_one_file_in_a_folder(tmp_path: Path) -> None:
 
 def test_of_several_rows_the_usual_prompt_counts(tmp_path: Path) -> None:
     table = tmp_path / "gsm8k_external.csv"
-    table.write_text("Model version,EM,Shots\na,0.12,0\na,0.56,8\nb,0.14,8\n")
+    table.write_text("Model version,EM,Shots\na,0.12,0\na,0.56,8\nb,0.14,8-shot\n")
     imported = import_evals("epoch", table)
     assert cells(imported) == {("a", "GSM8K"): 0.56, ("b", "GSM8K"): 0.14}
     assert "0.56 from gsm8k_external.csv, not 0.12 (8-shot, this one 0-shot)" in imported.skipped["reason"].iloc[0]
@@ -358,6 +360,14 @@ def test_groups_without_a_whole_need_a_mapping(tmp_path: Path) -> None:
 def test_epochs_ask_the_same_questions(tmp_path: Path) -> None:
     (parsed,) = read_frame(log(**headline("mean", 0.4), completed_samples=250, epochs=5), tmp_path).parsed
     assert parsed.items == 50
+
+
+def test_the_prompt_of_a_log_is_in_its_name_or_argument(tmp_path: Path) -> None:
+    logs = [log(**headline("accuracy", 0.5), task_name="mmlu_0_shot"), log(**headline("accuracy", 0.5))]
+    logs[1] = logs[1].assign(task_name="gsm8k", task_arg_fewshot=10)
+    names = Names("inspect", load_mapping(None))
+    imported = assemble_tables(read_frame(pd.concat(logs, ignore_index=True), tmp_path), names, {})
+    assert set(imported.scores["benchmark"]) == {"MMLU 0-shot", "GSM8K 10-shot"}
 
 
 def test_logs_with_names_of_ones_own_are_found(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bayescale.evals.importers.base import (
 )
 
 # Tools whose results are runs with a stated prompt. Tables collect results of several prompts, which a note lists.
-RUNS = ("lm-eval", "lighteval")
+RUNS = ("lm-eval", "lighteval", "inspect")
 
 # Rounding, not a unit: a share that was computed may exceed 1 by this much.
 _ROUNDING = 1e-9
@@ -40,7 +40,9 @@ def choose_scores(reading: Reading, names: Names) -> list[Taken]:
     """Choose among what a reader found; everything else is recorded as skipped, with the reason."""
     scores = [_renamed_and_scaled(p, names.mapping) for p in reading.parsed]
     taken = _metrics(reading, names, _in_range(reading, scores))
-    return _measurements(reading, _own_prompts(reading, taken))
+    chosen = _measurements(reading, _own_prompts(reading, taken))
+    _note_prompts(reading, chosen)
+    return chosen
 
 
 def _renamed_and_scaled(p: ParsedScore, mapping: NameMapping) -> ParsedScore:
@@ -114,18 +116,15 @@ def _metrics(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[
 def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
     """Keep runs apart from the scores that ship if the prompt has another number of solved examples.
 
-    They become a benchmark of their own in the same testlet, which shares what the two have in common. Where a mapping
-    says that they are the same benchmark, a note says how they differ.
+    They become a benchmark of their own in the same testlet, which shares what the two have in common, unless a mapping
+    says that they are the same benchmark.
     """
-    apart, result = {}, []
+    apart: dict[str, str] = {}
+    result = []
     for t in taken:
         name, shots = t.target.benchmark, t.parsed.n_shot
         usual = shipped_shots().get(name, "")
-        if not usual or shots in ("", usual):
-            result.append(t)
-        elif t.evidence == "mapping" or reading.tool not in RUNS:
-            note = f"{name}: scores here are {shots}-shot, those that ship {usual}-shot; a name of its own with"
-            reading.note(f"{note} `testlet: {name}` in the mapping keeps them apart")
+        if not usual or shots in ("", usual) or t.evidence == "mapping" or reading.tool not in RUNS:
             result.append(t)
         else:
             row = shipped_benchmarks()[name]
@@ -142,6 +141,19 @@ def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
             f"one that ships: {', '.join(apart.values())}; to import them as the same, map the task"
         )
     return result
+
+
+def _note_prompts(reading: Reading, taken: list[Taken]) -> None:
+    """Note where scores have another prompt than those that ship under the same name."""
+    same: dict[str, set[str]] = {}
+    for t in taken:
+        usual, shots = shipped_shots().get(t.target.benchmark, ""), t.parsed.n_shot
+        if usual and shots not in ("", usual):
+            same.setdefault(t.target.benchmark, set()).add(f"{shots}-shot" if shots.isdigit() else shots)
+    for name, found in same.items():
+        here = ", ".join(sorted(found, key=lambda s: (len(s), s)))
+        note = f"{name}: scores here are {here}, those that ship {shipped_shots()[name]}-shot; a name of its own with"
+        reading.note(f"{note} `testlet: {name}` in a mapping keeps them apart")
 
 
 def _measurements(reading: Reading, taken: list[Taken]) -> list[Taken]:

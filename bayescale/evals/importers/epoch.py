@@ -6,6 +6,7 @@ Epoch AI's benchmarking hub is a folder with one such file per benchmark, named 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from statistics import NormalDist
 
@@ -135,10 +136,16 @@ def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dic
                 ParsedScore(
                     model, benchmark, scores.values[i], where,
                     stderr=errors.values[i] if errors is not scores else scores.stderrs[i],
-                    n_shot=texts["n_shot"][i].removesuffix(".0"), date=texts["date"][i], setting=texts["setting"][i],
+                    n_shot=_count(texts["n_shot"][i]), date=texts["date"][i], setting=texts["setting"][i],
                     column=f"{where}: {benchmark}", percent=scores.percent,
                 )
             )  # fmt: skip
+
+
+def _count(shots: str) -> str:
+    """Return the number of examples of a cell such as ``5``, ``5.0`` or ``5-shot``; any other text as it is."""
+    found = re.fullmatch(r"(\d+)(?:\.0)?(?:[- ]?shots?)?", shots, re.IGNORECASE)
+    return found[1] if found else shots
 
 
 def _read_confidence(reading: Reading, table: pd.DataFrame, models: list[str], columns: dict[str, str]) -> None:

@@ -98,7 +98,7 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
                 ParsedScore(
                     model.rstrip("/"), task, score, where, metric=metric, stderr=stderr, items=_items(row),
                     version=text(row.get("task_version")), date=text(row.get("created")), limited=_limited(row),
-                    column=f"{task} {metric}", by_name_only=reason,
+                    n_shot=_shots(row, task), column=f"{task} {metric}", by_name_only=reason,
                 )
             )  # fmt: skip
     return reading
@@ -152,6 +152,13 @@ def _items(row: Mapping[Any, Any]) -> float:
     epochs = number(row.get("epochs"))
     samples = number(row.get("completed_samples"))
     return samples / epochs if epochs > 1 else samples
+
+
+def _shots(row: Mapping[Any, Any], task: str) -> str:
+    """Return the number of solved examples that the task's name or its argument says; blank if neither does."""
+    named = re.search(r"_(\d+)_shot", task)
+    given = text(row.get("task_arg_fewshot")).removesuffix(".0")
+    return given if given.isdigit() else named[1] if named else ""
 
 
 def _limited(row: Mapping[Any, Any]) -> str:
