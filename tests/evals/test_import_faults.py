@@ -390,13 +390,16 @@ def test_lighteval_and_the_first_leaderboard(tmp_path: Path) -> None:
     }  # fmt: skip
     lighteval = {
         "config_general": {"model_config": {"model_name": "lab/finch"}, "max_samples": 10},
-        "results": {"leaderboard|arc:challenge|25|0": {"acc": 0.4, "acc_norm": 0.45}},
+        "results": {
+            "leaderboard|arc:challenge|25|0": {"acc": 0.4, "acc_norm": 0.45},
+            "leaderboard|arc:challenge|0|0": {"acc": 0.3, "acc_norm": 0.35},
+        },
     }
     folder = write(tmp_path / "runs", a=leaderboard, b=lighteval)
     imported = import_evals("lighteval", folder)
     assert cells(imported) == {
         ("lab/wren", "ARC-C"): 0.55, ("lab/wren", "TruthfulQA"): 0.42, ("lab/wren", "GSM8K"): 0.2,
-        ("lab/finch", "ARC-C"): 0.45,
+        ("lab/finch", "ARC-C"): 0.45, ("lab/finch", "ARC-C 0-shot"): 0.35,
     }  # fmt: skip
     assert any("lab/finch on ARC-C: 10 samples" in n for n in imported.notes)
 
@@ -411,6 +414,7 @@ def test_every_eval_ever(tmp_path: Path) -> None:
         }
 
     results = [result("Quizzes", 0.5), result("Hard", 0.25), result("Quizzes in percent", 75, 100)]
+    results += [result("Spread", 0.1, metric_name="stderr"), result("std on quizzes", 0.1)]
     results += [result("Elo", 1200, 3000), result("Loss", 0.5, lower_is_better=True)]
     record = {
         "schema_version": "0.2.1",

@@ -27,6 +27,9 @@ ALIASES = "aliases"
 # Benchmarks that importers recognise beside those that ship, and the prompts of those that ship.
 KNOWN = "known_benchmarks.yaml"
 
+# Metrics that say how far scores spread: never a score, whatever a tool lists first.
+SPREADS = ("stderr", "std", "var", "bootstrap_stderr", "ci_lower", "ci_upper")
+
 # Item counts that differ by less are taken for the same: averages over subjects of unlike size shift them.
 SAME_ITEMS = 0.05
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bayescale.evals.importers.base import Names, ParsedScore, Reading
+from bayescale.evals.importers.base import SPREADS, Names, ParsedScore, Reading
 from bayescale.evals.importers.results_json import each_document, iso_date
 
 TOOL = "every-eval-ever"
@@ -104,6 +104,8 @@ def _read_record(reading: Reading, record: Record, where: str) -> None:
         low, high = metric.min_score, metric.max_score
         if metric.lower_is_better:
             reading.skip(where, task, "lower is better, so it is no share of the best possible score", model)
+        elif {(metric.metric_name or "").lower(), result.evaluation_name.lower().split(" ")[0]} & set(SPREADS):
+            reading.skip(where, task, "a spread of scores, no score", model)
         elif metric.score_type == "levels":
             reading.skip(where, task, "a level, no share of the best possible score", model)
         elif details.score is None or not math.isfinite(details.score):

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import MissingDependencyError
-from bayescale.evals.importers.base import Names, ParsedScore, Reading
+from bayescale.evals.importers.base import SPREADS, Names, ParsedScore, Reading
 from bayescale.evals.importers.results_json import json_files
 from bayescale.evals.tables import number, text
 
@@ -22,9 +22,6 @@ TOOL = "inspect"
 
 # Metrics that are means over all samples: `all` is what grouped metrics add for the whole.
 _MEANS = ("accuracy", "mean", "all")
-
-# Metrics that say how far scores spread, whatever they are called first.
-_SPREADS = ("stderr", "std", "var", "bootstrap_stderr", "ci_lower", "ci_upper")
 
 # Inspect lists only JSON files whose names begin with a time.
 _LISTED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}[-:]\d{2}")
@@ -115,7 +112,7 @@ def _scores(row: Mapping[Any, Any]) -> dict[str, tuple[float, float, str]]:
     own = _metrics_of(row, scorer)
     if headline and not math.isnan(value):
         own = {headline: value} | own
-    own = {metric: v for metric, v in own.items() if metric not in _SPREADS}
+    own = {metric: v for metric, v in own.items() if metric not in SPREADS}
     means = [m for m in (headline, *_MEANS) if m in _MEANS and m in own]
     reason = f"its metrics are {', '.join(own)}, and none is known to be the mean over all samples"
     scores = {}

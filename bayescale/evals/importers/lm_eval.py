@@ -30,7 +30,7 @@ from bayescale.evals.importers.results_json import (
     model_in_path,
     part,
     part_of,
-    with_lighteval,
+    runs_of,
     with_wholes,
 )
 
@@ -61,7 +61,13 @@ def read_lm_eval(source: Path, names: Names, subtasks: bool = False, model_from_
         if not isinstance(run, dict) or not isinstance(run.get("results"), dict):
             reading.skip(where, "the file", f"contains no results of {names.tool}")
             return
-        run = with_wholes(with_lighteval(run))
+        runs = runs_of(run)
+        if not runs:
+            reading.skip(where, "the file", f"contains no results of {names.tool}")
+        for one in runs:
+            read_run(with_wholes(one), where, path)
+
+    def read_run(run: dict[str, Any], where: str, path: Path) -> None:
         model = _model(run) or (model_in_path(path) if model_from_path else "")
         if not model:
             reason = "names no model: neither model_name nor config.model_args"
@@ -209,7 +215,9 @@ def _limited(run: dict[str, Any], task: str) -> str:
     if is_number(effective) and is_number(original):
         return f"{effective:g} of {original:g} samples" if effective < original else ""
     limit = part(run, "config").get("limit")
-    return f"{limit:g} samples" if is_number(limit) and limit > 0 else ""
+    if not is_number(limit) or limit <= 0:
+        return ""
+    return f"{limit:g} samples" if limit >= 1 else f"{limit:g} of the samples"
 
 
 def _arguments(run: dict[str, Any]) -> dict[str, Any]:

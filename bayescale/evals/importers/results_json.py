@@ -77,25 +77,34 @@ def model_in_path(path: Path) -> str:
     return (stem if stem and when[:2].isdigit() else own).replace("__", "/")
 
 
-def with_lighteval(run: dict[str, Any]) -> dict[str, Any]:
+def runs_of(run: dict[str, Any]) -> list[dict[str, Any]]:
     """Bring a result of lighteval, or of the first Open LLM Leaderboard, to the layout of the harness.
 
-    Their tasks are called ``suite|task|examples`` or ``suite|task|examples|truncated``, and ``all`` is an average.
+    Their tasks are called ``suite|task|examples`` or ``suite|task|examples|truncated``, and ``all`` is an average. One
+    file may have a task in several suites or with several prompts: each suite and prompt becomes a run.
     """
     general = part(run, "config_general")
-    keys = {k: k.split("|") for k in run["results"]}
+    keys = {k: k.split("|") for k in run["results"] if k != "all"}
     if not general and not any(len(parts) >= 3 for parts in keys.values()):
-        return run
-    names = {k: parts[1] if len(parts) >= 2 else k for k, parts in keys.items() if k != "all"}
+        return [run]
     model = part(general, "model_config")
-    limit = general.get("max_samples")
-    return run | {
-        "results": {names[k]: r for k, r in run["results"].items() if k in names},
-        "n-shot": {names[k]: parts[2] for k, parts in keys.items() if k in names and len(parts) >= 3},
-        "versions": {names[k]: v for k, v in part(run, "versions").items() if k in names},
+    config = {"limit": general.get("max_samples"), "model_revision": model.get("revision")}
+    about = {
         "model_name": general.get("model_name") or model.get("model_name") or run.get("model_name"),
-        "config": {"limit": limit, "model_revision": model.get("revision")} if general else run.get("config"),
+        "config": config if general else run.get("config"),
     }
+    runs: dict[tuple[str, str], dict[str, Any]] = {}
+    for key, parts in keys.items():
+        suite, task, shots = (
+            (parts[0], parts[1], parts[2] if len(parts) > 2 else "") if len(parts) > 1 else ("", key, "")
+        )
+        empty: dict[str, Any] = {"results": {}, "n-shot": {}, "versions": {}}
+        own = runs.setdefault((suite, shots), run | about | empty)
+        own["results"][task] = run["results"][key]
+        own["versions"][task] = part(run, "versions").get(key)
+        if shots:
+            own["n-shot"][task] = shots
+    return list(runs.values())
 
 
 def with_wholes(run: dict[str, Any]) -> dict[str, Any]:
