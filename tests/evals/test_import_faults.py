@@ -90,6 +90,7 @@ FORMATS = {
     "percent.csv": "model,MMLU\na,25%\nb,50 %\n",
     "errors.csv": "model,MMLU\na,0.25 ± 0.01\nb,0.5+/-0.02\n",
     "numbered.csv": ",model,MMLU\n0,a,0.25\n1,b,0.5\n",
+    "index.csv": ",MMLU\na,0.25\nb,0.5\n",
     "case.csv": "Model,MMLU\na,0.25\nb,0.5\n",
     "slash.csv": "model,MMLU\na/,0.25\nb,0.5\n",
 }
@@ -119,6 +120,15 @@ def test_spellings_that_can_mean_two_things_are_refused_with_the_remedy(text: st
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(EvalsError, match=words):
         import_evals("wide", tmp_path / "table.csv")
+
+
+def test_a_table_without_rows_or_benchmarks_says_so(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("model,MMLU\n")
+    for tool in ("wide", "epoch"):
+        with pytest.raises(EvalsError, match="has no rows"):
+            import_evals(tool, tmp_path / "table.csv")
+    with pytest.raises(EvalsError, match="no column of benchmarks"):
+        import_evals("long", pd.DataFrame({"model": ["a"], "score": [0.5]}))
 
 
 def test_another_encoding_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def read_epoch(source: Path | pd.DataFrame, names: Names) -> Reading:
         try:
             if isinstance(table, EvalsError):
                 raise table
+            if table.empty:
+                raise EvalsError("it has no rows")
             columns = _columns(table, names, where)
+            if isinstance(source, pd.DataFrame) and "benchmark" not in columns:
+                raise EvalsError("no column of benchmarks, and a data frame has no name of a file to take instead")
             lacking = [k for k in ("model", "score") if k not in columns]
             if lacking and (lacking[0] == "model" or single):
                 raise EvalsError(_lacking(lacking[0]))

@@ -132,7 +132,7 @@ def _frame(name: str, rows: list[tuple[int, list[str]]]) -> pd.DataFrame:
             'quotes "" around a cell that contains one.'
         )
     frame = pd.DataFrame([cells[: len(header)] for _, cells in rows[1:]], columns=_unique(header), dtype="str")
-    return _without_row_numbers(frame)
+    return _with_named_rows(frame)
 
 
 def _unique(header: list[str]) -> list[str]:
@@ -148,14 +148,18 @@ def _unique(header: list[str]) -> list[str]:
     return names
 
 
-def _without_row_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Drop a first column without a name that only counts the rows, which spreadsheets and pandas write."""
-    first = frame.columns[0] if len(frame.columns) else ""
-    if str(first).startswith("Unnamed: 0") and len(frame):
-        cells = [text(cell).removesuffix(".0") for cell in frame[first]]
-        if any(cells == [str(i + start) for i in range(len(frame))] for start in (0, 1)):
-            return frame.drop(columns=first)
-    return frame
+def _with_named_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop a first column without a name that only counts the rows; else it names the models, if no column does.
+
+    Spreadsheets and pandas write such columns.
+    """
+    first = str(frame.columns[0]) if len(frame.columns) else ""
+    if not first.startswith("Unnamed: 0") or not len(frame):
+        return frame
+    cells = [text(cell).removesuffix(".0") for cell in frame[first]]
+    if any(cells == [str(i + start) for i in range(len(frame))] for start in (0, 1)):
+        return frame.drop(columns=first)
+    return frame if "model" in map(str.lower, frame.columns) else frame.rename(columns={first: "model"})
 
 
 def _read_excel(path: Path) -> pd.DataFrame:
@@ -167,7 +171,7 @@ def _read_excel(path: Path) -> pd.DataFrame:
         raise EvalsError(f"{path.name} has several sheets ({names}): save the one to import as a file of its own.")
     table = next(iter(sheets.values()))
     header = ["" if str(c).startswith("Unnamed: ") else str(c).strip() for c in table.columns]
-    return _without_row_numbers(table.set_axis(_unique(header), axis="columns"))
+    return _with_named_rows(table.set_axis(_unique(header), axis="columns"))
 
 
 def _with_plain_index(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,6 +37,8 @@ def read_wide(source: Path | pd.DataFrame, names: Names) -> Reading:
         try:
             if isinstance(table, EvalsError):
                 raise table
+            if table.empty:
+                raise EvalsError(f"{where} has no rows.")
             _read_table(reading, names, table, where)
             tables += 1
         except EvalsError as error:
