@@ -92,7 +92,6 @@ FORMATS = {
     "numbered.csv": ",model,MMLU\n0,a,0.25\n1,b,0.5\n",
     "index.csv": ",MMLU\na,0.25\nb,0.5\n",
     "case.csv": "Model,MMLU\na,0.25\nb,0.5\n",
-    "slash.csv": "model,MMLU\na/,0.25\nb,0.5\n",
 }
 
 
@@ -458,10 +457,10 @@ def test_what_was_filled_in_stays(tmp_path: Path) -> None:
 
 
 def test_names_that_stand_there_twice() -> None:
-    names = ["lab/Wren-1B", "wren-1b", "other"]
+    names = ["lab/Wren-1B", "wren-1b/", "other"]
     frame = pd.DataFrame({"model": names, "family": ["Wren", "wren", "other"], "MMLU": [0.3, 0.4, 0.5]})
     notes = "\n".join(import_evals("wide", frame).notes)
-    assert "lab/Wren-1B = wren-1b" in notes
+    assert "lab/Wren-1B = wren-1b/" in notes
     assert "Wren = wren" in notes
 
 

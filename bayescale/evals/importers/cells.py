@@ -109,8 +109,8 @@ def choose_rows(table: pd.DataFrame, mapping: NameMapping, reading: Reading, whe
 
 
 def model_names(table: pd.DataFrame, column: str, reading: Reading, where: str) -> list[str]:
-    """Return the model of each row, without a slash at the end; rows without one are recorded as skipped."""
-    names = [text(cell).rstrip("/") for cell in table[column]]
+    """Return the model of each row; rows without one are recorded as skipped."""
+    names = [text(cell) for cell in table[column]]
     for _ in range(names.count("")):
         reading.skip(where, "a row", "names no model")
     return names
