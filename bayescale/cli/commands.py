@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting
+from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting, importing
 
 # Headings of the list of commands.
 DATA = "Data and specs"
@@ -116,12 +116,12 @@ _add(_data, data.update, ["data update hub_export/ -o frontier/"])
 app.add_typer(_data, name="data", rich_help_panel=DATA)
 
 _import = _group(
-    help=data.IMPORT_HELP,
+    help=importing.IMPORT_HELP,
     epilog=_examples(
         "import lm-eval results/ -o my_tables/", "import wide scores.csv --mapping mine.yaml --into my_tables/"
     ),
 )
-for _tool, (_command, _help, *_lines) in data.IMPORTERS.items():
+for _tool, (_command, _help, *_lines) in importing.IMPORTERS.items():
     _add(_import, _command, _lines, name=_tool, help=_help)
 app.add_typer(_import, name="import", rich_help_panel=DATA)
 

@@ -324,6 +324,44 @@ class Evals(SelectionMixin):
         return json.dumps({"format": version, "name": self.name, **content}, allow_nan=False)
 
     @classmethod
+    def from_wide(
+        cls, frame: pd.DataFrame, models: pd.DataFrame | None = None, mapping: Any = None, name: str = "evals"
+    ) -> Evals:
+        """Make evals of a table with a row per model and a column per benchmark.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Scores from 0 to 1, the models in the index or in the column ``model``; columns of the models such as
+            ``family`` and ``flops`` may stand beside them.
+        models : pandas.DataFrame, optional
+            Facts about the models, with columns of `Evals.models`.
+        mapping : str, pathlib.Path or dict, optional
+            What columns mean, as for `import_evals`; needed for benchmarks that do not ship.
+        name : str
+
+        Returns
+        -------
+        Evals
+            `import_evals` with ``"wide"`` says what was skipped.
+
+        Raises
+        ------
+        EvalsError
+            Nothing could be taken, or a model lacks its family.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"family": "mine", "MMLU": [0.44, 0.70]}, index=["mine-7b", "mine-70b"])
+        >>> Evals.from_wide(frame).benchmark_names
+        ['MMLU']
+        """
+        from bayescale.evals.importers import import_evals
+
+        return import_evals("wide", frame, mapping=mapping, models=models).evals(name)
+
+    @classmethod
     def from_json(cls, text: str) -> Evals:
         """Make evals of the JSON that `to_json` returns.
 

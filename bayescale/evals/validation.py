@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import suggest
+from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import (
     KINDS,
     MEASURED,
@@ -224,7 +225,9 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
         ("benchmarks", "benchmark", benchmark[few], f"benchmark has fewer than {FEW_SCORES} scores",
          f"benchmarks have fewer than {FEW_SCORES} scores", "forecasts of them will be wide"),
     ]  # fmt: skip
-    return [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
+    notes = [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
+    implausible = find_implausible(models, benchmarks, scores)
+    return notes + [Problem(i.table, None, i.column, None, i.message, i.remedy, "note") for i in implausible]
 
 
 def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:

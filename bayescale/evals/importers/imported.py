@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,16 @@ import pandas as pd
 
 from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.evals import Evals
-from bayescale.evals.importers.base import SAME_ITEMS
-from bayescale.evals.tables import TABLES, cell_text, coerce, read_tables, tables_error, write_table
+from bayescale.evals.importers.merge import CONFLICT, fill_blanks, merge_tables, read_existing, read_template
+from bayescale.evals.plausibility import find_implausible
+from bayescale.evals.tables import TABLES, write_table
 
 TEMPLATE = "models_to_fill"
 
 TO_FILL = tuple(c.name for c in TABLES["models"] if c.name != "code")
 
-_KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
-
-# Runs that agree on a score may differ in these columns: that is no conflict.
-_PROVENANCE = {"source", "stderr", "n_shot", "version", "note"}
-
 # A message longer than a screen hides the first lines, which matter most.
 _MOST_SHOWN = 20
-
-_CONFLICT = ["table", "row", "column", "kept", "offered"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,19 +32,23 @@ class Imported:
     Attributes
     ----------
     tool : str
-        ``lm-eval``, ``inspect``, ``wide`` or ``epoch``.
+        ``lm-eval``, ``lighteval``, ``inspect``, ``every-eval-ever``, ``wide``, ``long`` or ``epoch``.
     models, benchmarks, scores : pandas.DataFrame
         In the form of `Evals`; unknown families and compute are blank. Scores may have the further columns
-        ``stderr`` (standard error as the tool reports it), ``n_shot`` and ``version``.
+        ``stderr`` (standard error as the tool reports it), ``shots``, ``version`` and ``setting`` (what else is
+        particular: quantisation, a chat template, an agent, a limit of samples).
     taken : pandas.DataFrame
         Columns ``benchmark``, ``name`` (in the tool), ``by`` (why it is this benchmark: ``mapping``, ``alias``,
         ``name``; ``new`` if no shipped benchmark has this name), ``scores`` (how many).
     skipped : pandas.DataFrame
-        Columns ``source``, ``model``, ``what``, ``reason``; one row for everything that was not taken.
+        Columns ``source`` (the file), ``model``, ``what``, ``reason`` and ``kind`` (the reason without its details);
+        one row for everything that was not taken.
     notes : tuple of str
         Things to check: item counts that differ from the shipped ones, unknown floors, mixed prompts.
     conflicts : pandas.DataFrame
         After merging: columns ``table``, ``row``, ``column``, ``kept``, ``offered``.
+    facts : dict
+        What the user said about models, by model and column; a merge fills blanks of existing models with it.
 
     Examples
     --------
@@ -71,7 +69,8 @@ class Imported:
     taken: pd.DataFrame
     skipped: pd.DataFrame
     notes: tuple[str, ...] = ()
-    conflicts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=_CONFLICT, dtype="str"))
+    conflicts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CONFLICT, dtype="str"))
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def to_fill(self) -> pd.DataFrame:
@@ -99,6 +98,8 @@ class Imported:
 
     def write(self, folder: str | Path, into: bool = False) -> Imported:
         """Write the tables, and ``models_to_fill.csv`` with the models of `to_fill`.
+
+        What is filled in in a ``models_to_fill.csv`` that is there stays.
 
         Parameters
         ----------
@@ -136,23 +137,44 @@ class Imported:
                 f"The folder {str(folder)!r} already has tables ({', '.join(there)}). Merge with them, into=True or "
                 "--into on the command line, or give another folder."
             )
+        template = read_template(path, TEMPLATE)
         if there:
-            tables, conflicts = merge_tables(read_existing(path), {name: getattr(self, name) for name in TABLES})
-            written = dataclasses.replace(
-                self, models=tables["models"], benchmarks=tables["benchmarks"], scores=tables["scores"],
-                conflicts=conflicts,
-            )  # fmt: skip
+            written = self.merge_into(read_existing(path))
         path.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             write_table(path, name, getattr(written, name))
-        template = written.to_fill[[c for c in TO_FILL if c in written.models]]
-        if len(template):
-            write_table(path, TEMPLATE, template)
+        to_fill = written.to_fill[[c for c in TO_FILL if c in written.models]]
+        if len(to_fill := fill_blanks(to_fill, template, written.models)):
+            write_table(path, TEMPLATE, to_fill)
         else:
             (path / f"{TEMPLATE}.csv").unlink(missing_ok=True)
         if len(written.conflicts):
             warnings.warn(written._conflict_text(str(folder)), EvalsWarning, stacklevel=2)
         return written
+
+    def merge_into(self, tables: Mapping[str, pd.DataFrame] | Evals) -> Imported:
+        """Add these tables to others, such as `load_evals("base-llms")`, and return the complete ones.
+
+        Rows are added and blanks are filled; where two values differ, that of the other tables is kept, and the
+        difference is in `conflicts`. Notes name the models and families that are there under several names.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import bayescale as bs
+        >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
+        >>> evals = bs.load_evals("base-llms")
+        >>> both = bs.import_evals("wide", "wide.csv").merge_into(evals)
+        >>> len(both.scores) - len(evals)
+        2
+        """
+        old = tables._tables() if isinstance(tables, Evals) else dict(tables)
+        merged, conflicts = merge_tables(old, {name: getattr(self, name) for name in TABLES}, self.facts)
+        notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
+        return dataclasses.replace(
+            self, models=merged["models"], benchmarks=merged["benchmarks"], scores=merged["scores"],
+            conflicts=conflicts, notes=tuple(dict.fromkeys(notes)),
+        )  # fmt: skip
 
     def _conflict_text(self, folder: str) -> str:
         lines = [
@@ -169,68 +191,3 @@ class Imported:
             f"Imported from {self.tool}: {len(self.scores)} scores of {len(self.models)} models on "
             f"{len(self.benchmarks)} benchmarks; skipped: {len(self.skipped)}; models to fill in: {fill}"
         )
-
-
-# Merging with tables that exist
-
-
-def read_existing(folder: Path) -> dict[str, pd.DataFrame]:
-    """Read the tables of a folder without defaults: blanks stay blank, also those of required columns."""
-    raw, problems = read_tables(folder)
-    tables = {name: table for name, table in raw.items() if table is not None}
-    for name, table in tables.items():
-        problems += coerce(name, table).problems
-    if problems:
-        raise tables_error(problems, files=True, where=str(folder))
-    for name, table in tables.items():
-        table.columns = table.columns.str.strip()
-        for column in table:
-            table[column] = table[column].str.strip()
-        for column in (c.name for c in TABLES[name] if c.dtype == "number" and c.name in table):
-            # Python's own parser is exact to the last bit.
-            table[column] = [float(cell) if cell else math.nan for cell in table[column]]
-    return {name: table.reset_index(drop=True) for name, table in tables.items()}
-
-
-def merge_tables(
-    old: dict[str, pd.DataFrame], new: dict[str, pd.DataFrame]
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Add the rows of the new tables to the old ones and fill blanks; return the tables and the conflicts."""
-    conflicts: list[tuple[Any, ...]] = []
-    merged = {name: _merge(name, old[name], new[name], conflicts) for name in TABLES}
-    return merged, pd.DataFrame(conflicts, columns=_CONFLICT, dtype="str")
-
-
-def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tuple[Any, ...]]) -> pd.DataFrame:
-    keys = _KEYS[name]
-    columns = list(dict.fromkeys([*old.columns, *new.columns]))
-    rows: dict[tuple[str, ...], dict[Any, Any]] = {}
-    for row in old.to_dict("records"):
-        rows.setdefault(tuple(row[k] for k in keys), row)
-    for offered in new.to_dict("records"):
-        key = tuple(offered[k] for k in keys)
-        kept = rows.setdefault(key, offered)
-        differing = {c for c in offered if _differ(c, kept.get(c), offered[c])} - _PROVENANCE
-        conflicts += [
-            (name, " on ".join(key), c, cell_text(kept[c]), cell_text(offered[c])) for c in sorted(differing, key=str)
-        ]
-        if name == "scores" and differing:
-            continue
-        kept |= {c: v for c, v in offered.items() if _blank(kept.get(c)) and not _blank(v)}
-    table = pd.DataFrame(list(rows.values()), columns=columns)
-    for c in columns:
-        is_number = any(f[c].dtype == float for f in (old, new) if c in f)
-        table[c] = table[c].astype(float) if is_number else table[c].astype(object).fillna("").astype("str")
-    return table
-
-
-def _blank(value: Any) -> bool:
-    return value is None or value == "" or value != value
-
-
-def _differ(column: Any, kept: Any, offered: Any) -> bool:
-    if _blank(kept) or _blank(offered):
-        return False
-    if isinstance(kept, float) and isinstance(offered, float):
-        return not math.isclose(kept, offered, rel_tol=SAME_ITEMS if column == "items" else 1e-9, abs_tol=1e-12)
-    return bool(kept != offered)

@@ -1,0 +1,202 @@
+"""Choose the scores: whole columns in one unit, one metric of a result, one measurement of a model on a benchmark."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from typing import NamedTuple
+
+from bayescale.evals.importers.base import (
+    NameMapping,
+    Names,
+    ParsedScore,
+    Reading,
+    Target,
+    shipped_benchmarks,
+    shipped_shots,
+)
+
+# Tools whose results are runs with a stated prompt. Tables collect results of several prompts, which a note lists.
+RUNS = ("lm-eval", "lighteval", "inspect")
+
+# Rounding, not a unit: a share that was computed may exceed 1 by this much.
+_ROUNDING = 1e-9
+
+
+class Taken(NamedTuple):
+    """A parsed score with its benchmark, and the evidence for the match: ``new`` if there is none.
+
+    `like` is the benchmark that ships if this is the same with another prompt, and blank otherwise.
+    """
+
+    parsed: ParsedScore
+    target: Target
+    evidence: str
+    like: str = ""
+
+
+def choose_scores(reading: Reading, names: Names) -> list[Taken]:
+    """Choose among what a reader found; everything else is recorded as skipped, with the reason."""
+    scores = [_renamed_and_scaled(p, names.mapping) for p in reading.parsed]
+    taken = _metrics(reading, names, _in_range(reading, scores))
+    chosen = _measurements(reading, _own_prompts(reading, taken))
+    _note_prompts(reading, chosen)
+    return chosen
+
+
+def _renamed_and_scaled(p: ParsedScore, mapping: NameMapping) -> ParsedScore:
+    scale = next((mapping.scale_of(n) for n in p.names if n in mapping.benchmarks), mapping.scale)
+    scale = 100.0 if p.percent else scale
+    return dataclasses.replace(
+        p, model=mapping.models.get(p.model, p.model), score=p.score / scale, stderr=p.stderr / scale
+    )
+
+
+def _in_range(reading: Reading, scores: list[ParsedScore]) -> list[ParsedScore]:
+    """Skip columns with a value that is no share of the best possible score: the other cells have the same unit."""
+    columns: dict[str, list[ParsedScore]] = {}
+    for p in scores:
+        if math.isnan(p.score):
+            reading.skip(p.source, p.label, "not a number", p.model)
+        else:
+            columns.setdefault(p.column or p.label, []).append(p)
+    usable: set[int] = set()
+    for column in columns.values():
+        low, high = min(column, key=lambda p: p.score), max(column, key=lambda p: p.score)
+        if low.score >= 0 and high.score <= 1 + _ROUNDING:
+            usable |= {id(p) for p in column}
+            continue
+        worst = high if high.score > 1 + _ROUNDING else low
+        reason = "outside [0, 1]"
+        reason += "" if len(column) == 1 else f": {worst.score:g} is among them, and one column has one unit"
+        if worst is high and high.score <= 100:
+            reason += "; if it is a percentage, write `scale: 100` in a mapping"
+        else:
+            reason += "; no share of the best possible score"
+        for p in column:
+            reading.skip(p.source, p.label, reason, p.model, kind=f"a column {reason.split(':')[0].split(';')[0]}")
+    return [dataclasses.replace(p, score=min(p.score, 1.0)) for p in scores if id(p) in usable]
+
+
+def _metrics(reading: Reading, names: Names, scores: list[ParsedScore]) -> list[Taken]:
+    """Choose among the metrics of each result: those that match by name, or else the one that the tool prefers."""
+    groups: dict[tuple[tuple[str, str, str], int], list[ParsedScore]] = {}
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    for p in scores:
+        result = (p.source, p.model, p.task)
+        # A metric that comes once more belongs to another result of the same model, such as a second row of a table.
+        groups.setdefault((result, seen[*result, p.metric]), []).append(p)
+        seen[*result, p.metric] += 1
+    taken = []
+    for metrics in groups.values():
+        left_out = [p for p in metrics if names.left_out(*p.names)]
+        for p in left_out:
+            reading.skip(p.source, p.label, "the mapping leaves it out", p.model)
+        metrics = [p for p in metrics if p not in left_out]
+        # The bare name of a task fits all of its metrics and decides nothing between them: it means the preferred one.
+        preferred = next((p for p in metrics if not p.by_name_only), metrics[0] if len(metrics) == 1 else None)
+        matches = [names.match(*(p.names if p is preferred else p.names[:-1])) for p in metrics]
+        chosen = [Taken(p, *m) for p, m in zip(metrics, matches, strict=True) if m]
+        if preferred and not chosen and not preferred.by_name_only:
+            chosen = [Taken(preferred, Target(benchmark=preferred.task), "new")]
+        taken += chosen
+        for p, match in zip(metrics, matches, strict=True):
+            if match is not None or (chosen and p is chosen[0].parsed):
+                continue
+            how = f"to take this one, map {p.names[0]!r}"
+            if p.by_name_only:
+                reading.skip(p.source, p.label, f"{p.by_name_only}; {how}", p.model, kind=p.by_name_only)
+            else:
+                instead = f"another metric is taken, {chosen[0].parsed.metric}"
+                reading.skip(p.source, p.label, f"{instead}; {how}", p.model, kind="another metric is taken")
+    return taken
+
+
+def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
+    """Keep runs apart from the scores that ship if the prompt has another number of solved examples.
+
+    They become a benchmark of their own in the same testlet, which shares what the two have in common, unless a mapping
+    says that they are the same benchmark.
+    """
+    apart: dict[str, str] = {}
+    result = []
+    for t in taken:
+        name, shots = t.target.benchmark, t.parsed.n_shot
+        usual = shipped_shots().get(name, "")
+        if not usual or shots in ("", usual) or t.evidence == "mapping" or reading.tool not in RUNS:
+            result.append(t)
+        else:
+            row = shipped_benchmarks()[name]
+            own = Target(
+                benchmark=f"{name} {shots}-shot",
+                title=f"{row['title'] or name}, {shots}-shot",
+                testlet=row["testlet"] or name,
+            )
+            apart[own.benchmark] = f"{own.benchmark} ({name} that ships is {usual}-shot)"
+            result.append(t._replace(target=own, like=name))
+    if apart:
+        reading.note(
+            f"other prompts than those of the scores that ship, so benchmarks of their own, each in the testlet of the "
+            f"one that ships: {', '.join(apart.values())}; to import them as the same, map the task"
+        )
+    return result
+
+
+def _note_prompts(reading: Reading, taken: list[Taken]) -> None:
+    """Note where scores have another prompt than those that ship under the same name."""
+    same: dict[str, set[str]] = {}
+    for t in taken:
+        usual, shots = shipped_shots().get(t.target.benchmark, ""), t.parsed.n_shot
+        if usual and shots not in ("", usual):
+            same.setdefault(t.target.benchmark, set()).add(f"{shots}-shot" if shots.isdigit() else shots)
+    for name, found in same.items():
+        here = ", ".join(sorted(found, key=lambda s: (len(s), s)))
+        note = f"{name}: scores here are {here}, those that ship {shipped_shots()[name]}-shot; a name of its own with"
+        reading.note(f"{note} `testlet: {name}` in a mapping keeps them apart")
+
+
+def _measurements(reading: Reading, taken: list[Taken]) -> list[Taken]:
+    """Keep one measurement of each model on each benchmark.
+
+    A run of all samples counts before a limited one, the number of solved examples that most models have before a
+    rarer one, a run without a particular setting before one with it, then the latest, then the first.
+    """
+    shots = Counter({(t.target.benchmark, t.parsed.n_shot, t.parsed.model) for t in taken})
+    common = Counter((benchmark, n_shot) for benchmark, n_shot, _ in shots)
+
+    def rank(t: Taken) -> tuple[bool, int, bool, str]:
+        p = t.parsed
+        return not p.limited, common[t.target.benchmark, p.n_shot], not p.setting, p.date
+
+    best: dict[tuple[str, str], Taken] = {}
+    for t in taken:
+        cell = (t.parsed.model, t.target.benchmark)
+        if cell not in best or rank(t) > rank(best[cell]):
+            best[cell] = t
+    for t in taken:
+        kept = best[t.parsed.model, t.target.benchmark]
+        if t is not kept:
+            when = "a later" if kept.parsed.date > t.parsed.date else "another"
+            reason = f"{when} result of this model on {t.target.benchmark} is taken, {kept.parsed.score:.4g} from"
+            reason += f" {kept.parsed.source}, not {t.parsed.score:.4g}{_difference(kept.parsed, t.parsed)}"
+            reading.skip(
+                t.parsed.source, t.parsed.label, reason, t.parsed.model, kind="another result of the model is taken"
+            )
+    chosen = [t for t in taken if t is best[t.parsed.model, t.target.benchmark]]
+    for attribute, what in {"limited": "only some samples were scored", "setting": "settings that differ"}.items():
+        told = [f"{t.parsed.model} on {t.target.benchmark}: {v}" for t in chosen if (v := getattr(t.parsed, attribute))]
+        if told and (attribute == "limited" or reading.tool in RUNS):
+            reading.note(f"{what}: {', '.join(told)}")
+    return chosen
+
+
+def _difference(kept: ParsedScore, other: ParsedScore) -> str:
+    """Describe how two measurements differ, in brackets."""
+    differs = []
+    if other.n_shot != kept.n_shot:
+        differs.append(f"{kept.n_shot or 'unknown'}-shot, this one {other.n_shot or 'unknown'}-shot")
+    for mine, its in ((other.setting, kept.setting), (other.limited, kept.limited)):
+        if mine != its:
+            differs.append(f"this one {mine}" if mine else f"the one taken {its}")
+    return f" ({'; '.join(differs)})" if differs else ""
