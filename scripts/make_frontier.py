@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bayescale.evals.importers.hub import read_hub
+from bayescale.evals.importers.hub_tables import read_hub
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ def update(
     data/frontier/hub.yaml and give it as --facts.
     """
     from bayescale.cli.files import make_folder
-    from bayescale.evals.importers.hub import read_hub
+    from bayescale.evals.importers.hub_tables import read_hub
 
     tables = read_hub(export, facts)
     make_folder(out)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 # File with the whole account, in the folder of the tables.
 ACCOUNT = "import_account.txt"
 
-# The account on the screen has at most 40 lines: these, their headings and the last lines.
-_MOST_TAKEN = 10
-_MOST_REASONS = 8
-_MOST_NOTES = 8
+# The account on the screen has at most 40 lines: these, their headings, conflicts and the last lines.
+_MOST_TAKEN = 8
+_MOST_REASONS = 7
+_MOST_NOTES = 7
 _MOST_NAMES = 3
-_WIDTH = 300
+_WIDTH = 240
 
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder or file to import.")]
 NewFolder = Annotated[Path | None, options.output("-o", "--out", metavar="DIR", help="New folder for the tables.")]
@@ -253,6 +253,8 @@ def _kind(kind: str, rows: pd.DataFrame) -> str:
     """Describe what was skipped for one reason: the files, and the first results."""
     reasons = rows["reason"].unique()
     reason = reasons[0] if len(reasons) == 1 else f"{kind} ({len(rows)} results; first: {reasons[0]})"
+    if len(reasons) == 1 and len(rows) > 1:
+        reason += f" ({len(rows)} results)"
     what = [f"{what} of {model}" if model else what for what, model in zip(rows["what"], rows["model"], strict=True)]
     files = rows["source"].unique().tolist()
     results = "" if set(what) == {"the file"} else f"{_names(what)} (in {_names(files)})"

@@ -159,8 +159,13 @@ def _together(parts: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
         # A remark is about the set that made it.
         filled["note"] = table["note"][~table.duplicated(key)].to_numpy()
         joined[name] = filled
+    # What the paper's tables lack; they stay as they are, because saved posteriors hold their identity.
+    makers = pd.read_csv(shipped("data") / "organizations.csv").set_index("family")
+    models = joined["models"]
+    for column in makers:
+        models[column] = models[column].mask(models[column] == "", models["family"].map(makers[column])).fillna("")
     # No model of the paper reasons before it answers.
-    joined["models"]["reasoning"] = joined["models"]["reasoning"].replace("", "false")
+    models["reasoning"] = models["reasoning"].replace("", "false")
     return joined
 
 

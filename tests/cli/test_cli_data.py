@@ -7,7 +7,7 @@ from pathlib import Path
 from conftest import Run
 
 import bayescale as bs
-from bayescale.evals.importers.hub import read_hub
+from bayescale.evals.importers.hub_tables import read_hub
 
 HUB = Path(__file__).parents[1] / "fixtures" / "hub"
 

@@ -12,8 +12,8 @@ import yaml
 from bayescale._files import shipped
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals, load_evals, read_evals
-from bayescale.evals.importers.epoch import log10_sd
-from bayescale.evals.importers.hub import HubTables, read_hub
+from bayescale.evals.importers.hub import Export, known_hub, log10_sd, model_facts
+from bayescale.evals.importers.hub_tables import HubTables, read_hub
 from bayescale.evals.validation import check_directory
 
 HUB = Path(__file__).parents[1] / "fixtures" / "hub"
@@ -71,6 +71,7 @@ def test_facts_about_models(tables: HubTables) -> None:
     assert models["kind"].tolist() == ["instruct", "instruct", "base"]
     assert models["reasoning"].tolist() == ["false", "true", "false"]
     assert models["weights"].tolist() == ["closed", "closed", "open"]
+    assert models["params_b"].isna().all()
     # The first of several dates, and what the hub lacks.
     assert models["released"].tolist() == ["2023-05", "2025-03-01", "2022-01-01"]
     assert models.loc["alpha-1", "note"] == "from general knowledge: released"
@@ -170,7 +171,9 @@ def test_the_shipped_tables_are_large_and_clean(frontier: Evals) -> None:
     assert models["released"].str.fullmatch(r"\d{4}-\d\d(-\d\d)?").all()
     assert frontier.benchmarks["released"].str.fullmatch(r"\d{4}-\d\d").all()
     assert models["flops"].notna().sum() >= 120
-    assert models["flops_log10_sd"].notna().equals(models["flops"].notna())
+    # Five have the paper's size and tokens alone.
+    assert (models["flops"].notna() & models["flops_log10_sd"].isna()).sum() == 5
+    assert models["params_b"].notna().sum() >= 100
     assert (models[["organization", "family"]] != "").all(axis=None)
     assert set(models["reasoning"]) == {"true", "false"}
     assert set(models["weights"]) == {"open", "closed"}
@@ -214,9 +217,26 @@ def test_all_joins_the_paper_and_the_hub(frontier: Evals) -> None:
     # The paper's compute is exact, the hub's is not.
     assert np.isnan(llama["flops_log10_sd"])
     assert models.loc["gpt-4-0314", "flops_log10_sd"] > 0
+    assert (models[["organization", "weights", "reasoning"]] != "").all(axis=None)
     rows = everything.measurements.query("model == 'meta-llama/Llama-2-7b-hf' and benchmark == 'MMLU'")
     assert len(rows) > 1
     assert rows.loc[rows["counts"], "source"].tolist() == ["obsscaling:base_llm_benchmark_eval"]
+
+
+def test_a_family_has_one_maker() -> None:
+    models = load_evals("all").models
+    assert (models.groupby("family")["organization"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("Qwen-1_8B", 1.8), ("Gopher (280B)", 280), ("deepseek-coder-6.7b-base", 6.7), ("Llama-2-34b", 34),
+     ("Qwen3-235B-A22B", None), ("gpt-oss-120b", None), ("Mixtral-8x7B-v0.1", None), ("grok-4-0709", None),
+     ("microsoft/phi-2", 2.7)],
+)  # fmt: skip
+def test_sizes_are_those_of_the_names(name: str, size: float | None) -> None:
+    found = model_facts(Export(known_hub()), name)["params_b"]
+    assert np.isnan(found) if size is None else found == size
 
 
 def test_matched_names_are_names_of_the_paper() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bayescale.errors import EvalsError
+from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.importers import Imported, import_evals
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import Names, load_mapping
@@ -32,7 +32,9 @@ def write(folder: Path, **runs: Any) -> Path:
 
 
 def cells(imported: Imported) -> dict[tuple[str, str], float]:
-    return {(r.model, r.benchmark): r.score for r in imported.scores.itertuples()}
+    """Return the scores that count: the first of each model and benchmark."""
+    rows = imported.scores.drop_duplicates(["model", "benchmark"])
+    return {(r.model, r.benchmark): r.score for r in rows.itertuples()}
 
 
 def scored(value: float) -> dict[str, Any]:
@@ -185,8 +187,9 @@ def test_of_several_rows_the_usual_prompt_counts(tmp_path: Path) -> None:
     table.write_text("Model version,EM,Shots\na,0.12,0\na,0.56,8\nb,0.14,8-shot\n")
     imported = import_evals("epoch", table)
     assert cells(imported) == {("a", "GSM8K"): 0.56, ("b", "GSM8K"): 0.14}
-    assert "0.56 from gsm8k_external.csv, not 0.12 (8-shot, this one 0-shot)" in imported.skipped["reason"].iloc[0]
-    assert any("GSM8K: scores here are 8-shot, those that ship 5-shot" in n for n in imported.notes)
+    assert any("a on GSM8K: 0.56 counts, not 0.12 (8-shot, this one 0-shot)" in n for n in imported.notes)
+    assert imported.scores["shots"].tolist() == ["8", "0", "8"]
+    assert any("GSM8K 8 (ships with 5)" in n for n in imported.notes)
 
 
 def test_figures_that_agree_to_rounding_are_one(tmp_path: Path) -> None:
@@ -233,7 +236,7 @@ def test_another_prompt_is_another_benchmark_in_the_same_testlet(tmp_path: Path)
     assert any("ARC-C 0-shot (ARC-C that ships is 25-shot)" in n for n in imported.notes)
     mapped = import_evals("lm-eval", tmp_path / "runs", mapping={"benchmarks": {"arc_challenge/acc_norm": "ARC-C"}})
     assert set(mapped.scores["benchmark"]) == {"ARC-C"}
-    assert any("ARC-C: scores here are 0-shot, those that ship 25-shot" in n for n in mapped.notes)
+    assert any("ARC-C 0 (ships with 25)" in n for n in mapped.notes)
 
 
 def test_a_mapping_names_metrics_whose_direction_the_file_does_not_say(tmp_path: Path) -> None:
@@ -292,9 +295,15 @@ def test_variants_of_a_model_are_told_apart(tmp_path: Path) -> None:
     }
     imported = import_evals("lm-eval", write(tmp_path / "runs", **runs))
     assert cells(imported) == {("lab/wren", "ARC-C"): 0.36}
-    told = " ".join(imported.skipped["reason"])
-    assert "load_in_4bit=True" in told
-    assert "with a chat template" in told
+    # The others are measurements of the same model, and say how they were made.
+    settings = ["", "with a chat template", "load_in_4bit=True"]
+    assert imported.scores[["score", "setting"]].values.tolist() == [
+        [0.36, settings[0]],
+        [0.34, settings[1]],
+        [0.3, settings[2]],
+    ]
+    (told,) = [n for n in imported.notes if "2 repeated measurements are kept" in n]
+    assert all(s in told for s in settings)
 
 
 def test_subjects_of_mmlu(tmp_path: Path) -> None:
@@ -508,3 +517,67 @@ def test_several_measurements_of_a_table_survive_a_merge(tmp_path: Path) -> None
     pd.concat([scores, scores.assign(score="0.6", source="another")]).to_csv(tables / "scores.csv", index=False)
     import_evals("wide", frame.assign(model="b")).write(tables, into=True)
     assert pd.read_csv(tables / "scores.csv")["score"].tolist() == [0.5, 0.6, 0.5]
+
+
+def test_a_score_of_another_source_is_a_measurement_and_no_conflict(tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    (tmp_path / "ours.csv").write_text("model,family,MMLU,GSM8K\na,A,0.5,0.1\n")
+    import_evals("wide", tmp_path / "ours.csv").write(tables)
+    (tmp_path / "theirs.csv").write_text(
+        "model,benchmark,score,stderr,shots\na,MMLU,0.6,0.00413,0\na,GSM8K,0.1,0.00826,8\n"
+    )
+    both = import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)
+    assert both.conflicts.empty
+    # Another score is another measurement; the same one, of which more is known now, is not.
+    assert cells(both) == {("a", "MMLU"): 0.5, ("a", "GSM8K"): 0.1}
+    assert both.scores["score"].tolist() == [0.5, 0.1, 0.6]
+    assert both.scores["stderr"].tolist()[1:] == [0.00826, 0.00413]
+    assert both.notes[0].startswith("1 scores repeat measurements of the other tables")
+    # Read from files, and written once more, nothing changes.
+    before = (tables / "scores.csv").read_bytes()
+    import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)
+    assert (tables / "scores.csv").read_bytes() == before
+    # The same source with another figure is a conflict.
+    (tmp_path / "theirs.csv").write_text("model,benchmark,score,shots\na,MMLU,0.7,0\n")
+    with pytest.warns(EvalsWarning, match="0.6 is kept, 0.7 is not"):
+        import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)
+
+
+def test_two_tables_are_two_sources_and_a_copy_is_none(tmp_path: Path) -> None:
+    for name, score in {"a": 0.5, "b": 0.6, "copy": 0.5}.items():
+        (tmp_path / f"{name}.csv").write_text(f"model,benchmark,score\nm,MMLU,{score}\n")
+    imported = import_evals("long", tmp_path)
+    assert imported.scores[["score", "source"]].values.tolist() == [[0.5, "long:a.csv"], [0.6, "long:b.csv"]]
+    assert imported.skipped["source"].tolist() == ["copy.csv"]
+
+
+def test_results_of_other_tools_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    helm = {"run_spec": {"name": "mmlu", "adapter_spec": {}, "scenario_spec": {}}}
+    helm |= {"stats": [{"name": {"name": "exact_match", "split": "test"}, "count": 1, "sum": 0.5}]}
+    for tool in ("lm-eval", "every-eval-ever"):
+        with pytest.raises(
+            EvalsError, match=r"run_spec.json.*it is of HELM: convert the runs.*every_eval_ever convert helm"
+        ):
+            import_evals(tool, write(tmp_path / "helm", **helm))
+    with pytest.raises(EvalsError, match="import it with `every-eval-ever`"):
+        import_evals("lm-eval", write(tmp_path / "record", a={"model_info": {}, "evaluation_results": []}))
+    with pytest.raises(EvalsError, match="import it with `inspect`"):
+        import_evals("lm-eval", write(tmp_path / "log", a={"version": 2, "status": "success", "eval": {}}))
+    with pytest.raises(EvalsError, match="import it with `lm-eval` or `lighteval`"):
+        import_evals("every-eval-ever", write(tmp_path / "run", a=run_of()))
+
+
+@pytest.mark.parametrize("ruler", ["|---|---|", "| :--- | ---: |", "--- | ---"])
+def test_markdown_is_refused_with_the_remedy(ruler: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"| model | MMLU |\n{ruler}\n| a | 0.5 |\n")
+    with pytest.raises(EvalsError, match=r"table\.csv is a table in Markdown: save it as CSV"):
+        import_evals("wide", tmp_path / "table.csv")
+    (tmp_path / "table.md").write_text("| model | MMLU |\n")
+    with pytest.raises(EvalsError, match=r"its name ends in '\.md'\. Save it as CSV"):
+        import_evals("wide", tmp_path / "table.md")
+
+
+def test_facts_of_ones_own_stay() -> None:
+    facts = pd.DataFrame({"model": ["a"], "family": ["A"], "organization": ["Maker"], "reasoning": ["true"]})
+    models = import_evals("wide", pd.DataFrame({"model": ["a", "b"], "MMLU": [0.5, 0.6]}), models=facts).models
+    assert models[["organization", "reasoning"]].values.tolist() == [["Maker", "true"], ["", ""]]

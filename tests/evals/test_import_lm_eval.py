@@ -69,8 +69,8 @@ def test_standard_errors_give_the_items(imported: Imported) -> None:
 
 def test_a_limited_run_and_other_counts_than_those_that_ship_are_told(imported: Imported) -> None:
     notes = "\n".join(imported.notes)
-    assert "tiny_sums: scores are worth 10 to 60 items" in notes
-    assert "ARC-C 2-shot: scores are worth 60 items; the shipped benchmark has 1172" in notes
+    assert "tiny_sums 60 (10 to 60)" in notes
+    assert "ARC-C 2-shot 60 (ships with 1172)" in notes
 
 
 def test_aliases_bring_the_facts_of_benchmarks_that_ship(imported: Imported) -> None:
@@ -208,8 +208,7 @@ def test_several_prompts_under_one_name_are_told(tmp_path: Path) -> None:
         run = {"results": {"x": {"acc,none": 0.5}}, "n-shot": {"x": shots}, "model_name": model}
         (tmp_path / f"{model}.json").write_text(json.dumps(run))
     assert any(
-        "x: its scores mix several numbers of examples in the prompt: 0, 5" in n
-        for n in import_evals("lm-eval", tmp_path).notes
+        "mix several numbers of examples in the prompt: x (0, 5)" in n for n in import_evals("lm-eval", tmp_path).notes
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,14 +19,14 @@ from bayescale.evals.importers.base import (
     shipped_benchmarks,
     shipped_models,
 )
-from bayescale.evals.importers.choice import Taken, choose_scores
+from bayescale.evals.importers.choice import Taken, choose_scores, counting_ones
 from bayescale.evals.importers.imported import TO_FILL, Imported
 from bayescale.evals.importers.merge import name_testlets
 from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import TABLES, Column
 
-# Columns of the scores by attribute of a parsed score; those without any value are left out.
-_EXTRA = {"stderr": "stderr", "shots": "n_shot", "version": "version", "setting": "setting"}
+# Columns of the scores that a table has only where a score has a value; `n` is the number of samples.
+_EXTRA = ("stderr", "n", "harness", "shots", "setting", "version")
 
 
 def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
@@ -56,9 +56,10 @@ def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, A
 def _benchmarks(tool: str, names: Names, taken: list[Taken], notes: list[str]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     unregistered: list[str] = []
-    parts: dict[str, list[str]] = {}
+    # Benchmarks by what is to be noted about them.
+    parts, about = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     by_name: dict[str, list[Taken]] = {}
-    for t in taken:
+    for t in counting_ones(taken):
         by_name.setdefault(t.target.benchmark, []).append(t)
     # Other prompts of a benchmark that ships are in the testlet of that one already.
     variants = Counter(ts[0].parsed.task for ts in by_name.values() if not ts[0].like)
@@ -70,35 +71,35 @@ def _benchmarks(tool: str, names: Names, taken: list[Taken], notes: list[str]) -
             own["testlet"] = first.parsed.task
         columns = {c.name: (registered or {}).get(c.name, "") for c in TABLES["benchmarks"]} | {"benchmark": benchmark}
         columns |= {k: v for k, v in own.items() if not columns[k]} | {"source": tool}
-        items = _items(benchmark, scores, columns["items"], notes)
+        items = _items(benchmark, scores, columns["items"], about)
         rows.append(columns | {"items": items} | first.target.facts)
-        if first.parsed.part_of and registered is None:
-            parts.setdefault(first.parsed.part_of, []).append(benchmark)
-            rows[-1] = {"floor": shipped_benchmarks()[first.parsed.part_of]["floor"]} | {
-                k: v for k, v in rows[-1].items() if k != "floor" or v != ""
-            }
-        elif registered is None and "floor" not in first.target.facts:
-            near = names.near(first.parsed.task)
-            unregistered.append(benchmark + (f" (if it is {' or '.join(near)}, map it)" if near else ""))
-        for what, attribute in {"numbers of examples in the prompt": "n_shot", "metrics": "metric"}.items():
+        if registered is None and "floor" not in first.target.facts:
+            if whole := first.parsed.part_of:
+                parts[whole].append(benchmark)
+                rows[-1]["floor"] = shipped_benchmarks()[whole]["floor"]
+            else:
+                near = names.near(first.parsed.task)
+                unregistered.append(benchmark + (f" (if it is {' or '.join(near)}, map it)" if near else ""))
+        for what, attribute in {"numbers of examples in the prompt": "shots", "metrics": "metric"}.items():
             several = sorted({getattr(t.parsed, attribute) or "unknown" for t in scores})
             if len(several) > 1:
-                notes.append(f"{benchmark}: its scores mix several {what}: {', '.join(several)}")
+                about[f"scores on one benchmark mix several {what}"].append(f"{benchmark} ({', '.join(several)})")
+    if unregistered:
+        notes.append(
+            "no shipped benchmark has the name or alias of these, so their floor is 0; where guessing can score, write "
+            f"the expected score of guessing into benchmarks.csv: {', '.join(unregistered)}"
+        )
     for whole, tasks in parts.items():
         notes.append(
             f"{len(tasks)} parts of {whole} are benchmarks of their own, with its floor "
             f"{shipped_benchmarks()[whole]['floor']}, because not all parts are there; or leave them out in a mapping: "
             f"{', '.join(tasks)}"
         )
-    if unregistered:
-        notes.append(
-            "no shipped benchmark has the name or alias of these, so their floor is 0; where guessing can score, write "
-            f"the expected score of guessing into benchmarks.csv: {', '.join(unregistered)}"
-        )
+    notes += [f"{what}: {', '.join(benchmarks)}" for what, benchmarks in about.items()]
     return _typed(rows, TABLES["benchmarks"])
 
 
-def _items(benchmark: str, scores: list[Taken], registered: str, notes: list[str]) -> float:
+def _items(benchmark: str, scores: list[Taken], registered: str, about: dict[str, list[str]]) -> float:
     """Return a benchmark's number of items: from standard errors, else as counted by the tool, else the shipped one.
 
     The tables have one number per benchmark, so it is the median over models.
@@ -112,10 +113,11 @@ def _items(benchmark: str, scores: list[Taken], registered: str, notes: list[str
         return shipped_items
     items = float(max(1, round(float(np.median(counts)))))
     if counts.max() > counts.min() * (1 + SAME_ITEMS):
-        span = f"{counts.min():.0f} to {counts.max():.0f} items, depending on the model"
-        notes.append(f"{benchmark}: scores are worth {span}; the median, {items:.0f}, is used")
+        span = f"{benchmark} {items:.0f} ({counts.min():.0f} to {counts.max():.0f})"
+        about["the number of items that scores are worth depends on the model; the median is used"].append(span)
     if not (math.isnan(shipped_items) or math.isclose(items, shipped_items, rel_tol=SAME_ITEMS)):
-        notes.append(f"{benchmark}: scores are worth {items:.0f} items; the shipped benchmark has {shipped_items:.0f}")
+        both = f"{benchmark} {items:.0f} (ships with {shipped_items:.0f})"
+        about["scores are worth other numbers of items than those of the benchmark that ships"].append(both)
     return items
 
 
@@ -130,7 +132,8 @@ def _models(names: list[str], facts: list[dict[str, dict[str, Any]]], notes: lis
         notes.append(f"facts about these models come from the shipped table: {', '.join(recognised)}")
     # Optional columns without any value are left out, other than those that the user is asked to fill in.
     used = [c for c in TABLES["models"] if c.name in TO_FILL or any(c.name in r for r in rows)]
-    return _typed(rows, used)
+    own = dict.fromkeys(name for r in rows for name in r if all(c.name != name for c in TABLES["models"]))
+    return _typed(rows, [*used, *(Column(name, "text") for name in own)])
 
 
 def _typed(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
@@ -144,18 +147,15 @@ def _typed(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFram
 def _scores(tool: str, taken: list[Taken]) -> pd.DataFrame:
     rows = [
         {"model": t.parsed.model, "benchmark": t.target.benchmark, "score": float(t.parsed.score)}
-        | {"source": f"{tool}:{t.parsed.source}"}
-        | {c: getattr(t.parsed, attribute) for c, attribute in _EXTRA.items()}
+        | {"source": ": ".join(filter(None, [f"{tool}:{t.parsed.source}", t.parsed.cited]))}
+        | {c: getattr(t.parsed, "items" if c == "n" else c) for c in _EXTRA}
+        # A limited run says so beside its score, where it stays in the tables.
+        | {"setting": "; ".join(filter(None, [t.parsed.setting, t.parsed.limited and f"only {t.parsed.limited}"]))}
         for t in taken
     ]
     table = pd.DataFrame(rows, columns=["model", "benchmark", "score", "source", *_EXTRA])
-    table["stderr"] = table["stderr"].astype(float)
-    # A limited run says so beside its score, where it stays in the tables.
-    table["setting"] = [
-        "; ".join(filter(None, [t.parsed.setting, t.parsed.limited and f"only {t.parsed.limited}"])) for t in taken
-    ]
-    empty = [c for c in _EXTRA if (table[c].isna() if c == "stderr" else table[c] == "").all()]
-    return table.drop(columns=empty)
+    table = table.astype({"stderr": float, "n": float})
+    return table.drop(columns=[c for c in _EXTRA if (table[c].isna() | (table[c] == "")).all()])
 
 
 def _matches(taken: list[Taken]) -> pd.DataFrame:

@@ -214,14 +214,22 @@ def _stem(name: str) -> str:
 
 @functools.cache
 def shipped_benchmarks() -> dict[str, dict[str, str]]:
-    """Read the benchmarks that ship, and those that importers recognise beside them; by benchmark, cells as text."""
+    """Read the benchmarks that ship, and those that importers recognise beside them; by benchmark, cells as text.
+
+    Where the tables of the paper and of the frontier have the same benchmark, the facts are those of the paper.
+    """
     rows = dict(_shipped_rows("benchmarks", "benchmark"))
     blank = {c.name: "" for c in TABLES["benchmarks"]} | {ALIASES: ""}
-    for name, facts in _known()["benchmarks"].items():
-        row = blank | {k: str(v) for k, v in facts.items()} | {"benchmark": name}
+    frontier = _shipped_rows("benchmarks", "benchmark", "frontier")
+    for name, facts in {**frontier, **_known()["benchmarks"]}.items():
+        row = blank | {k: str(v) for k, v in facts.items() if k in blank} | {"benchmark": name}
         rows.setdefault(name, row)
+    more = {name: [f"epoch:{row['source'].removeprefix('epoch-hub:')}"] for name, row in frontier.items()}
     for name, aliases in _known()["aliases"].items():
-        rows[name] = rows[name] | {ALIASES: "; ".join(filter(None, [rows[name][ALIASES], aliases]))}
+        more.setdefault(name, []).append(aliases)
+    for name, aliases in more.items():
+        there = rows[name][ALIASES]
+        rows[name] = rows[name] | {ALIASES: "; ".join(filter(None, [there, *(a for a in aliases if a not in there)]))}
     return rows
 
 
@@ -261,8 +269,8 @@ def _known() -> dict[str, Any]:
 
 
 @functools.cache
-def _shipped_rows(table: str, key: str) -> dict[str, dict[Any, Any]]:
-    frame, problems = read_table(shipped("data"), table)
+def _shipped_rows(table: str, key: str, folder: str = "") -> dict[str, dict[Any, Any]]:
+    frame, problems = read_table(shipped("data") / folder, table)
     assert isinstance(frame, pd.DataFrame), problems
     return {row[key]: row for row in frame.to_dict("records")}
 
@@ -287,12 +295,16 @@ class ParsedScore:
         Standard error of `score`; NaN if the tool gives none.
     items : float
         Samples that were scored; NaN if unknown.
-    n_shot, version : str
+    shots, version : str
         Solved examples in the prompt, and version of the task, as the tool says.
+    harness, cited : str
+        Harness, agent or scaffold, and who states the score, where it is not the file alone.
+    setting : str
+        What else is particular about the measurement, such as quantisation, a chat template or an effort.
     date : str
         Time of the measurement, in a form that sorts; of two results of one task the later counts.
-    setting : str
-        What else is particular about the measurement, such as quantisation, a chat template or an agent.
+    preferred : bool
+        Whether the source prefers this measurement to the others of the model and task.
     limited : str
         Blank if all samples were scored, else how many: such a result never replaces a full one.
     column : str
@@ -312,10 +324,13 @@ class ParsedScore:
     metric: str = ""
     stderr: float = math.nan
     items: float = math.nan
-    n_shot: str = ""
+    shots: str = ""
     version: str = ""
-    date: str = ""
+    harness: str = ""
+    cited: str = ""
     setting: str = ""
+    date: str = ""
+    preferred: bool = False
     limited: str = ""
     column: str = ""
     percent: bool = False

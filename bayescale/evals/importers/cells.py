@@ -18,6 +18,7 @@ from bayescale.evals.tables import KINDS, TABLES, number, text
 
 # Columns of the models that a table may have, and whether they are numbers.
 FACTS = {c.name: c.dtype == "number" for c in TABLES["models"] if c.name not in ("model", "code")}
+FACTS["organization"] = False
 
 _ERROR_SIGN = re.compile(r"\s*(?:±|\+/-|\+-)\s*")
 _WITH_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")

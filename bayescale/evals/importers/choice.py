@@ -1,4 +1,4 @@
-"""Choose the scores: whole columns in one unit, one metric of a result, one measurement of a model on a benchmark."""
+"""Choose the scores: whole columns in one unit, one metric of a result, the order of measurements."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ from bayescale.evals.importers.base import (
 
 # Tools whose results are runs with a stated prompt. Tables collect results of several prompts, which a note lists.
 RUNS = ("lm-eval", "lighteval", "inspect")
+
+# Tools whose later file repeats a measurement. Tables of two names are two sources.
+RERUNS = (*RUNS, "every-eval-ever")
+
+# Repeated measurements that a note lists; the scores have them all.
+_MOST_SHOWN = 10
 
 # Rounding, not a unit: a share that was computed may exceed 1 by this much.
 _ROUNDING = 1e-9
@@ -122,7 +128,7 @@ def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
     apart: dict[str, str] = {}
     result = []
     for t in taken:
-        name, shots = t.target.benchmark, t.parsed.n_shot
+        name, shots = t.target.benchmark, t.parsed.shots
         usual = shipped_shots().get(name, "")
         if not usual or shots in ("", usual) or t.evidence == "mapping" or reading.tool not in RUNS:
             result.append(t)
@@ -146,57 +152,108 @@ def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
 def _note_prompts(reading: Reading, taken: list[Taken]) -> None:
     """Note where scores have another prompt than those that ship under the same name."""
     same: dict[str, set[str]] = {}
-    for t in taken:
-        usual, shots = shipped_shots().get(t.target.benchmark, ""), t.parsed.n_shot
+    for t in counting_ones(taken):
+        usual, shots = shipped_shots().get(t.target.benchmark, ""), t.parsed.shots
         if usual and shots not in ("", usual):
-            same.setdefault(t.target.benchmark, set()).add(f"{shots}-shot" if shots.isdigit() else shots)
-    for name, found in same.items():
-        here = ", ".join(sorted(found, key=lambda s: (len(s), s)))
-        note = f"{name}: scores here are {here}, those that ship {shipped_shots()[name]}-shot; a name of its own with"
-        reading.note(f"{note} `testlet: {name}` in a mapping keeps them apart")
+            same.setdefault(t.target.benchmark, set()).add(shots)
+    if same:
+        found = [
+            f"{name} {', '.join(sorted(shots, key=lambda s: (len(s), s)))} (ships with {shipped_shots()[name]})"
+            for name, shots in same.items()
+        ]
+        note = f"other numbers of examples in the prompt than those of the scores that ship: {'; '.join(found)}"
+        reading.note(f"{note}; a name of its own with `testlet: NAME` in a mapping keeps them apart")
+
+
+def counting_ones(taken: list[Taken]) -> list[Taken]:
+    """Return the first measurement of each model on each benchmark, which is the one that counts."""
+    first: dict[tuple[str, str], Taken] = {}
+    for t in taken:
+        first.setdefault((t.parsed.model, t.target.benchmark), t)
+    return list(first.values())
 
 
 def _measurements(reading: Reading, taken: list[Taken]) -> list[Taken]:
-    """Keep one measurement of each model on each benchmark.
+    """Order the measurements of each model on each benchmark, so that the first counts.
 
-    A run of all samples counts before a limited one, the number of solved examples that most models have before a
-    rarer one, a run without a particular setting before one with it, then the latest, then the first.
+    A run of all samples counts before a limited one, then the row that the source prefers, the number of solved
+    examples that most models have before a rarer one, a run without a particular setting before one with it, then the
+    latest, then the first. Others are kept if they state another source, harness, number of examples or setting; a
+    limited run is not, where there is a full one.
     """
-    shots = Counter({(t.target.benchmark, t.parsed.n_shot, t.parsed.model) for t in taken})
-    common = Counter((benchmark, n_shot) for benchmark, n_shot, _ in shots)
+    models = {(t.target.benchmark, t.parsed.shots, t.parsed.model) for t in taken}
+    common = Counter((benchmark, shots) for benchmark, shots, _ in models)
 
-    def rank(t: Taken) -> tuple[bool, int, bool, str]:
+    def rank(t: Taken) -> tuple[bool, bool, int, bool, str]:
         p = t.parsed
-        return not p.limited, common[t.target.benchmark, p.n_shot], not p.setting, p.date
+        return not p.limited, p.preferred, common[t.target.benchmark, p.shots], not p.setting, p.date
 
-    best: dict[tuple[str, str], Taken] = {}
+    cells: dict[tuple[str, str], list[Taken]] = {}
     for t in taken:
-        cell = (t.parsed.model, t.target.benchmark)
-        if cell not in best or rank(t) > rank(best[cell]):
-            best[cell] = t
-    for t in taken:
-        kept = best[t.parsed.model, t.target.benchmark]
-        if t is not kept:
-            when = "a later" if kept.parsed.date > t.parsed.date else "another"
-            reason = f"{when} result of this model on {t.target.benchmark} is taken, {kept.parsed.score:.4g} from"
-            reason += f" {kept.parsed.source}, not {t.parsed.score:.4g}{_difference(kept.parsed, t.parsed)}"
-            reading.skip(
-                t.parsed.source, t.parsed.label, reason, t.parsed.model, kind="another result of the model is taken"
-            )
-    chosen = [t for t in taken if t is best[t.parsed.model, t.target.benchmark]]
+        cells.setdefault((t.parsed.model, t.target.benchmark), []).append(t)
+    kept = [_without_repetitions(reading, sorted(found, key=rank, reverse=True)) for found in cells.values()]
+    by_first = {id(ts[0]): ts for ts in kept}
+    chosen = [k for t in taken if id(t) in by_first for k in by_first[id(t)]]
+    _note_measurements(reading, chosen)
+    return chosen
+
+
+def _without_repetitions(reading: Reading, found: list[Taken]) -> list[Taken]:
+    """Return the measurements of one model on one benchmark that say something; the others are recorded as skipped."""
+    kept = found[:1]
+    for t in found[1:]:
+        p, first = t.parsed, found[0].parsed
+        same = [k.parsed for k in kept if _repeats(reading, p, k.parsed)]
+        if not same and (first.limited or not p.limited):
+            kept.append(t)
+            continue
+        instead = same[0] if same else first
+        when = "a later" if instead.date > p.date else "another"
+        reason = f"{when} result of this model on {t.target.benchmark} is taken, {instead.score:.4g} from"
+        reason += f" {instead.source}, not {p.score:.4g}{_difference(instead, p)}"
+        reading.skip(p.source, p.label, reason, p.model, kind="another result of the model is taken")
+    return kept
+
+
+def _note_measurements(reading: Reading, chosen: list[Taken]) -> None:
+    """Note which measurements are repeated, and what is particular about those that count."""
+    counting = counting_ones(chosen)
+    first = {(t.parsed.model, t.target.benchmark): t.parsed for t in counting}
+    further = []
+    for t in chosen:
+        kept = first[t.parsed.model, t.target.benchmark]
+        if t.parsed is not kept:
+            other = f"{kept.score:.4g} counts, not {t.parsed.score:.4g}{_difference(kept, t.parsed)}"
+            further.append(f"{t.parsed.model} on {t.target.benchmark}: {other}")
+    if further:
+        more = f"; and {len(further) - _MOST_SHOWN} more" if len(further) > _MOST_SHOWN else ""
+        plural = "s are" if len(further) > 1 else " is"
+        reading.note(f"{len(further)} repeated measurement{plural} kept: {'; '.join(further[:_MOST_SHOWN])}{more}")
     for attribute, what in {"limited": "only some samples were scored", "setting": "settings that differ"}.items():
-        told = [f"{t.parsed.model} on {t.target.benchmark}: {v}" for t in chosen if (v := getattr(t.parsed, attribute))]
+        told = [
+            f"{t.parsed.model} on {t.target.benchmark}: {v}" for t in counting if (v := getattr(t.parsed, attribute))
+        ]
         if told and (attribute == "limited" or reading.tool in RUNS):
             reading.note(f"{what}: {', '.join(told)}")
-    return chosen
+
+
+def _repeats(reading: Reading, p: ParsedScore, kept: ParsedScore) -> bool:
+    """Return whether a score says no more than one that is kept: measured in the same way, or a copy of it."""
+    if _how(p) != _how(kept):
+        return False
+    return reading.tool in RERUNS or p.source == kept.source or math.isclose(p.score, kept.score, rel_tol=_ROUNDING)
+
+
+def _how(p: ParsedScore) -> tuple[str, ...]:
+    return p.cited, p.harness, p.shots, p.setting, p.limited
 
 
 def _difference(kept: ParsedScore, other: ParsedScore) -> str:
     """Describe how two measurements differ, in brackets."""
     differs = []
-    if other.n_shot != kept.n_shot:
-        differs.append(f"{kept.n_shot or 'unknown'}-shot, this one {other.n_shot or 'unknown'}-shot")
-    for mine, its in ((other.setting, kept.setting), (other.limited, kept.limited)):
-        if mine != its:
+    if other.shots != kept.shots:
+        differs.append(f"{kept.shots or 'unknown'}-shot, this one {other.shots or 'unknown'}-shot")
+    for mine, its in zip(_how(other), _how(kept), strict=True):
+        if mine != its and (mine, its) != (other.shots, kept.shots):
             differs.append(f"this one {mine}" if mine else f"the one taken {its}")
     return f" ({'; '.join(differs)})" if differs else ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from statistics import NormalDist
 
 import pandas as pd
 
@@ -22,6 +21,16 @@ from bayescale.evals.importers.cells import (
     parse_numbers,
     read_facts,
 )
+from bayescale.evals.importers.hub import (
+    FACTORS,
+    Export,
+    cells_of,
+    known_hub,
+    log10_sd,
+    model_and_setting,
+    model_facts,
+    read_rows,
+)
 from bayescale.evals.importers.tablefile import SUFFIXES, tables_in
 from bayescale.evals.tables import text
 
@@ -33,50 +42,38 @@ COLUMNS = {
     "model": ("Model version", "model"),
     "benchmark": ("benchmark", "task"),
     "score": (
-        "mean_score", "Best score (across scorers)", "score", "EM", "Accuracy", "Overall accuracy", "Challenge score",
-        "Percent correct", "Pass@1 score", "Average progress", "Overall pass (%)", "Unguided % Solved", "% Score",
-        "% Resolved", "120k token score", "Win Rate (%)", "ACW Avg Score", "Score OPT@1", "Global average",
-        "Average (%)", "Average score", "Average", "Score (AVG@5)", "Accuracy mean", "Overall (no subtitles)",
-        "Correct",
+        "mean_score", "Best score (across scorers)", "score", "EM", "Accuracy", "Percent correct", "Average", "Correct",
     ),
     "stderr": ("stderr", "Accuracy Standard Error", "Accuracy SE", "Pass@1 Standard Error", "Average Standard error"),
     "released": ("Release date", "Version release date", "released"),
     "flops": ("Training compute (FLOP)", "flops"),
     "confidence": ("Confidence", "Training compute confidence"),
     "date": ("Started at", "Date of evaluation", "Run date", "Date run", "date"),
-    "n_shot": ("Shots", "n_shot", "num_fewshot"),
-    "setting": ("setting", "Scaffold", "Agent"),
+    "shots": ("Shots", "shots", "n_shot", "num_fewshot"),
+    "harness": ("harness", "Scaffold", "Agent"),
+    "setting": ("setting",),
+    "cited": ("Source",),
 }  # fmt: skip
-
-# Epoch AI, "AI models documentation", section on estimating confidence: values lie within this factor with 90%.
-FACTORS = {"confident": 3.0, "likely": 10.0, "speculative": 31.0}
-
-
-def log10_sd(confidence: str) -> float | None:
-    """Convert a level of confidence to the standard deviation of log10 compute; None for an unknown level.
-
-    The true value lies within a factor of 3 (confident), 10 (likely) or 31 (speculative) of the stated one with
-    probability 0.9 (Epoch AI, AI models documentation, "Estimating confidence"), here as a normal distribution.
-
-    Examples
-    --------
-    >>> round(log10_sd("Likely"), 3)
-    0.608
-    """
-    factor = FACTORS.get(confidence.strip().lower())
-    return None if factor is None else float(math.log10(factor) / NormalDist().inv_cdf(0.95))
 
 
 def read_epoch(source: Path | pd.DataFrame, names: Names) -> Reading:
-    """Read one table, or all tables in and below a folder; `names.tool` is ``epoch`` or ``long``."""
+    """Read one table, or all tables in and below a folder; `names.tool` is ``epoch`` or ``long``.
+
+    For ``epoch``, files of the hub are read by what is known of them, unless the mapping says something about columns,
+    rows or the scale; so are the families of models, and the effort at the end of a version.
+    """
     reading = Reading(names.tool, looked_for=", ".join(SUFFIXES))
     single = isinstance(source, pd.DataFrame) or not source.is_dir()
+    export = Export(known_hub()) if names.tool == TOOL else None
     for where, table in tables_in(source):
         try:
             if isinstance(table, EvalsError):
                 raise table
             if table.empty:
                 raise EvalsError("it has no rows")
+            if export and _is_of_the_hub(export, names, where, table):
+                _read_hub_rows(reading, export, where, table)
+                continue
             columns = _columns(table, names, where)
             if isinstance(source, pd.DataFrame) and "benchmark" not in columns:
                 raise EvalsError("no column of benchmarks, and a data frame has no name of a file to take instead")
@@ -88,13 +85,61 @@ def read_epoch(source: Path | pd.DataFrame, names: Names) -> Reading:
             _read_rows(reading, names, choose_rows(table, names.mapping, reading, where), columns, where)
         except EvalsError as error:
             reading.skip(where, "the file", str(error))
-    exact = [m for m, facts in reading.facts.items() if "flops" in facts and "flops_log10_sd" not in facts]
-    if exact and names.tool == TOOL:
+    if export:
+        _learn_facts(reading, export)
+    return reading
+
+
+def _is_of_the_hub(export: Export, names: Names, where: str, table: pd.DataFrame) -> bool:
+    """Return whether the hub's facts say how to read a file, and the mapping says nothing else."""
+    stem, mapping = Path(where).stem, names.mapping
+    spec = export.known["benchmarks"].get(stem, {})
+    told = mapping.columns_in(where) or mapping.where or mapping.scale != 1
+    needed = {"Model version", *([spec["score"]] if spec else [])}
+    return bool(spec or export.why_not(stem)) and not told and needed <= set(table.columns)
+
+
+def _read_hub_rows(reading: Reading, export: Export, where: str, table: pd.DataFrame) -> None:
+    own = Export(export.known, facts=export.facts)
+    read_rows(own, where, table)
+    if reason := export.why_not(Path(where).stem):
+        reading.skip(where, "scores", f"{reason}; its facts about models are used")
+    for reason in own.left_out.elements():
+        reading.skip(where, "a row", reason)
+    for problem in own.problems:
+        reading.skip(where, "a row", problem, kind="a row cannot be read")
+    for cell in cells_of(own.rows):
+        for row in cell:
+            reading.parsed.append(
+                ParsedScore(
+                    row["model"], row["file"], row["score"], where,
+                    stderr=row["stderr"], shots=row["shots"], harness=row["harness"], setting=row["setting"],
+                    cited=row["cited"], preferred=row is cell[0], column=f"{where}: {row['file']}",
+                )
+            )  # fmt: skip
+
+
+def _learn_facts(reading: Reading, export: Export) -> None:
+    """Learn what rows of the hub, and the names of models, say about the models."""
+    exact = []
+    for model in dict.fromkeys(p.model for p in reading.parsed):
+        facts = model_facts(export, model)
+        if not facts["family"]:
+            # What kind of model it is follows from names that are known.
+            facts = {c: facts[c] for c in ("organization", "released", "flops", "flops_log10_sd", "weights")}
+        for column, value in facts.items():
+            if value == value and value != "" and column != "note":
+                reading.learn(model, column, value)
+        known = reading.facts.get(model, {})
+        exact += [model] * ("flops" in known and "flops_log10_sd" not in known)
+    for problem in export.problems:
+        if "confidence" not in problem:
+            reading.note(problem)
+    if exact:
         reading.notes.append(
             f"compute without a level of confidence ({', '.join(FACTORS)}) counts as exact; fill in flops_log10_sd if "
             f"it is not: {', '.join(exact)}"
         )
-    return reading
 
 
 def _columns(table: pd.DataFrame, names: Names, where: str) -> dict[str, str]:
@@ -111,6 +156,9 @@ def _lacking(what: str) -> str:
 
 def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dict[str, str], where: str) -> None:
     models = model_names(table, columns["model"], reading, where)
+    efforts = [""] * len(models)
+    if names.tool == TOOL and columns["model"] in COLUMNS["model"][:1]:
+        models, efforts = map(list, zip(*(model_and_setting(m) for m in models), strict=True))
     read_facts(table, models, columns, names.mapping, reading)
     _read_confidence(reading, table, models, columns)
     if "score" not in columns:
@@ -122,7 +170,7 @@ def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dic
         return
     texts = {
         k: [text(cell) for cell in table[columns[k]]] if k in columns else [""] * len(table)
-        for k in ("date", "n_shot", "setting")
+        for k in ("date", "shots", "harness", "setting", "cited")
     }
     stem = Path(where).stem
     for i, model in enumerate(models):
@@ -140,7 +188,8 @@ def _read_rows(reading: Reading, names: Names, table: pd.DataFrame, columns: dic
                 ParsedScore(
                     model, benchmark, scores.values[i], where,
                     stderr=errors.values[i] if errors is not scores else scores.stderrs[i],
-                    n_shot=_count(texts["n_shot"][i]), date=texts["date"][i], setting=texts["setting"][i],
+                    shots=_count(texts["shots"][i]), date=texts["date"][i], harness=texts["harness"][i],
+                    setting="; ".join(filter(None, [efforts[i], texts["setting"][i]])), cited=texts["cited"][i],
                     column=f"{where}: {benchmark}", percent=scores.percent,
                 )
             )  # fmt: skip

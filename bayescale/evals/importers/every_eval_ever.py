@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bayescale.evals.importers.base import SPREADS, Names, ParsedScore, Reading
-from bayescale.evals.importers.results_json import each_document, iso_date
+from bayescale.evals.importers.results_json import each_document, iso_date, skip_other
 
 TOOL = "every-eval-ever"
 
@@ -50,6 +50,15 @@ class _Dataset(_Part):
     samples_number: float | None = None
 
 
+class _Library(_Part):
+    name: str | None = None
+
+
+class _Source(_Part):
+    source_organization_name: str | None = None
+    evaluator_relationship: str | None = None
+
+
 class _Result(_Part):
     evaluation_name: str
     source_data: _Dataset | None = None
@@ -67,6 +76,8 @@ class Record(_Part):
     """One file of the schema, as far as it is used here."""
 
     model_info: _Model
+    eval_library: _Library | None = None
+    source_metadata: _Source | None = None
     evaluation_results: list[_Result]
     evaluation_timestamp: str | None = None
     retrieved_timestamp: str | None = None
@@ -78,7 +89,7 @@ def read_every_eval_ever(source: Path, names: Names) -> Reading:
 
     def read(content: Any, where: str, _: Path) -> None:
         if not isinstance(content, dict) or "evaluation_results" not in content:
-            reading.skip(where, "the file", "contains no record of Every Eval Ever")
+            skip_other(reading, where, content)
             return
         try:
             record = Record.model_validate(content)
@@ -99,6 +110,7 @@ def _read_record(reading: Reading, record: Record, where: str) -> None:
     if not model:
         reading.skip(where, "the file", "names no model")
         return
+    harness, cited = _provenance(record)
     for result in record.evaluation_results:
         task, metric, details = _task(result), result.metric_config, result.score_details
         low, high = metric.min_score, metric.max_score
@@ -119,9 +131,18 @@ def _read_record(reading: Reading, record: Record, where: str) -> None:
             reading.parsed.append(
                 ParsedScore(
                     model, task, details.score, where, metric=metric.metric_name or "", stderr=error, items=items,
-                    date=_date(stamp), percent=high == 100,
+                    harness=harness, cited=cited, date=_date(stamp), percent=high == 100,
                 )
             )  # fmt: skip
+
+
+def _provenance(record: Record) -> tuple[str, str]:
+    """Return the harness, and who states the scores, with the relationship to the maker of the model."""
+    library = (record.eval_library and record.eval_library.name) or ""
+    source = record.source_metadata or _Source()
+    whose = (source.evaluator_relationship or "").replace("_", " ")
+    cited = f"{source.source_organization_name or ''} ({whose})" if whose else source.source_organization_name or ""
+    return "" if library == "unknown" else library, cited.strip()
 
 
 def _task(result: _Result) -> str:

@@ -15,14 +15,14 @@ from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.evals import Evals
 from bayescale.evals.importers.merge import CONFLICT, fill_blanks, merge_tables, read_existing, read_template
 from bayescale.evals.plausibility import find_implausible
-from bayescale.evals.tables import TABLES, write_table
+from bayescale.evals.tables import TABLES, counting, write_table
 
 TEMPLATE = "models_to_fill"
 
 TO_FILL = tuple(c.name for c in TABLES["models"] if c.name != "code")
 
 # A message longer than a screen hides the first lines, which matter most.
-_MOST_SHOWN = 20
+_MOST_SHOWN = 4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,9 +34,11 @@ class Imported:
     tool : str
         ``lm-eval``, ``lighteval``, ``inspect``, ``every-eval-ever``, ``wide``, ``long`` or ``epoch``.
     models, benchmarks, scores : pandas.DataFrame
-        In the form of `Evals`; unknown families and compute are blank. Scores may have the further columns
-        ``stderr`` (standard error as the tool reports it), ``shots``, ``version`` and ``setting`` (what else is
-        particular: quantisation, a chat template, an agent, a limit of samples).
+        In the form of `Evals`; unknown families and compute are blank. Scores say how they were measured where the tool
+        does: ``harness``, ``shots``, ``setting`` (quantisation, a chat template, an effort, a limit of samples),
+        ``version`` of the task, ``stderr``, ``n`` (samples). Of several measurements of one model and benchmark the
+        first counts: one of all samples, the one that the source prefers, with the number of examples that most models
+        have, without a particular setting, the latest.
     taken : pandas.DataFrame
         Columns ``benchmark``, ``name`` (in the tool), ``by`` (why it is this benchmark: ``mapping``, ``alias``,
         ``name``; ``new`` if no shipped benchmark has this name), ``scores`` (how many).
@@ -106,8 +108,8 @@ class Imported:
         folder : str or pathlib.Path
             For ``models.csv``, ``benchmarks.csv`` and ``scores.csv``, which `read_evals` reads; made if needed.
         into : bool
-            Merge with existing tables: rows are added and blanks are filled. Existing values are never overwritten;
-            where the import has another value, the existing one is kept, with an `EvalsWarning` of the conflicts.
+            Merge with existing tables, as `merge_into` does. Existing values are never overwritten; an `EvalsWarning`
+            lists the conflicts.
 
         Returns
         -------
@@ -155,8 +157,10 @@ class Imported:
     def merge_into(self, tables: Mapping[str, pd.DataFrame] | Evals) -> Imported:
         """Add these tables to others, such as `load_evals("base-llms")`, and return the complete ones.
 
-        Rows are added and blanks are filled; where two values differ, that of the other tables is kept, and the
-        difference is in `conflicts`. Notes name the models and families that are there under several names.
+        Rows are added and blanks are filled. Where two facts differ, that of the other tables is kept, and the
+        difference is in `conflicts`. A score that differs is a repeated measurement, which does not count, if it states
+        another source, harness, number of examples or setting, and a conflict otherwise. Notes name the models and
+        families that are there under several names.
 
         Examples
         --------
@@ -170,7 +174,11 @@ class Imported:
         """
         old = tables._tables() if isinstance(tables, Evals) else dict(tables)
         merged, conflicts = merge_tables(old, {name: getattr(self, name) for name in TABLES}, self.facts)
+        added, cell = merged["scores"].iloc[len(old["scores"]) :], ["model", "benchmark"]
+        known = pd.MultiIndex.from_frame(added[cell]).isin(pd.MultiIndex.from_frame(old["scores"][cell]))
         notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
+        if known.any():
+            notes.insert(0, f"{known.sum()} scores repeat measurements of the other tables, whose scores count")
         return dataclasses.replace(
             self, models=merged["models"], benchmarks=merged["benchmarks"], scores=merged["scores"],
             conflicts=conflicts, notes=tuple(dict.fromkeys(notes)),
@@ -183,11 +191,13 @@ class Imported:
         ]
         if len(self.conflicts) > _MOST_SHOWN:
             lines.append(f"  ... and {len(self.conflicts) - _MOST_SHOWN} more, in `conflicts`")
-        return "\n".join([f"{len(self.conflicts)} conflict(s) with the tables in {folder!r}:", *lines])
+        head = f"{len(self.conflicts)} conflict(s) with the tables in {folder!r}; edit them where the import is right:"
+        return "\n".join([head, *lines])
 
     def __repr__(self) -> str:
-        fill = len(self.to_fill)
+        n = int(counting(self.scores).sum())
+        further = f" and {len(self.scores) - n} repeated measurements" if n < len(self.scores) else ""
         return (
-            f"Imported from {self.tool}: {len(self.scores)} scores of {len(self.models)} models on "
-            f"{len(self.benchmarks)} benchmarks; skipped: {len(self.skipped)}; models to fill in: {fill}"
+            f"Imported from {self.tool}: {n} scores{further} of {len(self.models)} models on {len(self.benchmarks)} "
+            f"benchmarks; skipped: {len(self.skipped)}; models to fill in: {len(self.to_fill)}"
         )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers.base import SPREADS, Names, ParsedScore, Reading
-from bayescale.evals.importers.results_json import json_files
+from bayescale.evals.importers.results_json import json_files, other_format
 from bayescale.evals.tables import number, text
 
 TOOL = "inspect"
@@ -58,7 +58,7 @@ def read_inspect(source: Path, names: Names) -> Reading:
     reading = read_frame(pd.concat(frames, ignore_index=True), source) if frames else Reading(TOOL)
     reading.looked_for = ".eval, .json"
     for place, reason in skipped:
-        reading.skip(_relative(place, source), "the log", reason, kind=reason.split(":")[0])
+        reading.skip(_relative(place, source), "the log", reason, kind=re.split("[:;]", reason)[0])
     return reading
 
 
@@ -75,7 +75,7 @@ def unlisted_logs(source: Path) -> tuple[list[Path], list[tuple[str, str]]]:
         if isinstance(content, dict) and isinstance(content.get("eval"), dict):
             logs.append(path.resolve())
         else:
-            others.append((str(path.resolve()), "is no log of Inspect"))
+            others.append((str(path.resolve()), f"is no log of Inspect{other_format(content)}"))
     return logs, others
 
 
@@ -95,7 +95,7 @@ def read_frame(table: pd.DataFrame, source: Path) -> Reading:
                 ParsedScore(
                     model.rstrip("/"), task, score, where, metric=metric, stderr=stderr, items=_items(row),
                     version=text(row.get("task_version")), date=text(row.get("created")), limited=_limited(row),
-                    n_shot=_shots(row, task), column=f"{task} {metric}", by_name_only=reason,
+                    shots=_shots(row, task), harness="Inspect", column=f"{task} {metric}", by_name_only=reason,
                 )
             )  # fmt: skip
     return reading

@@ -31,6 +31,7 @@ from bayescale.evals.importers.results_json import (
     part,
     part_of,
     runs_of,
+    skip_other,
     with_wholes,
 )
 
@@ -58,12 +59,9 @@ def read_lm_eval(source: Path, names: Names, subtasks: bool = False, model_from_
     reading = Reading(names.tool, looked_for=".json")
 
     def read(run: Any, where: str, path: Path) -> None:
-        if not isinstance(run, dict) or not isinstance(run.get("results"), dict):
-            reading.skip(where, "the file", f"contains no results of {names.tool}")
-            return
-        runs = runs_of(run)
+        runs = runs_of(run) if isinstance(run, dict) and isinstance(run.get("results"), dict) else []
         if not runs:
-            reading.skip(where, "the file", f"contains no results of {names.tool}")
+            skip_other(reading, where, run)
         for one in runs:
             read_run(with_wholes(one), where, path)
 
@@ -137,7 +135,8 @@ def _pooled(
             return [
                 ParsedScore(
                     first.model, group, mean, first.source, metric=metric, stderr=error, items=items,
-                    n_shot=first.n_shot, version=first.version, date=first.date, setting=first.setting,
+                    shots=first.shots, version=first.version, date=first.date, harness=first.harness,
+                    setting=first.setting,
                 )
             ]  # fmt: skip
     if tasks:
@@ -168,9 +167,10 @@ def _metrics(reading: Reading, run: dict[str, Any], task: str, model: str, where
                     metric=metric if answers in ("", "none") else f"{metric},{answers}",
                     stderr=float(stderr) if is_number(stderr) else math.nan,
                     items=_samples(run, task, key),
-                    n_shot=_shots(run, task),
+                    shots=_shots(run, task),
                     version=_text(part(run, "versions").get(task)),
                     date=iso_date(run.get("date")) or date_in_name(where),
+                    harness=reading.tool,
                     setting=_setting(run),
                     limited=_limited(run, task),
                     # Accuracies are shares by definition; other metrics are in percent in some versions.

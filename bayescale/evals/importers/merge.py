@@ -1,4 +1,7 @@
-"""Merge tables: rows are added, blanks are filled, and no value that is there is overwritten."""
+"""Merge tables: rows are added, blanks are filled, and no value that is there is overwritten.
+
+A score that was measured in another way than those of its model and benchmark is added too: the first one counts.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,24 @@ from typing import Any
 import pandas as pd
 
 from bayescale.evals.importers.base import SAME_ITEMS
-from bayescale.evals.tables import TABLES, cell_text, coerce, read_table, read_tables, tables_error
+from bayescale.evals.tables import (
+    MEASURED,
+    TABLES,
+    cell_text,
+    coerce,
+    number,
+    read_table,
+    read_tables,
+    tables_error,
+    text,
+)
 
 CONFLICT = ["table", "row", "column", "kept", "offered"]
 
 _KEYS = {"models": ["model"], "benchmarks": ["benchmark"], "scores": ["model", "benchmark"]}
 
-# Runs that agree on a score may differ in these columns: that is no conflict.
-_PROVENANCE = {"source", "stderr", "shots", "version", "setting", "note"}
+# Rows that are compared may differ in these columns: that is no conflict.
+_PROVENANCE = {"source", "stderr", "n", "harness", "shots", "setting", "version", "record", "note"}
 
 
 def read_template(folder: Path, name: str) -> pd.DataFrame:
@@ -102,16 +115,18 @@ def name_testlets(benchmarks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tuple[Any, ...]]) -> pd.DataFrame:
-    keys = _KEYS[name]
-    columns = list(dict.fromkeys([*old.columns, *new.columns]))
-    rows: dict[tuple[str, ...], dict[Any, Any]] = {}
-    for i, row in enumerate(old.to_dict("records")):
-        key = tuple(row[k] for k in keys)
-        # Of several rows on one model and benchmark the first is compared; the others are measurements that stay.
-        rows[(*key, str(i)) if key in rows else key] = row
+    rows = old.to_dict("records")
+    by_key: dict[tuple[str, ...], list[dict[Any, Any]]] = {}
+    for row in rows:
+        by_key.setdefault(tuple(row[k] for k in _KEYS[name]), []).append(row)
     for offered in new.to_dict("records"):
-        key = tuple(offered[k] for k in keys)
-        kept = rows.setdefault(key, offered)
+        key = tuple(offered[k] for k in _KEYS[name])
+        there = by_key.setdefault(key, [])
+        kept = _counterpart(there, offered) if name == "scores" else next(iter(there), None)
+        if kept is None:
+            there.append(offered)
+            rows.append(offered)
+            continue
         differing = {c for c in offered if _differ(c, kept.get(c), offered[c])} - _PROVENANCE
         conflicts += [
             (name, " on ".join(key), c, cell_text(kept[c]), cell_text(offered[c])) for c in sorted(differing, key=str)
@@ -119,11 +134,27 @@ def _merge(name: str, old: pd.DataFrame, new: pd.DataFrame, conflicts: list[tupl
         if name == "scores" and differing:
             continue
         kept |= {c: v for c, v in offered.items() if _blank(kept.get(c)) and not _blank(v)}
-    table = pd.DataFrame(list(rows.values()), columns=columns)
+    columns = list(dict.fromkeys([*old.columns, *new.columns]))
+    table = pd.DataFrame(rows, columns=columns)
     for c in columns:
-        is_number = any(f[c].dtype == float for f in (old, new) if c in f)
-        table[c] = table[c].astype(float) if is_number else table[c].astype(object).fillna("").astype("str")
+        if any(f[c].dtype == float for f in (old, new) if c in f):
+            # Columns that only some tables have are text in those that were read.
+            table[c] = [number(v) for v in table[c]]
+        else:
+            table[c] = table[c].astype(object).fillna("").astype("str")
     return table
+
+
+def _counterpart(there: list[dict[Any, Any]], offered: dict[Any, Any]) -> dict[Any, Any] | None:
+    """Return the measurement of the same model and benchmark that this one repeats; None if it is a further one.
+
+    It repeats one with the same score that states nothing else about the measurement, or one of the same source,
+    harness, number of examples and setting, whatever its score.
+    """
+    for row in there:
+        if not any(_differ(c, row.get(c), offered.get(c)) for c in ("score", *MEASURED[1:])):
+            return row
+    return next((r for r in there if all(text(r.get(c)) == text(offered.get(c)) for c in MEASURED)), None)
 
 
 def _blank(value: Any) -> bool:
@@ -137,4 +168,7 @@ def _differ(column: Any, kept: Any, offered: Any) -> bool:
         return not math.isclose(kept, offered, rel_tol=SAME_ITEMS if column == "items" else 1e-9, abs_tol=1e-12)
     if any(c.name == column and c.dtype == "flag" for c in TABLES["models"]):
         return str(kept).lower() != str(offered).lower()
+    if column == "released":
+        # A month and a day in it agree.
+        return not (str(kept).startswith(str(offered)) or str(offered).startswith(str(kept)))
     return bool(kept != offered)

@@ -14,7 +14,7 @@ from bayescale.evals.importers import epoch, every_eval_ever, inspect_logs, lm_e
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import NameMapping, Names, Reading, load_mapping
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.tables import TABLES, Problem, coerce, read_table, tables_error, text
+from bayescale.evals.tables import Problem, coerce, read_table, tables_error, text
 from bayescale.evals.validation import broken_cells
 
 READERS: dict[str, Callable[..., Reading]] = {
@@ -29,6 +29,8 @@ READERS: dict[str, Callable[..., Reading]] = {
 
 # Importers of tables, which read data frames too.
 TABLES_TOO = (wide.TOOL, epoch.LONG, epoch.TOOL)
+
+_MOST_REASONS = 10
 
 # Options of single importers.
 OPTIONS = {lm_eval.TOOL: {"subtasks", "model_from_path"}, lm_eval.LIGHTEVAL: {"subtasks", "model_from_path"}}
@@ -116,9 +118,12 @@ def _nothing(source: str, imported: Imported, looked_for: str) -> str:
     if imported.skipped.empty:
         files = f"there is no file {looked_for} in or below it"
         return f"Nothing in {source!r} could be imported as {imported.tool}: {files}."
-    reasons = imported.skipped.drop_duplicates("reason").head(10)
-    lines = [f"  {r.source}: {r.what}: {r.reason}" for r in reasons.itertuples()]
-    return "\n".join([f"Nothing in {source!r} could be imported as {imported.tool}:", *lines])
+    lines = []
+    for reason, rows in imported.skipped.groupby("reason", sort=False):
+        others, first = rows["source"].nunique() - 1, rows.iloc[0]
+        more = f" (and {others} more)" if others else ""
+        lines.append(f"  {first['source']}{more}: {first['what']}: {reason}")
+    return "\n".join([f"Nothing in {source!r} could be imported as {imported.tool}:", *lines[:_MOST_REASONS]])
 
 
 def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]]:
@@ -138,7 +143,7 @@ def _facts(models: str | Path | pd.DataFrame | None) -> dict[str, dict[str, Any]
         problems += [*typed.problems, *(p for p in broken_cells(typed) if (p.column, p.value) != ("family", ""))]
     if problems or table is None:
         raise tables_error([dataclasses.replace(p, table=name) for p in problems], files=True, where=where)
-    columns = [c.name for c in TABLES["models"] if c.name in table and c.name != "model"]
+    columns = [str(c) for c in typed.frame if c in table and c != "model"]
     given = (table[columns].map(text) != "").to_numpy()
     return {
         model: {c: typed.frame[c].iloc[i] for j, c in enumerate(columns) if given[i, j]}

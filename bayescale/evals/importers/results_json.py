@@ -46,6 +46,29 @@ def each_document(reading: Reading, source: Path, read: Callable[[Any, str, Path
             reading.skip(where, "the file", f"{reason} ({type(error).__name__}: {error})", kind=reason)
 
 
+def skip_other(reading: Reading, where: str, content: Any) -> None:
+    """Record a document that has no results of this tool, with the remedy if it is one of a known other tool."""
+    reason = f"contains no results of {reading.tool}"
+    reading.skip(where, "the file", reason + other_format(content), kind=reason)
+
+
+def other_format(content: Any) -> str:
+    """Return what to do with a document of another tool; blank if it is none that is known."""
+    some = content[0] if isinstance(content, list) and content else content
+    keys = set(some) if isinstance(some, dict) else set()
+    if keys & {"adapter_spec", "scenario_spec"} or {"instance_id", "stats"} <= keys or {"name", "count", "sum"} <= keys:
+        return (
+            "; it is of HELM: convert the runs with Every Eval Ever (pip install 'every-eval-ever[helm]'; "
+            "every_eval_ever convert helm --log_path RUNS --output_dir records), then import records with "
+            "`every-eval-ever`"
+        )
+    if "evaluation_results" in keys:
+        return "; it is a record of Every Eval Ever: import it with `every-eval-ever`"
+    if {"eval", "status"} <= keys:
+        return "; it is a log of Inspect: import it with `inspect`"
+    return "; it is a result of a harness: import it with `lm-eval` or `lighteval`" if "results" in keys else ""
+
+
 def part(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a part of a document that should be a dict; an empty one if it is something else."""
     found = content.get(name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ FRAME = "the data frame"
 
 _SEPARATORS = (",", ";", "\t", "|")
 _MOST_LINES = 5
+# The line below the header of a table in Markdown.
+_RULER = re.compile(r"[\s|:]*-{3,}[\s|:-]*")
 
 
 def tables_in(source: Path | pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame | EvalsError]]:
@@ -54,7 +57,8 @@ def read_file(path: Path) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise EvalsError(
-            f"{path.name} is no table in CSV, TSV, Excel or Parquet: its name ends in {path.suffix or 'nothing'!r}."
+            f"{path.name} is no table in CSV, TSV, Excel or Parquet: its name ends in {path.suffix or 'nothing'!r}. "
+            "Save it as CSV. For results in JSON there are `lm-eval`, `lighteval`, `inspect` and `every-eval-ever`."
         )
     try:
         if suffix in TEXT:
@@ -62,6 +66,8 @@ def read_file(path: Path) -> pd.DataFrame:
         if suffix in EXCEL:
             return _read_excel(path)
         return _with_plain_index(pd.read_parquet(path))
+    except EvalsError:
+        raise
     except ImportError as error:
         what, extra = ("Excel files", "excel") if suffix in EXCEL else ("Parquet", "parquet")
         raise MissingDependencyError(
@@ -77,6 +83,8 @@ def _read_text(path: Path) -> pd.DataFrame:
     tables = {separator: _rows(content, separator) for separator in (first, *others)}
     if not tables[first]:
         raise EvalsError(f"{path.name} is empty.")
+    if any(_RULER.fullmatch(line) for line in content.splitlines()[1:3]):
+        raise EvalsError(f"{path.name} is a table in Markdown: save it as CSV, without the line of dashes.")
     # The usual separator counts unless the header has none of it, or only another one gives rows of one length.
     several = [s for s, rows in tables.items() if len(rows[0][1]) > 1]
     regular = [s for s in several if not _wrong_lengths(tables[s])]
