@@ -231,7 +231,7 @@ def account(imported: Imported, written: Imported, whole: bool = False) -> list[
             lines += _shown([_kind(str(kind), rows) for kind, rows in groups], _MOST_REASONS)
     if written.notes:
         lines += ["", "Notes:"]
-        notes = written.notes if whole else [textwrap.shorten(n, _WIDTH, placeholder=" ...") for n in written.notes]
+        notes = written.notes if whole else map(_shortened, written.notes)
         lines += _shown([f"  {note}" for note in notes], 0 if whole else _MOST_NOTES)
     if len(written.conflicts) and whole:
         lines += ["", "Conflicts:"]
@@ -258,7 +258,11 @@ def _kind(kind: str, rows: pd.DataFrame) -> str:
     what = [f"{what} of {model}" if model else what for what, model in zip(rows["what"], rows["model"], strict=True)]
     files = rows["source"].unique().tolist()
     results = "" if set(what) == {"the file"} else f"{_names(what)} (in {_names(files)})"
-    return f"  {textwrap.shorten(str(reason), _WIDTH)}: {results or _names(files)}"
+    return f"  {_shortened(str(reason))}: {results or _names(files)}"
+
+
+def _shortened(line: str) -> str:
+    return textwrap.shorten(line, _WIDTH, placeholder=" ...")
 
 
 def _names(names: Iterable[str]) -> str:

@@ -189,6 +189,8 @@ def test_with_a_data_set_that_ships(run: Run, table: Path, mapping: Path, tmp_pa
     assert "base-llms adds" in err
     scores = pd.read_csv(tmp_path / "tables" / "scores.csv")
     assert len(scores) == len(bs.load_evals("base-llms")) + 3
+    # Public models of unknown compute are nobody's to fill in.
+    assert pd.read_csv(tmp_path / "tables" / "models_to_fill.csv")["model"].tolist() == ["mine-1", "mine-2"]
 
 
 def test_models_from_the_names_of_files(run: Run, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_another_prompt_is_another_benchmark_in_the_same_testlet(tmp_path: Path)
     facts = imported.benchmarks.set_index("benchmark")
     assert facts["testlet"].to_dict() == {"ARC-C": "ARC-C", "ARC-C 0-shot": "ARC-C"}
     assert facts.loc["ARC-C 0-shot", "floor"] == 0.25
-    assert any("ARC-C 0-shot (ARC-C that ships is 25-shot)" in n for n in imported.notes)
+    assert any("benchmarks of their own" in n and "ARC-C 0-shot (ships with 25)" in n for n in imported.notes)
     mapped = import_evals("lm-eval", tmp_path / "runs", mapping={"benchmarks": {"arc_challenge/acc_norm": "ARC-C"}})
     assert set(mapped.scores["benchmark"]) == {"ARC-C"}
     assert any("ARC-C 0 (ships with 25)" in n for n in mapped.notes)
@@ -532,7 +532,7 @@ def test_a_score_of_another_source_is_a_measurement_and_no_conflict(tmp_path: Pa
     assert cells(both) == {("a", "MMLU"): 0.5, ("a", "GSM8K"): 0.1}
     assert both.scores["score"].tolist() == [0.5, 0.1, 0.6]
     assert both.scores["stderr"].tolist()[1:] == [0.00826, 0.00413]
-    assert both.notes[0].startswith("1 scores repeat measurements of the other tables")
+    assert both.notes[0].startswith("1 of these scores are repeated measurements")
     # Read from files, and written once more, nothing changes.
     before = (tables / "scores.csv").read_bytes()
     import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)
@@ -556,7 +556,7 @@ def test_results_of_other_tools_are_refused_with_the_remedy(tmp_path: Path) -> N
     helm |= {"stats": [{"name": {"name": "exact_match", "split": "test"}, "count": 1, "sum": 0.5}]}
     for tool in ("lm-eval", "every-eval-ever"):
         with pytest.raises(
-            EvalsError, match=r"run_spec.json.*it is of HELM: convert the runs.*every_eval_ever convert helm"
+            EvalsError, match=r"run_spec.json.*it is of HELM: pip install .*every_eval_ever convert helm"
         ):
             import_evals(tool, write(tmp_path / "helm", **helm))
     with pytest.raises(EvalsError, match="import it with `every-eval-ever`"):

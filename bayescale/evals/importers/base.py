@@ -240,10 +240,13 @@ def shipped_shots() -> dict[str, str]:
 
 
 @functools.cache
-def shipped_models() -> dict[str, dict[str, str]]:
-    """Read the rows of ``data/models.csv`` by model, cells as text; only the columns that all tables have."""
-    columns = [c.name for c in TABLES["models"]]
-    return {name: {c: row[c] for c in columns if row.get(c)} for name, row in _shipped_rows("models", "model").items()}
+def shipped_models(folders: tuple[str, ...] = ("", "frontier")) -> dict[str, dict[str, str]]:
+    """Read the models that ship by name, cells as text; only the columns that all tables have, the paper's first."""
+    models: dict[str, dict[str, str]] = {}
+    for folder in folders:
+        for name, row in _shipped_rows("models", "model", folder).items():
+            models.setdefault(name, {c.name: row[c.name] for c in TABLES["models"] if row.get(c.name)})
+    return models
 
 
 @functools.cache

@@ -139,12 +139,12 @@ def _own_prompts(reading: Reading, taken: list[Taken]) -> list[Taken]:
                 title=f"{row['title'] or name}, {shots}-shot",
                 testlet=row["testlet"] or name,
             )
-            apart[own.benchmark] = f"{own.benchmark} ({name} that ships is {usual}-shot)"
+            apart[own.benchmark] = f"{own.benchmark} (ships with {usual})"
             result.append(t._replace(target=own, like=name))
     if apart:
         reading.note(
-            f"other prompts than those of the scores that ship, so benchmarks of their own, each in the testlet of the "
-            f"one that ships: {', '.join(apart.values())}; to import them as the same, map the task"
+            "benchmarks of their own, each in the testlet of the one that ships, because their prompt has another "
+            f"number of examples (to make them one, map the task): {', '.join(apart.values())}"
         )
     return result
 
@@ -161,8 +161,10 @@ def _note_prompts(reading: Reading, taken: list[Taken]) -> None:
             f"{name} {', '.join(sorted(shots, key=lambda s: (len(s), s)))} (ships with {shipped_shots()[name]})"
             for name, shots in same.items()
         ]
-        note = f"other numbers of examples in the prompt than those of the scores that ship: {'; '.join(found)}"
-        reading.note(f"{note}; a name of its own with `testlet: NAME` in a mapping keeps them apart")
+        reading.note(
+            "other numbers of examples in the prompt than those of the scores that ship (to keep them apart, map them "
+            f"to a name of their own with `testlet: NAME`): {'; '.join(found)}"
+        )
 
 
 def counting_ones(taken: list[Taken]) -> list[Taken]:

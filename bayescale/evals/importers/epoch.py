@@ -94,9 +94,11 @@ def _is_of_the_hub(export: Export, names: Names, where: str, table: pd.DataFrame
     """Return whether the hub's facts say how to read a file, and the mapping says nothing else."""
     stem, mapping = Path(where).stem, names.mapping
     spec = export.known["benchmarks"].get(stem, {})
-    told = mapping.columns_in(where) or mapping.where or mapping.scale != 1
-    needed = {"Model version", *([spec["score"]] if spec else [])}
-    return bool(spec or export.why_not(stem)) and not told and needed <= set(table.columns)
+    if mapping.columns_in(where) or "Model version" not in table:
+        return False
+    if export.why_not(stem):
+        return True
+    return bool(spec) and spec["score"] in table and not mapping.where and mapping.scale == 1
 
 
 def _read_hub_rows(reading: Reading, export: Export, where: str, table: pd.DataFrame) -> None:

@@ -208,7 +208,8 @@ def model_facts(export: Export, model: str) -> dict[str, Any]:
     """Return the columns of a model, from its rows and by its name; a blank where a fact is not known."""
     known, hub = export.known, export.facts[model]
     own = known["models"].get(model, {})
-    size, paper = None if _fits(known["mixtures"], model) else _SIZE.search(model), shipped_models().get(model, {})
+    size = None if _fits(known["mixtures"], model) else _SIZE.search(model)
+    paper = shipped_models(("",)).get(model, {})
     flops, spread = _compute(export, model, hub)
     return {
         "family": next((f for p, f in known["families"].items() if re.match(p, model)), ""),

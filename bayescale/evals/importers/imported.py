@@ -13,6 +13,7 @@ import pandas as pd
 
 from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.evals import Evals
+from bayescale.evals.importers.base import shipped_models
 from bayescale.evals.importers.merge import CONFLICT, fill_blanks, merge_tables, read_existing, read_template
 from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import TABLES, counting, write_table
@@ -59,7 +60,7 @@ class Imported:
     >>> pd.DataFrame({"model": ["mine-7b", "mine-70b"], "MMLU": [0.44, 0.70]}).to_csv("wide.csv", index=False)
     >>> imported = bs.import_evals("wide", "wide.csv")
     >>> imported
-    Imported from wide: 2 scores of 2 models on 1 benchmarks; skipped: 0; models to fill in: 2
+    Imported from wide: 2 scores of 2 models on 1 benchmark; skipped: 0; models to fill in: 2
     >>> imported.taken[["benchmark", "by"]].values.tolist()
     [['MMLU', 'name']]
     """
@@ -78,10 +79,12 @@ class Imported:
     def to_fill(self) -> pd.DataFrame:
         """Models that lack a family, which is required, or compute: neither given nor implied by size and tokens.
 
-        Unknown compute is allowed: it is estimated with everything else, and such a model is less informative.
+        Unknown compute is allowed: it is estimated with everything else, and such a model is less informative. Models
+        that ship are asked about only if they lack a family.
         """
         size_known = self.models["params_b"].notna() & self.models["tokens_t"].notna()
-        lacking = (self.models["family"] == "") | (self.models["flops"].isna() & ~size_known)
+        unknown = self.models["flops"].isna() & ~size_known & ~self.models["model"].isin(shipped_models())
+        lacking = (self.models["family"] == "") | unknown
         return self.models[lacking].reset_index(drop=True)
 
     def evals(self, name: str = "evals") -> Evals:
@@ -178,7 +181,7 @@ class Imported:
         known = pd.MultiIndex.from_frame(added[cell]).isin(pd.MultiIndex.from_frame(old["scores"][cell]))
         notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
         if known.any():
-            notes.insert(0, f"{known.sum()} scores repeat measurements of the other tables, whose scores count")
+            notes.insert(0, f"{known.sum()} of these scores are repeated measurements: those of the other tables count")
         return dataclasses.replace(
             self, models=merged["models"], benchmarks=merged["benchmarks"], scores=merged["scores"],
             conflicts=conflicts, notes=tuple(dict.fromkeys(notes)),
@@ -196,8 +199,14 @@ class Imported:
 
     def __repr__(self) -> str:
         n = int(counting(self.scores).sum())
-        further = f" and {len(self.scores) - n} repeated measurements" if n < len(self.scores) else ""
+        further = len(self.scores) - n
+        measured = f" and {_count(further, 'repeated measurement')}" if further else ""
         return (
-            f"Imported from {self.tool}: {n} scores{further} of {len(self.models)} models on {len(self.benchmarks)} "
-            f"benchmarks; skipped: {len(self.skipped)}; models to fill in: {len(self.to_fill)}"
+            f"Imported from {self.tool}: {_count(n, 'score')}{measured} of {_count(len(self.models), 'model')} on "
+            f"{_count(len(self.benchmarks), 'benchmark')}; skipped: {len(self.skipped)}; models to fill in: "
+            f"{len(self.to_fill)}"
         )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

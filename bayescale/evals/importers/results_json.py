@@ -48,8 +48,7 @@ def each_document(reading: Reading, source: Path, read: Callable[[Any, str, Path
 
 def skip_other(reading: Reading, where: str, content: Any) -> None:
     """Record a document that has no results of this tool, with the remedy if it is one of a known other tool."""
-    reason = f"contains no results of {reading.tool}"
-    reading.skip(where, "the file", reason + other_format(content), kind=reason)
+    reading.skip(where, "the file", f"contains no results of {reading.tool}{other_format(content)}")
 
 
 def other_format(content: Any) -> str:
@@ -58,9 +57,8 @@ def other_format(content: Any) -> str:
     keys = set(some) if isinstance(some, dict) else set()
     if keys & {"adapter_spec", "scenario_spec"} or {"instance_id", "stats"} <= keys or {"name", "count", "sum"} <= keys:
         return (
-            "; it is of HELM: convert the runs with Every Eval Ever (pip install 'every-eval-ever[helm]'; "
-            "every_eval_ever convert helm --log_path RUNS --output_dir records), then import records with "
-            "`every-eval-ever`"
+            "; it is of HELM: pip install 'every-eval-ever[helm]', run `every_eval_ever convert helm --log_path RUNS "
+            "--output_dir records`, and import records with `every-eval-ever`"
         )
     if "evaluation_results" in keys:
         return "; it is a record of Every Eval Ever: import it with `every-eval-ever`"
