@@ -168,11 +168,11 @@ IMPORTERS: dict[str, tuple[Any, ...]] = {
     ),
     "epoch": (
         importer("epoch"),
-        """Import long tables in the format of Epoch AI.
+        """Import files of Epoch AI's Benchmarking Hub, or long tables in their format.
 
-        They have a row per model version and benchmark, with standard error, release date and training compute; the
-        confidence of the compute becomes flops_log10_sd. A file without a benchmark column holds one benchmark, named
-        after the file.
+        Files of the hub are read in their own units; the effort at the end of a version is a setting of the score.
+        Other files have a row per model version and benchmark; one without a benchmark column holds one benchmark,
+        named after the file. The confidence of the compute becomes flops_log10_sd.
         """,
         "import epoch benchmark_data/ -o epoch_tables/",
         "import epoch gpqa_diamond.csv --into my_tables/",

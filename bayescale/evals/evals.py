@@ -64,12 +64,12 @@ class Evals(SelectionMixin):
     scores : pandas.DataFrame
         One row per measurement. ``model``, ``benchmark``, ``score`` in [0, 1]; and optionally ``source``, and how it
         was measured: ``harness``, ``shots``, ``setting``, ``stderr``, ``n``. Of several rows on one model and benchmark
-        the first counts: it is the one in `scores` afterwards, and `measurements` has all of them. They must differ in
-        a column other than the score; exact repetitions are dropped, with an `EvalsWarning`.
+        the first counts: `scores` keeps that one, and `measurements` all. They must differ in a column other than the
+        score; exact repetitions are dropped, with an `EvalsWarning`.
     name : str
         Name in messages and plots; not part of the identity.
 
-    Other columns are kept as text.
+    Other columns, such as ``organization`` or ``reasoning`` of the models, are kept as text.
 
     Raises
     ------
@@ -150,10 +150,19 @@ class Evals(SelectionMixin):
 
     @property
     def measurements(self) -> pd.DataFrame:
-        """All measurements, also those that do not count: several for one model and benchmark are allowed.
+        """All measurements, of which there may be several for one model and benchmark; `scores` has the first of each.
 
-        Columns ``model``, ``benchmark``, ``score``; ``source``, ``harness``, ``shots``, ``setting`` (text, blank where
-        nothing is stated); ``stderr`` and ``n`` (NaN where unknown); ``counts``, True for the row that `scores` has.
+        Columns ``model``, ``benchmark``, ``score``; ``source`` (who states it), ``harness``, ``shots`` (examples in the
+        prompt) and ``setting`` (text, blank where nothing is stated); ``stderr`` and ``n`` (NaN where unknown);
+        ``counts``, True for the rows in `scores`. Importers put a full run in the usual setting first; the rules of the
+        shipped tables are in ``data/README.md``.
+
+        Examples
+        --------
+        >>> from bayescale.evals import load_evals
+        >>> rows = load_evals("frontier").select("o1-2024-12-17", benchmarks="GPQA Diamond").measurements
+        >>> rows[["setting", "counts"]].values.tolist()
+        [['effort high', True], ['effort medium', False]]
         """
         return measurements(self._tables()["scores"])
 
@@ -295,10 +304,9 @@ class Evals(SelectionMixin):
         --------
         >>> import tempfile
         >>> from bayescale.evals import load_evals, read_evals
-        >>> evals = load_evals("base-llms")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     read_evals(evals.to_directory(folder)).identity == evals.identity
-        True
+        ...     read_evals(load_evals("instruct-llms").to_directory(folder)).n_scores
+        637
         """
         directory = Path(path)
         directory.mkdir(parents=True, exist_ok=True)
@@ -334,16 +342,13 @@ class Evals(SelectionMixin):
         frame : pandas.DataFrame
             Scores from 0 to 1, the models in the index or in the column ``model``; columns of the models such as
             ``family`` and ``flops`` may stand beside them.
-        models : pandas.DataFrame, optional
-            Facts about the models, with columns of `Evals.models`.
-        mapping : str, pathlib.Path or dict, optional
-            What columns mean, as for `import_evals`; needed for benchmarks that do not ship.
+        models, mapping
+            As for `import_evals`; benchmarks that do not ship need a mapping. `import_evals` says what was skipped.
         name : str
 
         Returns
         -------
         Evals
-            `import_evals` with ``"wide"`` says what was skipped.
 
         Raises
         ------

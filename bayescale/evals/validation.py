@@ -6,6 +6,7 @@ Nothing here raises: problems are returned.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import suggest
-from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import (
     KINDS,
     MEASURED,
@@ -36,6 +36,8 @@ from bayescale.evals.tables import (
 FEW_SCORES = 3
 # Mixtures of experts and continued training lie within this factor of the estimate; a slip of a unit does not.
 FAR_FROM_ESTIMATE = 30
+# Answers at random have the floor as their expected score; a whole benchmark below this share of it has another unit.
+FAR_BELOW = 0.5
 # Names that a note lists; the tables have them all.
 MOST_NAMES = 10
 
@@ -226,8 +228,45 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
          f"benchmarks have fewer than {FEW_SCORES} scores", "forecasts of them will be wide"),
     ]  # fmt: skip
     notes = [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
-    implausible = find_implausible(models, benchmarks, scores)
-    return notes + [Problem(i.table, None, i.column, None, i.message, i.remedy, "note") for i in implausible]
+    return notes + find_implausible(models, benchmarks, scores)
+
+
+def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
+    """Find models and families under several names, and benchmarks whose scores all lie far below the floor.
+
+    Examples
+    --------
+    >>> models = pd.DataFrame({"model": ["lab/Wren-1B", "wren-1b"], "family": ["Wren", "wren"]})
+    >>> benchmarks = pd.DataFrame({"benchmark": ["MMLU"], "floor": [0.25]})
+    >>> scores = pd.DataFrame({"model": ["wren-1b"], "benchmark": ["MMLU"], "score": [0.3]})
+    >>> find_implausible(models, benchmarks, scores)[0].message
+    '1 model may be there under several names (lab/Wren-1B = wren-1b)'
+    """
+    twice = "may be there under several names"
+    remedy = "they differ only by case, separators or a maker's prefix: give them one name if they are the same"
+    best = scores.groupby("benchmark")["score"].agg(["max", "size"])
+    low = [
+        f"{name}: up to {best['max'][name]:.3g}, floor {floor:g}"
+        for name, floor in zip(benchmarks["benchmark"], benchmarks["floor"], strict=True)
+        if name in best.index and best["size"][name] >= FEW_SCORES and best["max"][name] < FAR_BELOW * floor
+    ]
+    kinds: list[tuple[Any, ...]] = [
+        ("models", "model", _same_names(models["model"]), f"model {twice}", f"models {twice}", remedy),
+        ("models", "family", _same_names(models["family"]), f"family {twice}", f"families {twice}", remedy),
+        ("scores", "score", low, "benchmark has all its scores far below the floor",
+         "benchmarks have all their scores far below the floor", "was a scale applied to shares?"),
+    ]  # fmt: skip
+    return [note(table, column, names, *words) for table, column, names, *words in kinds if names]
+
+
+def _same_names(names: pd.Series) -> list[str]:
+    """Group the names that differ only by case, separators, a slash at the end or a maker's prefix before a slash."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        key = re.sub(r"[-_\s]+", "-", str(name).rstrip("/").rpartition("/")[2].casefold())
+        if key:
+            groups.setdefault(key, []).append(str(name))
+    return [" = ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:

@@ -20,13 +20,12 @@ from bayescale.evals.importers.base import (
     shipped_models,
 )
 from bayescale.evals.importers.choice import Taken, choose_scores, counting_ones
-from bayescale.evals.importers.imported import TO_FILL, Imported
+from bayescale.evals.importers.imported import TO_FILL, Imported, implausible
 from bayescale.evals.importers.merge import name_testlets
-from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import TABLES, Column
 
 # Columns of the scores that a table has only where a score has a value; `n` is the number of samples.
-_EXTRA = ("stderr", "n", "harness", "shots", "setting", "version")
+_EXTRA = ("stderr", "n", "harness", "shots", "setting", "version", "record")
 
 
 def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, Any]]) -> Imported:
@@ -48,7 +47,7 @@ def assemble_tables(reading: Reading, names: Names, facts: dict[str, dict[str, A
         scores=scores,
         taken=_matches(taken),
         skipped=pd.DataFrame(reading.skipped, columns=list(Skipped._fields), dtype="str"),
-        notes=(*notes, *map(str, find_implausible(models, benchmarks, scores))),
+        notes=(*notes, *implausible(models, benchmarks, scores)),
         facts=facts,
     )
 

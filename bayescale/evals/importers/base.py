@@ -300,8 +300,8 @@ class ParsedScore:
         Samples that were scored; NaN if unknown.
     shots, version : str
         Solved examples in the prompt, and version of the task, as the tool says.
-    harness, cited : str
-        Harness, agent or scaffold, and who states the score, where it is not the file alone.
+    harness, cited, record : str
+        Harness, agent or scaffold; who states the score, where it is not the file alone; its name in the source.
     setting : str
         What else is particular about the measurement, such as quantisation, a chat template or an effort.
     date : str
@@ -331,6 +331,7 @@ class ParsedScore:
     version: str = ""
     harness: str = ""
     cited: str = ""
+    record: str = ""
     setting: str = ""
     date: str = ""
     preferred: bool = False

@@ -247,7 +247,7 @@ def _repeats(reading: Reading, p: ParsedScore, kept: ParsedScore) -> bool:
 
 
 def _how(p: ParsedScore) -> tuple[str, ...]:
-    return p.cited, p.harness, p.shots, p.setting, p.limited
+    return p.cited, p.harness, p.shots, p.setting, p.limited, p.record
 
 
 def _difference(kept: ParsedScore, other: ParsedScore) -> str:

@@ -115,8 +115,8 @@ def _read_hub_rows(reading: Reading, export: Export, where: str, table: pd.DataF
             reading.parsed.append(
                 ParsedScore(
                     row["model"], row["file"], row["score"], where,
-                    stderr=row["stderr"], shots=row["shots"], harness=row["harness"], setting=row["setting"],
-                    cited=row["cited"], preferred=row is cell[0], column=f"{where}: {row['file']}",
+                    preferred=row is cell[0], column=f"{where}: {row['file']}",
+                    **{k: row[k] for k in ("stderr", "shots", "harness", "setting", "cited", "record")},
                 )
             )  # fmt: skip
 

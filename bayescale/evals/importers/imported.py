@@ -15,8 +15,8 @@ from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.evals import Evals
 from bayescale.evals.importers.base import shipped_models
 from bayescale.evals.importers.merge import CONFLICT, fill_blanks, merge_tables, read_existing, read_template
-from bayescale.evals.plausibility import find_implausible
 from bayescale.evals.tables import TABLES, counting, write_table
+from bayescale.evals.validation import find_implausible
 
 TEMPLATE = "models_to_fill"
 
@@ -179,7 +179,7 @@ class Imported:
         merged, conflicts = merge_tables(old, {name: getattr(self, name) for name in TABLES}, self.facts)
         added, cell = merged["scores"].iloc[len(old["scores"]) :], ["model", "benchmark"]
         known = pd.MultiIndex.from_frame(added[cell]).isin(pd.MultiIndex.from_frame(old["scores"][cell]))
-        notes = [*self.notes, *map(str, find_implausible(*merged.values()))]
+        notes = [*self.notes, *implausible(*merged.values())]
         if known.any():
             notes.insert(0, f"{known.sum()} of these scores are repeated measurements: those of the other tables count")
         return dataclasses.replace(
@@ -206,6 +206,11 @@ class Imported:
             f"{_count(len(self.benchmarks), 'benchmark')}; skipped: {len(self.skipped)}; models to fill in: "
             f"{len(self.to_fill)}"
         )
+
+
+def implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[str]:
+    """Describe what valid tables should hardly have, such as one model under two names."""
+    return [f"{p.message}; {p.remedy}" for p in find_implausible(models, benchmarks, scores)]
 
 
 def _count(n: int, what: str) -> str:

@@ -151,10 +151,12 @@ def _counterpart(there: list[dict[Any, Any]], offered: dict[Any, Any]) -> dict[A
     It repeats one with the same score that states nothing else about the measurement, or one of the same source,
     harness, number of examples and setting, whatever its score.
     """
+    how = (*MEASURED[1:], "record")
     for row in there:
-        if not any(_differ(c, row.get(c), offered.get(c)) for c in ("score", *MEASURED[1:])):
+        if not any(_differ(c, row.get(c), offered.get(c)) for c in ("score", *how)):
             return row
-    return next((r for r in there if all(text(r.get(c)) == text(offered.get(c)) for c in MEASURED)), None)
+    same = (row for row in there if all(text(row.get(c)) == text(offered.get(c)) for c in ("source", *how)))
+    return next(same, None)
 
 
 def _blank(value: Any) -> bool:
