@@ -437,6 +437,8 @@ def test_every_eval_ever(tmp_path: Path) -> None:
     record = {
         "schema_version": "0.2.1",
         "model_info": {"name": "Wren", "id": "lab/wren"},
+        "eval_library": {"name": "helm", "version": "unknown"},
+        "source_metadata": {"source_organization_name": "CRFM", "evaluator_relationship": "third_party"},
         "evaluation_results": results,
     }
     imported = import_evals("every-eval-ever", write(tmp_path / "data", a=record, b={"evaluation_results": 3}, c=[]))
@@ -444,6 +446,8 @@ def test_every_eval_ever(tmp_path: Path) -> None:
         "Quizzes": 0.5, "Quizzes: Hard": 0.25, "Quizzes in percent": 0.75,
     }  # fmt: skip
     assert imported.scores["stderr"].tolist() == pytest.approx([0.01] * 3)
+    assert set(imported.scores["harness"]) == {"helm"}
+    assert set(imported.scores["source"]) == {"every-eval-ever:a.json: CRFM (third party)"}
     assert set(imported.skipped["source"]) == {"a.json", "b.json", "c.json"}
 
 

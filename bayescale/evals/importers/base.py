@@ -86,8 +86,9 @@ class NameMapping(_Part):
     models : dict of str to str
         Other names for models.
     columns : dict of str to str
-        In a table: columns by content. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``confidence``,
-        ``date`` and the columns of the models (``family``, ``params_b``, ``flops``, ...).
+        In a table: columns by content. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``shots``,
+        ``harness``, ``setting``, ``cited`` (who states it), ``date``, ``confidence`` and the columns of the models
+        (``family``, ``params_b``, ``flops``, ...).
     values : dict
         In a table: by column, what its words mean here, such as ``{Type: {pretrained: base}}``.
     where : dict

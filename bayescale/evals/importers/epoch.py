@@ -96,7 +96,7 @@ def _is_of_the_hub(export: Export, names: Names, where: str, table: pd.DataFrame
     spec = export.known["benchmarks"].get(stem, {})
     if mapping.columns_in(where) or "Model version" not in table:
         return False
-    if export.why_not(stem):
+    if export.reason_left_out(stem):
         return True
     return bool(spec) and spec["score"] in table and not mapping.where and mapping.scale == 1
 
@@ -104,7 +104,7 @@ def _is_of_the_hub(export: Export, names: Names, where: str, table: pd.DataFrame
 def _read_hub_rows(reading: Reading, export: Export, where: str, table: pd.DataFrame) -> None:
     own = Export(export.known, facts=export.facts)
     read_rows(own, where, table)
-    if reason := export.why_not(Path(where).stem):
+    if reason := export.reason_left_out(Path(where).stem):
         reading.skip(where, "scores", f"{reason}; its facts about models are used")
     for reason in own.left_out.elements():
         reading.skip(where, "a row", reason)

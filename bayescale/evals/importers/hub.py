@@ -48,7 +48,7 @@ class Export:
     left_out: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
-    def why_not(self, file: str) -> str:
+    def reason_left_out(self, file: str) -> str:
         """Return why a file of the hub has no scores; blank if it has, or is unknown."""
         return str(self.known["left_out"].get(file) or self.known["facts"].get(file, {}).get("reason", ""))
 

@@ -99,10 +99,10 @@ def read_hub(folder: str | Path, facts: str | Path | None = None) -> HubTables:
 def _is_known(export: Export, where: str, table: pd.DataFrame) -> bool:
     """Return whether the rows of a file can be read; what is unknown about it becomes a problem."""
     known, name = export.known, Path(where).stem
-    spec, why_not = known["benchmarks"].get(name, {}), export.why_not(name)
+    spec, reason_left_out = known["benchmarks"].get(name, {}), export.reason_left_out(name)
     usual = {*known["facts"].get(name, {}).get("columns", ()), *(c for cs in known["columns"].values() for c in cs)}
-    if why_not:
-        export.left_out[f"{name}: {why_not}"] += 1
+    if reason_left_out:
+        export.left_out[f"{name}: {reason_left_out}"] += 1
     elif not spec:
         export.problems.append(f"{where}: the file (its benchmark, column of scores, unit, items and floor)")
         return False
