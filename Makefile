@@ -38,8 +38,8 @@ demo: $(READY)  ## the main job, with its results in demo/
 
 # Two test processes on two cores: linear algebra with threads of its own would take a third as long again.
 test: export OMP_NUM_THREADS := 1
-test: lint types  ## lint, types, and the fast tests with the examples of the docstrings
-	$(BIN)/python -m pytest -m "not slow and not heavy" -n 2 --doctest-modules bayescale tests
+test: lint types  ## lint, types, and the fast tests
+	$(BIN)/python -m pytest -m "not slow and not heavy" -n 2 tests
 
 test-heavy: $(READY)  ## what starts processes or compiles a model: killed fits, workers that die, a cluster, a few draws
 	$(BIN)/python -m pytest -m "heavy and not slow" tests
@@ -67,7 +67,8 @@ notebooks: $(READY)  ## run the notebooks with few draws; the files stay as they
 	BAYESCALE_FAST=1 $(BIN)/python scripts/run_notebooks.py notebooks
 
 # One fresh read of everything: a page that was built before would keep its warnings to itself.
-docs: $(READY)  ## the documentation site in docs/_build/html, offline; warnings are errors
+docs: $(READY)  ## the examples of the docstrings, and the site in docs/_build/html, offline; warnings are errors
+	$(BIN)/python -m pytest -q --doctest-modules bayescale
 	$(BIN)/sphinx-build -c docs -d docs/_build/doctrees -E -W --keep-going -q . docs/_build/html
 	$(BIN)/python scripts/check_site.py docs/_build/html
 	@echo "Open docs/_build/html/index.html"

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytensor
 import pytest
 import typer
 import xarray as xr
@@ -39,6 +40,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # Matrices are small here: threads of linear algebra would wait for each other, for minutes where cores are few.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 threadpool_limits(1, "blas")
+
+# Each variable of a graph notes the lines that made it; nobody reads them, and the notes take a twentieth of the time.
+pytensor.config.traceback__limit = 0
 
 # Processes that tests start import what the tests do: the modules beside this file, and the package in this folder.
 TESTS = Path(__file__).parent

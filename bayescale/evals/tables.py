@@ -268,7 +268,7 @@ def number(value: Any) -> float:
 
 
 def _texts(given: pd.Series, default: str) -> pd.Series:
-    return pd.Series([text(v) or default for v in given], dtype="str")
+    return pd.Series([text(v) or default for v in given.tolist()], dtype="str")
 
 
 def _numbers(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:

@@ -60,7 +60,7 @@ def _blank(s: pd.Series) -> pd.Series:
 
 
 def _unprintable(s: pd.Series) -> pd.Series:
-    return pd.Series([not v.isprintable() for v in s], index=s.index, dtype=bool)
+    return pd.Series([not v.isprintable() for v in s.tolist()], index=s.index, dtype=bool)
 
 
 def _not_positive(s: pd.Series) -> pd.Series:
@@ -132,6 +132,8 @@ def broken_cells(table: TypedTable) -> Iterator[Problem]:
     for rule in (r for r in RULES if r.table == table.name):
         column = table.frame[rule.column]
         broken = np.flatnonzero(rule.broken(column))
+        if not len(broken):
+            continue
         for line, value in zip(table.lines[broken].tolist(), column.iloc[broken].tolist(), strict=True):
             if (line, rule.column) not in reported:
                 # A blank is a blank in every column; NaN would not even equal itself.

@@ -119,6 +119,7 @@ def conditional_variance(y: np.ndarray, scores: np.ndarray, bins: int) -> float:
     return float((within[count > 1] * count[count > 1] / (count[count > 1] - 1)).sum() / count[count > 1].sum())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("family", "flops"), [("Family-B", FLOPS), (NEW_FAMILY, 3e22), (NEW_FAMILY, None)])
 @pytest.mark.parametrize(
     ("target", "given", "bins"),
@@ -139,6 +140,7 @@ def test_shares_are_those_of_brute_force(
     assert explained.together == pytest.approx(wanted, abs=0.025)
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_forecasts_that_are_given_the_scores_are_as_much_narrower(uncertain: Posterior) -> None:
     given = ["bench-2", "bench-4"]

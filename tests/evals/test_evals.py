@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import warnings
 
 import numpy as np
@@ -281,13 +279,6 @@ def test_foreign_json(text: str) -> None:
 def test_newer_json() -> None:
     with pytest.raises(EvalsError, match="install a newer bayescale"):
         Evals.from_json(small().to_json().replace('"format": 1', '"format": 3'))
-
-
-@pytest.mark.parametrize("module", ["datasets", "evals", "selection", "tables", "validation"])
-def test_examples_in_docstrings_run(module: str) -> None:
-    result = doctest.testmod(importlib.import_module(f"bayescale.evals.{module}"))
-    assert result.attempted
-    assert not result.failed
 
 
 def test_shipped_sets() -> None:

@@ -288,6 +288,7 @@ def unscored_benchmark(simulation: Simulation) -> None:
     simulation.scores[simulation.seen[0]] = np.where(simulation.hidden, 0.5, np.nan)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "degenerate",
     [constant(0.0), constant(1.0), constant(0.25), same_compute, copies, constant_benchmark, unscored_benchmark],

@@ -56,6 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     plt.close("all")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page", TAUGHT, ids=name_of)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path) -> None:
     space: dict[str, Any] = {}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
 
-from bayescale import _intervals as intervals
 from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.errors import ForecastError
 
@@ -72,9 +69,3 @@ def test_a_percentage_suggests_the_probability() -> None:
     with pytest.raises(ForecastError) as caught:
         tails(0.0)
     assert "Did you mean" not in str(caught.value)
-
-
-def test_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(intervals)
-    assert result.attempted > 0
-    assert result.failed == 0

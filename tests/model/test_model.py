@@ -7,8 +7,6 @@ The plain coordinates, those parameters themselves, are compared at the same val
 
 from __future__ import annotations
 
-import doctest
-import importlib
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
@@ -308,6 +306,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"unknown_compute": 2},
     ),
 }
+# These have every term of the formula between them; the heavy tests have all.
+FAST = (
+    "curves of their own shape",
+    "more factors than benchmarks",
+    "other priors, no rotations",
+    "bare, fixed floor, exact compute",
+    "parameters, tokens and interaction",
+)
+EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
 
 @cache
@@ -319,20 +326,20 @@ def at_one_point(case: str) -> tuple[Table, float, Values]:
     return table, *Built(spec, evals).natural(table, seed=1)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
     table, density, values = at_one_point(case)
     assert density == pytest.approx(table.log_density(values), abs=2e-4)
 
 
 @pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")  # PyMC's own
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_density_that_is_sampled_is_that_of_plain_coordinates(case: str) -> None:
     table, density, values = at_one_point(case)
     assert density == pytest.approx(plain_log_density(table.spec, table.evals, table, values), abs=2e-4)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", EVERY_CASE)
 def test_variables_are_public_or_coordinates_of_the_sampler(case: str) -> None:
     """What a saved posterior holds is what the plain model has."""
     form, settings = CASES[case]
@@ -395,9 +402,9 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
             assert tuple(model.named_vars_to_dims.get(variable, ())) == dims, variable
 
 
-@pytest.mark.parametrize(("name", "form"), [(n, f) for n, (f, _) in CASES.items()], ids=list(CASES))
-def test_the_sampler_starts_from_variables_that_the_model_has(name: str, form: dict[str, Any], evals: Evals) -> None:
-    spec = Spec(**form)
+@pytest.mark.parametrize("case", EVERY_CASE)
+def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: Evals) -> None:
+    spec = Spec(**CASES[case][0])
     coordinates = Coordinates.of(spec, evals)
     model, start = generative_model(coordinates), coordinates.starting_point
     dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
@@ -461,9 +468,3 @@ def test_a_covariate_that_no_model_has_is_an_error() -> None:
     unknown = Evals(evals.models.assign(tokens_t=np.nan), evals.benchmarks, evals.scores)
     with pytest.raises(EvalsError, match=r"No model has a value for log10_tokens: fill tokens_t"):
         build_model(load_spec("default").replace(covariates=PARAMS), unknown)
-
-
-def test_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(importlib.import_module("bayescale.model.build"))
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from typing import Any
 
 import numpy as np
@@ -229,9 +228,3 @@ def test_numpy_xarray_and_pytensor_read_the_same_equation(name: str) -> None:
         np.testing.assert_allclose(tensor, numpy_value, rtol=1e-12)
         by_name = array.transpose("model", "benchmark").to_numpy()
         np.testing.assert_allclose(by_name, numpy_value, rtol=1e-12)
-
-
-def test_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(response)
-    assert result.attempted > 0
-    assert result.failed == 0

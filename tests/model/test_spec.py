@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from pydantic import ValidationError
 
 from bayescale._files import shipped
 from bayescale.errors import SpecError
-from bayescale.model import spec as module
 from bayescale.model.prior import Prior
 from bayescale.model.priors import SCALES, Floor, Priors
 from bayescale.model.spec import Spec, list_specs, load_spec
@@ -269,12 +267,6 @@ def test_printing_a_spec_says_what_each_prior_is_about_and_what_comes_next() -> 
     assert any(line.startswith("  floor") and "77 items" in line for line in lines)
     assert "fixed at chance" in str(spec.replace(floor={"learned": False}))
     assert lines[-1] == "Next: bayescale.prior_predictive(spec, evals).plot(), bayescale.fit(spec, evals)"
-
-
-def test_examples_in_the_docstrings_run() -> None:
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_print_says_which_priors_are_not_in_use() -> None:
