@@ -276,7 +276,8 @@ def _print_next(written: Imported, folder: Path, again: str) -> None:
     fill, place = written.to_fill, shlex.quote(str(folder))
     if len(fill):
         without = int((fill["family"] == "").sum())
-        print(f"{len(fill)} models lack family or compute, {without} of them without a family.")
+        lack = "1 model lacks" if len(fill) == 1 else f"{len(fill)} models lack"
+        print(f"{lack} family or compute, {without} of them without a family.")
         template = shlex.quote(str(folder / "models_to_fill.csv"))
         command = f"{show.program()} import {again} --into {place} --models {template}"
         print(f"Complete models_to_fill.csv, then run: {command}")

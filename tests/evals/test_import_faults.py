@@ -536,7 +536,7 @@ def test_a_score_of_another_source_is_a_measurement_and_no_conflict(tmp_path: Pa
     assert cells(both) == {("a", "MMLU"): 0.5, ("a", "GSM8K"): 0.1}
     assert both.scores["score"].tolist() == [0.5, 0.1, 0.6]
     assert both.scores["stderr"].tolist()[1:] == [0.00826, 0.00413]
-    assert both.notes[0].startswith("1 of these scores are repeated measurements")
+    assert both.notes[0] == "scores that repeat a measurement of the other tables, which counts: 1"
     # Read from files, and written once more, nothing changes.
     before = (tables / "scores.csv").read_bytes()
     import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)

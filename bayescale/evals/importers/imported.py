@@ -181,7 +181,7 @@ class Imported:
         known = pd.MultiIndex.from_frame(added[cell]).isin(pd.MultiIndex.from_frame(old["scores"][cell]))
         notes = [*self.notes, *implausible(*merged.values())]
         if known.any():
-            notes.insert(0, f"{known.sum()} of these scores are repeated measurements: those of the other tables count")
+            notes.insert(0, f"scores that repeat a measurement of the other tables, which counts: {known.sum()}")
         return dataclasses.replace(
             self, models=merged["models"], benchmarks=merged["benchmarks"], scores=merged["scores"],
             conflicts=conflicts, notes=tuple(dict.fromkeys(notes)),
