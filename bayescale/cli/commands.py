@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting
+from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting, importing
 
 # Headings of the list of commands.
 DATA = "Data and specs"
@@ -106,20 +106,22 @@ def _top(
 
 
 _data = _group(
-    help="List the built-in data sets, or validate your own tables.",
-    epilog=_examples("data list", "data validate my_tables/"),
+    help="List, export or update the built-in data sets, or validate your own tables.",
+    epilog=_examples("data list", "data export frontier my_tables/", "data validate my_tables/"),
 )
 _add(_data, data.list_data, ["data list", "data list --json"], name="list")
 _add(_data, data.validate, ["data validate my_tables/", "data validate my_tables/ --json"])
+_add(_data, data.export, ["data export frontier my_tables/"])
+_add(_data, data.update, ["data update hub_export/ -o frontier/"])
 app.add_typer(_data, name="data", rich_help_panel=DATA)
 
 _import = _group(
-    help=data.IMPORT_HELP,
+    help=importing.IMPORT_HELP,
     epilog=_examples(
         "import lm-eval results/ -o my_tables/", "import wide scores.csv --mapping mine.yaml --into my_tables/"
     ),
 )
-for _tool, (_command, _help, *_lines) in data.IMPORTERS.items():
+for _tool, (_command, _help, *_lines) in importing.IMPORTERS.items():
     _add(_import, _command, _lines, name=_tool, help=_help)
 app.add_typer(_import, name="import", rich_help_panel=DATA)
 

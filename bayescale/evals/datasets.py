@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from bayescale._files import shipped
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.evals import Evals
-from bayescale.evals.tables import errors_only, read_tables, tables_error
+from bayescale.evals.tables import counting, errors_only, read_tables, tables_error
 from bayescale.evals.validation import validate_tables
 
 
@@ -21,13 +22,16 @@ def load_evals(name: str = "base-llms") -> Evals:
     ----------
     name : str
         ``"base-llms"`` (base models, standard benchmarks), ``"base-llms-all"`` (with emergent, post-training and
-        leaderboard tasks), ``"instruct-llms"`` (instruction-tuned models, with agent tasks). `list_evals` lists them.
+        leaderboard tasks), ``"instruct-llms"`` (instruction-tuned models, with agent tasks), ``"frontier"`` (models of
+        2019 to April 2026 from Epoch AI's Benchmarking Hub, CC-BY 4.0), ``"all"`` (the three together). `list_evals`
+        lists them.
 
     Returns
     -------
     Evals
-        The models of the set's kind and the benchmarks of its suites that have at least one score in it. Sources and
-        licences are in ``data/README.md``.
+        The models and benchmarks of the set that have at least one score in it. In ``"all"`` what the paper's tables
+        say of a model, a benchmark or a score comes before what the hub says; `Evals.measurements` has both. Sources,
+        licences and credits are in ``data/README.md``.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def load_evals(name: str = "base-llms") -> Evals:
         if Path(name).is_dir():
             message += f" For your own tables, call read_evals({str(name)!r})."
         raise EvalsError(message)
-    return Evals(**_part(_shipped_tables(), sets[name]), name=name)
+    return Evals(**_set(sets, name), name=name)
 
 
 def list_evals() -> pd.DataFrame:
@@ -59,13 +63,14 @@ def list_evals() -> pd.DataFrame:
     Examples
     --------
     >>> list_evals()["name"].tolist()
-    ['base-llms', 'base-llms-all', 'instruct-llms']
+    ['base-llms', 'base-llms-all', 'instruct-llms', 'frontier', 'all']
     """
-    tables = _shipped_tables()
-    rows = [
-        {"name": name, "title": chosen["title"]} | {k: len(t) for k, t in _part(tables, chosen).items()}
-        for name, chosen in _sets().items()
-    ]
+    rows = []
+    sets = _sets()
+    for name, chosen in sets.items():
+        tables = _set(sets, name)
+        tables["scores"] = tables["scores"][counting(tables["scores"])]
+        rows.append({"name": name, "title": chosen["title"]} | {k: len(t) for k, t in tables.items()})
     return pd.DataFrame(rows)
 
 
@@ -116,13 +121,52 @@ def _sets() -> dict[str, dict[str, Any]]:
     return sets
 
 
-def _shipped_tables() -> dict[str, pd.DataFrame]:
-    raw, problems = read_tables(shipped("data"))
+def _set(sets: dict[str, dict[str, Any]], name: str) -> dict[str, pd.DataFrame]:
+    """Return the tables of a set: a folder, a part of the paper's tables, or several sets together."""
+    chosen = sets[name]
+    if "together" in chosen:
+        return _together([_set(sets, part) for part in chosen["together"]])
+    if "folder" in chosen:
+        return _shipped_tables(chosen["folder"])
+    return _part(_shipped_tables(), chosen)
+
+
+@functools.cache
+def _read_shipped(folder: str) -> dict[str, pd.DataFrame]:
+    raw, problems = read_tables(shipped("data") / folder)
     if problems:
         raise tables_error(problems, files=True, where="the shipped tables")
-    tables = {name: table for name, table in raw.items() if table is not None}
+    return {name: table for name, table in raw.items() if table is not None}
+
+
+def _shipped_tables(folder: str = "") -> dict[str, pd.DataFrame]:
+    tables = dict(_read_shipped(folder))
     # Aliases serve importers only, and are no part of the identity of the data.
-    return tables | {"benchmarks": tables["benchmarks"].drop(columns="aliases")}
+    return tables | {"benchmarks": tables["benchmarks"].drop(columns="aliases", errors="ignore")}
+
+
+def _together(parts: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Join sets: one row per model and benchmark, blanks of an earlier set filled by a later one; all scores."""
+    joined = {name: pd.concat([p[name] for p in parts], ignore_index=True).fillna("") for name in parts[0]}
+    models = joined["models"]
+    # The spread belongs to the figure beside it: the first one that is known.
+    known = (models["flops"] != "").astype(int)
+    later = known.groupby(models["model"]).cumsum() > known
+    models["flops_log10_sd"] = models["flops_log10_sd"].mask(later, "")
+    for name, key in (("models", "model"), ("benchmarks", "benchmark")):
+        table = joined[name]
+        filled = table.replace("", None).groupby(key, sort=False).first().fillna("").reset_index()[table.columns]
+        # A remark is about the set that made it.
+        filled["note"] = table["note"][~table.duplicated(key)].to_numpy()
+        joined[name] = filled
+    # What the paper's tables lack; they stay as they are, because saved posteriors hold their identity.
+    makers = pd.read_csv(shipped("data") / "organizations.csv").set_index("family")
+    models = joined["models"]
+    for column in makers:
+        models[column] = models[column].mask(models[column] == "", models["family"].map(makers[column])).fillna("")
+    # No model of the paper reasons before it answers.
+    models["reasoning"] = models["reasoning"].replace("", "false")
+    return joined
 
 
 def _part(tables: dict[str, pd.DataFrame], chosen: dict[str, Any]) -> dict[str, pd.DataFrame]:

@@ -20,8 +20,10 @@ from bayescale.evals.tables import (
     SMALLEST_FLOPS,
     TABLES,
     Problem,
+    counting,
     errors_only,
     has_file_lines,
+    measurements,
     tables_error,
     training_flops,
     write_table,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 NEXT = 'bs.fit(bs.load_spec("default"), evals)'
 
 # Version of the form that `Evals.to_json` writes.
-FORMAT = 1
+FORMAT = 2
 
 _MOST_FAMILIES = 8
 
@@ -60,12 +62,14 @@ class Evals(SelectionMixin):
         items; blank if the score is no proportion), ``floor`` (score of a guesser; default 0), ``ceiling`` (default
         1), ``testlet`` (shared by variants of one benchmark), ``suite``, ``source``.
     scores : pandas.DataFrame
-        One row per observed score. ``model``, ``benchmark``, ``score`` in [0, 1]; and optionally ``source``. Exact
-        repetitions are dropped, with an `EvalsWarning`.
+        One row per measurement. ``model``, ``benchmark``, ``score`` in [0, 1]; and optionally ``source``, and how it
+        was measured: ``harness``, ``shots``, ``setting``, ``stderr``, ``n``. Of several rows on one model and benchmark
+        the first counts: `scores` keeps that one, and `measurements` all. They must differ in a column other than the
+        score; exact repetitions are dropped, with an `EvalsWarning`.
     name : str
         Name in messages and plots; not part of the identity.
 
-    Other columns are kept as text.
+    Other columns, such as ``organization`` or ``reasoning`` of the models, are kept as text.
 
     Raises
     ------
@@ -88,6 +92,8 @@ class Evals(SelectionMixin):
     benchmarks: pd.DataFrame
     scores: pd.DataFrame
     name: str = "evals"
+    # All rows of the scores; None where no model and benchmark has several.
+    _measured: pd.DataFrame | None = field(default=None, init=False)
     # What the constructor dropped, and the models whose compute it estimated; the tables no longer show it.
     _repetitions: tuple[Problem, ...] = field(default=(), init=False)
     _estimated: frozenset[str] = field(default=frozenset(), init=False)
@@ -100,6 +106,10 @@ class Evals(SelectionMixin):
             raise tables_error(errors, files, self.name)
         for name, table in tables.items():
             object.__setattr__(self, name, table.frame)
+        first = counting(self.scores)
+        if not first.all():
+            object.__setattr__(self, "_measured", self.scores)
+            object.__setattr__(self, "scores", self.scores[first].reset_index(drop=True))
         if problems:
             repeated = "\n".join(f"  {p.describe(files)}" for p in problems)
             warnings.warn(f"Dropped from {self.name}, as repetitions:\n{repeated}", EvalsWarning, stacklevel=3)
@@ -137,6 +147,24 @@ class Evals(SelectionMixin):
     def n_scores(self) -> int:
         """Number of observed scores; also ``len(evals)``."""
         return len(self.scores)
+
+    @property
+    def measurements(self) -> pd.DataFrame:
+        """All measurements, of which there may be several for one model and benchmark; `scores` has the first of each.
+
+        Columns ``model``, ``benchmark``, ``score``; ``source`` (who states it), ``harness``, ``shots`` (examples in the
+        prompt) and ``setting`` (text, blank where nothing is stated); ``stderr`` and ``n`` (NaN where unknown);
+        ``counts``, True for the rows in `scores`. Importers put a full run in the usual setting first; the rules of the
+        shipped tables are in ``data/README.md``.
+
+        Examples
+        --------
+        >>> from bayescale.evals import load_evals
+        >>> rows = load_evals("frontier").select("o1-2024-12-17", benchmarks="GPQA Diamond").measurements
+        >>> rows[["setting", "counts"]].values.tolist()
+        [['effort high', True], ['effort medium', False]]
+        """
+        return measurements(self._tables()["scores"])
 
     def __len__(self) -> int:
         return self.n_scores
@@ -249,7 +277,7 @@ class Evals(SelectionMixin):
         added = Evals(
             pd.concat([self.models.astype(object), row], ignore_index=True),
             self.benchmarks,
-            pd.concat([self.scores.astype(object), rows], ignore_index=True),
+            pd.concat([self._tables()["scores"].astype(object), rows], ignore_index=True),
             self.name,
         )
         object.__setattr__(added, "_repetitions", (*self._repetitions, *added._repetitions))
@@ -276,15 +304,14 @@ class Evals(SelectionMixin):
         --------
         >>> import tempfile
         >>> from bayescale.evals import load_evals, read_evals
-        >>> evals = load_evals("base-llms")
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     read_evals(evals.to_directory(folder)).identity == evals.identity
-        True
+        ...     read_evals(load_evals("instruct-llms").to_directory(folder)).n_scores
+        637
         """
         directory = Path(path)
         directory.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
-            write_table(directory, name, getattr(self, name))
+            write_table(directory, name, self._tables()[name])
         return directory
 
     def to_json(self) -> str:
@@ -300,7 +327,44 @@ class Evals(SelectionMixin):
             name: {column: [_plain(v) for v in values.tolist()] for column, values in table.items()}
             for name, table in self._tables().items()
         }
-        return json.dumps({"format": FORMAT, "name": self.name, **content}, allow_nan=False)
+        # Version 1 allows one row per model and benchmark; what it can read stays as it was.
+        version = 1 if self._measured is None else FORMAT
+        return json.dumps({"format": version, "name": self.name, **content}, allow_nan=False)
+
+    @classmethod
+    def from_wide(
+        cls, frame: pd.DataFrame, models: pd.DataFrame | None = None, mapping: Any = None, name: str = "evals"
+    ) -> Evals:
+        """Make evals of a table with a row per model and a column per benchmark.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Scores from 0 to 1, the models in the index or in the column ``model``; columns of the models such as
+            ``family`` and ``flops`` may stand beside them.
+        models, mapping
+            As for `import_evals`; benchmarks that do not ship need a mapping. `import_evals` says what was skipped.
+        name : str
+
+        Returns
+        -------
+        Evals
+
+        Raises
+        ------
+        EvalsError
+            Nothing could be taken, or a model lacks its family.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"family": "mine", "MMLU": [0.44, 0.70]}, index=["mine-7b", "mine-70b"])
+        >>> Evals.from_wide(frame).benchmark_names
+        ['MMLU']
+        """
+        from bayescale.evals.importers import import_evals
+
+        return import_evals("wide", frame, mapping=mapping, models=models).evals(name)
 
     @classmethod
     def from_json(cls, text: str) -> Evals:
@@ -333,14 +397,22 @@ class Evals(SelectionMixin):
     def identity(self) -> str:
         """SHA-256 of the content, as 64 hexadecimal digits; independent of the name and of the order of the rows."""
         texts = []
-        for name, table in self._tables().items():
+        tables = self._tables()
+        if self._measured is not None:
+            # The order of the rows says which of them counts.
+            tables["counting"] = self.scores
+        for name, table in tables.items():
             columns = sorted(map(str, table.columns))
             rows = zip(*(map(_plain, table[c].tolist()) for c in columns), strict=True)
             texts.append(json.dumps([name, columns, sorted(map(json.dumps, rows))]))
         return stored_identity(*texts)
 
     def _tables(self) -> dict[str, pd.DataFrame]:
-        return {"models": self.models, "benchmarks": self.benchmarks, "scores": self.scores}
+        return {
+            "models": self.models,
+            "benchmarks": self.benchmarks,
+            "scores": self.scores if self._measured is None else self._measured,
+        }
 
     def __repr__(self) -> str:
         return "\n  ".join([*self._lines(), f"next: {NEXT}"])
@@ -356,6 +428,8 @@ class Evals(SelectionMixin):
             f"Evals {self.name!r}: {models} models of {len(self.families)} families, {benchmarks} benchmarks, "
             f"{self.n_scores} scores ({share:.0%} of the matrix observed)"
         )
+        if self._measured is not None:
+            headline += f", {len(self._measured)} measurements"
         return [headline, *details(self), *([f"{notes} note{'s' * (notes > 1)}: see evals.notes"] if notes else [])]
 
 

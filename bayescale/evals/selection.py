@@ -24,14 +24,21 @@ class SelectionMixin:
     benchmarks: pd.DataFrame
     scores: pd.DataFrame
     name: str
+    _measured: pd.DataFrame | None
 
     def _derive(self, **tables: pd.DataFrame) -> Self:
         """Return a copy with some tables replaced by parts of them, which need no second validation."""
         derived = object.__new__(type(self))
-        for name in ("models", "benchmarks", "scores", "name", "_repetitions", "_estimated"):
-            object.__setattr__(derived, name, tables.get(name, getattr(self, name)))
-        for name, table in tables.items():
-            object.__setattr__(derived, name, table.reset_index(drop=True))
+        values: dict[str, Any] = {n: getattr(self, n) for n in ("name", "_measured", "_repetitions", "_estimated")}
+        for name in ("models", "benchmarks", "scores"):
+            values[name] = tables[name].reset_index(drop=True) if name in tables else getattr(self, name)
+        if self._measured is not None:
+            cells = pd.MultiIndex.from_frame(values["scores"][["model", "benchmark"]])
+            kept = pd.MultiIndex.from_frame(self._measured[["model", "benchmark"]]).isin(cells)
+            several = kept.sum() > len(cells)
+            values["_measured"] = self._measured[kept].reset_index(drop=True) if several else None
+        for name, value in values.items():
+            object.__setattr__(derived, name, value)
         return derived
 
     def _positions(self) -> tuple[np.ndarray, np.ndarray]:

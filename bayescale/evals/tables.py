@@ -70,6 +70,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }
 
+# Optional columns of the scores that say how a score was measured. They are no part of `TABLES`: a table without them
+# stays without them, and so does its identity.
+MEASURED = ("source", "harness", "shots", "setting")
+MEASURED_NUMBERS = ("stderr", "n")
+
 
 def training_flops(params_b: Any, tokens_t: Any) -> Any:
     """Estimate the training compute of a dense transformer, in FLOP: six times parameters times tokens.
@@ -292,6 +297,24 @@ def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
             message, remedy = "neither true nor false", "write true or false; blank means false"
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, message, remedy))
     return pd.Series(flags)
+
+
+# Several scores of one cell
+
+
+def counting(scores: pd.DataFrame) -> np.ndarray:
+    """Return, as a boolean array, which rows count: the first of every model and benchmark."""
+    return ~scores.duplicated(["model", "benchmark"]).to_numpy()
+
+
+def measurements(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return how every score was measured: the columns `MEASURED` as text, `MEASURED_NUMBERS` as numbers."""
+    table = scores[["model", "benchmark", "score"]].copy()
+    for column in MEASURED:
+        table[column] = scores.get(column, "")
+    for column in MEASURED_NUMBERS:
+        table[column] = [number(v) for v in scores[column]] if column in scores else math.nan
+    return table.assign(counts=counting(scores))
 
 
 # CSV files

@@ -6,6 +6,7 @@ Nothing here raises: problems are returned.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +17,17 @@ import pandas as pd
 from bayescale.errors import suggest
 from bayescale.evals.tables import (
     KINDS,
+    MEASURED,
+    MEASURED_NUMBERS,
     SMALLEST_FLOPS,
     TABLES,
     Problem,
     TypedTable,
     coerce,
+    counting,
     errors_only,
     incomplete,
+    number,
     read_tables,
     training_flops,
 )
@@ -31,6 +36,8 @@ from bayescale.evals.tables import (
 FEW_SCORES = 3
 # Mixtures of experts and continued training lie within this factor of the estimate; a slip of a unit does not.
 FAR_FROM_ESTIMATE = 30
+# Answers at random have the floor as their expected score; a whole benchmark below this share of it has another unit.
+FAR_BELOW = 0.5
 # Names that a note lists; the tables have them all.
 MOST_NAMES = 10
 
@@ -170,11 +177,17 @@ def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterat
 
 
 def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
-    """Yield a problem for every repeated score of a model on a benchmark: an error if it differs, else a note."""
+    """Yield a problem for every row that differs from an earlier one in nothing but its score.
+
+    It is an error if the scores differ, else a note: the row is dropped. Rows that differ in another column are several
+    measurements.
+    """
     frame = scores.frame.assign(line=scores.lines)
     frame = frame[frame["score"].notna() & (frame["model"] != "") & (frame["benchmark"] != "")]
-    repeated = frame[frame.duplicated(["model", "benchmark"], keep=False)]
-    for (model, benchmark), rows in repeated.groupby(["model", "benchmark"], sort=False):
+    told = [c for c in scores.frame if c != "score"]
+    repeated = frame[frame.duplicated(told, keep=False)]
+    for _, rows in repeated.groupby(told, sort=False):
+        model, benchmark = rows[["model", "benchmark"]].iloc[0]
         first, line = float(rows["score"].iloc[0]), int(rows["line"].iloc[0])
         for row, score in zip(rows["line"].tolist()[1:], rows["score"].tolist()[1:], strict=True):
             if score == first:
@@ -183,8 +196,20 @@ def _repeated_scores(scores: TypedTable) -> Iterator[Problem]:
                 yield Problem("scores", row, "score", score, message, remedy, "note", earlier=line)
             else:
                 message = f"{model} on {benchmark} has another score, {first:.15g}, already"
-                remedy = "keep one, or make them two benchmarks with one testlet"
+                remedy = f"keep one, or say in the columns {', '.join(MEASURED)} how the two were measured"
                 yield Problem("scores", row, "score", score, message, remedy, earlier=line)
+
+
+def _measured_numbers(scores: TypedTable) -> Iterator[Problem]:
+    for column in (c for c in MEASURED_NUMBERS if c in scores.frame):
+        for line, value in zip(scores.lines.tolist(), scores.frame[column], strict=True):
+            try:
+                wrong = number(value) < 0
+            except ValueError:
+                wrong = True
+            if wrong:
+                message, remedy = "no number of 0 or more", "write a plain number, or leave the cell blank"
+                yield Problem("scores", line, column, value, message, remedy)
 
 
 def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
@@ -204,7 +229,46 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
         ("benchmarks", "benchmark", benchmark[few], f"benchmark has fewer than {FEW_SCORES} scores",
          f"benchmarks have fewer than {FEW_SCORES} scores", "forecasts of them will be wide"),
     ]  # fmt: skip
-    return [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
+    notes = [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
+    return notes + find_implausible(models, benchmarks, scores)
+
+
+def find_implausible(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFrame) -> list[Problem]:
+    """Find models and families under several names, and benchmarks whose scores all lie far below the floor.
+
+    Examples
+    --------
+    >>> models = pd.DataFrame({"model": ["lab/Wren-1B", "wren-1b"], "family": ["Wren", "wren"]})
+    >>> benchmarks = pd.DataFrame({"benchmark": ["MMLU"], "floor": [0.25]})
+    >>> scores = pd.DataFrame({"model": ["wren-1b"], "benchmark": ["MMLU"], "score": [0.3]})
+    >>> find_implausible(models, benchmarks, scores)[0].message
+    '1 model may be there under several names (lab/Wren-1B = wren-1b)'
+    """
+    twice = "may be there under several names"
+    remedy = "they differ only by case, separators or a maker's prefix: give them one name if they are the same"
+    best = scores.groupby("benchmark")["score"].agg(["max", "size"])
+    low = [
+        f"{name}: up to {best['max'][name]:.3g}, floor {floor:g}"
+        for name, floor in zip(benchmarks["benchmark"], benchmarks["floor"], strict=True)
+        if name in best.index and best["size"][name] >= FEW_SCORES and best["max"][name] < FAR_BELOW * floor
+    ]
+    kinds: list[tuple[Any, ...]] = [
+        ("models", "model", _same_names(models["model"]), f"model {twice}", f"models {twice}", remedy),
+        ("models", "family", _same_names(models["family"]), f"family {twice}", f"families {twice}", remedy),
+        ("scores", "score", low, "benchmark has all its scores far below the floor",
+         "benchmarks have all their scores far below the floor", "was a scale applied to shares?"),
+    ]  # fmt: skip
+    return [note(table, column, names, *words) for table, column, names, *words in kinds if names]
+
+
+def _same_names(names: pd.Series) -> list[str]:
+    """Group the names that differ only by case, separators, a slash at the end or a maker's prefix before a slash."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        key = re.sub(r"[-_\s]+", "-", str(name).rstrip("/").rpartition("/")[2].casefold())
+        if key:
+            groups.setdefault(key, []).append(str(name))
+    return [" = ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:
@@ -217,7 +281,8 @@ def note(table: str, column: str, names: Sequence[str], one: str, several: str, 
 def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, TypedTable], list[Problem]]:
     """Convert the tables to their types and find all errors; a table given as None is skipped.
 
-    Repeated scores are dropped from the tables returned, each with a note.
+    Rows repeated in full are dropped from the tables returned, each with a note; several measurements of one model and
+    benchmark are kept.
     """
     tables = {n: incomplete(n, []) if (t := raw[n]) is None else coerce(n, t) for n in TABLES}
     models, benchmarks, scores = tables["models"], tables["benchmarks"], tables["scores"]
@@ -230,9 +295,10 @@ def validate_tables(raw: Mapping[str, pd.DataFrame | None]) -> tuple[dict[str, T
     problems += _unknown_names(scores, models, "model")
     problems += _unknown_names(scores, benchmarks, "benchmark")
     problems += _repeated_scores(scores)
+    problems += _measured_numbers(scores)
     order = list(TABLES)
     problems.sort(key=lambda p: (p.severity, order.index(p.table), p.row or 0))
-    kept = ~scores.frame.duplicated(["model", "benchmark"]).to_numpy()
+    kept = ~scores.frame.duplicated().to_numpy()
     scores.frame, scores.lines = scores.frame[kept].reset_index(drop=True), scores.lines[kept]
     return tables, problems
 
@@ -258,5 +324,8 @@ def check_directory(path: str | Path) -> list[Problem]:
     raw, problems = read_tables(Path(path))
     tables, in_tables = validate_tables(raw)
     problems += in_tables
-    # In tables with errors, notes would only repeat the errors.
-    return problems if errors_only(problems) else problems + find_notes(*(t.frame for t in tables.values()))
+    if errors_only(problems):
+        # Notes would only repeat the errors.
+        return problems
+    models, benchmarks, scores = (t.frame for t in tables.values())
+    return problems + find_notes(models, benchmarks, scores[counting(scores)])

@@ -33,6 +33,7 @@ def test_it_writes_what_the_library_makes(run: Run, tmp_path: Path) -> None:
     code, out, err = run("import", "lm-eval", RESULTS, "-o", tmp_path / "cli")
     assert (code, err) == (0, "")
     import_evals("lm-eval", RESULTS).write(tmp_path / "library")
+    assert "arc_challenge acc of lab/tiny-1b" in (tmp_path / "cli" / "import_account.txt").read_text()
     names = sorted(p.name for p in (tmp_path / "library").iterdir())
     assert names == ["benchmarks.csv", "models.csv", "models_to_fill.csv", "scores.csv"]
     for name in names:
@@ -164,3 +165,38 @@ def test_damaged_tables_are_not_merged_into(run: Run, table: Path, tmp_path: Pat
     assert code == 2
     assert "scores.csv line 2, column score: 'half'" in err
     assert "benchmarks.csv line 1, column benchmark" in err
+
+
+def test_the_account_of_any_folder_fits_a_screen(run: Run, tmp_path: Path) -> None:
+    for i in range(60):
+        result = {f"task_{i}_{k}": {"acc": 0.5, "f1": 0.5} for k in range(3)}
+        content = {"results": result, "model_name": f"lab/m{i}"} if i % 3 else {"a": i}
+        (tmp_path / f"file_{i}.json").write_text(json.dumps(content))
+        (tmp_path / f"again_{i}.json").write_text(json.dumps(content | {"date": 1.7e9 + i}))
+    (tmp_path / "broken.json").write_text("{")
+    code, out, _ = run("import", "lm-eval", tmp_path, "-o", tmp_path / "tables")
+    assert code == 0
+    assert len(out.splitlines()) <= 40
+    skipped = out.split("Skipped:")[1].split("Notes:")[0].strip().splitlines()
+    assert all(".json" in line for line in skipped)
+    whole = (tmp_path / "tables" / "import_account.txt").read_text()
+    assert all(f"again_{i}.json" in whole or f"file_{i}.json" in whole for i in range(60))
+
+
+def test_with_a_data_set_that_ships(run: Run, table: Path, mapping: Path, tmp_path: Path) -> None:
+    code, _, err = run("import", "wide", table, "-m", mapping, "--with", "base-llms", "-o", tmp_path / "tables")
+    assert code == 0
+    assert "base-llms adds" in err
+    scores = pd.read_csv(tmp_path / "tables" / "scores.csv")
+    assert len(scores) == len(bs.load_evals("base-llms")) + 3
+    # Public models of unknown compute are nobody's to fill in.
+    assert pd.read_csv(tmp_path / "tables" / "models_to_fill.csv")["model"].tolist() == ["mine-1", "mine-2"]
+
+
+def test_models_from_the_names_of_files(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wren-1b.json").write_text('{"results": {"quiz": {"acc": 0.5}}}')
+    code, _, err = run("import", "lm-eval", tmp_path, "-o", tmp_path / "tables")
+    assert code == 2
+    assert "--model-from-path" in err
+    assert run("import", "lm-eval", tmp_path, "--model-from-path", "-o", tmp_path / "tables")[0] == 0
+    assert pd.read_csv(tmp_path / "tables" / "models.csv")["model"].tolist() == ["wren-1b"]

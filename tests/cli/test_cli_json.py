@@ -23,9 +23,17 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("specs",): ("", {"specs"}),
     ("data", "list"): ("", {"evals"}),
     ("data", "validate"): ("{tables}", {"usable", "problems", "models", "benchmarks", "scores"}),
+    ("data", "export"): ("base-llms {new}", {"name", "folder", "models", "benchmarks", "scores"}),
+    ("data", "update"): (
+        "{hub}/export --facts {hub}/facts.yaml -o {new}",
+        {"folder", "models", "benchmarks", "scores", "account", "few"},
+    ),
     ("import", "lm-eval"): ("{lm_eval} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
+    ("import", "lighteval"): ("{lm_eval} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
+    ("import", "every-eval-ever"): ("{record} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "inspect"): ("{inspect} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "wide"): ("{wide} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
+    ("import", "long"): ("{epoch} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("import", "epoch"): ("{epoch} -o {new}", {"taken", "skipped", "to_fill", "conflicts", "notes"}),
     ("prior",): ("{spec} --evals {tables} --draws 20", {"benchmarks", "prob", "interval"}),
     ("fit",): (
@@ -52,6 +60,10 @@ def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPath
     evals.to_directory(folder / "tables")
     (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     (folder / "epoch.csv").write_text("Model version,task,mean_score,stderr\nm-1,Quiz,0.5,0.02\nm-2,Quiz,0.6,0.02\n")
+    (folder / "record.json").write_text(
+        '{"model_info": {"id": "lab/m-1"}, "evaluation_results": [{"evaluation_name": "Quiz", '
+        '"metric_config": {"lower_is_better": false}, "score_details": {"score": 0.5}}]}'
+    )
     (folder / "wide.csv").write_text("model,family,flops,MMLU\nm-1,M,1e22,0.5\nm-2,M,,0.6\n")
     return folder
 
@@ -88,8 +100,8 @@ def test_one_document_and_nothing_else(
     arguments, keys = CALLS[command]
     places = {
         "tables": folder / "tables", "saved": folder / "posterior.nc", "spec": folder / "mine.yaml",
-        "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval",
-        "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv",
+        "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
+        "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",
     }  # fmt: skip
     code, out, err = run(*command, *arguments.format(**places).split(), "--json")
     assert code in (0, 1), err

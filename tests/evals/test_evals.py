@@ -278,7 +278,7 @@ def test_foreign_json(text: str) -> None:
 
 def test_newer_json() -> None:
     with pytest.raises(EvalsError, match="install a newer bayescale"):
-        Evals.from_json(small().to_json().replace('"format": 1', '"format": 2'))
+        Evals.from_json(small().to_json().replace('"format": 1', '"format": 3'))
 
 
 def test_shipped_sets() -> None:

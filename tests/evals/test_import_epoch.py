@@ -10,9 +10,13 @@ import pytest
 from scipy.stats import norm
 
 from bayescale.errors import EvalsError
+from bayescale.evals import load_evals
 from bayescale.evals.importers import import_evals
 from bayescale.evals.importers.base import effective_count
-from bayescale.evals.importers.epoch import log10_sd
+from bayescale.evals.importers.hub import log10_sd
+
+# The export that the shipped tables were made from lies beside a developer's checkout.
+SHARED = [f for p in Path(__file__).parents if (f := p / "shared" / "data" / "epoch-hub-2026-04").is_dir()]
 
 LONG = """Model version,task,Best score (across scorers),mean_score,stderr,\
 Release date,Training compute (FLOP),Confidence
@@ -36,11 +40,13 @@ def test_a_long_table(long: Path) -> None:
     scores = imported.scores.set_index(["model", "benchmark"])["score"]
     # The standard error is that of the mean score, so that is what counts.
     assert scores.to_dict() == {
-        ("alpha_8K", "GPQA diamond"): 0.50,
+        ("alpha", "GPQA diamond"): 0.50,
         ("beta", "GPQA diamond"): 0.40,
-        ("alpha_8K", "FrontierMath"): 0.02,
+        ("alpha", "FrontierMath"): 0.02,
         ("delta", "FrontierMath"): 0.07,
     }
+    # The effort at the end of a version is a setting of the score, and no model of its own.
+    assert imported.scores["setting"].tolist() == ["thinking 8K", "", "thinking 8K", ""]
     told = imported.skipped.set_index("model")["reason"]
     assert told["gamma"] == "the score is blank"
     models = imported.models.set_index("model")
@@ -50,7 +56,7 @@ def test_a_long_table(long: Path) -> None:
 def test_the_level_of_confidence_becomes_a_standard_deviation(long: Path) -> None:
     sd = import_evals("epoch", long).models.set_index("model")["flops_log10_sd"]
     # Epoch's factor holds 90% of what may be: the 95th percentile of the normal lies at its log10.
-    for model, factor in {"alpha_8K": 3, "beta": 31}.items():
+    for model, factor in {"alpha": 3, "beta": 31}.items():
         assert norm.cdf(math.log10(factor), scale=sd[model]) == pytest.approx(0.95)
     assert np.isnan(sd["delta"])
 
@@ -129,3 +135,48 @@ def test_several_figures_of_one_model_are_told(tmp_path: Path) -> None:
     assert any("a has several values of flops: 1e+25 is kept" in n for n in imported.notes)
     assert imported.scores["score"].tolist() == [0.5, 0.6]
     assert "another result of this model on X" in imported.skipped["reason"].iloc[0]
+
+
+def test_files_of_the_hub_are_read_by_what_is_known_of_them(tmp_path: Path) -> None:
+    (tmp_path / "aider_polyglot_external.csv").write_text(
+        "Model version,Percent correct,Edit format,Organization,id\n"
+        "gpt-5-2025-08-07_high,0.9,diff,OpenAI,1\ngpt-5-2025-08-07_low,0.5,diff,OpenAI,2\n"
+        "wren-1b_chat,0.4,,Nest,3\n,0.3,,,4\n"
+    )
+    (tmp_path / "metr_time_horizons_external.csv").write_text(
+        "Model version,Score,Release date\nwren-1b,3,2025-01-01\n"
+    )
+    imported = import_evals("epoch", tmp_path)
+    # Percent, although every value is below 1.
+    assert imported.scores["score"].tolist() == [0.009, 0.005, 0.004]
+    assert imported.scores["benchmark"].unique().tolist() == ["Aider polyglot"]
+    settings = ["effort high; edit format diff", "effort low; edit format diff", ""]
+    assert imported.scores["setting"].tolist() == settings
+    models = imported.models.set_index("model")
+    assert models.loc["gpt-5-2025-08-07", ["family", "organization", "reasoning"]].tolist() == [
+        "GPT-5",
+        "OpenAI",
+        "true",
+    ]
+    assert models.loc["wren-1b_chat", ["family", "kind"]].tolist() == ["", ""]
+    reasons = " ".join(imported.skipped["reason"])
+    assert "the ending 'chat' of 'wren-1b_chat'" in reasons
+    assert "rows that name no version of a model" in reasons
+    assert "minutes of work" in reasons
+    # What a mapping says of a file counts.
+    mapping = {"files": {"aider*": {"score": "Percent correct"}}, "scale": 100}
+    assert import_evals("epoch", tmp_path, mapping=mapping).scores["score"].tolist() == pytest.approx(
+        [0.009, 0.005, 0.004]
+    )
+
+
+def test_the_shared_export_is_one_command_away(tmp_path: Path) -> None:
+    if not SHARED:
+        pytest.skip("the export is not here")
+    imported = import_evals("epoch", SHARED[0])
+    assert imported.benchmarks["benchmark"].nunique() == 47
+    assert set(imported.skipped["kind"]) & {"no column of scores; its facts about models are used"} == set()
+    cells = imported.scores.drop_duplicates(["model", "benchmark"]).set_index(["model", "benchmark"])["score"]
+    frontier = load_evals("frontier").scores.set_index(["model", "benchmark"])["score"]
+    # The rows that count are those of the tables that ship.
+    np.testing.assert_array_equal(cells.reindex(frontier.index), frontier)

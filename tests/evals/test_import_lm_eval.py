@@ -39,7 +39,8 @@ def reasons(imported: Imported, what: str, model: str = "lab/tiny-1b") -> str:
 
 def test_both_layouts_are_read(imported: Imported) -> None:
     assert set(imported.models["model"]) == {"lab/tiny-1b", "lab/tiny-7b", "lab/tiny-3b", "meta-llama/Llama-2-7b-hf"}
-    assert set(imported.benchmarks["benchmark"]) == {"tiny_sums", "tiny_words", "tiny_arithmetic", "ARC-C", "MMLU"}
+    names = {"tiny_sums", "tiny_words", "tiny_arithmetic", "ARC-C 2-shot", "MMLU 2-shot"}
+    assert set(imported.benchmarks["benchmark"]) == names
 
 
 def test_scores_are_those_of_the_files(imported: Imported) -> None:
@@ -48,14 +49,14 @@ def test_scores_are_those_of_the_files(imported: Imported) -> None:
     assert score(imported, "lab/tiny-1b", "tiny_sums")["stderr"] == run["tiny_sums"]["acc_norm_stderr,none"]
     assert score(imported, "lab/tiny-1b", "tiny_words")["score"] == run["tiny_words"]["exact_match,flexible-extract"]
     assert score(imported, "lab/tiny-1b", "tiny_arithmetic")["score"] == run["tiny_arithmetic"]["acc,none"]
-    assert score(imported, "lab/tiny-1b", "ARC-C")["score"] == run["arc_challenge"]["acc_norm,none"]
+    assert score(imported, "lab/tiny-1b", "ARC-C 2-shot")["score"] == run["arc_challenge"]["acc_norm,none"]
 
 
 def test_setting_and_source_are_kept(imported: Imported) -> None:
     row = score(imported, "lab/tiny-3b", "tiny_words")
-    assert (row["n_shot"], row["version"]) == ("0", "2")
+    assert (row["shots"], row["version"]) == ("0", "2")
     assert row["source"].startswith("lm-eval:files/tiny-3b_")
-    assert score(imported, "lab/tiny-1b", "tiny_sums")["n_shot"] == "2"
+    assert score(imported, "lab/tiny-1b", "tiny_sums")["shots"] == "2"
 
 
 def test_standard_errors_give_the_items(imported: Imported) -> None:
@@ -68,17 +69,18 @@ def test_standard_errors_give_the_items(imported: Imported) -> None:
 
 def test_a_limited_run_and_other_counts_than_those_that_ship_are_told(imported: Imported) -> None:
     notes = "\n".join(imported.notes)
-    assert "tiny_sums: scores are worth 10 to 60 items" in notes
-    assert "ARC-C: scores are worth 60 items; the shipped benchmark has 1172" in notes
+    assert "tiny_sums 60 (10 to 60)" in notes
+    assert "ARC-C 2-shot 60 (ships with 1172)" in notes
 
 
 def test_aliases_bring_the_facts_of_benchmarks_that_ship(imported: Imported) -> None:
     facts = imported.benchmarks.set_index("benchmark")
-    assert facts.loc["ARC-C", "floor"] == facts.loc["MMLU", "floor"] == 0.25
+    assert facts.loc["ARC-C 2-shot", "floor"] == facts.loc["MMLU 2-shot", "floor"] == 0.25
     assert math.isnan(facts.loc["tiny_sums", "floor"])
     by = imported.taken.set_index("benchmark")["by"]
     assert by.to_dict() == {
-        "tiny_sums": "new", "tiny_words": "new", "tiny_arithmetic": "new", "ARC-C": "alias", "MMLU": "alias",
+        "tiny_sums": "new", "tiny_words": "new", "tiny_arithmetic": "new", "ARC-C 2-shot": "alias",
+        "MMLU 2-shot": "alias",
     }  # fmt: skip
     assert any("tiny_sums, tiny_words, tiny_arithmetic" in n and "floor" in n for n in imported.notes)
 
@@ -93,7 +95,7 @@ def test_subtasks_on_request() -> None:
     apart = import_evals("lm-eval", RESULTS, subtasks=True)
     names = set(apart.benchmarks["benchmark"])
     assert {"tiny_pairs", "tiny_triples", "mmlu_formal_logic", "mmlu_abstract_algebra"} <= names
-    assert not names & {"tiny_arithmetic", "MMLU", "mmlu_stem"}
+    assert not names & {"tiny_arithmetic", "MMLU", "MMLU 2-shot", "mmlu_stem"}
     assert "parts are imported" in reasons(apart, "mmlu")
 
 
@@ -184,7 +186,7 @@ def test_results_of_version_0_3(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps(old))
     row = import_evals("lm-eval", tmp_path / "old.json").scores.iloc[0]
     assert (row["model"], row["benchmark"], row["score"]) == ("lab/old-1b", "ARC-C", 0.34)
-    assert (row["n_shot"], row["version"]) == ("25", "0")
+    assert (row["shots"], row["version"]) == ("25", "0")
 
 
 def test_files_that_are_no_results_are_skipped_one_by_one(tmp_path: Path) -> None:
@@ -206,8 +208,7 @@ def test_several_prompts_under_one_name_are_told(tmp_path: Path) -> None:
         run = {"results": {"x": {"acc,none": 0.5}}, "n-shot": {"x": shots}, "model_name": model}
         (tmp_path / f"{model}.json").write_text(json.dumps(run))
     assert any(
-        "x: its scores mix several numbers of examples in the prompt: 0, 5" in n
-        for n in import_evals("lm-eval", tmp_path).notes
+        "mix several numbers of examples in the prompt: x (0, 5)" in n for n in import_evals("lm-eval", tmp_path).notes
     )
 
 

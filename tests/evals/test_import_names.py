@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bayescale._files import shipped
+from bayescale.evals import load_evals
 from bayescale.evals.importers import import_evals
 from bayescale.evals.importers.base import ALIASES, FOLDER, Names, load_mapping, shipped_aliases, shipped_benchmarks
 from bayescale.evals.importers.read import READERS
@@ -19,7 +20,8 @@ def test_every_alias_names_a_tool_and_one_benchmark() -> None:
     aliases = [a.strip() for row in shipped_benchmarks().values() for a in row[ALIASES].split(";") if a.strip()]
     assert len(aliases) == len(set(aliases)) > 60
     assert {a.partition(":")[0] for a in aliases} <= set(READERS)
-    assert sum(len(shipped_aliases(tool)) for tool in READERS) == len(aliases)
+    assert sum(len(shipped_aliases(tool)) for tool in READERS if tool != "lighteval") == len(aliases)
+    assert shipped_aliases("lighteval") == shipped_aliases("lm-eval")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,11 @@ def test_every_alias_names_a_tool_and_one_benchmark() -> None:
         ("lm-eval", "leaderboard_musr/acc_norm", "LB2 MuSR"),
         ("inspect", "gsm8k", "GSM8K"),
         ("epoch", "mmlu_external", "MMLU"),
+        ("epoch", "gpqa_diamond", "GPQA Diamond"),
+        ("lm-eval", "gpqa_diamond_zeroshot/acc_norm", "GPQA Diamond"),
+        ("inspect", "hle", "HLE"),
         ("wide", "HellaSwag", "HellaSwag"),
+        ("wide", "SWE-bench Verified", "SWE-bench Verified"),
     ],
 )
 def test_names_that_are_known(tool: str, name: str, benchmark: str) -> None:
@@ -42,10 +48,19 @@ def test_names_that_are_known(tool: str, name: str, benchmark: str) -> None:
 
 @pytest.mark.parametrize(
     ("tool", "name"),
-    [("lm-eval", "arc_challenge/acc"), ("lm-eval", "mmlu_pro/acc"), ("wide", "mmlu"), ("epoch", "gpqa_diamond")],
+    [("lm-eval", "arc_challenge/acc"), ("lm-eval", "mmlu_pro/acc"), ("wide", "mmlu"), ("epoch", "gpqa")],
 )
 def test_names_that_only_look_alike_are_not_matched(tool: str, name: str) -> None:
     assert Names(tool).match(name) is None
+
+
+def test_benchmarks_of_the_frontier_bring_their_facts() -> None:
+    facts = shipped_benchmarks()
+    assert (facts["GPQA Diamond"]["floor"], facts["GPQA Diamond"]["items"]) == ("0.25", "198")
+    assert facts["SWE-bench bash"]["testlet"] == "SWE-bench Verified"
+    # The facts of the paper's tables come first.
+    assert facts["MMLU"]["source"].startswith("base_llm_benchmark_eval")
+    assert set(load_evals("frontier").benchmark_names) <= set(facts)
 
 
 def test_what_looks_alike_is_asked_about() -> None:

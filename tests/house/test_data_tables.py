@@ -49,7 +49,14 @@ def test_no_errors_in_the_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "models", "benchmarks"), [("base-llms", 148, 8), ("base-llms-all", 148, 80), ("instruct-llms", 27, 38)]
+    ("name", "models", "benchmarks"),
+    [
+        ("base-llms", 148, 8),
+        ("base-llms-all", 148, 80),
+        ("instruct-llms", 27, 38),
+        ("frontier", 254, 47),
+        ("all", 378, 153),
+    ],
 )
 def test_sets_load(name: str, models: int, benchmarks: int) -> None:
     evals = load_evals(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import functools
 import math
 from collections.abc import Mapping
@@ -22,6 +23,12 @@ from bayescale.evals.tables import TABLES, read_table
 # Folder of the shipped mappings, and the column of ``benchmarks.csv`` with the aliases.
 FOLDER = "mappings"
 ALIASES = "aliases"
+
+# Benchmarks that importers recognise beside those that ship, and the prompts of those that ship.
+KNOWN = "known_benchmarks.yaml"
+
+# Metrics that say how far scores spread: never a score, whatever a tool lists first.
+SPREADS = ("stderr", "std", "var", "bootstrap_stderr", "ci_lower", "ci_upper")
 
 # Item counts that differ by less are taken for the same: averages over subjects of unlike size shift them.
 SAME_ITEMS = 0.05
@@ -79,12 +86,16 @@ class NameMapping(_Part):
     models : dict of str to str
         Other names for models.
     columns : dict of str to str
-        In a table: columns by content. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``confidence``,
-        ``date`` and the columns of the models (``family``, ``params_b``, ``flops``, ...).
+        In a table: columns by content. Keys are ``model``, ``benchmark``, ``score``, ``stderr``, ``shots``,
+        ``harness``, ``setting``, ``cited`` (who states it), ``date``, ``confidence`` and the columns of the models
+        (``family``, ``params_b``, ``flops``, ...).
     values : dict
         In a table: by column, what its words mean here, such as ``{Type: {pretrained: base}}``.
     where : dict
         In a table: by column, the values of the rows to take.
+    files : dict
+        In a folder of tables: by name of the file, which may contain ``*``, columns by content for these files alone,
+        such as ``{aider.csv: {score: Percent correct}}``.
     scale : float
         What all scores are divided by: 100 for percentages.
 
@@ -99,12 +110,18 @@ class NameMapping(_Part):
     columns: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
     where: dict[str, list[str]] = {}
+    files: dict[str, dict[str, str]] = {}
     scale: Annotated[float, Field(gt=0)] = 1.0
 
     def scale_of(self, name: str) -> float:
         """Return the number by which the scores under a name of the tool are divided."""
         target = self.benchmarks.get(name)
         return self.scale if target is None or target.scale is None else target.scale
+
+    def columns_in(self, file: str) -> dict[str, str]:
+        """Return the columns by content for one file: those of its own first."""
+        own = [c for pattern, c in self.files.items() if fnmatch.fnmatch(Path(file).name, pattern)]
+        return {k: v for columns in [self.columns, *own] for k, v in columns.items()}
 
 
 def load_mapping(given: str | Path | Mapping[str, Any] | NameMapping | None) -> NameMapping:
@@ -171,8 +188,11 @@ class Names:
         for name in names:
             if name in aliases:
                 return Match(Target(benchmark=aliases[name]), "alias")
+        # With a mapping, names beside it count only if they are those of the shipped tables: an export that a mapping
+        # describes may have other columns of such a name, as the rescaled ones of a leaderboard.
+        registered = _shipped_rows("benchmarks", "benchmark") if self.mapping.benchmarks else shipped_benchmarks()
         for name in names:
-            if name in shipped_benchmarks():
+            if name in registered:
                 return Match(Target(benchmark=name), "name")
         return None
 
@@ -183,22 +203,51 @@ class Names:
 
     def near(self, name: str) -> list[str]:
         """Return similar names, for a question to the user."""
-        words = {b.lower(): b for b in shipped_benchmarks()}
-        words |= {a.split("/")[0].lower(): b for a, b in shipped_aliases(self.tool).items()}
-        return list(dict.fromkeys(words[w] for w in difflib.get_close_matches(name.lower(), words, n=2, cutoff=0.75)))
+        words = {_stem(b): b for b in shipped_benchmarks()}
+        words |= {_stem(a.split("/")[0]): b for a, b in shipped_aliases(self.tool).items()}
+        return list(dict.fromkeys(words[w] for w in difflib.get_close_matches(_stem(name), words, n=2, cutoff=0.75)))
+
+
+def _stem(name: str) -> str:
+    """Return a name without the ending that many have, which would make unlike names similar."""
+    return name.lower().removesuffix("_external")
 
 
 @functools.cache
 def shipped_benchmarks() -> dict[str, dict[str, str]]:
-    """Read the rows of ``data/benchmarks.csv`` by benchmark, cells as text."""
-    return _shipped_rows("benchmarks", "benchmark")
+    """Read the benchmarks that ship, and those that importers recognise beside them; by benchmark, cells as text.
+
+    Where the tables of the paper and of the frontier have the same benchmark, the facts are those of the paper.
+    """
+    rows = dict(_shipped_rows("benchmarks", "benchmark"))
+    blank = {c.name: "" for c in TABLES["benchmarks"]} | {ALIASES: ""}
+    frontier = _shipped_rows("benchmarks", "benchmark", "frontier")
+    for name, facts in {**frontier, **_known()["benchmarks"]}.items():
+        row = blank | {k: str(v) for k, v in facts.items() if k in blank} | {"benchmark": name}
+        rows.setdefault(name, row)
+    more = {name: [f"epoch:{row['source'].removeprefix('epoch-hub:')}"] for name, row in frontier.items()}
+    for name, aliases in _known()["aliases"].items():
+        more.setdefault(name, []).append(aliases)
+    for name, aliases in more.items():
+        there = rows[name][ALIASES]
+        rows[name] = rows[name] | {ALIASES: "; ".join(filter(None, [there, *(a for a in aliases if a not in there)]))}
+    return rows
 
 
 @functools.cache
-def shipped_models() -> dict[str, dict[str, str]]:
-    """Read the rows of ``data/models.csv`` by model, cells as text; only the columns that all tables have."""
-    columns = [c.name for c in TABLES["models"]]
-    return {name: {c: row[c] for c in columns if row.get(c)} for name, row in _shipped_rows("models", "model").items()}
+def shipped_shots() -> dict[str, str]:
+    """Read the number of solved examples in the prompt of the scores that ship, by benchmark."""
+    return {name: str(n) for name, n in _known()["shots"].items()}
+
+
+@functools.cache
+def shipped_models(folders: tuple[str, ...] = ("", "frontier")) -> dict[str, dict[str, str]]:
+    """Read the models that ship by name, cells as text; only the columns that all tables have, the paper's first."""
+    models: dict[str, dict[str, str]] = {}
+    for folder in folders:
+        for name, row in _shipped_rows("models", "model", folder).items():
+            models.setdefault(name, {c.name: row[c.name] for c in TABLES["models"] if row.get(c.name)})
+    return models
 
 
 @functools.cache
@@ -207,7 +256,8 @@ def shipped_aliases(tool: str) -> dict[str, str]:
 
     A cell lists ``tool:task`` or ``tool:task/metric``, separated by ";".
     """
-    benchmarks: dict[str, str] = {}
+    # Both read the same tasks, and both kinds of file come with either name.
+    benchmarks: dict[str, str] = dict(shipped_aliases("lm-eval")) if tool == "lighteval" else {}
     for benchmark, row in shipped_benchmarks().items():
         for alias in filter(None, map(str.strip, row[ALIASES].split(";"))):
             whose, _, name = alias.partition(":")
@@ -216,8 +266,15 @@ def shipped_aliases(tool: str) -> dict[str, str]:
     return benchmarks
 
 
-def _shipped_rows(table: str, key: str) -> dict[str, dict[Any, Any]]:
-    frame, problems = read_table(shipped("data"), table)
+@functools.cache
+def _known() -> dict[str, Any]:
+    known: dict[str, Any] = yaml.safe_load((shipped("data") / KNOWN).read_text(encoding="utf-8"))
+    return known
+
+
+@functools.cache
+def _shipped_rows(table: str, key: str, folder: str = "") -> dict[str, dict[Any, Any]]:
+    frame, problems = read_table(shipped("data") / folder, table)
     assert isinstance(frame, pd.DataFrame), problems
     return {row[key]: row for row in frame.to_dict("records")}
 
@@ -242,10 +299,26 @@ class ParsedScore:
         Standard error of `score`; NaN if the tool gives none.
     items : float
         Samples that were scored; NaN if unknown.
-    n_shot, version : str
+    shots, version : str
         Solved examples in the prompt, and version of the task, as the tool says.
+    harness, cited, record : str
+        Harness, agent or scaffold; who states the score, where it is not the file alone; its name in the source.
+    setting : str
+        What else is particular about the measurement, such as quantisation, a chat template or an effort.
     date : str
         Time of the measurement, in a form that sorts; of two results of one task the later counts.
+    preferred : bool
+        Whether the source prefers this measurement to the others of the model and task.
+    limited : str
+        Blank if all samples were scored, else how many: such a result never replaces a full one.
+    column : str
+        The column that the score stands in: its cells have one unit. By default task and metric.
+    percent : bool
+        Whether the tool itself says that the score is a percentage.
+    by_name_only : str
+        Why only a mapping or an alias can choose this metric; blank if it may be taken as the score of its task.
+    part_of : str
+        The benchmark that ships of which this task is a part, such as one subject of MMLU.
     """
 
     model: str
@@ -255,9 +328,19 @@ class ParsedScore:
     metric: str = ""
     stderr: float = math.nan
     items: float = math.nan
-    n_shot: str = ""
+    shots: str = ""
     version: str = ""
+    harness: str = ""
+    cited: str = ""
+    record: str = ""
+    setting: str = ""
     date: str = ""
+    preferred: bool = False
+    limited: str = ""
+    column: str = ""
+    percent: bool = False
+    by_name_only: str = ""
+    part_of: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -272,28 +355,39 @@ class ParsedScore:
         return f"{self.task} {self.metric}".strip()
 
 
+class Skipped(NamedTuple):
+    """A result that is not taken: file, model, description, reason, and the kind of reason, without its details."""
+
+    source: str
+    model: str
+    what: str
+    reason: str
+    kind: str
+
+
 @dataclass
 class Reading:
     """The output of a reader: parsed scores, skipped results, facts about models, and notes.
 
-    `parsed` has the metrics of a task in order of preference; `skipped` the file, model, description and reason of
-    each result; `facts`, by model, values of columns of the models.
+    `parsed` has the metrics of a task in order of preference; `facts`, by model, values of columns of the models;
+    `looked_for` says which files the reader looks for.
     """
 
     tool: str
     parsed: list[ParsedScore] = field(default_factory=list)
-    skipped: list[tuple[str, str, str, str]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    looked_for: str = ""
 
-    def skip(self, source: str, what: str, reason: str, model: str = "") -> None:
+    def skip(self, source: str, what: str, reason: str, model: str = "", kind: str = "") -> None:
         """Record a result that is not taken, with the reason."""
-        self.skipped.append((source, model, what, reason))
+        self.skipped.append(Skipped(source, model, what, reason, kind or reason))
 
     def learn(self, model: str, column: str, value: Any) -> None:
         """Record a fact about a model; the first value counts, and a different one gives a note."""
         facts = self.facts.setdefault(model, {})
-        if column in facts and facts[column] != value:
+        if column in facts and not _same(facts[column], value):
             self.note(f"{model} has several values of {column}: {facts[column]} is kept, {value} is not")
         facts.setdefault(column, value)
 
@@ -301,6 +395,13 @@ class Reading:
         """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two facts agree; numbers that were computed in another order differ in the last digits."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)
 
 
 def effective_count(score: Any, stderr: Any) -> np.ndarray:
