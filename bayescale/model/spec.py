@@ -81,6 +81,7 @@ class Spec(Frozen):
         (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are.
     learned_ceilings : bool
         Whether scores may level off below the stated ceiling, as where labels are wrong (prior ``ceiling_gap``).
+        Models of one period draw them too low (docs/model-notes.md).
     curve : {"sigmoid", "richards"}
         How scores rise from floor to ceiling: along the growth curve of Richards with a shape of each benchmark's own
         (prior ``curve_shape``), of which Gompertz' curve and the sigmoid are cases, or along sigmoids.
@@ -114,7 +115,7 @@ class Spec(Frozen):
     testlets: bool = True
     uniqueness: bool = True
     rising: bool = True
-    learned_ceilings: bool = True
+    learned_ceilings: bool = False
     curve: Literal["sigmoid", "richards"] = "richards"
     floor: Floor = Floor()
     priors: Priors = Priors()
