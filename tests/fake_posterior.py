@@ -82,6 +82,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
         floor=floor,
         ceiling=ceiling,
         precision=np.full(len(lines), 400.0),
+        specific_sd=np.full(len(lines), 0.2),
         items=np.where(np.isnan(items), np.inf, items),
         centre=float(centre),
         capability=np.outer(x, slope) + offset[family] + residual,

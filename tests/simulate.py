@@ -24,8 +24,8 @@ from bayescale.model.spec import Spec
 
 
 def simulation_spec(factors: int = 1, **form: Any) -> Spec:
-    """The spec with every effect that the simulation has; the default has no slopes of the benchmarks' own."""
-    return Spec(**{"factors": factors, "benchmark_slopes": True, "curve": "richards", **form})
+    """The spec with every effect that the simulation has; the default lacks two."""
+    return Spec(**{"factors": factors, "benchmark_slopes": True, "family_benchmark": True, **form})
 
 
 def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
@@ -34,6 +34,16 @@ def rise(logit_of_score: np.ndarray, shape: np.ndarray | float) -> np.ndarray:
     half_way = 0.5 ** (1 / s)  # sigmoid(z) where sigmoid(z)^s = 1/2
     steepness = s * 0.5 * (1 - half_way)  # d sigmoid(z)^s / dz there
     return expit(logit(half_way) + 0.25 / steepness * logit_of_score) ** s
+
+
+def cell_precision(
+    mean: np.ndarray, precision: np.ndarray, specific_sd: np.ndarray, floor: np.ndarray, shape: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Precision of scores whose logit has noise of its own, written out by hand; the ceiling is 1."""
+    share = (mean - floor) / (1 - floor)
+    slope = (1 - floor) * share * (1 - share**shape) * 0.5 / (1 - 0.5**shape)
+    between = specific_sd**2 * slope**2 / (mean * (1 - mean) + 1e-300)
+    return (1 + between) / (1 / (precision + 1) + between) - 1
 
 
 # For draws whose convergence is beside the point of a test.
@@ -64,6 +74,7 @@ class Truth:
     floor: np.ndarray
     ceiling: np.ndarray
     precision: np.ndarray
+    specific_sd: np.ndarray
     items: np.ndarray
     centre: float
     capability: np.ndarray
@@ -98,7 +109,11 @@ class Truth:
         capability = np.outer(x, self.slope) + self.offset[family] + rng.standard_normal((len(x), len(self.slope)))
         testlet = self.testlet_sd * rng.standard_normal((len(x), self.testlet.shape[1]))
         mean = self.expected(x, capability, testlet, family)
-        return mean, measure(mean, self.precision, self.items, rng)
+        return mean, self.measured(mean, rng)
+
+    def measured(self, mean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw scores (model, benchmark) with these expected ones."""
+        return measure(mean, cell_precision(mean, self.precision, self.specific_sd, self.floor), self.items, rng)
 
 
 def measure(mean: np.ndarray, precision: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -137,7 +152,8 @@ def new_models(
     logit_of_score += x * data["benchmark_slope"][..., 0] + family_benchmark
     logit_of_score += np.where((evals.benchmarks["testlet"] != "").to_numpy(), testlet, 0.0)
     expected = data["floor"] + (1 - data["floor"]) * rise(logit_of_score, data["curve_shape"])
-    return expected, np.exp(data["log_precision"])
+    noise = np.exp(data["log_precision"]), data.get("specific_sd", np.zeros((size, benchmarks)))
+    return expected, cell_precision(expected, *noise, data["floor"], data["curve_shape"])
 
 
 def simulate(
@@ -190,6 +206,7 @@ def simulate(
         floor=np.where(floor > 0, floor, 0.01),
         ceiling=np.ones(count),
         precision=np.exp(rng.normal(5.5, 0.4, count)),
+        specific_sd=np.full(count, 0.15),
         items=n_items,
         centre=centre,
         capability=np.outer(true_x, beta) + offset[family] + rng.standard_normal((models, factors)),
@@ -197,7 +214,7 @@ def simulate(
         family_of_model=family,
         x=true_x,
     )
-    scores = measure(truth.fitted, truth.precision, truth.items, rng)
+    scores = truth.measured(truth.fitted, rng)
     seen = rng.random(scores.shape) >= missing
     return _evals(truth, scores, seen, log10_flops, unknown, stated, floor, testlets, rng), truth
 
@@ -310,6 +327,8 @@ def posterior_near(
     if spec.testlets and (truth.testlet_index >= 0).any():
         variables |= {"testlet_effect": (("model", "testlet"), truth.testlet)}
         variables |= {"testlet_sd": ((), np.array(truth.testlet_sd))}
+    if spec.uniqueness:
+        variables |= {"specific_sd": (("benchmark",), truth.specific_sd)}
     if spec.curve == "richards":
         variables |= {"curve_shape": (("benchmark",), np.ones(len(truth.difficulty)))}
     coords: dict[str, list[Any]] = {

@@ -174,7 +174,13 @@ class Prior:
         return Prior(self.distribution, **values)
 
     def log_density(self, value: Any) -> Any:
-        """Return the log density of a tensor of values."""
+        """Return the log density of a tensor of values.
+
+        Examples
+        --------
+        >>> float(Prior.parse("Exponential(2)").log_density(0.0).eval().round(3))
+        0.693
+        """
         import pymc as pm
 
         return pm.logp(getattr(pm, self.distribution).dist(**self.parameters), value)

@@ -63,7 +63,7 @@ class Spec(Frozen):
         Whether benchmarks share a common loading on each factor, around which their own scatter (sds
         ``common_loading_sd`` and ``own_loading_sd``, learned), or have independent ones (prior ``loading``).
     loading_sds : {"logit", "factor"}
-        What the priors of the sds of loadings speak of: the sum over factors, so that they mean the same for any number
+        What the priors of the sds of loadings describe: the sum over factors, so that they mean the same for any number
         of them (each factor has that over sqrt(K)), or one factor, as in version 0.1.
     family_offsets : bool
         Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).

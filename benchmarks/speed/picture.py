@@ -16,10 +16,9 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 
 def draw(table: pd.DataFrame, path: Path) -> None:
-    """Plot microseconds over cells on log axes: package, yardstick, and a line proportional to cells."""
+    """Plot microseconds over cells on log axes: package, and a line proportional to cells."""
     figure, ax = plt.subplots(figsize=(6.5, 4.2), layout="constrained")
-    for column, label, marker in (("package_us", "package", "o"), ("yardstick_us", "yardstick, by hand", "s")):
-        ax.plot(table["cells"], table[column], marker, label=label)
+    ax.plot(table["cells"], table["package_us"], "o", label="package")
     cells = np.array([table["cells"].min(), table["cells"].max()])
     rate = float(np.exp(np.mean(np.log(table["package_us"] / table["cells"]))))
     ax.plot(cells, rate * cells, color="0.6", lw=1, zorder=0, label=f"{1000 * rate:.0f} ns a cell")

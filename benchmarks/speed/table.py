@@ -26,7 +26,7 @@ def tables(folder: Path) -> dict[str, pd.DataFrame]:
     gradients = gradient_table(of.get("gradient", []), of.get("gradient-jax", []))
     steps, kinds = operation_tables(of.get("operations", []))
     return {
-        "targets": target_table(pieces, routes, gradients),
+        "targets": target_table(pieces, routes),
         "routes": routes,
         "cost of a gradient": gradients,
         "beyond the gradient": steps,
@@ -99,13 +99,12 @@ def route_table(
 
 
 def gradient_table(pieces: list[dict[str, Any]], by_jax: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row per size: microseconds of the package, of the yardstick and by JAX, ordered by cells."""
+    """Return one row per size: microseconds of the package and by JAX, ordered by cells."""
     names = ["size", "models", "benchmarks", "cells", "parameters"]
-    names += ["compile_s", "package_us", "yardstick_us", "peak_gib"]
+    names += ["compile_s", "package_us", "peak_gib"]
     table = pd.DataFrame([{n: p[n] for n in names} for p in pieces], columns=names).sort_values("cells")
     for name in ("jax_us", *BY_CHAINS):
         table[name] = table["size"].map({p["size"]: p[name] for p in by_jax}).astype(float)
-    table["ratio"] = table["package_us"] / table["yardstick_us"]
     table["ns_a_cell"] = 1000 * table["package_us"] / table["cells"]
     return table.reset_index(drop=True)
 
@@ -125,7 +124,7 @@ def operation_tables(pieces: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.Dat
     return table.assign(beyond_us=table["us_a_step"] - table["gradient_us"]), kinds
 
 
-def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: pd.DataFrame) -> pd.DataFrame:
+def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame) -> pd.DataFrame:
     """Return each target beside its measurement, NaN where there is none."""
     by_kind = {p["kind"]: p for p in pieces}
     cold, warm, cast = (by_kind.get(kind, {}) for kind in ("fit-cold", "fit-warm", "forecasts"))
@@ -137,7 +136,6 @@ def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: 
         return float(np.nanmin(there)) if np.isfinite(there).any() else np.nan
 
     others = [n for n in here.index if n not in (BASELINE,)] if not here.empty else []
-    known = gradients.set_index("size")["ratio"] if not gradients.empty else pd.Series(dtype=float)
     rows = [
         *(
             (f"{what}, {label}: {other}", target, ratio(names, f"{column}{when}"))
@@ -151,8 +149,6 @@ def target_table(pieces: list[dict[str, Any]], routes: pd.DataFrame, gradients: 
                 ("times the best other route", ">= 1.5", others),
             )
         ),
-        ("gradient over the yardstick's, base-llms", "<= 2", known.get("base-llms", np.nan)),
-        ("gradient over the yardstick's, worst size", "<= 2", known.max() if len(known) else np.nan),
         ("default fit, new process, caches on disk, s", "<= 60", warm.get("from_process_start_s", np.nan)),
         ("default fit, new process, no caches, s", "<= 60", cold.get("from_process_start_s", np.nan)),
         ("R-hat of that fit", "<= 1.01", cold.get("rhat", np.nan)),
@@ -195,8 +191,6 @@ SHOWN = {
         "cells": "cells",
         "parameters": "parameters",
         "package_us": "package, µs",
-        "yardstick_us": "yardstick, µs",
-        "ratio": "ratio",
         "ns_a_cell": "ns a cell",
         "jax_us": "JAX, µs",
         **BY_CHAINS,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulate import Truth, posterior_near, simulate, simulation_spec
+from simulate import Truth, cell_precision, posterior_near, simulate, simulation_spec
 from test_efficiency import with_values
 
 import bayescale as bs
@@ -147,8 +147,9 @@ def test_scores_of_a_known_benchmark_reduce_variance_as_their_noise_allows(poste
     models, b = np.arange(12), 1  # 500 items
     ahead, draws = predict_moments(posterior, models, b, 0), posterior.draws
     mean = draws.fitted_scores()[0, :, b]
-    effective = effective_items(500, draws.precision[0, b])
     floor, shape, step = draws.floor[0, b], draws.curve_shape[0, b], 1e-5
+    precision = cell_precision(mean, draws.precision[0, b], draws.specific_sd[0, b], floor, shape)
+    effective = effective_items(500, precision)
     logit = logit_of_share((mean - floor) / (1 - floor), shape)
     slope = (expected_score(logit + step, floor, 1.0, shape) - expected_score(logit - step, floor, 1.0, shape)) / 2
     np.testing.assert_allclose(ahead.slope[0], slope / step, rtol=1e-6)
@@ -293,16 +294,17 @@ def test_scores_of_a_benchmark_like_the_others_are_predicted() -> None:
     evals, truth = simulate(models=60, factors=2, families=6, missing=0.0, unknown_compute=0, testlet_sd=0.0)
     posterior = posterior_near(evals, truth, simulation_spec(2))
     names, rng = evals.model_names, np.random.default_rng(3)
-    load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
-    came = expected_score(truth.capability @ load - hard, 0.02, 1.0)
-    suggestion = posterior.suggest_models(8, candidates=names[:30], random_seed=0)
-    table = suggestion.predict({m: came[names.index(m)] for m in suggestion.models})
+    suggestion, held = posterior.suggest_models(8, candidates=names[:30], random_seed=0), []
+    for _ in range(10):  # errors on one benchmark are alike
+        load, hard = truth.loading.mean(axis=0) + 0.2 * rng.standard_normal(2), 0.4
+        came = expected_score(truth.capability @ load - hard, 0.02, 1.0)
+        table = suggestion.predict({m: came[names.index(m)] for m in suggestion.models})
+        wanted = came[30:]
+        assert np.sqrt(np.mean((table["mean"] - wanted) ** 2)) < 0.3 * wanted.std()
+        held.append(np.mean((table["lower"] <= wanted) & (wanted <= table["upper"])))
+    assert np.mean(held) >= 0.8
     assert table["model"].tolist() == names[30:]
     assert (table["family"] == evals.models.set_index("model")["family"][names[30:]].to_numpy()).all()
-    wanted = came[30:]
-    assert np.sqrt(np.mean((table["mean"] - wanted) ** 2)) < 0.3 * wanted.std()
-    held = np.mean((table["lower"] <= wanted) & (wanted <= table["upper"]))
-    assert held >= 0.8
     wide, narrow = (suggestion.predict({names[0]: 0.5}, prob=p) for p in (0.9, 0.5))
     assert (wide["upper"] - wide["lower"] > narrow["upper"] - narrow["lower"]).all()
     assert (suggestion.predict({names[0]: 0.5}, chance_level=0.25)["lower"] >= 0.2).all()

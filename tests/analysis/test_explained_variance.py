@@ -93,8 +93,10 @@ def test_small_effects_are_resolved_as_by_hand(family: str) -> None:
     new = family == NEW_FAMILY
     cov = loading @ loading.T * (1 + 0.8**2 * new) + 0.1**2 * new * np.eye(5)
     cov[3:, 3:] += 0.2**2  # the testlet of bench-4 and bench-5
-    # A score is worth precision + 1 items (as many as inf items can be), p (1 - p) / items on the score, p = 1/2.
-    measured = cov + np.eye(5) * 4 / (np.exp(5.0) + 1)
+    # A score is worth precision + 1 items (as many as inf items can be), p (1 - p) / items on the score, p = 1/2; and
+    # its logit has noise of its own, the noise of the items that much less of it.
+    own = truth.specific_sd[0] ** 2
+    measured = cov + np.eye(5) * (own + (4 - own) / (np.exp(5.0) + 1))
     at = [0, 2, 4]
     wanted = linear_variance(measured[np.ix_(at, at)], cov[at, 3]) / cov[3, 3]
     assert explained.together == pytest.approx(wanted, abs=0.02)

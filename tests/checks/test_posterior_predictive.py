@@ -19,7 +19,7 @@ Simulation = tuple[Evals, Truth]
 @pytest.fixture(scope="module")
 def large() -> Simulation:
     """Eighty models, some 340 scores."""
-    return simulate(3, models=80)
+    return simulate(10, models=80)
 
 
 def check_of(simulation: Simulation, **centres: np.ndarray | float) -> PredictiveCheck:

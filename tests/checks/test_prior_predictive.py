@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import ks_2samp
-from simulate import measure, rise, simulation_spec
+from simulate import cell_precision, measure, rise, simulation_spec
 
 import bayescale
 from bayescale import Evals, Posterior, Spec
@@ -27,14 +27,23 @@ def test_scores_are_like_a_simulation_by_hand(prior: PriorPredictive, evals: Eva
     flops = evals.models["flops"].to_numpy(float)
     x = np.log10(flops[model]) - np.nanmean(np.log10(flops))
     family_sd = abs(rng.normal(0, 3, size))
-    loading = rng.normal(0, abs(rng.normal(0, 1, size))) + rng.normal(0, abs(rng.normal(0, 0.5, size)))
-    capability = x * rng.normal(0, 2, size) + rng.normal(0, family_sd) + rng.standard_normal(size)
+    common_sd, own_sd = abs(rng.normal(0, 0.5, size)), abs(rng.normal(0, 0.5, size))
+    count = len(evals.benchmarks)
+    loading = rng.normal(0, common_sd) + rng.normal(0, own_sd, (count, size))
+    slope, loading = rng.normal(0, 2, size), loading[[benchmark, *range(1, count)]]
+    # The average benchmark rises.
+    slope *= np.where(rng.logistic(size=size) < 10 * slope * loading.mean(axis=0), 1, -1)
+    loading = loading[0]
+    capability = x * slope + rng.normal(0, family_sd) + rng.standard_normal(size)
     logit = loading * capability - rng.normal(0, 1.5, size)
     logit += x * rng.normal(0, rng.lognormal(-1.5, 0.5, size)) + rng.normal(0, abs(rng.normal(0, 0.3, size)))
     floor = rng.beta(25, 75, size)
-    mean = floor + (1 - floor) * rise(logit, rng.exponential(1 / 4, size))
+    shape = rng.exponential(1 / 4, size)
+    mean = floor + (1 - floor) * rise(logit, shape)
     items = evals.benchmarks["items"].to_numpy(float)[benchmark]
-    by_hand = measure(np.clip(mean, 0, 1 - 1e-12), np.exp(rng.normal(6, 0.5, size)), np.array(items), rng)
+    mean = np.clip(mean, 0, 1 - 1e-12)
+    noise = np.exp(rng.normal(6, 0.5, size)), rng.lognormal(-1.6, 0.7, size)
+    by_hand = measure(mean, cell_precision(mean, *noise, floor, shape), np.array(items), rng)
 
     drawn = prior.scores.isel(chain=0, model=model, benchmark=benchmark).to_numpy()
 
@@ -106,12 +115,14 @@ def test_curves_are_the_equations_of_the_model(evals: Evals) -> None:
     np.testing.assert_allclose(actual.curves.isel(chain=0), floor + (1 - floor) * share, rtol=1e-9)
 
 
-def test_half_of_the_curves_that_move_fall(prior: PriorPredictive) -> None:
-    # The default priors leave the sign of slopes and loadings open.
-    table = prior.summary()
+def test_half_of_the_curves_that_move_fall_unless_the_average_benchmark_rises(evals: Evals) -> None:
+    open_sign = simulation_spec().replace(rising=False)
+    table = prior_predictive(open_sign, evals, draws=600, random_seed=1).summary()
     moving = 1 - table["flat"]
     assert (abs(table["falling"] / moving - 0.5) < 4 * 0.5 / np.sqrt(600 * moving)).all()
-    assert (table["saturated"] > 0.1).all()
+    rising = prior_predictive(simulation_spec(), evals, draws=600, random_seed=1).summary()
+    assert (rising["falling"] < table["falling"] - 0.1).all()
+    assert (rising["saturated"] > 0.05).all()
 
 
 def test_positive_slopes_and_loadings_never_fall(evals: Evals) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark of speed: its yardstick is the model's density, its tables say what the pieces hold."""
+"""The benchmark of speed: its tables say what the pieces hold."""
 
 from __future__ import annotations
 
@@ -8,43 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from simulate import simulate as small
 
-from bayescale.model import build_model
-from bayescale.model.spec import load_spec
-from benchmarks.speed.arrays import make_arrays
 from benchmarks.speed.sizes import DENSITY, problem, simulate
 from benchmarks.speed.table import markdown, tables
-from benchmarks.speed.yardstick import ORDER, log_density
-
-TESTLETS = {"none": ("",) * 5, "a pair": ("", "", "pair", "", "pair")}
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize("testlets", TESTLETS)
-def test_the_yardstick_is_the_density_that_is_sampled(testlets: str) -> None:
-    """Without testlets a sd is missing, and everything behind it moves."""
-    spec = load_spec("default").replace(factors=3)
-    evals, _ = small(models=20, testlets=TESTLETS[testlets])
-    model = build_model(spec, evals)
-    names = [v.name for v in model.value_vars]
-    assert names == [name for name in ORDER if name in names]
-    of_model = model.logp_dlogp_function(ravel_inputs=True, mode="FAST_COMPILE")
-    of_model.set_extra_values({})
-    start = model.initial_point()
-    centre = np.concatenate([np.ravel(start[name]) for name in names])
-    arrays, slopes = make_arrays(evals, spec), np.empty_like(centre)
-    rng = np.random.default_rng(1)
-    for spread in (0.0, 0.1, 0.5):
-        point = centre + spread * rng.standard_normal(len(centre))
-        density, gradient = of_model(point)
-        assert log_density(point, arrays, slopes) == pytest.approx(density, rel=1e-9)
-        np.testing.assert_allclose(slopes, gradient, rtol=1e-6, atol=1e-9 * np.abs(gradient).max())
-
-
-def test_the_yardstick_knows_one_form_only() -> None:
-    with pytest.raises(ValueError, match="the default form"):
-        make_arrays(small()[0], load_spec("default").replace(benchmark_slopes=True))
 
 
 def test_simulated_tables_have_the_size_of_their_name() -> None:
@@ -71,7 +37,7 @@ def test_tables_hold_ratios_of_one_run(tmp_path: Path) -> None:
     sampled(tmp_path, "pymc", 100, [0.5, 0.6 + 4 * np.hypot(0.03, 0.03)])
     piece(tmp_path, "warm", "base-llms", "nutpie", compile_s=5.0)
     figures = {"models": 10, "benchmarks": 5, "cells": 40, "parameters": 99, "compile_s": 9.0, "peak_gib": 1.0}
-    piece(tmp_path, "gradient", "base-llms", "nutpie", package_us=30.0, yardstick_us=20.0, **figures)
+    piece(tmp_path, "gradient", "base-llms", "nutpie", package_us=30.0, **figures)
     actual = tables(tmp_path)
     routes = actual["routes"].set_index("route")
     assert routes.loc["nutpie", "ess_a_second"] == 30  # the lesser of bulk and tail
@@ -84,7 +50,6 @@ def test_tables_hold_ratios_of_one_run(tmp_path: Path) -> None:
     assert routes.loc["pymc", "seconds_to_400_ratio"] == pytest.approx(longer)
     assert routes.loc["pymc", ["off", "beyond_3"]].tolist() == pytest.approx([4, 0.5])
     targets = actual["targets"].set_index("what")["measured"]
-    assert targets["gradient over the yardstick's, base-llms"] == pytest.approx(1.5)
     of_fit, to_400 = "effective draws a second of a default fit", "time to 400 effective draws"
     without, from_disk, pymc = "compiled without caches", "compiled from disk", "times PyMC's own NUTS"
     assert targets[f"{of_fit}, {without}: {pymc}"] == pytest.approx(120 / 30)

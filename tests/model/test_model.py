@@ -450,6 +450,23 @@ def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: 
     assert all(np.isfinite(v).all() for v in model.initial_point(random_seed=0).values())
 
 
+@pytest.mark.parametrize(
+    "covariates", [("log10_flops",), ("log10_params", "log10_tokens", "log10_params:log10_tokens")]
+)
+def test_the_sampler_starts_where_scores_rise_with_compute(covariates: tuple[str, ...]) -> None:
+    """Of a simulation in which every benchmark does, whatever the rotation in which the sampler starts."""
+    evals, truth = simulate(3, families=6, models=40, factors=2, slope=(1.5, 1.0), offset_sd=0.3)
+    assert (truth.loading @ truth.slope > 0).all()
+    built = Built(Spec(factors=4, covariates=covariates, rising=False), evals)
+    start = Coordinates.of(built.spec, evals).starting_point
+    built.model.rvs_to_initial_values.update({built.model[name]: value for name, value in start.items()})
+    point = built.model.initial_point(random_seed=0)
+    at = built.values([np.asarray(point[v.name], dtype=float) for v in built.model.value_vars])
+    rising = at["loading"] @ at["slope"][: len(built.spec.base_covariates)].sum(axis=0)
+    assert rising.mean() > 0.5  # logits a decade
+    assert (rising > -0.01).all()
+
+
 def test_the_docstring_names_every_public_variable() -> None:
     text = build_model.__doc__ or ""
     for variable in DIMS:
@@ -459,7 +476,8 @@ def test_the_docstring_names_every_public_variable() -> None:
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
     names = [n for n in DIMS if n not in ("benchmark_slope", "benchmark_slope_sd")]
-    with build_model(Spec(factors=2, curve="richards"), evals):
+    spec = Spec(factors=2, family_benchmark=True, learned_ceilings=True)
+    with build_model(spec, evals):
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
     prior = drawn["prior"]
     assert float(prior["slope"].std()) == pytest.approx(2, abs=0.3)
@@ -476,7 +494,7 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     scaled = prior["family_offset"] / prior["family_sd"]
     assert float(scaled.std()) == pytest.approx(1, abs=0.1)
     location = prior["covariate_value"].dot(prior["slope"], dim="covariate")
-    family = model_data(Spec(factors=2), evals).family_index
+    family = model_data(spec, evals).family_index
     location = location.to_numpy() + prior["family_offset"].to_numpy()[:, :, family]
     residual = prior["capability"].to_numpy() - location
     assert residual.mean() == pytest.approx(0, abs=0.08)

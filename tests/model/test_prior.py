@@ -147,9 +147,9 @@ SCIPY = {
 }
 
 
-def log_density(prior: Prior, value: float, **settings: float) -> float:
+def log_density(prior: Prior, value: float) -> float:
     with pm.Model() as model:
-        variable = prior.variable("x", **settings)
+        variable = prior.variable("x")
     assert variable is model["x"]
     return float(pm.logp(variable, value).eval(mode="FAST_COMPILE"))
 
@@ -162,10 +162,20 @@ def test_each_distribution_is_the_one_that_scipy_knows_by_these_parameters(name:
     assert log_density(prior, 0.8) == pytest.approx(SCIPY[name](**numbers).logpdf(0.8), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(REAL))
-def test_a_shift_moves_the_whole_distribution(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_unit_scales_the_whole_distribution(name: str) -> None:
     prior = Prior(name, **dict(zip(KNOWN[name], (1.3, 0.7, 2.1), strict=False)))
-    assert log_density(prior, 0.8, shift=0.5) == pytest.approx(log_density(prior, 0.3), abs=1e-9)
+    half = log_density(prior.scaled(0.5), 0.4)
+    assert half == pytest.approx(log_density(prior, 0.8) + np.log(2), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(REAL))
+def test_a_distribution_about_zero_is_symmetric_if_nothing_skews_it(name: str) -> None:
+    numbers = dict.fromkeys(KNOWN[name], 1.0)
+    assert not Prior(name, **numbers).symmetric
+    centred = Prior(name, **numbers | {n: 0.0 for n in ("mu", "alpha") if n in numbers})
+    assert centred.symmetric
+    assert log_density(centred, 0.8) == pytest.approx(log_density(centred, -0.8), abs=1e-9)
 
 
 @pytest.mark.parametrize("value", ["x", None, [1]])

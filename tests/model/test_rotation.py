@@ -17,7 +17,6 @@ from scipy.special import gammaln
 from simulate import simulate
 
 from bayescale.evals import Evals
-from bayescale.model.coordinates.parameterization import Coordinates
 from bayescale.model.coordinates.pilot import fit_pilot
 from bayescale.model.coordinates.rotation import LowerTriangularRotation, loadings, representative, split_space
 from bayescale.model.data import model_data
@@ -269,18 +268,3 @@ def test_the_representative_of_a_reference_stays_where_it_is(benchmarks: int, fa
     backward, forward = functions(reference, rank)
     start = reference @ rotation
     np.testing.assert_allclose(backward(forward(start))[0][:, :rank], start[:, :rank], atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    "covariates", [("log10_flops",), ("log10_params", "log10_tokens", "log10_params:log10_tokens")]
-)
-def test_slopes_start_where_scores_rise_with_compute(covariates: tuple[str, ...]) -> None:
-    """Of a simulation in which every benchmark does, whatever the rotation in which the sampler starts."""
-    evals, truth = simulate(3, families=6, models=40, factors=2, slope=(1.5, 1.0), offset_sd=0.3)
-    assert (truth.loading @ truth.slope > 0).all()
-    coordinates = Coordinates.of(Spec(factors=4, covariates=covariates), evals)
-    assert coordinates.rotation_fixed
-    start = coordinates.starting_point
-    assert start["slope_z"].shape == (len(covariates), 4)
-    rising = start["loading_z"] @ start["slope_z"][: len(coordinates.data.centre)].sum(axis=0)
-    assert (rising > 0).all()

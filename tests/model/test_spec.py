@@ -88,7 +88,7 @@ def test_an_unknown_shipped_spec_is_refused_with_the_nearest() -> None:
     ("values", "message"),
     [
         ({"factor": 2}, "no key of a spec 'factor'. Did you mean 'factors'"),
-        ({"priors": {"slopes": "Normal(0, 1)"}}, "no prior 'slopes'. Did you mean 'slope'.*Known: .*testlet_sd"),
+        ({"priors": {"slopes": "Normal(0, 1)"}}, "no prior 'slopes'. Did you mean 'slope'"),
         ({"priors": {"tau": "HalfNormal(1)"}}, "no prior 'tau'.*Known: .*family_sd.*loading"),
         ({"floor": {"learnt": True}}, "no floor setting 'learnt'. Did you mean 'learned'"),
         ({"priors": {"slope": "Normal(0, -1)"}}, "priors.slope.*sigma=-1 must be positive"),
@@ -98,7 +98,7 @@ def test_an_unknown_shipped_spec_is_refused_with_the_nearest() -> None:
         ({"priors": {"testlet_sd": "Cauchy(0, 1)"}}, "testlet_sd is a standard deviation"),
         ({"priors": {"latent_covariate": "StudentT(3, 0, 1)"}}, "latent_covariate must be a Normal"),
         ({"factors": 0}, "factors: .*0 is no number of capabilities: a whole number from 1 to 20, or auto"),
-        ({"factors": "many"}, "factors: .*'many' is no number of capabilities"),
+        ({"factors": "some"}, "factors: .*'some' is no number of capabilities"),
         ({"covariates": []}, "at least one covariate"),
         ({"covariates": ["log10_flops", "log10_flops"]}, "each once"),
         ({"covariates": ["flops"]}, "log10_flops.*log10_params"),
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_refused_with_what_exists(values: dict, message: str) -
 
 @pytest.mark.parametrize(
     ("benchmarks", "models", "expected"),
-    [(1, 99, 1), (3, 99, 1), (4, 99, 2), (8, 148, 6), (10, 99, 8), (80, 99, 8), (20, 1, 1), (20, 11, 5), (20, 16, 8)],
+    [(1, 99, 1), (3, 99, 1), (4, 99, 1), (5, 99, 2), (8, 148, 4), (10, 99, 6), (80, 99, 6), (20, 1, 1), (20, 11, 5)],
 )
 def test_unless_it_is_given_the_number_of_factors_goes_by_the_table(
     benchmarks: int, models: int, expected: int
@@ -200,7 +200,12 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
         spec.replace(covariates=("log10_params", "log10_tokens")),
         spec.replace(likelihood="beta"),
         spec.replace(family_offsets=False),
-        spec.replace(family_benchmark=False),
+        spec.replace(family_benchmark=True),
+        spec.replace(uniqueness=False),
+        spec.replace(rising=False),
+        spec.replace(learned_ceilings=True),
+        spec.replace(loading_sds="factor"),
+        spec.replace(factors="many"),
         spec.replace(benchmark_slopes=True),
         spec.replace(common_loading=False),
         spec.replace(testlets=False),
@@ -272,7 +277,16 @@ def test_printing_a_spec_says_what_each_prior_is_about_and_what_comes_next() -> 
 def test_print_says_which_priors_are_not_in_use() -> None:
     lines = str(load_spec("default")).splitlines()
     marked = {line.split()[0] for line in lines if line.endswith("(not in use)")}
-    assert marked == set(load_spec("default").unused_priors) == {"loading", "benchmark_slope_sd"}
+    assert (
+        marked
+        == set(load_spec("default").unused_priors)
+        == {
+            "loading",
+            "benchmark_slope_sd",
+            "family_benchmark_sd",
+            "ceiling_gap",
+        }
+    )
     assert "common_loading, family_offsets" in "\n".join(lines)
 
 
@@ -284,5 +298,54 @@ def test_a_prior_is_in_use_if_and_only_if_the_model_has_it(name: str) -> None:
     spec = load_spec(name)
     variables = build_model(spec, load_evals("base-llms-all")).named_vars
     # These are variables by their own name; `loading` is one either way.
-    named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n == "curve_shape"]
+    named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n in ("curve_shape", "ceiling_gap")]
     assert {n for n in named if n not in variables} == {n for n in spec.unused_priors if n in named}
+
+
+SAVED_BY_0_1 = """
+name: mine
+title: Saved by version 0.1
+factors: auto
+covariates: [log10_flops]
+likelihood: beta_binomial
+common_loading: true
+family_offsets: true
+family_benchmark: true
+benchmark_slopes: false
+testlets: true
+curve: richards
+floor: {learned: true, concentration: 100.0, open_mean: 0.015, open_concentration: 60.0}
+priors:
+  slope: Normal(mu=0, sigma=2)
+  family_sd: HalfNormal(sigma=3)
+  loading: Normal(mu=0, sigma=1)
+  own_loading_sd: HalfNormal(sigma=0.5)
+  common_loading_sd: HalfNormal(sigma=1)
+  difficulty: Normal(mu=0, sigma=1.5)
+  benchmark_slope_sd: LogNormal(mu=-1.5, sigma=0.5)
+  family_benchmark_sd: HalfNormal(sigma=0.3)
+  testlet_sd: HalfNormal(sigma=0.5)
+  curve_shape: Exponential(lam=4)
+  log_precision: Normal(mu=6, sigma=0.5)
+  latent_covariate: Normal(mu=0, sigma=1.5)
+"""
+
+
+def test_a_spec_that_version_0_1_saved_means_what_it_meant() -> None:
+    spec = Spec.from_yaml(SAVED_BY_0_1)
+    assert not any([spec.uniqueness, spec.rising, spec.learned_ceilings])
+    assert spec.family_benchmark
+    assert [spec.factors_for(*size) for size in [(8, 148), (20, 75), (5, 75), (20, 11)]] == [6, 8, 3, 5]
+    assert spec.prior("own_loading_sd", 8) == Prior.parse("HalfNormal(0.5)")
+    # As version 0.1 computed it for its default.
+    assert spec.identity == "93feba2837a0cd161d0dfda882f403f5410455139bc03963af51c348c6586853"
+    assert Spec.from_yaml(spec.to_yaml()) == spec
+
+
+def test_sds_of_loadings_mean_the_same_for_any_number_of_factors() -> None:
+    spec = Spec(priors={"own_loading_sd": "HalfNormal(0.6)", "loading": "StudentT(4, 0.2, 1)"})
+    assert spec.prior("own_loading_sd", 1) == spec.priors.own_loading_sd
+    assert spec.prior("own_loading_sd", 9).parameters["sigma"] == pytest.approx(0.2)
+    assert spec.prior("loading", 4) == Prior.parse("StudentT(4, 0.1, 0.5)")
+    assert spec.prior("slope", 4) == spec.priors.slope
+    assert spec.replace(loading_sds="factor").prior("own_loading_sd", 9) == spec.priors.own_loading_sd

@@ -11,7 +11,7 @@ import pytest
 from jaxed import fixed, jaxed
 from scipy.special import expit, logit
 
-from bayescale.model.curve import SHARE_STEPS, Curve
+from bayescale.model.curve import SHARE_STEPS, Curve, effective_items
 from bayescale.model.kernels.working_response import margins, observed_response, working_response
 
 ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 50.0])
@@ -89,7 +89,10 @@ def working(score: np.ndarray, **settings: np.ndarray) -> tuple[np.ndarray, np.n
         "items": np.full(count, 1000.0),
     } | settings
     curve = Curve(given["floor"], given["ceiling"], 1.0)
-    return working_response(score, curve, given["precision"], given["items"])
+    low, high = margins(given["floor"], given["ceiling"], effective_items(given["items"], given["precision"]))
+    share = ((score - given["floor"]) / (given["ceiling"] - given["floor"])).clip(low, 1 - high)
+    return working_response(given["floor"] + (given["ceiling"] - given["floor"]) * share, share, curve,
+                            given["precision"], given["items"])  # fmt: skip
 
 
 def test_the_working_response_is_the_logit_and_its_information() -> None:

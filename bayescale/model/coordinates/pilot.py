@@ -8,7 +8,7 @@ import numpy as np
 
 from bayescale.model.coordinates.rotation import positive_columns
 from bayescale.model.curve import Curve, effective_items
-from bayescale.model.data import ModelData, design
+from bayescale.model.data import ModelData
 from bayescale.model.kernels.working_response import margins, working_response
 
 # Precision of scores around the curve (the default prior's median, e^6) and noise of a logit from effects other than
@@ -51,16 +51,6 @@ def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> Pilot:
         fit = score @ loading.T
         centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
     return Pilot(loading, score)
-
-
-def pilot_slopes(data: ModelData, score: np.ndarray) -> np.ndarray:
-    """Regress the scores on the covariates, over models whose covariates are known; slopes (covariate, factor).
-
-    Chains that start at scattered slopes can be caught where capabilities fall with compute (docs/model-notes.md).
-    """
-    rows = np.column_stack([np.ones(len(score)), *design(data.covariates, data.coords["covariate"])])
-    known = np.isfinite(rows).all(axis=1)
-    return np.linalg.lstsq(rows[known], score[known], rcond=None)[0][1:]
 
 
 def informative_models(data: ModelData, share: np.ndarray) -> np.ndarray:

@@ -309,7 +309,7 @@ def _kernels(k: int) -> Any:
 
     @kernel
     def _whitened_reverse(z, centre, upper, adjoint, jacobian, inverse, by_precision, by_linear, size):  # type: ignore[no-untyped-def]
-        """Fill the adjoints of precision and linear term; return that of z (see `kernels.whiten`)."""
+        """Fill the adjoints of precision and linear term; return that of z."""
         by_z = adjoint
         _solve_lower(upper, by_z, size)
         for i in range(size):
