@@ -1,0 +1,191 @@
+"""Integrate out the Gaussian levels from the bottom up, and map standard coordinates from the top down, in Numba.
+
+The equations are those of `bayescale.model.coordinates.hierarchy.Hierarchy`, model by model over observed scores only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayescale._fast_compile import kernel
+from bayescale.model.kernels.whitening import whitened
+
+
+def forward(k: int) -> Any:
+    """Compile the map for this number of factors, so that the compiler unrolls the inner loops."""
+
+    @kernel
+    def _inverse(matrix, result):  # type: ignore[no-untyped-def]
+        """Invert a positive definite matrix by Gauss and Jordan's elimination, which then needs no pivots."""
+        for i in range(k):
+            for j in range(k):
+                result[i, j] = matrix[i, j]
+        for p in range(k):
+            scale = 1.0 / result[p, p]
+            result[p, p] = 1.0
+            for j in range(k):
+                result[p, j] *= scale
+            for i in range(k):
+                if i != p:
+                    factor = result[i, p]
+                    result[i, p] = 0.0
+                    for j in range(k):
+                        result[i, j] -= factor * result[p, j]
+
+    @kernel
+    def _by_model(weight, residual, loading, seen, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
+        """Fill P, S = P^-1, l = N'r and U = W S of one model, with N = w W and P = I + W'N."""
+        for i in range(k):
+            linear[i] = 0.0
+            for j in range(k):
+                precision[i, j] = 1.0 if i == j else 0.0
+        for b in seen:
+            for i in range(k):
+                part = weight[b] * loading[b, i]
+                linear[i] += part * residual[b]
+                for j in range(k):
+                    precision[i, j] += part * loading[b, j]
+        _inverse(precision, spread)
+        for b in seen:
+            for i in range(k):
+                total = 0.0
+                for j in range(k):
+                    total += spread[i, j] * loading[b, j]
+                projected[b, i] = total
+
+    @kernel
+    def _observed(weight):  # type: ignore[no-untyped-def]
+        """Return the benchmarks of each model's scores, and how many they are."""
+        models, benchmarks = weight.shape
+        seen, counts = np.empty((models, benchmarks), np.int64), np.zeros(models, np.int64)
+        for m in range(models):
+            for b in range(benchmarks):
+                if weight[m, b] > 0.0:
+                    seen[m, counts[m]] = b
+                    counts[m] += 1
+        return seen, counts
+
+    @kernel
+    def _eliminate(weight, residual, loading, x, sd, family, mean, prior, families):  # type: ignore[no-untyped-def]
+        """Integrate out capabilities and offsets; return all that the levels need of it, from the bottom up."""
+        models, benchmarks = weight.shape
+        n = len(mean)
+        precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
+        linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
+        informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
+        by_family = np.zeros((families, n, k))  # T_f, the sums of W'M A over the models of a family
+        seen, counts = _observed(weight)
+        top, term = np.zeros((n, n)), prior * mean
+        for i in range(n):
+            top[i, i] = prior[i]
+        for m in range(models):
+            f = family[m]
+            mine = seen[m, : counts[m]]
+            _by_model(weight[m], residual[m], loading, mine, precision[m], spread[m], linear[m], projected[m])
+            for i in range(k):
+                pull = 0.0
+                for j in range(k):
+                    pull += spread[m, i, j] * linear[m, j]
+                    informed[f, i, j] += (1.0 if i == j else 0.0) - spread[m, i, j]
+                pulled[f, i] += pull
+                for c in range(x.shape[1]):
+                    term[benchmarks + c * k + i] += x[m, c] * pull
+            for b in mine:
+                w = weight[m, b]
+                top[b, b] += w
+                inner = 0.0
+                for i in range(k):
+                    inner += projected[m, b, i] * linear[m, i]
+                    by_family[f, b, i] -= w * projected[m, b, i]
+                    for c in range(x.shape[1]):
+                        top[benchmarks + c * k + i, b] -= x[m, c] * w * projected[m, b, i]
+                term[b] -= w * (residual[m, b] - inner)
+                for a in mine:
+                    if a > b:
+                        break
+                    dot = 0.0
+                    for i in range(k):
+                        dot += loading[b, i] * projected[m, a, i]
+                    top[b, a] -= w * weight[m, a] * dot
+            for c in range(x.shape[1]):
+                for i in range(k):
+                    for j in range(k):
+                        by_family[f, benchmarks + c * k + i, j] += x[m, c] * (
+                            (1.0 if i == j else 0.0) - spread[m, i, j]
+                        )
+            for c in range(x.shape[1]):
+                for d in range(c + 1):
+                    for i in range(k):
+                        for j in range(k):
+                            value = (1.0 if i == j else 0.0) - spread[m, i, j]
+                            top[benchmarks + c * k + i, benchmarks + d * k + j] += x[m, c] * x[m, d] * value
+        offset = np.empty((families, k, k))  # precision of offsets in units of their sd
+        covariance = np.empty((families, k, k))
+        for f in range(families):
+            for i in range(k):
+                for j in range(k):
+                    offset[f, i, j] = (1.0 if i == j else 0.0) + sd * sd * informed[f, i, j]
+            _inverse(offset[f], covariance[f])
+            carried = by_family[f] @ covariance[f]
+            for i in range(n):
+                for j in range(k):
+                    term[i] -= sd * sd * carried[i, j] * pulled[f, j]
+                for a in range(i + 1):
+                    total = 0.0
+                    for j in range(k):
+                        total += carried[i, j] * by_family[f, a, j]
+                    top[i, a] -= sd * sd * total
+        for i in range(n):
+            for a in range(i):
+                top[a, i] = top[i, a]
+        told = precision, spread, linear, projected, informed, pulled
+        return told, by_family, offset, covariance, top, term, seen, counts
+
+    @kernel
+    def _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
+        """Run the map forwards; return its outputs, then what the reverse mode reads."""
+        models, benchmarks = weight.shape
+        families, n = len(z_offset), len(z_top)
+        parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
+        (precision, spread, linear, _, _, _), _, offset, _, top_precision, term, seen, counts = parts
+        upper_top = np.zeros((n, n))
+        top, centre_top, density = whitened(z_top, top_precision, term, upper_top, n)
+        for i in range(n):
+            density -= 0.5 * (prior[i] * (top[i] - mean[i]) ** 2 - np.log(prior[i]))
+        expected, shifted, pull = np.zeros((models, k)), np.empty((models, k)), np.zeros((families, k))
+        for m in range(models):
+            for i in range(k):
+                shifted[m, i] = linear[m, i]
+                for c in range(x.shape[1]):
+                    expected[m, i] += x[m, c] * top[benchmarks + c * k + i]
+            for b in seen[m, : counts[m]]:
+                for i in range(k):
+                    shifted[m, i] += weight[m, b] * top[b] * loading[b, i]
+            for i in range(k):
+                total = -expected[m, i]
+                for j in range(k):
+                    total += spread[m, i, j] * (shifted[m, j] + expected[m, j])
+                pull[family[m], i] += total
+        scaled, upper_offset, centre_offset = (
+            np.empty((families, k)),
+            np.zeros((families, k, k)),
+            np.empty((families, k)),
+        )
+        for f in range(families):
+            scaled[f], centre_offset[f], jacobian = whitened(z_offset[f], offset[f], sd * pull[f], upper_offset[f], k)
+            density += jacobian
+            for i in range(k):
+                density -= 0.5 * scaled[f, i] ** 2
+        theta, upper, centre = np.empty((models, k)), np.zeros((models, k, k)), np.empty((models, k))
+        for m in range(models):
+            at = expected[m] + sd * scaled[family[m]]
+            theta[m], centre[m], jacobian = whitened(z_residual[m], precision[m], at + shifted[m], upper[m], k)
+            density += jacobian
+            for i in range(k):
+                density -= 0.5 * (theta[m, i] - at[i]) ** 2
+        memory = (upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre)
+        return (top, scaled, theta, density), parts, memory
+
+    return _run
