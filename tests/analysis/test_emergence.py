@@ -169,20 +169,23 @@ def test_observed_scores_stand_at_the_capability_of_their_model(emergence: Emerg
     assert not np.allclose(one, other)
 
 
-def test_hidden_scores_are_those_that_were_not_fitted(emergence: Emergence) -> None:
-    evals = emergence.posterior.evals
-    observed = evals.matrix().sel(benchmark="bench-4").to_series()
+def test_hidden_scores_are_those_that_were_not_fitted(two_factors: Posterior) -> None:
+    evals = two_factors.evals
+    missing = evals.matrix().isnull().sum("model").to_series()
+    name, other = missing.idxmax(), missing.idxmin()
+    emergence = two_factors.emergence(name, "Family-B", random_seed=0)
+    observed = evals.matrix().sel(benchmark=name).to_series()
     absent = observed.index[observed.isna()].tolist()
     assert absent
-    more = pd.DataFrame({"model": absent, "benchmark": "bench-4", "score": 0.5})
-    elsewhere = more.assign(benchmark="bench-1")
+    more = pd.DataFrame({"model": absent, "benchmark": name, "score": 0.5})
+    elsewhere = more.assign(benchmark=other)
     table = emergence.observed(pd.concat([evals.scores, more, elsewhere]))
     assert table["model"].tolist() == absent
     assert (table["score"] == 0.5).all()
     whole = Evals(evals.models, evals.benchmarks, pd.concat([evals.scores, more]))
     pd.testing.assert_frame_equal(emergence.observed(whole), table)
     with pytest.raises(ForecastError, match=r"Model 'Family-Z-0' is not in the fitted.*fit with its other scores"):
-        emergence.observed(pd.DataFrame({"model": ["Family-Z-0"], "benchmark": "bench-4", "score": 0.5}))
+        emergence.observed(pd.DataFrame({"model": ["Family-Z-0"], "benchmark": name, "score": 0.5}))
     with pytest.raises(ForecastError, match="lacks the columns score"):
         emergence.observed(more.drop(columns="score"))
 
