@@ -6,8 +6,7 @@ TUNE = 300
 # A short run before, from which the coordinates of the main one are made; its draws are not kept.
 PILOT_TUNE, PILOT_DRAWS = 150, 100
 
-# Enough for R-hat of 1.007 and 900 effective draws on `base-llms`; at 1,200 one seed of three had not converged
-# (docs/performance.md).
+# Enough for R-hat of 1.010 and 800 effective draws of forecasts on `base-llms` (docs/model-notes.md).
 DRAWS = 1600
 
 # The folds of the backtest have wider matrices, and a fold that did not converge spoils the comparison of methods.

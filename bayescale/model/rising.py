@@ -34,7 +34,9 @@ def log_rising(loading: Any, slope: Any, rises: np.ndarray) -> Any:
     return pt.sum(rises * (np.log(2.0) + log_sigmoid(STEEPNESS * (slope @ loading.mean(axis=0)))))
 
 
-def rising_slopes(name: str, prior: Prior, loading: Any, rises: np.ndarray, dims: tuple[str, str]) -> Any:
+def rising_slopes(
+    name: str, prior: Prior, loading: Any, rises: np.ndarray, *, factors: int, dims: tuple[str, str]
+) -> Any:
     """Make slopes (covariate, factor) with this prior, those of the rising covariates skewed."""
 
     def log_density(value: Any, loading: Any, _: Any) -> Any:
@@ -45,6 +47,6 @@ def rising_slopes(name: str, prior: Prior, loading: Any, rises: np.ndarray, dims
         falls = rng.logistic(size=len(rises)) > STEEPNESS * (slope @ loading.mean(axis=0))
         return np.where((falls & rises)[:, None], -slope, slope)
 
-    zeros = np.zeros((len(rises), loading.type.shape[1]))  # its shape is that of the slopes
+    zeros = np.zeros((len(rises), factors))  # its shape is that of the slopes
     signature = "(b,k),(c,k)->(c,k)"
     return pm.CustomDist(name, loading, zeros, logp=log_density, random=draw, signature=signature, dims=dims)

@@ -171,7 +171,7 @@ def test_observed_scores_stand_at_the_capability_of_their_model(emergence: Emerg
 
 def test_hidden_scores_are_those_that_were_not_fitted(two_factors: Posterior) -> None:
     evals = two_factors.evals
-    missing = evals.matrix().isnull().sum("model").to_series()
+    missing = (~np.isfinite(evals.matrix())).sum("model").to_series()
     name, other = missing.idxmax(), missing.idxmin()
     emergence = two_factors.emergence(name, "Family-B", random_seed=0)
     observed = evals.matrix().sel(benchmark=name).to_series()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import Sampled
 from scipy import stats
-from simulate import Truth, posterior_near
+from simulate import Truth, cell_precision, posterior_near
 
 from bayescale._arviz import group_names
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
@@ -332,13 +332,15 @@ def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sa
     assert "log_likelihood" not in group_names(posterior.idata)
     values = idata["log_likelihood"]["score"]
     assert dict(values.sizes) == {"chain": 2, "draw": 60, "cell": posterior.evals.n_scores}
-    expected, precision = posterior.expected_scores(), np.exp(posterior.idata["posterior"]["log_precision"])
+    expected, draws = posterior.expected_scores(), posterior.idata["posterior"]
+    noise = np.exp(draws["log_precision"]), draws["specific_sd"], draws["floor"], draws["curve_shape"]
     scores = posterior.evals.scores.set_index(["model", "benchmark"])["score"]
     stated = posterior.evals.benchmarks.set_index("benchmark")["items"]
     kinds = set()
     for cell in range(0, posterior.evals.n_scores, 7):
         here = {dim: values[dim].to_numpy()[cell] for dim in ("model", "benchmark")}
-        mean, phi = expected.sel(here).to_numpy(), precision.sel(benchmark=here["benchmark"]).to_numpy()
+        mean = expected.sel(here).to_numpy()
+        phi = cell_precision(mean, *(part.sel(benchmark=here["benchmark"]).to_numpy() for part in noise))
         observed, counted = scores[tuple(here.values())], np.isfinite(stated[here["benchmark"]])
         items = int(stated[here["benchmark"]]) if counted else 10_000  # steps of a hundredth of a point
         exact = stats.betabinom.logpmf(round(observed * items), items, mean * phi, (1 - mean) * phi)

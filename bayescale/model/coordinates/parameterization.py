@@ -136,7 +136,7 @@ class PlainCoordinates:
         priors = self.spec.priors
         dims = ("covariate", "factor")
         if self.rises.any():
-            slope = rising_slopes("slope", priors.slope, loading, self.rises, dims)
+            slope = rising_slopes("slope", priors.slope, loading, self.rises, factors=self.size[1], dims=dims)
         else:
             slope = priors.slope.variable("slope", dims=dims)
         difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
@@ -198,7 +198,7 @@ class Coordinates(PlainCoordinates):
             start[coordinate("loading")] = self.pilot.loading @ representative(self.pilot.loading) / SPREAD
         return start
 
-    # Loadings and slopes are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
+    # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
     # of the residual sd all of them move together with `family_sd`, because the data identify their products, logits
     # between models. In units of the sd between families alone slopes diverge where it is small (docs/model-notes.md).
 

@@ -296,9 +296,13 @@ def _plain(inputs: Any, adjoints: Any) -> Any:
 
     key = (bool(len(adjoints)), *(np.shape(value) for value in inputs))
     if key not in _compiled:
-        given = [pt.as_tensor(np.asarray(value)).type() for value in inputs]
+
+        def like(value: Any) -> Any:
+            return pt.tensor(dtype=np.asarray(value).dtype.name, shape=np.shape(value))
+
+        given = [like(value) for value in inputs]
         outputs = plain(*given, families=len(inputs[1]))
-        weights = [pt.as_tensor(np.asarray(value)).type() for value in adjoints]
+        weights = [like(value) for value in adjoints]
         if weights:
             total = sum((weight * value).sum() for weight, value in zip(weights, outputs, strict=True))
             outputs = pytensor.grad(total, given[: Levels.differentiable])

@@ -1,8 +1,8 @@
 """PyTensor Op for weight and working logit of all observed scores and their derivatives, as one Numba kernel.
 
-They are inputs of `ConditionalWhitening` and depend on floor, ceiling, shape and precision, so the gradient goes
-through them. The plain version is `working_response`; the tests compare the two, and the derivatives with finite
-differences.
+They are inputs of `bayescale.model.kernels.levels.Levels` and depend on floor, ceiling, shape and precision, so the
+gradient goes through them. The plain version is `working_response`; the tests compare the two, and the derivatives with
+finite differences.
 """
 
 from __future__ import annotations
