@@ -238,7 +238,7 @@ class Coordinates(PlainCoordinates):
             for p, size in ((priors.difficulty, benchmarks), (priors.slope, slopes))
         ]
         mean, scale = np.concatenate(normals).T
-        sd = pt.as_tensor(0.0 if family_sd is None else family_sd)
+        sd = pt.as_tensor(0.0 if family_sd is None else family_sd, dtype="float64")
         top, scaled, theta, density = levels(
             *z, weight, response - logit_score(0.0, 0.0, *effects), loading, pt.as_tensor(x), sd,
             self.data.family_index, mean, scale**-2,

@@ -298,7 +298,8 @@ def _plain(inputs: Any, adjoints: Any) -> Any:
     if key not in _compiled:
 
         def like(value: Any) -> Any:
-            return pt.tensor(dtype=np.asarray(value).dtype.name, shape=np.shape(value))
+            whole = np.issubdtype(np.asarray(value).dtype, np.integer)
+            return pt.tensor(dtype="int64" if whole else "float64", shape=np.shape(value))
 
         given = [like(value) for value in inputs]
         outputs = plain(*given, families=len(inputs[1]))
