@@ -57,13 +57,20 @@ def working(what: str, shown: bool = True) -> Iterator[None]:
     ...     1 + 1
     2
     """
-    if not (shown and on_terminal() and _busy.acquire(blocking=False)):
+    with telling(what, shown):
         yield
+
+
+@contextmanager
+def telling(what: str, shown: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show a spinner as `working` does, and yield the function that tells how far the work is."""
+    if not (shown and on_terminal() and _busy.acquire(blocking=False)):
+        yield lambda _: None
         return
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     bar = _bar(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    bar.add_task(what, total=None)
+    task = bar.add_task(what, total=None)
     over, gate = False, threading.Lock()
 
     def start() -> None:
@@ -75,7 +82,7 @@ def working(what: str, shown: bool = True) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield lambda so_far: bar.update(task, description=f"{what}: {so_far}")
     finally:
         timer.cancel()
         with gate:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from bayescale.cli import options, show
-from bayescale.inference.defaults import CHAINS, DRAWS, TUNE
+from bayescale.inference.defaults import CHAINS, MAX_MINUTES, TUNE
 
 if TYPE_CHECKING:
     from bayescale.methods import Posterior
@@ -17,7 +17,7 @@ def fit(
     save: Annotated[Path, options.file(help="File for the posterior, such as posterior.nc.")],
     spec: options.SpecName = "default",
     evals: options.EvalsName = "base-llms",
-    draws: options.Draws = DRAWS,
+    draws: Annotated[int | None, options.draws(show_default="until the chains converge")] = None,
     tune: options.Tune = TUNE,
     chains: options.Chains = CHAINS,
     cores: Annotated[
@@ -33,6 +33,9 @@ def fit(
         Literal["nutpie", "pymc", "numpyro"],
         options.sampling(help="nutpie is the fastest for this model; numpyro is an extra."),
     ] = "nutpie",
+    max_minutes: Annotated[
+        float, options.sampling(metavar="X", help="Without --draws: minutes after which sampling ends in any case.")
+    ] = MAX_MINUTES,
     json: options.AsJson = False,
 ) -> None:
     """Sample a posterior, and save it to one file.
@@ -51,8 +54,8 @@ def fit(
     chosen, tables = load_spec(spec), options.evals_of(evals)
     show.step(str(tables).splitlines()[0])
     posterior = sample(
-        chosen, tables, draws=draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept,
-        random_seed=random_seed, nuts_sampler=nuts_sampler,
+        chosen, tables, draws=draws or "auto", tune=tune, chains=chains, cores=cores, target_accept=target_accept,
+        random_seed=random_seed, nuts_sampler=nuts_sampler, max_minutes=max_minutes,
     )  # fmt: skip
     posterior.save(save)
     if json:

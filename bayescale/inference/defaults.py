@@ -8,6 +8,8 @@ PILOT_TUNE, PILOT_DRAWS = 150, 100
 
 # Enough for R-hat of 1.010 and 800 effective draws of forecasts on `base-llms` (docs/model-notes.md).
 DRAWS = 1600
+# Minutes after which a fit without a number of draws ends, converged or not.
+MAX_MINUTES = 15.0
 
 # The folds of the backtest have wider matrices, and a fold that did not converge spoils the comparison of methods.
 BACKTEST_DRAWS = 4000

@@ -110,6 +110,18 @@ class ConvergenceReport(BaseModel):
         """Smallest bulk effective sample size of the required blocks; NaN if there is none."""
         return min((b.ess_bulk for b in self.blocks if b.required), default=np.nan)
 
+    @property
+    def ess(self) -> float:
+        """Smallest effective sample size of the required blocks, in the bulk or the tails; NaN if there is none."""
+        return min((min(b.ess_bulk, b.ess_tail) for b in self.blocks if b.required), default=np.nan)
+
+    @property
+    def wanted_draws(self) -> int:
+        """Draws per chain with which the required blocks would converge; see `more_draws`."""
+        here = self.draws / max(self.chains, 1)
+        enough = MIN_ESS_PER_CHAIN * self.chains
+        return max((more_draws(b, here, enough) for b in self.blocks if b.required), default=0)
+
     def __str__(self) -> str:
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
         lines = [
@@ -187,15 +199,15 @@ def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
                 f"{block.name}: {draws.size // draws.chains} draws per chain are too few to diagnose. Use at least 400."
             )
             continue
+        wanted = more_draws(block, draws.size / draws.chains, enough)
         if block.rhat > MAX_RHAT:
             fatal = True
-            problems.append(_disagreement(block))
-        if effective < enough:
+            problems.append(_disagreement(block, wanted))
+        elif effective < enough:
             fatal = True
-            wanted = _round_up(draws.size / draws.chains * enough / max(effective, 1.0) * 1.3)
             problems.append(
                 f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). Use about "
-                f"{wanted:.0f} draws per chain."
+                f"{wanted} draws per chain."
             )
     if divergences:
         serious = divergences > MAX_DIVERGENT_SHARE * draws.size
@@ -224,7 +236,19 @@ def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
     )
 
 
-def _disagreement(block: Block) -> str:
+def more_draws(block: Block, draws: float, enough: int) -> int:
+    """Return the draws per chain with which a block would converge, from those that it has; to the next hundred.
+
+    Effective draws grow with the draws, and R-hat less one falls with them.
+    """
+    effective = min(block.ess_bulk, block.ess_tail)
+    if np.isnan(effective):
+        return int(_round_up(2 * draws))
+    longer = max(1.3 * enough / max(effective, 1.0), (block.rhat - 1) / (MAX_RHAT - 1) if block.rhat > MAX_RHAT else 0)
+    return int(_round_up(draws * longer))
+
+
+def _disagreement(block: Block, wanted: int) -> str:
     where = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
     if block.outlier_chain is not None:
         return (
@@ -232,14 +256,16 @@ def _disagreement(block: Block) -> str:
             "Fit again with another random_seed; if this recurs, the posterior has several modes: use fewer factors "
             "or tighter priors. Do not drop the chain."
         )
+    if block.rhat <= MODES_RHAT:
+        return f"{where}the run is too short. Use about {wanted} draws per chain."
     return (
-        f"{where}the chains do not agree. Double tune and draws; if this persists, the chains are in different modes: "
-        "use fewer factors or tighter priors."
+        f"{where}the chains are in different modes. Fit again with another random_seed; if this recurs, use fewer "
+        "factors or tighter priors."
     )
 
 
 def _blocks(idata: Any, draws: Draws) -> list[Block]:
-    """Return the diagnostics of each block of quantities; the first two are required."""
+    """Return the diagnostics of each block of quantities; all but the last are required."""
     coords = draws.data.coords
     cells = draws.data.cells["observed"] > 0
     ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
@@ -251,14 +277,29 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     blocks = [
         _block("expected scores", draws.by_chain(fitted), labels, True),
         _block("forecasts", draws.by_chain(future), future_labels, True),
+        _block("new family", draws.by_chain(_new_family(draws, point)), coords["benchmark"], True),
     ]
     scales = [n for n in SCALES if n in idata["posterior"]]
     if scales:
         values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
-        blocks.append(_block("scales", values, scales, False))
+        blocks.append(_block("scales", values, scales, True))
+    latent = ~(draws.data.covariate_sd == 0)  # NaN where nothing is stated
+    if latent.any():
+        rows, columns = np.nonzero(latent)
+        measured = [name for name in coords["covariate"] if ":" not in name]
+        names = [f"{measured[c]} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
+        place = np.array([coords["covariate"].index(name) for name in measured])
+        values = draws.by_chain(draws.covariate[:, rows, place[columns]])
+        blocks.append(_block("unknown covariates", values, names, True))
     precision = draws.by_chain(np.log(draws.precision))
     blocks.append(_block("precision of scores", precision, coords["benchmark"], False))
     return blocks
+
+
+def _new_family(draws: Draws, point: np.ndarray) -> np.ndarray:
+    """Return expected scores (S, benchmark) of the typical model of a new family of average efficiency."""
+    location = (point @ draws.slope)[:, None]
+    return draws.expected(draws.logit(location, point[None]))[:, 0]
 
 
 def _round_up(draws: float) -> float:

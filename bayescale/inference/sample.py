@@ -7,10 +7,12 @@ import warnings
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from bayescale._arviz import dataset, inference_data
-from bayescale._display import watched, working
+from bayescale._display import telling, watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
-from bayescale.inference.defaults import CHAINS, DRAWS, PILOT_DRAWS, PILOT_TUNE, TUNE, seed_or_new
+from bayescale.inference.defaults import CHAINS, DRAWS, MAX_MINUTES, PILOT_DRAWS, PILOT_TUNE, TUNE, seed_or_new
 from bayescale.inference.parallel import one_thread_each, processors
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
     from bayescale.model.coordinates.parameterization import Coordinates
+    from bayescale.model.data import ModelData
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
@@ -42,7 +45,7 @@ _DEPTH = 6
 def fit(
     spec: Spec | str,
     evals: Evals,
-    draws: int = DRAWS,
+    draws: int | Literal["auto"] = "auto",
     tune: int = TUNE,
     chains: int = CHAINS,
     cores: int | None = None,
@@ -51,6 +54,7 @@ def fit(
     random_seed: int | None = None,
     progressbar: bool | None = None,
     nuts_sampler: Sampler = "nutpie",
+    max_minutes: float = MAX_MINUTES,
 ) -> PosteriorData:
     """Sample the posterior of `spec` given `evals`.
 
@@ -59,10 +63,14 @@ def fit(
     spec : Spec or str
         A spec, or the name of one that ships with the package.
     evals : Evals
-    draws, tune : int
-        Kept draws and warm-up steps per chain.
+    draws : int or "auto"
+        Kept draws per chain. "auto" samples until the posterior converged, or `max_minutes` end; nutpie only, the other
+        samplers then take 1,600.
+    tune : int
+        Warm-up steps per chain.
     chains, cores : int
-        Chains, and how many of them run at once (default: as many as there are processors, at most `chains`).
+        Chains, and how many of them run at once (default: as many as there are processors, at most `chains`; all of
+        them with ``draws="auto"``).
     target_accept : float
         Target acceptance of NUTS, in (0, 1); raise it against divergences.
     random_seed : int, optional
@@ -72,6 +80,9 @@ def fit(
         Default: only when a person is watching (a terminal or a notebook).
     nuts_sampler : {"nutpie", "pymc", "numpyro"}
         nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
+
+    max_minutes : float
+        With ``draws="auto"``, the minutes after which sampling ends, converged or not.
 
     Returns
     -------
@@ -96,10 +107,15 @@ def fit(
     from bayescale.model.coordinates.parameterization import Coordinates
 
     spec = load_spec(spec)
-    settings = {"draws": draws, "tune": tune, "chains": chains}
+    if not max_minutes > 0:
+        raise FitError(f"max_minutes={max_minutes}: a positive number of minutes is needed.")
+    if draws == "auto" and nuts_sampler != "nutpie":
+        draws = DRAWS
+    settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
     for name, value in settings.items():
-        if value < 1:
-            raise FitError(f"{name}={value}: at least 1 is needed.")
+        if value != "auto" and not (isinstance(value, int | np.integer) and value >= 1):
+            least = "a whole number, at least 1" + (', or "auto"' if name == "draws" else "")
+            raise FitError(f"{name}={value!r}: {least}, is needed.")
     if not 0 < target_accept < 1:
         raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
     if nuts_sampler not in _SAMPLERS:
@@ -119,12 +135,14 @@ def fit(
             target_accept=target_accept,
             seed=random_seed,
             progressbar=progressbar,
+            max_minutes=max_minutes,
         )
     except BayescaleError:
         raise  # of the scores or the spec: says what to do already
     except (ValueError, RuntimeError, FloatingPointError) as error:
         raise FitError(f"Sampling failed: {error}. Check extreme priors or scores, or try another seed.") from error
     seconds = time.perf_counter() - started
+    settings["draws"] = idata["posterior"].sizes["draw"]
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
     sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
     with working("Diagnosing convergence", progressbar):
@@ -135,7 +153,7 @@ def fit(
     return posterior
 
 
-def _nutpie(coordinates: Coordinates, **settings: Any) -> Any:
+def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Any:
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.draws import read_draws
     from bayescale.model.coordinates.parameterization import Coordinates
@@ -145,34 +163,64 @@ def _nutpie(coordinates: Coordinates, **settings: Any) -> Any:
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         draws = read_draws(_sample(program, **pilot), coordinates.data)
-    return _sample(compiled_for(Coordinates(coordinates.spec, coordinates.data, draws.expected_share())), **settings)
+    program = compiled_for(Coordinates(coordinates.spec, coordinates.data, draws.expected_share()))
+    if settings["draws"] != "auto":
+        return _sample(program, **settings)
+    return _sample_until_converged(program, coordinates.data, max_minutes, **settings)
 
 
-def _sample(
-    program: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool
-) -> Any:
+def _sample_until_converged(program: Any, data: ModelData, max_minutes: float, **settings: Any) -> Any:
+    from bayescale.inference.diagnostics import diagnose
+    from bayescale.inference.draws import read_draws
+    from bayescale.inference.until_converged import sample_until_converged
+
+    def start(draws: int) -> Any:
+        # All chains at once: one that waits for a processor would wait for the others to end.
+        here = {**settings, "draws": draws, "cores": settings["chains"], "progressbar": False}
+        return _start(program, **here, blocking=False)
+
+    def judge(idata: Any) -> Any:
+        named = {"posterior": idata["posterior"], "sample_stats": with_pymcs_names(idata)}
+        return diagnose(named, read_draws(idata, data))
+
+    with one_thread_each(), telling("Sampling until convergence", settings["progressbar"]) as tell:
+        return sample_until_converged(start, judge, max_minutes=max_minutes, tell=tell)
+
+
+def _start(
+    program: Any, *, draws: int, tune: int, chains: int, cores: int, target_accept: float, seed: int, progressbar: bool,
+    blocking: bool = True,
+) -> Any:  # fmt: skip
     import nutpie
 
+    return nutpie.sample(
+        program,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        target_accept=target_accept,
+        seed=seed,
+        progress_bar=progressbar,
+        save_warmup=False,
+        maxdepth=_DEPTH,
+        blocking=blocking,
+    )
+
+
+def _sample(program: Any, *, draws: int, **settings: Any) -> Any:
     with one_thread_each():
-        idata = nutpie.sample(
-            program,
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores,
-            target_accept=target_accept,
-            seed=seed,
-            progress_bar=progressbar,
-            save_warmup=False,
-            maxdepth=_DEPTH,
-        )
+        idata = _start(program, draws=draws, **settings)
     # nutpie answers Ctrl-C with the draws so far; a truncated posterior must not pass for a whole one.
     if idata["posterior"].sizes["draw"] < draws:
         raise KeyboardInterrupt
     return idata
 
 
-def _pymc(coordinates: Coordinates, *, seed: int, nuts_sampler: str = "pymc", fixed: bool = False, **given: Any) -> Any:
+def _pymc(
+    coordinates: Coordinates, *, seed: int, max_minutes: float, nuts_sampler: str = "pymc", fixed: bool = False,
+    **given: Any,
+) -> Any:  # fmt: skip
     import pymc as pm
     from pymc.model.transform.optimization import freeze_dims_and_data
 
@@ -221,12 +269,17 @@ def _numpyro(coordinates: Coordinates, *, cores: int, chains: int, **settings: A
 _SAMPLERS: dict[str, Any] = {"nutpie": _nutpie, "pymc": _pymc, "numpyro": _numpyro}
 
 
+def with_pymcs_names(idata: Any) -> Any:
+    """Return the statistics of the sampler under the names that PyMC users expect."""
+    stats = dataset(idata["sample_stats"])
+    return stats.rename({k: v for k, v in _STATISTICS.items() if k in stats})
+
+
 def _tidy(idata: Any, evals: Evals) -> Any:
     """Return the public variables and the statistics under PyMC's names, with the observed scores beside them."""
     from bayescale.model.coordinates.parameterization import is_coordinate
 
-    posterior, stats = dataset(idata["posterior"]), dataset(idata["sample_stats"])
-    stats = stats.rename({k: v for k, v in _STATISTICS.items() if k in stats})
+    posterior, stats = dataset(idata["posterior"]), with_pymcs_names(idata)
     benchmarks = evals.benchmarks.set_index("benchmark")
     models = evals.models.set_index("model")
     return inference_data(

@@ -1,0 +1,102 @@
+"""Sample until the convergence diagnostics hold, or a budget of time ends."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayescale._arviz import dataset, inference_data
+
+if TYPE_CHECKING:
+    from bayescale.inference.diagnostics import ConvergenceReport
+
+# Draws of a chain at which convergence is diagnosed: the first number, and how many times as many each next one is.
+FIRST_CHECK, GROWTH = 400, 1.25
+# Draws of a chain after which sampling ends in any case.
+MOST_DRAWS = 20_000
+
+
+def checkpoints() -> Iterator[int]:
+    """Yield the numbers of draws per chain at which convergence is diagnosed.
+
+    They do not depend on the speed of the machine, so that a seed gives the same draws unless the budget ends.
+
+    Examples
+    --------
+    >>> list(checkpoints())[:4], list(checkpoints())[-1]
+    ([400, 500, 630, 790], 20000)
+    """
+    draws = float(FIRST_CHECK)
+    while draws < MOST_DRAWS:
+        yield 10 * math.ceil(draws / 10)
+        draws *= GROWTH
+    yield MOST_DRAWS
+
+
+def sample_until_converged(
+    start: Callable[..., Any],
+    diagnose: Callable[[Any], ConvergenceReport],
+    *,
+    max_minutes: float,
+    tell: Callable[[str], None],
+) -> Any:
+    """Sample all chains at once until `diagnose` finds that they converged.
+
+    Parameters
+    ----------
+    start : callable
+        Takes ``draws`` and starts the sampler in the background; returns nutpie's handle.
+    diagnose : callable
+        Takes the draws so far.
+    max_minutes : float
+        Sampling ends after this time, warm-up included, converged or not.
+    tell : callable
+        Takes a sentence on how far sampling is, after each diagnosis.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+        As many draws of each chain as the last diagnosis saw; where the budget ended, all that every chain has.
+    """
+    ends = time.monotonic() + 60 * max_minutes
+    handle, numbers = start(draws=MOST_DRAWS), checkpoints()
+    wanted, pause = next(numbers), 2.0
+    began = time.monotonic()
+    try:
+        while True:
+            time.sleep(max(min(pause, ends - time.monotonic()), 0.0))
+            late = time.monotonic() >= ends
+            drawn = _drawn_by_all(handle.inspect())
+            draws = drawn["posterior"].sizes["draw"]
+            if draws >= wanted:
+                here = first_draws(drawn, wanted)
+                report = diagnose(here)
+                if report.converged or wanted >= MOST_DRAWS:
+                    return here
+                needed = report.wanted_draws
+                wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
+                tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
+            if late:
+                return drawn
+            rate = max(draws, 1) / (time.monotonic() - began)
+            pause = float(np.clip((wanted - draws) / rate, 1.0, 30.0))
+    finally:
+        # Also on Ctrl-C: chains go on in threads of their own otherwise.
+        handle.cancel()
+
+
+def _drawn_by_all(idata: Any) -> Any:
+    """Return the draws that every chain has; shorter chains are padded with NaN."""
+    energy = dataset(idata["sample_stats"])["energy"]
+    return first_draws(idata, int(np.isfinite(energy.to_numpy().astype(float)).sum(axis=1).min()))
+
+
+def first_draws(idata: Any, draws: int) -> Any:
+    """Return the first `draws` of each chain."""
+    groups = {name: dataset(idata[name]).isel(draw=slice(draws)) for name in ("posterior", "sample_stats")}
+    groups["sample_stats"]["diverging"] = groups["sample_stats"]["diverging"].astype(bool)
+    return inference_data(groups)

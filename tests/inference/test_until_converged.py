@@ -1,0 +1,65 @@
+"""Sampling until the diagnostics hold: where it looks, what it keeps, and where it ends. Nutpie itself samples."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import once
+from simulate import simulate
+
+from bayescale.errors import ConvergenceWarning, FitError
+from bayescale.evals import Evals
+from bayescale.inference.until_converged import FIRST_CHECK, MOST_DRAWS, checkpoints
+from bayescale.methods import Posterior, fit
+from bayescale.model.spec import Spec
+
+SETTINGS = {"chains": 4, "tune": 200, "random_seed": 1, "progressbar": False}
+
+
+def test_checkpoints_grow_and_end() -> None:
+    numbers = list(checkpoints())
+    assert numbers[0] == FIRST_CHECK
+    assert numbers[-1] == MOST_DRAWS
+    ratio = np.array(numbers[1:]) / numbers[:-1]
+    assert (ratio > 1).all()
+    assert (ratio < 1.3).all()
+
+
+@pytest.fixture(scope="module")
+def converged(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> tuple[Posterior, Posterior]:
+    def make() -> tuple[Posterior, Posterior]:
+        first, again = (fit(Spec(factors=1), evals, **SETTINGS) for _ in range(2))
+        return first, again
+
+    return once(tmp_path_factory, "until-converged", make)
+
+
+@pytest.mark.heavy
+def test_it_ends_when_the_diagnostics_hold_and_the_seed_gives_the_same_draws(
+    converged: tuple[Posterior, Posterior],
+) -> None:
+    first, again = converged
+    assert first.converged
+    assert first.sampling["draws"] in list(checkpoints())
+    assert first.idata["posterior"].sizes == again.idata["posterior"].sizes
+    assert all(np.isfinite(values).all() for values in first.idata["posterior"].data_vars.values())
+    np.testing.assert_array_equal(first.expected_scores(), again.expected_scores())
+
+
+@pytest.mark.heavy
+def test_a_budget_ends_it_and_the_report_says_how_many_draws_are_missing() -> None:
+    evals, _ = simulate(models=40)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        posterior = fit(Spec(factors=2), evals, max_minutes=0.03, **SETTINGS)
+    assert not posterior.converged
+    assert any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    assert posterior.sampling["draws"] < MOST_DRAWS
+
+
+@pytest.mark.parametrize(("settings", "message"), [({"draws": "many"}, 'or "auto"'), ({"max_minutes": 0}, "positive")])
+def test_impossible_settings_are_refused(evals: Evals, settings: dict, message: str) -> None:
+    with pytest.raises(FitError, match=message):
+        fit(Spec(), evals, **settings)
