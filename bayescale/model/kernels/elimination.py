@@ -150,8 +150,8 @@ def forward(k: int) -> Any:
         families, n = len(z_offset), len(z_top)
         parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
         (precision, spread, linear, _, _, _), _, offset, _, top_precision, term, seen, counts = parts
-        upper_top = np.zeros((n, n))
-        top, centre_top, density = whitened(z_top, top_precision, term, upper_top, n)
+        upper_top, top, centre_top = np.zeros((n, n)), np.empty(n), np.empty(n)
+        density = whitened(z_top, top_precision, term, upper_top, top, centre_top, n)
         for i in range(n):
             density -= 0.5 * (prior[i] * (top[i] - mean[i]) ** 2 - np.log(prior[i]))
         expected, shifted, pull = np.zeros((models, k)), np.empty((models, k)), np.zeros((families, k))
@@ -173,18 +173,21 @@ def forward(k: int) -> Any:
             np.zeros((families, k, k)),
             np.empty((families, k)),
         )
+        linear_term = np.empty(k)
         for f in range(families):
-            scaled[f], centre_offset[f], jacobian = whitened(z_offset[f], offset[f], sd * pull[f], upper_offset[f], k)
-            density += jacobian
+            for i in range(k):
+                linear_term[i] = sd * pull[f, i]
+            density += whitened(z_offset[f], offset[f], linear_term, upper_offset[f], scaled[f], centre_offset[f], k)
             for i in range(k):
                 density -= 0.5 * scaled[f, i] ** 2
         theta, upper, centre = np.empty((models, k)), np.zeros((models, k, k)), np.empty((models, k))
         for m in range(models):
-            at = expected[m] + sd * scaled[family[m]]
-            theta[m], centre[m], jacobian = whitened(z_residual[m], precision[m], at + shifted[m], upper[m], k)
-            density += jacobian
+            f = family[m]
             for i in range(k):
-                density -= 0.5 * (theta[m, i] - at[i]) ** 2
+                linear_term[i] = expected[m, i] + sd * scaled[f, i] + shifted[m, i]
+            density += whitened(z_residual[m], precision[m], linear_term, upper[m], theta[m], centre[m], k)
+            for i in range(k):
+                density -= 0.5 * (theta[m, i] - expected[m, i] - sd * scaled[f, i]) ** 2
         memory = (upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre)
         return (top, scaled, theta, density), parts, memory
 

@@ -108,13 +108,14 @@ def reverse(k: int, _run: Any) -> Any:
         by_shifted, by_z = np.zeros((models, k)), np.empty((models, k))
 
         work, by, by_offset = np.empty((k, k)), np.empty(k), np.empty((k, k))
+        away, behind = np.empty(k), np.empty(k)
         # Capabilities.
         for m in range(models):
             f = family[m]
-            away = theta[m] - expected[m] - sd * scaled[f]
-            by_z[m] = whitened_reverse(
-                z_residual[m], centre[m], upper[m], g_theta[m] - g * away, g, work, by_precision[m], by, k
-            )
+            for i in range(k):
+                away[i] = theta[m, i] - expected[m, i] - sd * scaled[f, i]
+                by_z[m, i] = g_theta[m, i] - g * away[i]
+            whitened_reverse(z_residual[m], centre[m], upper[m], by_z[m], g, work, behind, by_precision[m], by, k)
             for i in range(k):
                 by_shifted[m, i] += by[i]
                 at = by[i] + g * away[i]
@@ -125,9 +126,10 @@ def reverse(k: int, _run: Any) -> Any:
         by_z_offset, by_informed = np.empty((families, k)), np.zeros((families, k, k))
         by_pull = np.empty((families, k))
         for f in range(families):
-            adjoint = by_scaled[f] - g * scaled[f]
-            by_z_offset[f] = whitened_reverse(
-                z_offset[f], centre_offset[f], upper_offset[f], adjoint, g, work, by_offset, by, k
+            for i in range(k):
+                by_z_offset[f, i] = by_scaled[f, i] - g * scaled[f, i]
+            whitened_reverse(
+                z_offset[f], centre_offset[f], upper_offset[f], by_z_offset[f], g, work, behind, by_offset, by, k
             )
             for i in range(k):
                 by_pull[f, i] = sd * by[i]
@@ -164,7 +166,7 @@ def reverse(k: int, _run: Any) -> Any:
         for i in range(n):
             by_top[i] -= g * prior[i] * (top[i] - mean[i])
         by_matrix, by_term = np.empty((n, n)), np.empty(n)
-        by_z_top = whitened_reverse(z_top, centre_top, upper_top, by_top, g, np.empty((n, n)), by_matrix, by_term, n)
+        whitened_reverse(z_top, centre_top, upper_top, by_top, g, np.empty((n, n)), np.empty(n), by_matrix, by_term, n)
         # The elimination of offsets: matrix - sd^2 T R T', term - sd^2 T R p.
         by_toward, by_pulled = np.zeros((families, n, k)), np.zeros((families, k))
         for f in range(families):
@@ -280,7 +282,7 @@ def reverse(k: int, _run: Any) -> Any:
                             by_weight[m, b] += both * loading[b, i] * loading[b, j]
                             by_loading[b, i] += w * both * loading[b, j]
                             by_loading[b, j] += w * both * loading[b, i]
-        return by_z_top, by_z_offset, by_z, by_weight, by_residual, by_loading, by_x, by_sd
+        return by_top, by_z_offset, by_z, by_weight, by_residual, by_loading, by_x, by_sd
 
     return _run_reverse
 

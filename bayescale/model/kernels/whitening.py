@@ -51,10 +51,10 @@ def solve_upper(upper, x, k):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def whitened(z, precision, linear, upper, k):  # type: ignore[no-untyped-def]
-    """Return the values, the centre in standard units and the log-Jacobian; fill the factor ``upper``."""
+def whitened(z, precision, linear, upper, values, centre, k):  # type: ignore[no-untyped-def]
+    """Fill the factor ``upper``, the values, and the centre in standard units; return the log-Jacobian."""
     upper_factor(precision, upper, k)
-    centre, values, jacobian = np.empty(k), np.empty(k), 0.0
+    jacobian = 0.0
     for i in range(k):
         centre[i] = linear[i]
     solve_lower(upper, centre, k)
@@ -62,13 +62,12 @@ def whitened(z, precision, linear, upper, k):  # type: ignore[no-untyped-def]
         values[i] = centre[i] + z[i]
         jacobian -= np.log(upper[i, i])
     solve_upper(upper, values, k)
-    return values, centre, jacobian
+    return jacobian
 
 
 @kernel
-def whitened_reverse(z, centre, upper, adjoint, jacobian, inverse, by_precision, by_linear, size):  # type: ignore[no-untyped-def]
-    """Fill the adjoints of precision and linear term; return that of z."""
-    by_z = adjoint
+def whitened_reverse(z, centre, upper, by_z, jacobian, inverse, behind, by_precision, by_linear, size):  # type: ignore[no-untyped-def]
+    """Turn the adjoint of the values in ``by_z`` into that of z, and fill those of precision and linear term."""
     solve_lower(upper, by_z, size)
     for i in range(size):
         by_linear[i] = by_z[i]
@@ -88,7 +87,8 @@ def whitened_reverse(z, centre, upper, adjoint, jacobian, inverse, by_precision,
     for i in range(size):
         for j in range(size):
             by_precision[i, j] = -0.5 * (full[i] * by_linear[j] + full[j] * by_linear[i])
-    behind = np.zeros(size)
+    for i in range(size):
+        behind[i] = 0.0
     for i in range(size - 1, -1, -1):
         half = 0.5 * z[i]
         for j in range(i + 1):
@@ -101,4 +101,3 @@ def whitened_reverse(z, centre, upper, adjoint, jacobian, inverse, by_precision,
                 by_precision[j, l] += value
         for j in range(i + 1):
             behind[j] += half * inverse[i, j]
-    return by_z
