@@ -140,16 +140,19 @@ def forward(k: int) -> Any:
         for i in range(n):
             for a in range(i):
                 top[a, i] = top[i, a]
-        told = precision, spread, linear, projected, informed, pulled
-        return told, by_family, offset, covariance, top, term, seen, counts
+        parts = spread, linear, projected, informed, pulled, by_family, covariance, seen, counts
+        return parts, (precision, offset, top, term)
 
     @kernel
     def _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
         """Run the map forwards; return its outputs, then what the reverse mode reads."""
         models, benchmarks = weight.shape
         families, n = len(z_offset), len(z_top)
-        parts = _eliminate(weight, residual, loading, x, sd, family, mean, prior, families)
-        (precision, spread, linear, _, _, _), _, offset, _, top_precision, term, seen, counts = parts
+        parts, (precision, offset, top_precision, term) = _eliminate(
+            weight, residual, loading, x, sd, family, mean, prior, families
+        )
+        seen, counts = parts[7], parts[8]
+        spread, linear = parts[:2]
         upper_top, top, centre_top = np.zeros((n, n)), np.empty(n), np.empty(n)
         density = whitened(z_top, top_precision, term, upper_top, top, centre_top, n)
         for i in range(n):
@@ -188,7 +191,7 @@ def forward(k: int) -> Any:
             density += whitened(z_residual[m], precision[m], linear_term, upper[m], theta[m], centre[m], k)
             for i in range(k):
                 density -= 0.5 * (theta[m, i] - expected[m, i] - sd * scaled[f, i]) ** 2
-        memory = (upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre)
-        return (top, scaled, theta, density), parts, memory
+        by_level = upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre
+        return (top, scaled, theta, density), parts + by_level
 
     return _run

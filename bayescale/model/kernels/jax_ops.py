@@ -15,7 +15,7 @@ def register() -> None:
 
     from bayescale.model.coordinates.hierarchy import levels as plain_levels
     from bayescale.model.curve import Curve, beta_shapes, expected_score, score_precision
-    from bayescale.model.kernels.levels import Levels
+    from bayescale.model.kernels.levels import KEPT, Levels
     from bayescale.model.kernels.score_density import ScoreDensity
     from bayescale.model.kernels.working_response import WorkingResponse, working_response
 
@@ -23,7 +23,9 @@ def register() -> None:
     def _(op: Any, node: Any, **kwargs: Any) -> Any:
         inputs = [v.type() for v in node.inputs]
         outputs = plain_levels(*inputs, families=node.inputs[1].type.shape[0])
-        return jax_funcify(FunctionGraph(inputs, list(outputs), clone=False))
+        run = jax_funcify(FunctionGraph(inputs, list(outputs), clone=False))
+        # JAX takes the derivatives itself, and needs nothing kept for them.
+        return lambda *values: (*run(*values), *[jnp.zeros(())] * len(KEPT))
 
     @jax_funcify.register(WorkingResponse)
     def _(op: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,20 @@ from bayescale.model.kernels import elimination, whitening
 from bayescale.model.kernels.elimination import forward
 from bayescale.model.kernels.whitening import whitened_reverse
 
+# What the map leaves for its reverse mode, with the dims of each: model, family, benchmark, factor, and n (`Levels`).
+KEPT = {
+    "spread": "mkk", "linear": "mk", "projected": "mbk", "informed": "fkk", "pulled": "fk", "by_family": "fnk",
+    "covariance": "fkk", "seen": "mb", "counts": "m", "upper_top": "nn", "centre_top": "n", "expected": "mk",
+    "shifted": "mk", "pull": "fk", "upper_offset": "fkk", "centre_offset": "fk", "upper": "mkk", "centre": "mk",
+}  # fmt: skip
+_INDICES = ("seen", "counts")
+
+
+def _shapes_kept(shapes: Any) -> list[tuple[Any, ...]]:
+    """Return the shapes of `KEPT` from those of the inputs of `Levels`."""
+    sizes = {"n": shapes[0][0], "f": shapes[1][0], "k": shapes[1][1], "m": shapes[3][0], "b": shapes[3][1]}
+    return [tuple(sizes[dim] for dim in dims) for dims in KEPT.values()]
+
 
 class Levels(Op):
     """Map standard coordinates to difficulties and slopes, family offsets, and capabilities.
@@ -27,7 +41,8 @@ class Levels(Op):
     ``(family, factor)`` and ``(model, factor)``; ``weight`` and ``residual`` (model, benchmark), ``loading``
     (benchmark, factor), ``covariates`` (model, covariate) and the sd of families, a scalar; ``family`` (model,), the
     index of each model's; ``mean`` and ``precision`` (n,) of the normal priors of the first level. Outputs are the
-    three levels, offsets in units of their sd, and the log density of the levels with the Jacobian of the map.
+    three levels, offsets in units of their sd, and the log density of the levels with the Jacobian of the map; then
+    what the reverse mode reads (`KEPT`), which is zero unless Numba runs.
     """
 
     __props__ = ()
@@ -36,24 +51,34 @@ class Levels(Op):
     def make_node(self, *inputs: Any) -> Apply:
         variables = [pt.as_tensor_variable(v) for v in inputs]
         outputs = [variables[0].type(), variables[1].type(), variables[2].type(), pt.scalar(dtype="float64")]
-        return Apply(self, variables, outputs)
+        kept = [
+            pt.tensor(dtype="int64" if name in _INDICES else "float64", shape=(None,) * len(dims))
+            for name, dims in KEPT.items()
+        ]
+        return Apply(self, variables, [*outputs, *kept])
 
     def infer_shape(self, *arguments: Any) -> list[Any]:  # see `ScoreDensity.infer_shape`
-        return [*arguments[-1][:3], ()]
+        shapes = arguments[-1]
+        return [*shapes[:3], (), *_shapes_kept(shapes)]
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        for output, value in zip(outputs, _plain(inputs, [])(*inputs), strict=True):
+        shapes = _shapes_kept([np.shape(value) for value in inputs])
+        kept = [
+            np.zeros(shape, "int64" if name in _INDICES else "float64")
+            for name, shape in zip(KEPT, shapes, strict=True)
+        ]
+        for output, value in zip(outputs, [*_plain(inputs, [])(*inputs), *kept], strict=True):
             output[0] = np.asarray(value)
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
-        return [[i < self.differentiable] * 4 for i in range(len(node.inputs))]
+        return [[i < self.differentiable] * 4 + [False] * len(KEPT) for i in range(len(node.inputs))]
 
     def pullback(self, inputs: Any, outputs: Any, output_grads: Any) -> list[Any]:
         adjoints = [
             pt.zeros_like(output) if isinstance(g.type, DisconnectedType) else g
-            for output, g in zip(outputs, output_grads, strict=True)
+            for output, g in zip(outputs[:4], output_grads[:4], strict=True)
         ]
-        gradients = levels_gradient(*inputs, *adjoints)
+        gradients = levels_gradient(*inputs, *outputs[:3], *outputs[4:], *adjoints)
         return [*gradients, *(DisconnectedType()() for _ in inputs[self.differentiable :])]
 
     L_op = pullback  # its name before PyTensor 3
@@ -72,33 +97,35 @@ class LevelsGradient(Op):
         return list(arguments[-1][: Levels.differentiable])
 
     def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
-        given, adjoints = inputs[:-4], inputs[-4:]
+        given, adjoints = inputs[:11], inputs[-4:]
         for output, value in zip(outputs, _plain(given, adjoints)(*given, *adjoints), strict=True):
             output[0] = np.asarray(value)
 
 
 _SOURCES = (__file__, elimination.__file__, whitening.__file__)
 
-levels = Levels()
+_levels = Levels()
 levels_gradient = LevelsGradient()
 
 
-def reverse(k: int, _run: Any) -> Any:
-    """Compile the reverse mode of the map `_run` for this number of factors."""
+def levels(*inputs: Any) -> Any:
+    """Return the three levels and their density; see `Levels`."""
+    return _levels(*inputs)[:4]
+
+
+def reverse(k: int) -> Any:
+    """Compile the reverse mode of the map for this number of factors."""
 
     @kernel
-    def _run_reverse(  # type: ignore[no-untyped-def]
-        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior, g_top, g_scaled, g_theta, g
-    ):
+    def _run_reverse(inputs, levels, kept, adjoints):  # type: ignore[no-untyped-def]
         """Run the map backwards, level by level, from the capabilities up and down again through the elimination."""
+        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior = inputs
+        g_top, g_scaled, g_theta, g = adjoints
+        top, scaled, theta = levels
+        spread, linear, projected, informed, pulled, by_family, covariance, seen, counts = kept[:9]
+        upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = kept[9:]
         models, benchmarks = weight.shape
-        families = len(z_offset)
-        n, count = len(z_top), x.shape[1]
-        (top, scaled, theta, _), parts, memory = _run(
-            z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior
-        )
-        (_, spread, linear, projected, informed, pulled), by_family, _, covariance, _, _, seen, counts = parts
-        upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = memory
+        families, n, count = len(z_offset), len(z_top), x.shape[1]
 
         by_top, by_scaled = g_top.copy(), g_scaled.copy()
         by_weight, by_residual = np.zeros((models, benchmarks)), np.zeros((models, benchmarks))
@@ -320,9 +347,9 @@ def _numba_levels(op: Any, node: Any) -> Any:
 
     @kernel
     def run(z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior):  # type: ignore[no-untyped-def]
-        outputs, _, _ = _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior)
+        outputs, kept = _run(z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior)
         top, scaled, theta, density = outputs
-        return top, scaled, theta, np.asarray(density)
+        return (top, scaled, theta, np.asarray(density)) + kept  # noqa: RUF005 - Numba knows no other way
 
     return run, k
 
@@ -330,16 +357,16 @@ def _numba_levels(op: Any, node: Any) -> Any:
 @register_kernel(LevelsGradient, *_SOURCES)
 def _numba_levels_gradient(op: Any, node: Any) -> Any:
     k = node.inputs[1].type.shape[1]
-    _run_reverse = reverse(k, forward(k))
+    _run_reverse = reverse(k)
 
     @kernel
-    def run(  # type: ignore[no-untyped-def]
-        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior, g_top, g_scaled, g_theta, g
-    ):
+    def run(*arguments):  # type: ignore[no-untyped-def]
+        z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior = arguments[:11]
+        inputs = z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior
+        g_top, g_scaled, g_theta, g = arguments[32:]
         one, two, three, four, five, six, seven, by_sd = _run_reverse(
-            z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior,
-            g_top, g_scaled, g_theta, g.item(),
-        )  # fmt: skip
+            inputs, arguments[11:14], arguments[14:32], (g_top, g_scaled, g_theta, g.item())
+        )
         return one, two, three, four, five, six, seven, np.asarray(by_sd)
 
     return run, k

@@ -74,7 +74,9 @@ def whitened_reverse(z, centre, upper, by_z, jacobian, inverse, behind, by_preci
         for j in range(size):
             inverse[i, j] = 0.0
     solve_upper(upper, by_linear, size)
-    full = centre
+    full = behind
+    for i in range(size):
+        full[i] = centre[i]
     solve_upper(upper, full, size)  # precision^-1 linear
     for i in range(size):  # L^-1, row by row
         inverse[i, i] = 1.0
