@@ -94,7 +94,7 @@ class Posterior(PosteriorData):
         Examples
         --------
         >>> posterior.loadings().median(("chain", "draw")).to_pandas().shape  # benchmarks, factors
-        (10, 8)
+        (10, 6)
         """
         return self.factors.loadings
 

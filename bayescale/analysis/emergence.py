@@ -153,10 +153,10 @@ class Emergence(Result):
         score, slope = self._read(score), self.draws["slope"]
         floor, ceiling = self.draws["floor"], self.draws["ceiling"]
         share = floor * 0 + 0.5 if score is None else (score - floor) / (ceiling - floor)
-        above_floor, rising = share > 0, (slope > 0) & (share < 1)
+        above_floor, reached = share > 0, (slope > 0) & (share < 1)
         logit = logit_of_share(share.where(above_floor & (share < 1), 0.5), self.draws["shape"])
-        crossing = self.centre + (logit - self._level(of)) / slope.where(rising, 1.0)
-        crossing = crossing.where(rising, np.inf).where(above_floor, -np.inf)
+        crossing = self.centre + (logit - self._level(of)) / slope.where(reached, 1.0)
+        crossing = crossing.where(reached, np.inf).where(above_floor, -np.inf)
         return crossing.transpose("chain", "draw").rename("log10_flops")
 
     def never(self, score: Score = None) -> float:

@@ -61,7 +61,7 @@ class Factors(Result):
     Examples
     --------
     >>> posterior.factors.summary().shape[0]
-    8
+    6
     >>> posterior.factors.loadings.sel(factor="F1").median(("chain", "draw")).dims
     ('benchmark',)
     """
@@ -184,7 +184,7 @@ def align(posterior: PosteriorData) -> Factors:
     Examples
     --------
     >>> align(posterior).labels
-    ['F1', 'F2', 'F3', 'F4', 'F5', 'F6', 'F7', 'F8']
+    ['F1', 'F2', 'F3', 'F4', 'F5', 'F6']
     """
     draws, evals, spec = posterior.draws, posterior.evals, posterior.spec
     scaled = scaled_loadings(draws.loading, draws.capability)

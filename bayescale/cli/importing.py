@@ -266,9 +266,9 @@ def _shortened(line: str) -> str:
 
 
 def _names(names: Iterable[str]) -> str:
-    names = list(dict.fromkeys(names))
-    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    from bayescale.evals.tables import first_names
+
+    return first_names(list(dict.fromkeys(names)), _MOST_NAMES)
 
 
 def _print_next(written: Imported, folder: Path, again: str) -> None:

@@ -27,6 +27,8 @@ LINE = "line"
 
 # A message longer than a screen hides the first lines, which matter most; the rest is on `TablesError.problems`.
 MOST_SHOWN = 50
+# Names that a note lists; the tables have them all.
+MOST_NAMES = 10
 
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
 
@@ -170,6 +172,18 @@ def tables_error(problems: Sequence[Problem], files: bool, where: str = "the tab
     if len(problems) > MOST_SHOWN:
         lines.append(f"  ... and {len(problems) - MOST_SHOWN} more: see the attribute `problems` of this error")
     return TablesError("\n".join(lines), problems)
+
+
+def first_names(names: Sequence[str], most: int = MOST_NAMES, separator: str = ", ") -> str:
+    """Join the first names of a list, and say how many more there are.
+
+    Examples
+    --------
+    >>> first_names(["a", "b", "c"], most=2)
+    'a, b, and 1 more'
+    """
+    more = [f"and {len(names) - most} more"] * (len(names) > most)
+    return separator.join([*names[:most], *more])
 
 
 def errors_only(problems: Iterable[Problem]) -> list[Problem]:

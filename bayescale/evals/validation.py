@@ -26,6 +26,7 @@ from bayescale.evals.tables import (
     coerce,
     counting,
     errors_only,
+    first_names,
     incomplete,
     number,
     read_tables,
@@ -38,8 +39,6 @@ FEW_SCORES = 3
 FAR_FROM_ESTIMATE = 30
 # Answers at random have the floor as their expected score; a whole benchmark below this share of it has another unit.
 FAR_BELOW = 0.5
-# Names that a note lists; the tables have them all.
-MOST_NAMES = 10
 
 
 # Single cells
@@ -273,8 +272,7 @@ def _same_names(names: pd.Series) -> list[str]:
 
 def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:
     """Make one note of all rows of a kind, with their number and the first of their names."""
-    more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    message = f"{len(names)} {one if len(names) == 1 else several} ({', '.join(names[:MOST_NAMES])}{more})"
+    message = f"{len(names)} {one if len(names) == 1 else several} ({first_names(names)})"
     return Problem(table, None, column, None, message, remedy, "note")
 
 

@@ -213,7 +213,7 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
 
 def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, Draws, float]:
     """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
     latent = LatentModel.of(draws, query.covariates[0], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
@@ -221,10 +221,10 @@ def condition_on_scores(
 
 def weigh(
     draws: Draws, query: ForecastQuery, latent: LatentModel, scores: np.ndarray, noise: ConditionNoise
-) -> tuple[np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, Draws, float]:
     """Condition with given noise: propose, weight and resample.
 
-    Return expected scores (S, 1, benchmark) given the known ones, the index of their draws, and the effective draws.
+    Return expected scores (S, 1, benchmark) given the known ones, their draws, and the effective number of draws.
     """
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, noise.proposals)
     flat = log_weight.ravel() - logsumexp(log_weight)
@@ -233,7 +233,7 @@ def weigh(
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
-    return expected[:, None], index, float(1 / np.sum(per_draw**2))
+    return expected[:, None], resampled, float(1 / np.sum(per_draw**2))
 
 
 def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:

@@ -270,8 +270,8 @@ def make_forecast(
     effective = float(draws.size)
     if given:
         known, scores = read_given(given, query, draws.data.coords["benchmark"])
-        expected, index, effective = condition_on_scores(draws, query, known, scores, rng)
-        predicted = draws.take(index, models=False).measured(expected, rng)
+        expected, resampled, effective = condition_on_scores(draws, query, known, scores, rng)
+        predicted = resampled.measured(expected, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "

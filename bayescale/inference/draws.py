@@ -20,10 +20,9 @@ class Draws:
 
     Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
     ``floor``, ``ceiling``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and
-    ``specific_sd`` (S, benchmark),
-    ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family, factor), ``family_benchmark``
-    (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet``
-    (S, model, testlet); sds (S,).
+    ``specific_sd`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family,
+    factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model,
+    covariate), ``testlet`` (S, model, testlet); sds (S,).
     """
 
     data: ModelData

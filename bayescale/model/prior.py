@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -161,8 +162,6 @@ class Prior:
         >>> Prior.parse("HalfNormal(1)").scaled(0.5), Prior.parse("Exponential(4)").scaled(0.5)
         (HalfNormal(sigma=0.5), Exponential(lam=8))
         """
-        import math
-
         values = dict(self.parameters)
         if self.distribution == "LogNormal":
             values["mu"] += math.log(unit)

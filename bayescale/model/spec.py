@@ -214,7 +214,7 @@ class Spec(Frozen):
 
         Examples
         --------
-        >>> Spec(common_loading=True, benchmark_slopes=False).unused_priors
+        >>> Spec(common_loading=True, family_benchmark=True, learned_ceilings=True).unused_priors
         ('loading', 'benchmark_slope_sd')
         """
         needs = {

@@ -16,15 +16,13 @@ from bayescale.evals.importers.base import (
     shipped_benchmarks,
     shipped_shots,
 )
+from bayescale.evals.tables import first_names
 
 # Tools whose results are runs with a stated prompt. Tables collect results of several prompts, which a note lists.
 RUNS = ("lm-eval", "lighteval", "inspect")
 
 # Tools whose later file repeats a measurement. Tables of two names are two sources.
 RERUNS = (*RUNS, "every-eval-ever")
-
-# Repeated measurements that a note lists; the scores have them all.
-_MOST_SHOWN = 10
 
 # Rounding, not a unit: a share that was computed may exceed 1 by this much.
 _ROUNDING = 1e-9
@@ -228,9 +226,8 @@ def _note_measurements(reading: Reading, chosen: list[Taken]) -> None:
             other = f"{kept.score:.4g} counts, not {t.parsed.score:.4g}{_difference(kept, t.parsed)}"
             further.append(f"{t.parsed.model} on {t.target.benchmark}: {other}")
     if further:
-        more = f"; and {len(further) - _MOST_SHOWN} more" if len(further) > _MOST_SHOWN else ""
         plural = "s are" if len(further) > 1 else " is"
-        reading.note(f"{len(further)} repeated measurement{plural} kept: {'; '.join(further[:_MOST_SHOWN])}{more}")
+        reading.note(f"{len(further)} repeated measurement{plural} kept: {first_names(further, separator='; ')}")
     for attribute, what in {"limited": "only some samples were scored", "setting": "settings that differ"}.items():
         told = [
             f"{t.parsed.model} on {t.target.benchmark}: {v}" for t in counting if (v := getattr(t.parsed, attribute))

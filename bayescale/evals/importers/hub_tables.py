@@ -17,7 +17,7 @@ import pandas as pd
 from bayescale.errors import EvalsError
 from bayescale.evals.importers.hub import Export, cells_of, known_hub, load_facts, model_facts, read_rows
 from bayescale.evals.importers.tablefile import tables_in
-from bayescale.evals.tables import TABLES, write_table
+from bayescale.evals.tables import TABLES, first_names, write_table
 
 MODEL_COLUMNS = (
     "model", "family", "organization", "kind", "code", "released", "params_b", "tokens_t", "flops", "flops_log10_sd",
@@ -31,7 +31,6 @@ SCORE_COLUMNS = (
     "model", "benchmark", "score", "stderr", "source", "harness", "shots", "setting", "version", "record", "note",
 )  # fmt: skip
 
-_MOST_NAMES = 10
 _UNITS = {1: "share", 10: "grade of 10", 100: "percent", 5000: "points of 5000"}
 
 
@@ -188,8 +187,6 @@ def _account(export: Export, rows: list[dict[str, Any]], few: tuple[str, ...]) -
     lines = [f"{len(rows)} measurements of {cells} cells; where a cell has several, the first counts"]
     lines += [f"left out: {what}" + (f" ({n})" if n > 1 else "") for what, n in sorted(export.left_out.items()) if n]
     if few:
-        names = ", ".join(few[:_MOST_NAMES]) + (
-            f", and {len(few) - _MOST_NAMES} more" if len(few) > _MOST_NAMES else ""
-        )
-        lines.append(f"left out: {len(few)} models with fewer than {export.known['fewest']} benchmarks: {names}")
+        reason = f"{len(few)} models with fewer than {export.known['fewest']} benchmarks"
+        lines.append(f"left out: {reason}: {first_names(few)}")
     return tuple(lines)

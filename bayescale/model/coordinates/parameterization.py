@@ -16,7 +16,6 @@ import pytensor.tensor as pt
 
 from bayescale.model.coordinates.pilot import (
     SPREAD,
-    Pilot,
     fit_pilot,
     observed_share,
 )
@@ -177,8 +176,8 @@ class Coordinates(PlainCoordinates):
         return self.spec.rotation_invariant and factors <= benchmarks
 
     @cached_property
-    def pilot(self) -> Pilot:
-        """Pilot estimates of loadings and capabilities."""
+    def pilot(self) -> np.ndarray:
+        """Pilot estimate of the loadings (benchmark, factor)."""
         return fit_pilot(self.data, self.size[1])
 
     @cached_property
@@ -187,7 +186,7 @@ class Coordinates(PlainCoordinates):
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
         if self.rotation_fixed:
-            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot.loading / SPREAD)
+            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
         return arrays
 
     @cached_property
@@ -195,7 +194,7 @@ class Coordinates(PlainCoordinates):
         """Rough loadings, for the sampler to start at; all else starts where these and the scores put it."""
         start: dict[str, np.ndarray] = {}
         if self.rotation_fixed:
-            start[coordinate("loading")] = self.pilot.loading @ representative(self.pilot.loading) / SPREAD
+            start[coordinate("loading")] = self.pilot @ representative(self.pilot) / SPREAD
         return start
 
     # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from bayescale.model.coordinates.rotation import positive_columns
@@ -20,15 +18,10 @@ _EXTRA_SD = 0.15
 SPREAD = 1.5
 
 
-class Pilot(NamedTuple):
-    """Rough loadings (benchmark, factor), and scores (model, factor) of unit variance over models."""
-
-    loading: np.ndarray
-    score: np.ndarray
-
-
-def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> Pilot:
+def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
     """Fit probabilistic principal components to the working logits, each with its own known noise, by EM.
+
+    Return rough loadings (benchmark, factor) of scores that have unit variance over models.
 
     Missing cells take no part (Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611, with weights).
     """
@@ -50,7 +43,7 @@ def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> Pilot:
         loading = np.linalg.solve(normal, np.einsum("mb,mb,mk->bk", weight, logit - centre, score)[..., None])[..., 0]
         fit = score @ loading.T
         centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
-    return Pilot(loading, score)
+    return loading
 
 
 def informative_models(data: ModelData, share: np.ndarray) -> np.ndarray:

@@ -45,15 +45,14 @@ function meanOf(row, z) {
 }
 
 // Precision of a score with this expected score: less where the noise of the logit moves it more.
-function precisionOf(row, mean) {
-  const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape);
+function precisionOf(row, mean, slope) {
   const information = slope ** 2 / (mean * (1 - mean) + TINY);
   return row.precision / (1 + (row.precision + 1) * row.specificSd ** 2 * information);
 }
 
 // Gradient of the log likelihood of one score by its logit at constant precision, and its Fisher information.
 function gradientOf(row, mean) {
-  const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape), precision = precisionOf(row, mean);
+  const slope = scoreSlope(mean, row.floor, row.ceiling, row.shape), precision = precisionOf(row, mean, slope);
   const alpha = mean * precision + TINY, beta = (1 - mean) * precision + TINY;
   const up = digamma(row.hits + alpha) - digamma(alpha);
   const down = digamma(row.items - row.hits + beta) - digamma(beta);
@@ -89,7 +88,7 @@ function mode(model) {
 }
 
 function logLikelihood(row, mean) {
-  const precision = precisionOf(row, mean);
+  const precision = precisionOf(row, mean, scoreSlope(mean, row.floor, row.ceiling, row.shape));
   const alpha = mean * precision + TINY, beta = (1 - mean) * precision + TINY;
   return logBeta(row.hits + alpha, row.items - row.hits + beta) - logBeta(alpha, beta);
 }
