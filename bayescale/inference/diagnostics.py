@@ -170,7 +170,7 @@ class ConvergenceReport(BaseModel):
         return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "required"])
 
 
-def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
+def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> ConvergenceReport:
     """Diagnose the convergence of a sampled posterior.
 
     Parameters
@@ -179,6 +179,8 @@ def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
         With `sample_stats` under PyMC's names.
     draws : Draws
         The same posterior as arrays.
+    seconds : float, optional
+        How long sampling took, from which remedies tell the time of a longer run.
     """
     blocks = tuple(_blocks(idata, draws))
     stats = idata["sample_stats"]
@@ -188,6 +190,7 @@ def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
     bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
 
     problems, fatal = [], False
+    here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains
     for block in blocks:
         if not block.required:
@@ -195,19 +198,16 @@ def diagnose(idata: Any, draws: Draws) -> ConvergenceReport:
         effective = min(block.ess_bulk, block.ess_tail)
         if np.isnan(effective) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
-            problems.append(
-                f"{block.name}: {draws.size // draws.chains} draws per chain are too few to diagnose. Use at least 400."
-            )
+            problems.append(f"{block.name}: {here} draws per chain are too few to diagnose. Use at least 400.")
             continue
-        wanted = more_draws(block, draws.size / draws.chains, enough)
+        remedy = _longer(more_draws(block, here, enough), here, seconds)
         if block.rhat > MAX_RHAT:
             fatal = True
-            problems.append(_disagreement(block, wanted))
+            problems.append(_disagreement(block, remedy))
         elif effective < enough:
             fatal = True
             problems.append(
-                f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). Use about "
-                f"{wanted} draws per chain."
+                f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). {remedy}"
             )
     if divergences:
         serious = divergences > MAX_DIVERGENT_SHARE * draws.size
@@ -248,7 +248,15 @@ def more_draws(block: Block, draws: float, enough: int) -> int:
     return int(_round_up(draws * longer))
 
 
-def _disagreement(block: Block, wanted: int) -> str:
+def _longer(wanted: int, here: int, seconds: float | None) -> str:
+    more = f"Use about {wanted} draws per chain: {max(wanted - here, 0)} more"
+    if seconds is None:
+        return f"{more}."
+    minutes = seconds / 60 * (wanted - here) / here
+    return f"{more}, about {max(minutes, 1):.0f} minute{'s' if minutes >= 1.5 else ''}."
+
+
+def _disagreement(block: Block, remedy: str) -> str:
     where = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
     if block.outlier_chain is not None:
         return (
@@ -257,7 +265,7 @@ def _disagreement(block: Block, wanted: int) -> str:
             "or tighter priors. Do not drop the chain."
         )
     if block.rhat <= MODES_RHAT:
-        return f"{where}the run is too short. Use about {wanted} draws per chain."
+        return f"{where}the run is too short. {remedy}"
     return (
         f"{where}the chains are in different modes. Fit again with another random_seed; if this recurs, use fewer "
         "factors or tighter priors."

@@ -70,7 +70,7 @@ class PosteriorData:
         True
         """
         draws = read_draws(idata, data or model_data(spec, evals))
-        posterior = cls(idata, spec, evals, diagnose(idata, draws), dict(sampling))
+        posterior = cls(idata, spec, evals, diagnose(idata, draws, sampling.get("seconds")), dict(sampling))
         posterior.__dict__["draws"] = draws  # what the cached property would read again
         return posterior
 

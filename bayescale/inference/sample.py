@@ -163,7 +163,8 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         draws = read_draws(_sample(program, **pilot), coordinates.data)
-    program = compiled_for(Coordinates(coordinates.spec, coordinates.data, draws.expected_share()))
+    moved = Coordinates(coordinates.spec, coordinates.data, draws.expected_share(), draws.covariate)
+    program = compiled_for(moved)
     if settings["draws"] != "auto":
         return _sample(program, **settings)
     return _sample_until_converged(program, coordinates.data, max_minutes, **settings)
@@ -179,12 +180,12 @@ def _sample_until_converged(program: Any, data: ModelData, max_minutes: float, *
         here = {**settings, "draws": draws, "cores": settings["chains"], "progressbar": False}
         return _start(program, **here, blocking=False)
 
-    def judge(idata: Any) -> Any:
+    def diagnosed(idata: Any) -> Any:
         named = {"posterior": idata["posterior"], "sample_stats": with_pymcs_names(idata)}
         return diagnose(named, read_draws(idata, data))
 
     with one_thread_each(), telling("Sampling until convergence", settings["progressbar"]) as tell:
-        return sample_until_converged(start, judge, max_minutes=max_minutes, tell=tell)
+        return sample_until_converged(start, diagnosed, max_minutes=max_minutes, tell=tell)
 
 
 def _start(

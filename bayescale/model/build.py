@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
-from bayescale.model.data import ModelData, covariate_prior, design
+from bayescale.model.data import ModelData, covariate_prior, design, unknown_cells
 from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         cells = _containers(at.arrays)
 
         # x_m: known, or latent with the error of its measurement
-        x = _covariates(spec, data)
+        x = _covariates(spec, data, at)
 
         # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
@@ -130,15 +130,15 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
     return pt.concatenate([effect, alone], axis=1)[:, testlet]
 
 
-def _covariates(spec: Spec, data: ModelData) -> Any:
+def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
     """Make covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
     mean, sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
-    if (sd > 0).any():
-        rows, columns = np.nonzero(sd > 0)
+    rows, columns = unknown_cells(spec, data)
+    if len(rows):
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
-        values = pm.Normal("latent_covariate", mean[rows, columns], sd[rows, columns], dims="latent_cell")
+        values = at.unknown_covariates("latent_covariate", mean[rows, columns], sd[rows, columns], "latent_cell")
         x = x[rows, columns].set(values)
     values = pt.stack(design(x, spec.covariates), axis=1)
     return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))

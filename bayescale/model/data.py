@@ -121,6 +121,12 @@ def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray
     return np.where(exact, known, mean), np.where(exact, 0.0, 1 / np.sqrt(weight))
 
 
+def unknown_cells(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of the base covariates (model, base covariate) that are unknown or uncertain."""
+    rows, columns = np.nonzero(covariate_prior(spec, data)[1] > 0)
+    return rows, columns
+
+
 def design(values: Any, covariates: Sequence[str]) -> list[Any]:
     """Return the columns of the covariates of a spec, with interactions, from the measured ones (..., base covariate).
 

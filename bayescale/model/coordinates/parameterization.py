@@ -20,8 +20,9 @@ from bayescale.model.coordinates.pilot import (
     observed_share,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
+from bayescale.model.coordinates.unknown import Whitening, prior_whitening, whitening
 from bayescale.model.curve import Curve, Noise, logit_score
-from bayescale.model.data import ModelData, model_data
+from bayescale.model.data import ModelData, covariate_prior, model_data, unknown_cells
 from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
@@ -102,6 +103,10 @@ class PlainCoordinates:
         skewed = self.spec.rising and self.spec.priors.slope.symmetric
         return np.array([skewed and name in COVARIATE_COLUMNS for name in self.spec.covariates])
 
+    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+        """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
+        return pm.Normal(name, mean, sd, dims=dims)
+
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
         benchmarks, factors = self.size
@@ -163,11 +168,20 @@ class Coordinates(PlainCoordinates):
     expected_share : ndarray (model, benchmark), optional
         Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
         is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
+    covariates : ndarray (S, model, covariate), optional
+        Draws of a short run, by which unknown covariates are whitened. Default: by their priors.
     """
 
-    def __init__(self, spec: Spec, data: ModelData, expected_share: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        data: ModelData,
+        expected_share: np.ndarray | None = None,
+        covariates: np.ndarray | None = None,
+    ) -> None:
         super().__init__(spec, data)
         self.expected_share = observed_share(data) if expected_share is None else expected_share
+        self.covariates = covariates
 
     @property
     def rotation_fixed(self) -> bool:
@@ -185,6 +199,16 @@ class Coordinates(PlainCoordinates):
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
+        rows, columns = unknown_cells(self.spec, self.data)
+        if len(rows):
+            family = self.data.family_index[rows]
+            if self.covariates is None:
+                mean, sd = covariate_prior(self.spec, self.data)
+                found = prior_whitening(mean[rows, columns], sd[rows, columns], family)
+            else:
+                place = [self.spec.covariates.index(self.spec.base_covariates[c]) for c in columns]
+                found = whitening(self.covariates[:, rows, place], family)
+            arrays |= {f"unknown_{name}": values for name, values in found._asdict().items()}
         if self.rotation_fixed:
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
         return arrays
@@ -196,6 +220,14 @@ class Coordinates(PlainCoordinates):
         if self.rotation_fixed:
             start[coordinate("loading")] = self.pilot @ representative(self.pilot) / SPREAD
         return start
+
+    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+        """Sample the unknown values of a family's models together (`coordinates.unknown`)."""
+        centre, scale, neighbour, log_volume = (_container(f"unknown_{part}") for part in Whitening._fields)
+        z = pm.Flat(coordinate(name), shape=len(mean))
+        values = centre + (scale * z[neighbour]).sum(axis=1)
+        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), values).sum() + log_volume)
+        return pm.Deterministic(name, values, dims=dims)
 
     # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
     # of the residual sd all of them move together with `family_sd`, because the data identify their products, logits
