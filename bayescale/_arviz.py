@@ -81,48 +81,6 @@ def write_netcdf(idata: InferenceData, path: str | Path, attrs: Mapping[str, Any
     content.to_netcdf(str(path), engine="h5netcdf")
 
 
-def rhat(values: np.ndarray) -> np.ndarray:
-    """Return the rank-normalised split R-hat of each quantity (Vehtari et al. 2021, Bayesian Analysis 16:667).
-
-    Parameters
-    ----------
-    values : ndarray (chain, draw, ...)
-
-    Returns
-    -------
-    ndarray (...)
-        NaN for one chain.
-
-    Examples
-    --------
-    >>> values = np.random.default_rng(0).normal(size=(4, 200, 3))
-    >>> bool((rhat(values) < 1.05).all()), rhat(values).shape
-    (True, (3,))
-    """
-    import arviz as az
-
-    if values.shape[0] < 2:
-        return np.full(values.shape[2:], np.nan)
-    return np.asarray(az.rhat(az.convert_to_dataset({"x": values}))["x"])
-
-
-def ess(values: np.ndarray, method: str = "bulk") -> np.ndarray:
-    """Return the effective sample size of each quantity (Vehtari et al. 2021, Bayesian Analysis 16:667).
-
-    Parameters
-    ----------
-    values : ndarray (chain, draw, ...)
-    method : {"bulk", "tail"}
-
-    Returns
-    -------
-    ndarray (...)
-    """
-    import arviz as az
-
-    return np.asarray(az.ess(az.convert_to_dataset({"x": values}), method=method)["x"])
-
-
 def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDData:
     """Estimate the elpd of single observations by PSIS-LOO, pointwise.
 

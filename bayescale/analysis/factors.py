@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale import _arviz
 from bayescale._display import Result
 from bayescale._intervals import PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
+from bayescale.inference.mixing import rhat
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -113,8 +113,9 @@ class Factors(Result):
         1.01 or less is required.
         """
         loading = self.scaled_loadings.transpose("chain", "draw", "factor", "benchmark")
-        rhat = _arviz.rhat(loading.to_numpy()).max(axis=1)
-        return pd.Series(rhat, loading["factor"].to_index(), name="rhat")
+        values = loading.to_numpy()
+        largest = rhat(values.reshape((*values.shape[:2], -1))).reshape(values.shape[2:]).max(axis=1)
+        return pd.Series(largest, loading["factor"].to_index(), name="rhat")
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the factors, one row each, by share of variance.

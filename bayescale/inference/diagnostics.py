@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from bayescale import _arviz
 from bayescale._display import as_html
 from bayescale.errors import ConvergenceWarning
+from bayescale.inference.mixing import effective_draws, rhat
 from bayescale.model.data import design
 from bayescale.model.priors import SCALES
 
@@ -324,25 +324,25 @@ def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> 
             name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", required=False
         )
     values = values[:, :, varying]
-    bulk, tail, rhat = _arviz.ess(values), _arviz.ess(values, method="tail"), _arviz.rhat(values)
+    (bulk, tail), rhats = effective_draws(values), rhat(values)
     return Block(
         name=name,
         quantities=len(names),
-        rhat=float(np.max(rhat)),
+        rhat=float(np.max(rhats)),
         ess_bulk=float(np.min(bulk)),
         ess_tail=float(np.min(tail)),
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
         required=required,
-        outlier_chain=_outlier_chain(values, rhat),
+        outlier_chain=_outlier_chain(values, rhats),
     )
 
 
-def _outlier_chain(values: np.ndarray, rhat: np.ndarray) -> int | None:
+def _outlier_chain(values: np.ndarray, rhats: np.ndarray) -> int | None:
     """Return the one chain of `values` (chain, draw, quantity) without which the quantity of largest R-hat agrees."""
     chains = values.shape[0]
-    if chains < 3 or not np.nanmax(rhat, initial=0.0) > MODES_RHAT:
+    if chains < 3 or not np.nanmax(rhats, initial=0.0) > MODES_RHAT:
         return None
-    worst = values[:, :, int(np.nanargmax(rhat))]
-    without = [float(_arviz.rhat(np.delete(worst, chain, axis=0))) for chain in range(chains)]
+    worst = values[:, :, [int(np.nanargmax(rhats))]]
+    without = [float(rhat(np.delete(worst, chain, axis=0))[0]) for chain in range(chains)]
     outliers = [chain for chain in range(chains) if without[chain] <= (1 + MODES_RHAT) / 2]
     return outliers[0] if len(outliers) == 1 else None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
-from bayescale import _arviz
+from bayescale.inference.mixing import effective_draws
 
 FILE = Path(__file__).parents[1] / "fixtures" / "golden-base-llms.json"
 FORECASTS = [("Llama-3", 4e25), ("Qwen1.5", 1e25), (bs.NEW_FAMILY, 1e26)]
@@ -47,7 +47,7 @@ def summaries(random_seed: int) -> dict[str, Any]:
         ],
         "quantiles": quantiles.round(6).tolist(),
         "sd": values.std(axis=(0, 1)).round(6).tolist(),
-        "ess": np.minimum(_arviz.ess(values), _arviz.ess(values, method="tail")).round(0).tolist(),
+        "ess": np.minimum(*effective_draws(values)).round(0).tolist(),
     }
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayescale import _arviz
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals.selection import positions
 from bayescale.evaluation.backtest.fold import Fold
 from bayescale.evaluation.backtest.method import Predictive
 from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
+from bayescale.inference.mixing import effective_draws, rhat
 from bayescale.model.spec import Spec
 
 
@@ -70,7 +70,7 @@ class BayesMethod:
             mean=expected.mean(axis=0),
             draws=predicted,
             seconds=time.perf_counter() - started,
-            rhat=float(max(_arviz.rhat(hidden).max(), visible.rhat)),
-            ess=float(min(_arviz.ess(hidden).min(), visible.ess_bulk)),
+            rhat=float(max(rhat(hidden).max(), visible.rhat)),
+            ess=float(min(effective_draws(hidden)[0].min(), visible.ess_bulk)),
             divergences=posterior.convergence.divergences,
         )

@@ -22,6 +22,7 @@ from scipy.special import logsumexp
 from bayescale import _arviz
 from bayescale.errors import ConvergenceWarning, EvaluationError
 from bayescale.forecast.condition import LatentModel, log_evidence
+from bayescale.inference import defaults
 from bayescale.methods import Posterior
 from bayescale.model.data import model_data, observed_cells
 from bayescale.model.spec import Spec
@@ -84,7 +85,7 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
     from bayescale.methods import fit
 
     started = time.perf_counter()
-    settings = {"cores": plan.cores, "progressbar": False}
+    settings = {"draws": defaults.DRAWS, "cores": plan.cores, "progressbar": False}
     rows: list[tuple[Any, ...]] = []
     held_out: dict[str, pd.Series[float]] = {}
     with warnings.catch_warnings(), threadpool_limits(limits=1):

@@ -62,7 +62,7 @@ def compare(
         Called as ``progress(done, total, name)`` when a spec is finished. Default: a bar on a terminal, a line in a
         notebook, nothing elsewhere.
     **sampling
-        `draws`, `tune`, `chains`, `target_accept`, `nuts_sampler` of the fits, as in `bayescale.fit`.
+        `draws` (default: 1,600), `tune`, `chains`, `target_accept`, `nuts_sampler` of the fits, as in `bayescale.fit`.
 
     Returns
     -------

@@ -268,7 +268,8 @@ class Coordinates(PlainCoordinates):
             np.repeat([p.location_and_scale], size, axis=0)
             for p, size in ((priors.difficulty, benchmarks), (priors.slope, slopes))
         ]
-        mean, scale = np.concatenate(normals).T
+        # Rows that lie together: Numba keeps no program on disk with an array that does not.
+        mean, scale = np.ascontiguousarray(np.concatenate(normals).T)
         sd = pt.as_tensor(0.0 if family_sd is None else family_sd, dtype="float64")
         top, scaled, theta, density = levels(
             *z, weight, response - logit_score(0.0, 0.0, *effects), loading, pt.as_tensor(x), sd,
