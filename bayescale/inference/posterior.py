@@ -56,11 +56,17 @@ class PosteriorData:
 
     @classmethod
     def from_draws(
-        cls, idata: Any, spec: Spec, evals: Evals, sampling: Mapping[str, Any], data: ModelData | None = None
+        cls,
+        idata: Any,
+        spec: Spec,
+        evals: Evals,
+        sampling: Mapping[str, Any],
+        data: ModelData | None = None,
+        convergence: ConvergenceReport | None = None,
     ) -> Self:
         """Diagnose convergence, and bind draws, spec and data together.
 
-        `data` are the arrays of spec and evals, where they are at hand.
+        `data` are the arrays of spec and evals, and `convergence` the diagnosis, where they are at hand.
 
         Examples
         --------
@@ -70,7 +76,8 @@ class PosteriorData:
         True
         """
         draws = read_draws(idata, data or model_data(spec, evals))
-        posterior = cls(idata, spec, evals, diagnose(idata, draws, sampling.get("seconds")), dict(sampling))
+        convergence = convergence or diagnose(idata, draws, sampling.get("seconds"))
+        posterior = cls(idata, spec, evals, convergence, dict(sampling))
         posterior.__dict__["draws"] = draws  # what the cached property would read again
         return posterior
 

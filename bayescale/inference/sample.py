@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from bayescale.model.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
+    from bayescale.inference.diagnostics import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
     from bayescale.model.coordinates.parameterization import Coordinates
     from bayescale.model.data import ModelData
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
+
+# The draws, and their diagnosis where sampling ended by it.
+Sampled: TypeAlias = "tuple[Any, ConvergenceReport | None]"
 
 # Names of the statistics that PyMC users expect, by the names that nutpie gives them.
 _STATISTICS = {
@@ -128,7 +132,7 @@ def fit(
     started = time.perf_counter()
     try:
         data = model_data(spec, evals)
-        idata = _SAMPLERS[nuts_sampler](
+        idata, convergence = _SAMPLERS[nuts_sampler](
             Coordinates(spec, data),
             **settings,
             cores=cores,
@@ -146,14 +150,14 @@ def fit(
     said = {"random_seed": random_seed, "cores": cores, "seconds": round(seconds, 2)}
     sampling = {**settings, "target_accept": target_accept, "nuts_sampler": nuts_sampler, **said}
     with working("Diagnosing convergence", progressbar):
-        posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling, data)
+        posterior = PosteriorData.from_draws(_tidy(idata, evals), spec, evals, sampling, data, convergence)
     if not posterior.converged:
         # At the line that called `bayescale.fit`, which calls this.
         warnings.warn(ConvergenceWarning(str(posterior.convergence)), stacklevel=3)
     return posterior
 
 
-def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Any:
+def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Sampled:
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.draws import read_draws
     from bayescale.model.coordinates.parameterization import Coordinates
@@ -166,11 +170,11 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     moved = Coordinates(coordinates.spec, coordinates.data, draws.expected_share(), draws.covariate)
     program = compiled_for(moved)
     if settings["draws"] != "auto":
-        return _sample(program, **settings)
+        return _sample(program, **settings), None
     return _sample_until_converged(program, coordinates.data, max_minutes, **settings)
 
 
-def _sample_until_converged(program: Any, data: ModelData, max_minutes: float, **settings: Any) -> Any:
+def _sample_until_converged(program: Any, data: ModelData, max_minutes: float, **settings: Any) -> Sampled:
     from bayescale.inference.diagnostics import diagnose
     from bayescale.inference.draws import read_draws
     from bayescale.inference.until_converged import sample_until_converged
@@ -221,14 +225,14 @@ def _sample(program: Any, *, draws: int, **settings: Any) -> Any:
 def _pymc(
     coordinates: Coordinates, *, seed: int, max_minutes: float, nuts_sampler: str = "pymc", fixed: bool = False,
     **given: Any,
-) -> Any:  # fmt: skip
+) -> Sampled:  # fmt: skip
     import pymc as pm
     from pymc.model.transform.optimization import freeze_dims_and_data
 
     from bayescale.model.build import generative_model
 
     model = generative_model(coordinates)
-    return pm.sample(
+    idata = pm.sample(
         model=freeze_dims_and_data(model) if fixed else model,
         nuts_sampler=nuts_sampler,
         random_seed=seed,
@@ -237,9 +241,10 @@ def _pymc(
         discard_tuned_samples=True,
         **given,
     )
+    return idata, None
 
 
-def _numpyro(coordinates: Coordinates, *, cores: int, chains: int, **settings: Any) -> Any:
+def _numpyro(coordinates: Coordinates, *, cores: int, chains: int, **settings: Any) -> Sampled:
     try:
         import jax
         import numpyro  # noqa: F401

@@ -43,7 +43,7 @@ def sample_until_converged(
     *,
     max_minutes: float,
     tell: Callable[[str], None],
-) -> Any:
+) -> tuple[Any, ConvergenceReport | None]:
     """Sample all chains at once until `diagnose` finds that they converged.
 
     Parameters
@@ -59,8 +59,10 @@ def sample_until_converged(
 
     Returns
     -------
-    arviz.InferenceData or xarray.DataTree
+    idata : arviz.InferenceData or xarray.DataTree
         As many draws of each chain as the last diagnosis saw; where the budget ended, all that every chain has.
+    report : ConvergenceReport or None
+        The last diagnosis, if the chains converged.
     """
     ends = time.monotonic() + 60 * max_minutes
     handle, numbers = start(draws=MOST_DRAWS), checkpoints()
@@ -76,12 +78,12 @@ def sample_until_converged(
                 here = first_draws(drawn, wanted)
                 report = diagnose(here)
                 if report.converged or wanted >= MOST_DRAWS:
-                    return here
+                    return here, report if report.converged else None
                 needed = report.wanted_draws
                 wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late:
-                return drawn
+                return drawn, None
             rate = max(draws, 1) / (time.monotonic() - began)
             pause = float(np.clip((wanted - draws) / rate, 1.0, 30.0))
     finally:

@@ -124,7 +124,7 @@ def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray
 def unknown_cells(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and columns of the base covariates (model, base covariate) that are unknown or uncertain."""
     rows, columns = np.nonzero(covariate_prior(spec, data)[1] > 0)
-    return rows, columns
+    return rows.copy(), columns.copy()  # views of one array otherwise, which Numba would not keep on disk
 
 
 def design(values: Any, covariates: Sequence[str]) -> list[Any]:
