@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
+from io import BytesIO
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,24 +61,41 @@ def with_groups(idata: InferenceData, groups: Mapping[str, Any]) -> InferenceDat
     return inference_data({**{name: idata[name] for name in group_names(idata)}, **groups})
 
 
-def read_netcdf(path: str | Path) -> InferenceData:
-    """Read all groups of a netCDF file into memory, with the attributes of the file."""
-    if ARVIZ_1:
-        with xr.open_datatree(str(path), engine="h5netcdf") as opened:
-            return opened.load()
-    import arviz as az
+def read_netcdf(content: bytes) -> InferenceData:
+    """Read the bytes of a netCDF file: its groups, in memory, with the attributes of the file."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
 
-    idata = az.from_netcdf(str(path), engine="h5netcdf")
-    idata.load()
-    idata.close()
+    with h5netcdf.File(BytesIO(content), "r") as file:
+        groups = {name: xr.open_dataset(H5NetCDFStore(file, group=name)).load() for name in file.groups}
+        idata = inference_data(groups)
+        idata.attrs = dict(file.attrs)
     return idata
 
 
-def write_netcdf(idata: InferenceData, path: str | Path, attrs: Mapping[str, Any]) -> None:
-    """Write all groups to a netCDF file, with these attributes of the file."""
-    content = idata.copy()
-    content.attrs = dict(attrs)
-    content.to_netcdf(str(path), engine="h5netcdf")
+def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:
+    """Return datasets as the bytes of a netCDF file with these attributes; ``"/"`` is the group of the file itself.
+
+    HDF5 writes to memory: where the disk is full, it would end the process.
+
+    Examples
+    --------
+    >>> draws = xr.Dataset({"x": (("chain", "draw"), [[1.0]])})
+    >>> read = read_netcdf(netcdf_bytes({"posterior": draws}, {"version": 2}))
+    >>> float(read["posterior"]["x"]), int(read.attrs["version"])
+    (1.0, 2)
+    """
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    buffer = BytesIO()
+    with h5netcdf.File(buffer, "w") as file:
+        file.attrs.update(attrs)
+        for name, group in groups.items():
+            values = dataset(group)
+            numbers = {variable: {"zlib": True} for variable, v in values.variables.items() if v.dtype.kind in "fiub"}
+            values.dump_to_store(H5NetCDFStore(file, group=None if name == "/" else name, mode="w"), encoding=numbers)
+    return buffer.getvalue()
 
 
 def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDData:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import errno
 import os
+import re
 import secrets
+import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bayescale.errors import BayescaleError, FileError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _PACKAGE = Path(__file__).resolve().parent
 _NAME_LENGTH = 50  # characters, of up to 4 bytes, that a temporary file takes of a name: file systems allow 255 bytes
+_TEMPORARY = re.compile(r"\.bayescale\.[0-9a-f]{32}\.")
+_DAY = 86400.0
+
+_unfinished: dict[Path, int] = {}  # with the process that writes: a fork has the files of its parent here
+_swept: set[Path] = set()
+
+_NO_ROOM = "Free space there, or write to another disk."
+_NOT_ALLOWED = "Write to another folder, or change its permissions."
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _NO_ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _NOT_ALLOWED),
+    errno.ENOENT: "Create the folder, or write to another one.",
+}
 
 
 @contextmanager
@@ -21,11 +44,12 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
     """Write a file atomically: yield a temporary file in the same folder, and rename it to `path` after the block.
 
     `path` has the old content or the new one, whenever the process is killed. An error in the block removes the
-    temporary file and leaves the old one. A new file has the permissions that `open` would give it, a replaced file
-    keeps its own. A file that cannot be written raises `FileError`.
+    temporary file and leaves the old one; the first write to a folder removes what killed processes left there. A new
+    file has the permissions that `open` would give it, a replaced file keeps its own. A symbolic link stays, and the
+    file that it leads to is written; a device or a pipe gets the content. A file that cannot be written, or is
+    read-only, raises `FileError`.
 
-    With `keep_suffix` the temporary file has the suffix of `path`, by which some libraries choose the format. The
-    default suffix, ``.partial``, distinguishes the remains of a killed process from files of that kind.
+    With `keep_suffix` the temporary file has the suffix of `path`, by which some libraries choose the format.
 
     Examples
     --------
@@ -38,44 +62,116 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        permissions = _permissions(path)
-        suffix = path.suffix if keep_suffix else ".partial"
-        temporary = path.parent / f".{path.name[-_NAME_LENGTH:]}.{secrets.token_hex(8)}{suffix}"
+        old = _status(path)
+        if old and not stat.S_ISREG(old.st_mode) and not stat.S_ISDIR(old.st_mode):
+            with _through_copy(path, keep_suffix) as temporary:
+                yield temporary
+            return
+        if old and not old.st_mode & 0o222:
+            raise FileError(f"Cannot write {str(path)!r}: it is read-only. Allow it (chmod u+w), or give another name.")
+        target = Path(os.path.realpath(path))
+        _sweep(target.parent)
+        name = path.name[-_NAME_LENGTH:] + ("" if keep_suffix else ".partial")
+        temporary = target.parent / f".bayescale.{secrets.token_hex(16)}.{name}"
         # Exclusive: never a file, or the target of a link, of somebody else. `os.open` applies the umask by itself; the
         # replacement of a private file is private from the start.
-        mode = 0o666 if permissions is None else permissions & 0o666 | stat.S_IRUSR | stat.S_IWUSR
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+        mode = 0o666 if old is None else old.st_mode & 0o666 | stat.S_IRUSR | stat.S_IWUSR
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
+        _unfinished[temporary] = os.getpid()
         try:
+            _lock(handle)  # tells other processes that its writer lives
             yield temporary
             with temporary.open("rb+") as file:  # the rename must not reach the disk before the content does
                 os.fsync(file.fileno())
-            if permissions is not None:
-                temporary.chmod(permissions)
-            temporary.replace(path)
+            if old is not None:
+                with contextlib.suppress(OSError, AttributeError):  # root keeps the owner, others are the owner
+                    os.chown(temporary, old.st_uid, old.st_gid)
+                temporary.chmod(stat.S_IMODE(old.st_mode) & 0o777)
+            if os.name == "nt":  # which renames no open file
+                os.close(handle)
+                handle = -1
+            temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            _unfinished.pop(temporary, None)
+            if handle >= 0:
+                os.close(handle)
+    except FileError:
+        raise
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def remove_partial(path: Path) -> None:
-    """Remove the temporary files of killed writers of `path`; a writer that still runs fails."""
-    for file in path.parent.glob(f".{glob.escape(path.name[-_NAME_LENGTH:])}.*.partial"):
-        file.unlink(missing_ok=True)
+def remove_unfinished() -> None:
+    """Remove the temporary files of this process, which a signal is about to end."""
+    for file, process in list(_unfinished.items()):
+        with contextlib.suppress(OSError):
+            if process == os.getpid():
+                file.unlink()
 
 
 def unwritable(path: Path, error: OSError) -> FileError:
-    """Return an error with the reason that the system gives."""
-    return FileError(f"Cannot write {str(path)!r}: {error.strerror or error}.")
+    """Return an error with the reason that the system gives, and the remedy."""
+    remedy = _REMEDIES.get(error.errno or 0, "")
+    return FileError(f"Cannot write {str(path)!r}: {error.strerror or error}. {remedy}".rstrip())
 
 
-def _permissions(path: Path) -> int | None:
-    """Return the permission bits of an existing file, None where there is none."""
+def _status(path: Path) -> os.stat_result | None:
+    """Return what the system says of an existing file, None where there is none."""
     try:
-        return stat.S_IMODE(path.stat().st_mode) & 0o777
+        return path.stat()
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def _through_copy(path: Path, keep_suffix: bool) -> Iterator[Path]:
+    """Write to a temporary file, and copy its content to a device or a pipe."""
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / f"content{path.suffix if keep_suffix else ''}"
+        temporary.touch()
+        yield temporary
+        with temporary.open("rb") as content, path.open("wb") as device:
+            shutil.copyfileobj(content, device)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of killed writers from a folder; once per process, for a folder may be large."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):
+        left = [Path(entry) for entry in os.scandir(folder) if _TEMPORARY.match(entry.name)]
+        for file in left:
+            with contextlib.suppress(OSError):
+                if _abandoned(file):
+                    file.unlink()
+
+
+def _abandoned(file: Path) -> bool:
+    handle = os.open(file, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        # Where a file system has no locks, only old files are abandoned for certain.
+        return _lock(handle) or time.time() - os.fstat(handle).st_mtime > _DAY
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file and return True; False where there are no locks, `BlockingIOError` where another has it."""
+    try:
+        if fcntl is None:
+            return False
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
 
 
 def shipped(kind: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _display
+from bayescale._arviz import netcdf_bytes
 from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
@@ -189,7 +190,7 @@ class Forecast(_display.Result):
         ('chain', 'draw', 'model', 'benchmark')
         """
         with atomic_write(path) as temporary:
-            self.to_xarray().to_netcdf(temporary, engine="h5netcdf")
+            temporary.write_bytes(netcdf_bytes({"/": self.to_xarray()}, {}))
         return Path(path)
 
     def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayescale._arviz import dataset, group_names, with_groups
 from bayescale.model.curve import expected_score, logit_score, predict_score, score_precision
 from bayescale.model.data import ModelData
 
@@ -186,25 +187,65 @@ class Draws:
         return self.expected(self.logit(location, covariates[None], family_benchmark=self.family_benchmark))
 
 
-def variables(spec: Spec, data: ModelData) -> tuple[str, ...]:
-    """Names of the variables that a posterior of `spec` on these data must hold."""
-    names = ["slope", "loading", "difficulty", "floor", "log_precision", "capability", "covariate_value"]
-    parts = {
-        "family_offset": spec.family_offsets,
-        "family_benchmark": spec.family_benchmark,
-        "benchmark_slope": spec.benchmark_slopes,
-        "testlet_effect": bool(data.coords["testlet"]),
+def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
+    """Return the variables that a posterior of `spec` on these data must hold, with their dims after chain and draw."""
+    names = {
+        "slope": ("covariate", "factor"),
+        "loading": ("benchmark", "factor"),
+        **dict.fromkeys(("difficulty", "floor", "log_precision"), ("benchmark",)),
+        "capability": ("model", "factor"),
+        "covariate_value": ("model", "covariate"),
     }
-    for name, present in parts.items():
+    parts = {
+        "family_offset": (spec.family_offsets, ("family", "factor")),
+        "family_benchmark": (spec.family_benchmark, ("family", "benchmark")),
+        "benchmark_slope": (spec.benchmark_slopes, ("benchmark", "covariate")),
+        "testlet_effect": (bool(data.coords["testlet"]), ("model", "testlet")),
+    }
+    for name, (present, dims) in parts.items():
         if present:
-            names += [name, name.removesuffix("_offset").removesuffix("_effect") + "_sd"]
+            names |= {name: dims, name.removesuffix("_offset").removesuffix("_effect") + "_sd": ()}
     if spec.curve == "richards":
-        names.append("curve_shape")
+        names["curve_shape"] = ("benchmark",)
     if spec.uniqueness:
-        names.append("specific_sd")
+        names["specific_sd"] = ("benchmark",)
     if spec.learned_ceilings:
-        names += ["ceiling", "ceiling_gap"]
-    return tuple(names)
+        names |= dict.fromkeys(("ceiling", "ceiling_gap"), ("benchmark",))
+    return names
+
+
+def disagreement(idata: Any, spec: Spec, data: ModelData) -> str | None:
+    """Return where draws disagree with the spec and the tables: shapes, labels, values; None where they agree."""
+    groups = {str(name): dataset(idata[name]) for name in group_names(idata)}
+    for name, group in groups.items():
+        for dim in set(group.dims) & set(data.coords):
+            ours, theirs = list(data.coords[str(dim)]), group[dim].to_numpy().tolist()
+            moved = {b for a, b in zip(ours, theirs, strict=False) if a != b} & set(ours)
+            if len(ours) != len(theirs) or moved:
+                return f"the labels of {dim} in its {name} are not those of its tables, in their order"
+    posterior = groups["posterior"]
+    for name, dims in variables(spec, data).items():
+        values = posterior[name]
+        if values.dims != ("chain", "draw", *dims) or values.dtype.kind != "f" or not values.size:
+            return f"{name} is no array of numbers by {', '.join(('chain', 'draw', *dims))}"
+        numbers = values.to_numpy()
+        if not np.isfinite(numbers).all():
+            return f"{name} has draws that are no finite numbers"
+        low, high = (0, 1) if name in ("floor", "ceiling") else (0 if name.endswith("_sd") else -np.inf, np.inf)
+        if numbers.min() < low or numbers.max() > high:
+            return f"{name} has draws out of its range"
+    return None
+
+
+def relabelled(idata: Any, data: ModelData) -> Any:
+    """Return draws with the names of the tables, where somebody renamed a row of a saved posterior."""
+    renamed = {}
+    for name in group_names(idata):
+        group = dataset(idata[name])
+        labels = {dim: data.coords[str(dim)] for dim in group.dims if dim in data.coords}
+        if any(group[dim].to_numpy().tolist() != list(names) for dim, names in labels.items()):
+            renamed[name] = group.assign_coords(labels)
+    return with_groups(idata, renamed) if renamed else idata
 
 
 def read_draws(idata: Any, data: ModelData) -> Draws:

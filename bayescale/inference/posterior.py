@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,11 +17,11 @@ from bayescale._arviz import InferenceData
 from bayescale._display import as_html, working
 from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise
-from bayescale.errors import EvalsError, FileError, suggest
+from bayescale.errors import BayescaleError, EvalsError, FileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
 from bayescale.inference.diagnostics import ConvergenceReport, diagnose
-from bayescale.inference.draws import Draws, read_draws, variables
+from bayescale.inference.draws import Draws, disagreement, read_draws, relabelled, variables
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
 
@@ -245,17 +245,20 @@ class PosteriorData:
                 Spec(**json.loads(parts["spec"])),
                 Evals.from_json(parts["evals"]),
                 ConvergenceReport.model_validate_json(parts["verdict"]),
-                json.loads(parts["sampling"]),
+                {**json.loads(parts["sampling"])},
             )
-        except ValueError as error:
-            raise FileError(f"{str(path)!r} cannot be understood: {error}") from error
-        needed = variables(posterior.spec, model_data(posterior.spec, posterior.evals))
-        missing = [name for name in needed if name not in idata["posterior"]]
+            data = model_data(posterior.spec, posterior.evals)
+        except Exception as error:  # what a stranger wrote raises any kind, and runs nothing
+            kind = "" if isinstance(error, BayescaleError) else f"{type(error).__name__}: "
+            raise FileError(f"{str(path)!r} cannot be understood: {kind}{error}") from error
+        missing = [name for name in variables(posterior.spec, data) if name not in idata["posterior"]]
         if missing:
             raise FileError(f"{str(path)!r} is incomplete: it lacks {', '.join(missing)}. Fit again.")
+        if wrong := disagreement(idata, posterior.spec, data):
+            raise FileError(f"{str(path)!r} is damaged: {wrong}. Fit again, or take a copy of the file.")
         if posterior.identity != parts["identity"]:
             raise FileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
-        return posterior
+        return replace(posterior, idata=relabelled(idata, data))
 
     def __repr__(self) -> str:
         report = self.convergence

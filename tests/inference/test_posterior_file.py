@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import os
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -261,6 +263,128 @@ def test_a_part_that_was_changed_by_hand_is_noticed(file: Path, part: str, befor
     refused(file)
 
 
+# What was damaged, or made to do harm
+
+
+def test_flipped_bits_are_noticed_everywhere(file: Path) -> None:
+    content = file.read_bytes()
+    for place in [*np.random.default_rng(0).integers(0, len(content), size=60).tolist(), len(content) - 1]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        refused(file, "damaged")
+
+
+def test_a_file_with_which_hdf5_does_not_end_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+    monkeypatch.setattr("bayescale.inference.hdf5_check._SECONDS", 0)
+    refused(file, "HDF5 does not come to an end with it")
+
+
+def of_another_file(group: h5py.Group, other: Path) -> None:
+    group.create_dataset("difficulty", (8,), "u1", external=[(str(other), 0, 8)])
+
+
+def linked(group: h5py.Group, other: Path) -> None:
+    group["difficulty"] = h5py.ExternalLink(str(other), "/posterior/difficulty")
+
+
+def linked_softly(group: h5py.Group, other: Path) -> None:
+    group["difficulty"] = h5py.SoftLink("/posterior/floor")
+
+
+def virtual(group: h5py.Group, other: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(8,), dtype="f8")
+    layout[:] = h5py.VirtualSource(str(other), "x", shape=(8,))
+    group.create_virtual_dataset("difficulty", layout)
+
+
+def bomb(group: h5py.Group, other: Path) -> None:
+    group.create_dataset("difficulty", (10**6, 10**6), "f8", chunks=(1000, 1000), compression="gzip")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (of_another_file, "has its values in another file"),
+        (linked, "is a link to another place or file"),
+        (linked_softly, "is a link to another place or file"),
+        (virtual, "has its values in another file"),
+        (bomb, "unfolds to far more than its size"),
+    ],
+)
+def test_a_file_may_not_read_others_nor_fill_memory(make: Any, message: str, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2!")
+    with h5py.File(file, "r+") as content:
+        del content["posterior/difficulty"]
+        make(content["posterior"], tmp_path / "secret")
+    refused(file, message)
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("spec", "[" * 5000),
+        ("spec", '{"factors": 1e400}'),
+        ("evals", "null"),
+        ("evals", '{"format": 1e999}'),
+        ("verdict", "[]"),
+        ("sampling", "9" * 5000),
+    ],
+)
+def test_a_part_of_another_form_is_refused(part: str, text: str, file: Path) -> None:
+    with h5py.File(file, "r+") as content:
+        content.attrs[f"bayescale_{part}"] = text
+    refused(file)
+
+
+def test_rows_in_another_order_are_not_taken_for_others(file: Path) -> None:
+    """The identity of tables does not depend on the order of their rows, but draws do."""
+    with h5py.File(file, "r+") as content:
+        evals = json.loads(content.attrs["bayescale_evals"])
+        evals["models"] = {column: values[::-1] for column, values in evals["models"].items()}
+        content.attrs["bayescale_evals"] = json.dumps(evals)
+    refused(file, "the labels of", "are not those of its tables")
+
+
+def test_a_row_renamed_in_the_tables_has_its_draws(small: Posterior, file: Path) -> None:
+    evals = Evals.from_json(small.evals.to_json().replace("Family-A", "Sigma").replace("bench-1", "first"))
+    with h5py.File(file, "r+") as content:
+        content.attrs["bayescale_evals"] = evals.to_json()
+        content.attrs["bayescale_identity"] = dataclasses.replace(small, evals=evals).identity
+    renamed = Posterior.load(file)
+    ask = {"flops": 4e25, "random_seed": 0}
+    ours, theirs = renamed.forecast("Sigma", **ask), small.forecast("Family-A", **ask)
+    np.testing.assert_array_equal(ours.draws["expected_score"], theirs.draws["expected_score"])
+    assert "first" in renamed.idata["posterior"]["benchmark"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda draws: draws.assign(difficulty=draws["difficulty"].where(draws["draw"] > 3)), "no finite numbers"),
+        (lambda draws: draws.assign(floor=draws["floor"] + 2), "floor has draws out of its range"),
+        (lambda draws: draws.assign(loading=draws["loading"].isel(factor=0)), "loading is no array"),
+        (lambda draws: draws.assign(loading=draws["loading"].astype(str)), "loading is no array"),
+        (lambda draws: draws.isel(benchmark=slice(1, None)), "labels of benchmark"),
+    ],
+)
+def test_draws_that_are_not_those_of_the_tables(small: Posterior, tmp_path: Path, change: Any, message: str) -> None:
+    groups = {"posterior": change(dataset(small.idata["posterior"])), "sample_stats": small.idata["sample_stats"]}
+    posterior = dataclasses.replace(small, idata=inference_data(groups))
+    refused(posterior.save(tmp_path / "posterior.nc"), message)
+
+
+def test_a_loaded_posterior_does_not_depend_on_its_file(small: Posterior, file: Path, tmp_path: Path) -> None:
+    evals = dataclasses.replace(small.evals, name="other")
+    other = dataclasses.replace(small, evals=evals).save(tmp_path / "other.nc")
+    first = Posterior.load(file)
+    shutil.copyfile(other, file)  # in place, as cp does
+    assert Posterior.load(file).evals.name == "other"
+    assert first.evals.name == small.evals.name
+    assert first.idata["posterior"]["loading"].equals(small.idata["posterior"]["loading"])
+
+
 # Writing
 
 
@@ -281,17 +405,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 ) -> None:
     before = file.read_bytes()
 
-    def fail_half_way(self: Any, path: str, **settings: Any) -> None:
-        Path(path).write_bytes(b"half a file")
+    def fail(handle: int) -> None:
         raise error
 
-    monkeypatch.setattr(type(small.idata), "to_netcdf", fail_half_way)
+    monkeypatch.setattr(os, "fsync", fail)
     expected = FileError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected) as caught:
         small.save(file)
     if isinstance(error, OSError):
         assert "No space left on device" in str(caught.value)
         assert "posterior.nc" in str(caught.value)
+        assert "still in memory" in str(caught.value)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
@@ -303,11 +427,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file(
 ) -> None:
     before = file.read_bytes()
 
-    def die_half_way(self: Any, path: str, **settings: Any) -> None:
-        Path(path).write_bytes(before[: len(before) // 2])
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    monkeypatch.setattr(type(small.idata), "to_netcdf", die_half_way)
+    monkeypatch.setattr(os, "fsync", lambda handle: os.kill(os.getpid(), signal.SIGKILL))
     child = os.fork()
     if child == 0:
         try:
@@ -320,6 +440,20 @@ def test_a_writer_that_is_killed_leaves_the_old_file(
     assert file.read_bytes() == before
     left = [p.name for p in file.parent.iterdir() if p != file]
     assert all(name.endswith(".partial") for name in left)
+
+
+def test_a_disk_without_room_leaves_the_old_file_and_the_draws(small: Posterior, file: Path, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        with pytest.raises(FileError, match=r"File too large. Free space .* still in memory"):
+            small.save(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert Posterior.load(small.save(tmp_path / "elsewhere.nc")).identity == small.identity
 
 
 def test_a_written_file_has_the_permissions_of_any_new_file(small: Posterior, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale
-from bayescale._files import atomic_write, remove_partial
+from bayescale._files import atomic_write
 from bayescale._identity import identity
 from bayescale.errors import BacktestWarning, EvaluationError, FileError
 from bayescale.evaluation.backtest.fold import CELL, Fold
@@ -83,7 +83,6 @@ class ResultCache:
     def write(self, job: Job, predictive: Predictive) -> None:
         """Write forecasts with their draws, atomically; raise `EvaluationError` if that is not possible."""
         path = self.path(job)
-        remove_partial(path)  # remains of interrupted processes
         try:
             with atomic_write(path) as temporary, temporary.open("wb") as handle:
                 np.savez_compressed(
