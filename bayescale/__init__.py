@@ -2,6 +2,10 @@
 
 import lazy_loader
 
+from bayescale._files import use_writable_caches
+
+use_writable_caches()  # before PyTensor and ArviZ are imported, which fail without
+
 __version__ = "0.2.0.dev0"
 
 # Names resolve on first use (SPEC 1), so that `import bayescale` and `bayescale --help` do not pay for PyMC.

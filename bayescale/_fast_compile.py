@@ -19,19 +19,24 @@ import importlib
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core import cgutils, types
+from numba.core import caching, cgutils, types
 from numba.core.imputils import impl_ret_new_ref
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
+from pytensor.link.numba import cache as numba_cache
 from pytensor.link.numba.dispatch import basic as numba_basic
+
+from bayescale.errors import BayescaleWarning
 
 ENABLED = os.environ.get("BAYESCALE_FAST_COMPILE", "1") != "0"
 
@@ -50,6 +55,109 @@ _REPLACED = {
         ["n_dim", "n_expanded", "expand_fn", "user_data", "shared_var_keys", "shared_data"],
     ),
 }
+
+
+# Compiled code on disk. It is pickled, and a pickle runs what it likes: a stranger must not write to the folder, and a
+# file that was cut short or changed must not be read. Both hold with and without the seam to what compiles faster.
+
+_SEAL = b"bayescale-sha256:"
+_said: set[str] = set()
+
+
+def _say(message: str) -> None:
+    """Warn once a process, whatever the filters of warnings are."""
+    if message not in _said:
+        _said.add(message)
+        warnings.warn(BayescaleWarning(message), stacklevel=3)
+
+
+class _SealedCache(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's files of one function, each with a digest at its end, in a folder of the user alone.
+
+    Pickles end before the digest: a process without this class reads the files too. What it wrote has no digest, and is
+    compiled again here. Folders other than PyTensor's, such as those of other packages, are read as ever.
+    """
+
+    @property
+    def _checked(self) -> bool:
+        return Path(self._cache_path) == Path(numba_cache.NUMBA_CACHE_PATH)
+
+    def load(self, key: Any) -> Any:
+        return None if self._checked and not _private(Path(self._cache_path)) else super().load(key)
+
+    def save(self, key: Any, data: Any) -> None:
+        if not self._checked:
+            super().save(key, data)
+        elif _private(Path(self._cache_path)):
+            try:
+                super().save(key, data)
+            except OSError as error:  # such as a full disk: the fit goes on with what is in memory
+                _say(f"Compiled code is not kept in {self._cache_path}: {error.strerror or error}.")
+
+    def _load_index(self) -> Any:
+        return super()._load_index() if self._whole(Path(self._index_path)) else {}
+
+    def _load_data(self, name: str) -> Any:
+        if not self._whole(Path(self._data_path(name))):
+            raise OSError("damaged")  # which Numba takes for a file that is not there
+        return super()._load_data(name)
+
+    def _whole(self, path: Path) -> bool:
+        if not self._checked:
+            return True
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return False
+        body, seal, digest = content[: -len(_SEAL) - 32], content[-len(_SEAL) - 32 : -32], content[-32:]
+        if seal == _SEAL and hashlib.sha256(body).digest() == digest:
+            return True
+        if not content.endswith(b"."):  # the end of a pickle, here of a process without this class
+            path.unlink(missing_ok=True)
+            _say(f"Damaged files of compiled code in {path.parent} are removed; the model is compiled again.")
+        return False
+
+    @contextmanager
+    def _open_for_write(self, filepath: str) -> Iterator[Any]:
+        content = BytesIO()
+        yield content
+        body = content.getvalue()
+        with super()._open_for_write(filepath) as file:
+            file.write(body + _SEAL + hashlib.sha256(body).digest() if self._checked else body)
+
+
+def _private(folder: Path) -> bool:
+    """Return whether nobody else can write compiled code to a folder; first close and empty one that was open."""
+    if os.name != "posix":
+        return True
+    try:
+        return _closed(folder)
+    except OSError:  # it is gone, say
+        return False
+
+
+def _closed(folder: Path) -> bool:
+    where = f"the folder of compiled code {folder}"
+    for path in (folder, folder.parent):
+        status = path.stat()
+        others = status.st_mode & 0o022 and not (path == folder.parent and status.st_mode & 0o1000)
+        mine = status.st_uid == os.geteuid()
+        if not mine and (path == folder or status.st_uid != 0 or others):
+            _say(f"Nothing is read from {where}: another user can write to it. Give another one: BAYESCALE_CACHE=...")
+            return False
+        if others and path == folder.parent and not path.name.startswith(".pytensor"):
+            _say(f"Nothing is read from {where}: others can write to {path}. Make it private: chmod go-w {path}")
+            return False
+        if others:
+            for file in [*folder.glob("*.nbi"), *folder.glob("*.nbc")]:
+                file.unlink(missing_ok=True)
+            _say(f"Others could write to {where}: it was emptied, and is private now.")
+        if mine and (others or (path == folder and status.st_mode & 0o077)):
+            path.chmod(status.st_mode & 0o700)
+    return True
+
+
+caching.IndexDataCacheFile = _SealedCache
 
 
 def kernel(function: Callable[..., Any]) -> Any:

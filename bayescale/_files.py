@@ -9,9 +9,10 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -174,6 +175,17 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def storable(text: str) -> bool:
+    """Return whether a text can stand in a file: no NUL, which HDF5 refuses, and no half of a pair (surrogate).
+
+    Examples
+    --------
+    >>> storable("Ünïcode\\n"), storable("a\\0b"), storable("\\ud800")
+    (True, False, False)
+    """
+    return not re.search("[\0\ud800-\udfff]", text)
+
+
 def shipped(kind: str) -> Path:
     """Return the folder ``"data"`` or ``"models"``, or raise `BayescaleError` where the installation is incomplete.
 
@@ -196,3 +208,49 @@ def shipped(kind: str) -> Path:
         f"The installation of bayescale is incomplete: the folder {kind!r} is missing; searched "
         f"{', '.join(str(c) for c in candidates)}. Install the package again: pip install --force-reinstall bayescale"
     )
+
+
+def use_writable_caches(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Point the caches of PyTensor, ArviZ and Matplotlib to folders that can be written, before these are imported.
+
+    ``BAYESCALE_CACHE`` names a folder for all of them. Without it they are where they always are, under the home
+    folder, unless that cannot be written: then in a folder of this user alone among the system's temporary files.
+    """
+    folder = environment.get("BAYESCALE_CACHE", "")
+    if not folder:
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111  Path's raises without a home
+        wanted = [home / ".pytensor", Path(environment.get("XDG_CACHE_HOME") or home / ".cache")]
+        if os.name == "nt" or all(map(_can_write, wanted)):
+            return
+        folder = _own_temporary_folder()
+        text = f"The home folder {str(home)!r} cannot be written: compiled code is kept in {folder}."
+        print(f"Note: {text} Set BAYESCALE_CACHE to a folder of your own to keep it elsewhere.", file=sys.stderr)
+        environment["BAYESCALE_CACHE"] = folder  # said once, not by every worker
+        environment.setdefault("MPLCONFIGDIR", folder)
+    path = Path(folder).expanduser().absolute()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if not (given := environment.get("XDG_CACHE_HOME")) or not _can_write(Path(given)):
+        environment["XDG_CACHE_HOME"] = str(path)
+    flags = environment.get("PYTENSOR_FLAGS", "")
+    if "base_compiledir" not in flags:
+        environment["PYTENSOR_FLAGS"] = ",".join(filter(None, [flags, f"base_compiledir={path / 'pytensor'}"]))
+
+
+def _can_write(folder: Path) -> bool:
+    """Return whether a folder can be written, or made."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _own_temporary_folder() -> str:
+    """Return the folder of this user among the temporary files, a new one if somebody else has its name."""
+    folder = Path(tempfile.gettempdir()) / f"bayescale-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
+            return str(folder)
+    return tempfile.mkdtemp(prefix="bayescale-")

@@ -7,9 +7,11 @@ depends on which scores are observed is in data containers (`Coordinates.arrays`
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import version
 from threading import Lock
+from _thread import LockType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,7 @@ class _Compiled:
     model: Any
     program: Any
     start: dict[str, Any]
+    lock: LockType = field(default_factory=Lock)
 
 
 _kept: OrderedDict[str, _Compiled] = OrderedDict()
@@ -56,12 +59,27 @@ def compiled_for(coordinates: Coordinates) -> Any:
                 _kept.popitem(last=False)
         _kept.move_to_end(key)
         compiled = _kept[key]
-        # Starting points are computed by the PyMC model, draws by the compiled program: both get the data.
-        for name, value in coordinates.arrays.items():
-            compiled.model.set_data(name, value)
-        for name, value in coordinates.starting_point.items():
-            compiled.start[name].set_value(value)
-        return with_data(compiled.program, coordinates.arrays)
+    return replace(
+        with_data(compiled.program, coordinates.arrays),
+        initial_point_func=_own_start(compiled, coordinates.arrays, coordinates.starting_point),
+    )
+
+
+def _own_start(compiled: _Compiled, arrays: Mapping[str, np.ndarray], points: Mapping[str, np.ndarray]) -> Any:
+    """Return the function of nutpie's starting points, for these data alone.
+
+    The PyMC model computes them, of which all fits of one structure share one: each sets its data when it starts.
+    """
+
+    def initial_point(seed: Any = None) -> np.ndarray:
+        with compiled.lock:
+            for name, value in arrays.items():
+                compiled.model.set_data(name, value)
+            for name, value in points.items():
+                compiled.start[name].set_value(value)
+            return compiled.program.initial_point_func(seed)
+
+    return initial_point
 
 
 def with_data(program: Any, values: dict[str, np.ndarray]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import reprlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy",
 _IN_UNITS = frozenset({"mu", "sigma", "b"})
 _WITH_UNITS = {"Cauchy": ("alpha", "beta"), "HalfCauchy": ("beta",), "InverseGamma": ("beta",)}
 _RATES = {"Exponential": "lam", "Gamma": "beta"}
+
+
+_LONGEST = 200  # characters of a prior
 
 
 def _digits(value: float) -> str:
@@ -94,8 +98,8 @@ class Prior:
             )
         try:
             values = {name: float(parameters[name]) for name in expected}
-        except (TypeError, ValueError):
-            raise SpecError(f"{distribution} takes numbers, got {dict(parameters)!r}.") from None
+        except (TypeError, ValueError, OverflowError):
+            raise SpecError(f"{distribution} takes numbers, got {reprlib.repr(dict(parameters))}.") from None
         for name, value in values.items():
             if not abs(value) < float("inf"):
                 raise SpecError(f"{distribution}: {name}={value} is not a finite number.")
@@ -117,6 +121,8 @@ class Prior:
         True
         """
         try:
+            if len(text) > _LONGEST:  # deep expressions end the process
+                raise ValueError
             call = ast.parse(text.strip(), mode="eval").body
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 raise ValueError
@@ -124,9 +130,9 @@ class Prior:
             pairs = [(k.arg, float(ast.literal_eval(k.value))) for k in call.keywords]
             if any(name is None for name, _ in pairs):
                 raise ValueError
-        except (SyntaxError, ValueError, TypeError):
+        except (SyntaxError, ValueError, TypeError, OverflowError):
             raise SpecError(
-                f"{text!r} is not a prior. Write a distribution and its numbers, such as Normal(mu=0, sigma=1)."
+                f"{text[:100]!r} is not a prior. Write a distribution and its numbers, such as Normal(mu=0, sigma=1)."
             ) from None
         names = {**REAL, **POSITIVE}.get(call.func.id, ())
         given = [*names[: len(positional)], *(str(name) for name, _ in pairs)]
@@ -241,7 +247,7 @@ class Prior:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def validate(value: Any) -> Prior:
-            return value if isinstance(value, Prior) else cls.parse(str(value))
+            return value if isinstance(value, Prior) else cls.parse(value if isinstance(value, str) else repr(value))
 
         return core_schema.no_info_plain_validator_function(
             validate, serialization=core_schema.plain_serializer_function_ser_schema(repr)

@@ -86,9 +86,9 @@ class Floor(Frozen):
     """
 
     learned: bool = True
-    concentration: float = Field(default=100, gt=0)
+    concentration: float = Field(default=100, gt=0, allow_inf_nan=False)
     open_mean: float = Field(default=0.015, gt=0, lt=1)
-    open_concentration: float = Field(default=60, gt=0)
+    open_concentration: float = Field(default=60, gt=0, allow_inf_nan=False)
 
     def shapes(self, chance_level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the shapes of the Beta prior of the floors of benchmarks with these chance levels.

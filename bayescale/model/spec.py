@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
 from bayescale._display import as_html
-from bayescale._files import shipped
+from bayescale._files import shipped, storable
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
 from bayescale.model.prior import Prior
@@ -41,6 +42,27 @@ _FORM_0_1: Mapping[str, Any] = MappingProxyType(
 # Priors that it had not, by the field that switches their term on.
 _NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings"}
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
+
+
+_LONGEST = 50_000  # characters of YAML
+_DEEPEST = 10  # lists in lists
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML of few levels, where anchors stand for single values: lists of lists by anchors unfold to any size."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        alias = self.check_event(yaml.AliasEvent)
+        self.depth += 1
+        if self.depth > _DEEPEST:  # PyYAML takes the square of the depth
+            raise yaml.YAMLError("it is nested too deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if alias and not isinstance(node, yaml.ScalarNode):
+            raise yaml.YAMLError("an anchor may stand for a single value only")
+        return node
 
 
 class Spec(Frozen):
@@ -132,7 +154,7 @@ class Spec(Frozen):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            lines = [f"  {'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}" for e in error.errors()]
+            lines = [f"  {'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}"[:200] for e in error.errors()[:20]]
             raise SpecError("The spec is not usable:\n" + "\n".join(lines)) from None
 
     @field_validator("factors", mode="before")
@@ -142,8 +164,16 @@ class Spec(Frozen):
         if value in ("auto", "many"):
             return value
         if not (isinstance(value, int | np.integer) and 1 <= value <= 20):
-            raise ValueError(f"{value!r} is no number of capabilities: a whole number from 1 to 20, or auto")
+            shown = reprlib.repr(value)
+            raise ValueError(f"{shown} is no number of capabilities: a whole number from 1 to 20, or auto")
         return int(value)
+
+    @field_validator("name", "title", mode="after")
+    @classmethod
+    def _can_be_stored(cls, text: str) -> str:
+        if not storable(text):
+            raise ValueError("it holds a character that no file does (NUL, or half of a pair)")
+        return text
 
     @model_validator(mode="after")
     def _covariates_fit_together(self) -> Spec:
@@ -277,9 +307,11 @@ class Spec(Frozen):
         >>> Spec.from_yaml("{factors: 4, priors: {slope: 'Normal(0, 1)'}}").priors.slope
         Normal(mu=0, sigma=1)
         """
+        if len(text) > _LONGEST:
+            raise SpecError(f"The spec has {len(text)} characters; a spec has a few thousand.")
         try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            values = yaml.load(text, _Loader)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML leaves numbers and dates to Python
             raise SpecError(f"The spec is not YAML: {error}") from None
         if not isinstance(values, dict):
             raise SpecError("A spec is a mapping such as 'factors: 4'; see models/default.yaml.")
@@ -372,7 +404,7 @@ def load_spec(name: str | Path | Spec = "default") -> Spec:
         path = shipped("models") / f"{name}.yaml"
     try:
         return Spec.from_yaml(path.read_text(encoding="utf-8"))
-    except (SpecError, UnicodeDecodeError) as error:
+    except (SpecError, UnicodeDecodeError, OSError) as error:
         raise SpecError(f"{path.name}: {error}") from None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bayescale._files import atomic_write, remove_unfinished
+from bayescale._files import atomic_write, remove_unfinished, use_writable_caches
 from bayescale.errors import FileError
 
 
@@ -162,3 +162,44 @@ def test_what_cannot_be_a_file_is_reported(tmp_path: Path) -> None:
         with pytest.raises(FileError, match="Cannot write"), atomic_write(path) as temporary:
             temporary.write_text("new")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="home folders of POSIX")
+def test_a_home_that_cannot_be_written_is_said_and_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    environment = {"PYTENSOR_FLAGS": "floatX=float64"}
+    use_writable_caches(environment)
+    folder = tmp_path / f"bayescale-{os.getuid()}"
+    assert bits(folder) == 0o700
+    assert environment["PYTENSOR_FLAGS"] == f"floatX=float64,base_compiledir={folder / 'pytensor'}"
+    assert environment["XDG_CACHE_HOME"] == environment["MPLCONFIGDIR"] == str(folder)
+    said = capsys.readouterr().err
+    assert "cannot be written" in said
+    assert "BAYESCALE_CACHE" in said
+    use_writable_caches(environment)  # as in a worker
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="home folders of POSIX")
+def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    (tmp_path / f"bayescale-{os.getuid()}").symlink_to(tmp_path / "theirs")
+    environment: dict[str, str] = {}
+    use_writable_caches(environment)
+    assert bits(Path(environment["XDG_CACHE_HOME"])) == 0o700
+    assert not (Path(environment["XDG_CACHE_HOME"])).is_symlink()
+    assert not list((tmp_path / "theirs").iterdir())
+
+
+def test_one_variable_names_the_folder_of_all_caches(tmp_path: Path) -> None:
+    environment = {"BAYESCALE_CACHE": str(tmp_path / "mine")}
+    use_writable_caches(environment)
+    assert bits(tmp_path / "mine") == 0o700
+    assert environment["PYTENSOR_FLAGS"] == f"base_compiledir={tmp_path / 'mine' / 'pytensor'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import stat
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -16,9 +17,13 @@ import nutpie
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from numba.core import caching
+from pytensor.link.numba import cache as numba_cache
 from pytensor.raise_op import Assert
 
+from bayescale import _fast_compile
 from bayescale._fast_compile import LARGE_TABLE, fast_compile, keep_freed_memory, source_version
+from bayescale.errors import BayescaleWarning
 
 NUTPIE = sys.modules[nutpie.compile_pymc_model.__module__]
 POINTER = ctypes.c_void_p
@@ -223,3 +228,82 @@ def test_switched_off_the_density_is_the_same() -> None:
     of = [np.array([float(word) for word in words if word not in ("True", "False")]) for words in (fast, plain)]
     assert np.isfinite(of[0]).all()
     np.testing.assert_allclose(*of, rtol=1e-9)
+
+
+# Compiled code on disk
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / ".pytensor" / "numba"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0o755)
+    monkeypatch.setattr(numba_cache, "NUMBA_CACHE_PATH", folder)
+    monkeypatch.setattr(_fast_compile, "_said", set())
+    return folder
+
+
+def entry(folder: Path) -> caching.IndexDataCacheFile:
+    return caching.IndexDataCacheFile(str(folder), "function", 0)
+
+
+def test_compiled_code_comes_back_and_plain_numba_reads_it(folder: Path) -> None:
+    entry(folder).save("key", {"code": 1})
+    assert entry(folder).load("key") == {"code": 1}
+    plain = super(_fast_compile._SealedCache, entry(folder))
+    assert caching.pickle.loads((folder / "function.1.nbc").read_bytes()) == {"code": 1}
+    assert plain._load_index() == {"key": "function.1.nbc"}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["function.nbi", "function.1.nbc"])
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:-20], lambda c: c[:5] + b"x" + c[6:]])
+def test_a_damaged_file_is_removed_and_made_again(folder: Path, name: str, damage: Any) -> None:
+    entry(folder).save("key", 1)
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    with pytest.warns(BayescaleWarning, match=r"Damaged files of compiled code in .* are removed"):
+        assert entry(folder).load("key") is None
+    entry(folder).save("key", 2)
+    assert entry(folder).load("key") == 2
+
+
+class Harm:
+    def __reduce__(self) -> Any:
+        return pytest.fail, ("a pickle was run",)
+
+
+@pytest.mark.parametrize("name", ["function.nbi", "function.1.nbc"])
+def test_a_file_of_another_program_is_not_run(folder: Path, name: str) -> None:
+    entry(folder).save("key", 1)
+    (folder / name).write_bytes(caching.pickle.dumps(Harm()))
+    assert entry(folder).load("key") is None
+
+
+def test_a_folder_that_others_could_write_is_emptied_and_closed(folder: Path) -> None:
+    entry(folder).save("key", 1)
+    for place in (folder, folder.parent):
+        place.chmod(0o777)
+        with pytest.warns(BayescaleWarning, match="Others could write to .* emptied, and is private now"):
+            assert entry(folder).load("key") is None
+        _fast_compile._said.clear()
+        assert not stat.S_IMODE(place.stat().st_mode) & 0o022
+        assert not list(folder.iterdir())
+
+
+def test_a_folder_beside_what_others_share_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = folder.parent.rename(folder.parent.parent / "project")
+    shared.chmod(0o770)
+    monkeypatch.setattr(numba_cache, "NUMBA_CACHE_PATH", shared / "numba")
+    with pytest.warns(BayescaleWarning, match="others can write to .*chmod go-w"):
+        entry(shared / "numba").save("key", 1)
+    assert not list((shared / "numba").iterdir())
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o770
+
+
+def test_a_full_disk_does_not_end_a_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.warns(BayescaleWarning, match="is not kept in .*No space left on device"):
+        entry(folder).save("key", 1)

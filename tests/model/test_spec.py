@@ -349,3 +349,40 @@ def test_sds_of_loadings_mean_the_same_for_any_number_of_factors() -> None:
     assert spec.prior("loading", 4) == Prior.parse("StudentT(4, 0.1, 0.5)")
     assert spec.prior("slope", 4) == spec.priors.slope
     assert spec.replace(loading_sds="factor").prior("own_loading_sd", 9) == spec.priors.own_loading_sd
+
+
+BOMB = "a: &a [x, x]\nb: &b [*a, *a, *a]\npriors: {slope: *b}\n"
+MERGED = "a: &a {k: 1}\nb: &b {<<: [*a, *a]}\nfactors: 1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        MERGED,
+        "[" * 5000,
+        "{a: " * 3000,
+        "factors: " + "9" * 5000,
+        "factors: [" + "1, " * 2000 + "1]",
+        "priors: {slope: 'Normal(0, " + "9" * 400 + ")'}",
+        "priors: {slope: 'Normal(0, " + "-" * 5000 + "1)'}",
+        "priors: {slope: 'Normal(0, " + "1+" * 5000 + "1)'}",
+        "priors: {slope: 'Normal(0, 1e400)'}",
+        "priors: {slope: " + "[" * 8 + "]" * 8 + "}",
+        "priors: {slope: 2024-99-99}",
+        "x: " + "y" * 200_000,
+        "y" * 40_000 + ": 1",
+        "floor: {learned: false, concentration: .inf}",
+        "floor: {open_concentration: .inf}",
+        'name: "a\\0b"',
+    ],
+)
+def test_a_spec_of_any_form_is_one_sentence(text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Spec.from_yaml(text)
+    assert len(str(caught.value)) < 3000
+
+
+def test_an_anchor_of_a_single_value_is_taken() -> None:
+    spec = Spec.from_yaml("priors: {slope: &wide 'Normal(0, 3)', difficulty: *wide}")
+    assert spec.priors.slope == spec.priors.difficulty
