@@ -176,11 +176,11 @@ def _lock(handle: int) -> bool:
 
 
 def storable(text: str) -> bool:
-    """Return whether a text can stand in a file: no NUL, which HDF5 refuses, and no half of a pair (surrogate).
+    r"""Return whether a text can stand in a file: no NUL, which HDF5 refuses, and no half of a pair (surrogate).
 
     Examples
     --------
-    >>> storable("Ünïcode\\n"), storable("a\\0b"), storable("\\ud800")
+    >>> storable("Ünïcode\n"), storable("a\0b"), storable("\ud800")
     (True, False, False)
     """
     return not re.search("[\0\ud800-\udfff]", text)

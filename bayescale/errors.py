@@ -62,6 +62,9 @@ class ForecastWarning(BayescaleWarning):
     """The forecast is unreliable, for example because of few effective draws."""
 
 
+_LONGEST = 80  # characters of a name in a message
+
+
 def suggest(name: str, options: Iterable[str], what: str) -> str:
     """Return the message for an unknown `name`, with the closest valid names, or all of them if they are few.
 
@@ -75,15 +78,22 @@ def suggest(name: str, options: Iterable[str], what: str) -> str:
     "Family 'Lama-3' is not in the fitted data. Did you mean 'Llama-3'? Known: Llama-3, Qwen2."
     """
     names = sorted(options)
-    lower = {n.lower(): n for n in names}
-    near = [lower[n] for n in difflib.get_close_matches(name.lower(), list(lower), n=3, cutoff=0.5)]
+    # Short ones: the search takes the square of their length.
+    lower = {n.lower()[:_LONGEST]: n for n in names}
+    near = [lower[n] for n in difflib.get_close_matches(name.lower()[:_LONGEST], list(lower), n=3, cutoff=0.5)]
+    near, known = ([_short(n) for n in listed] for listed in (near, names))
+    name = _short(name)
     kind, _, place = what.partition(" in ")
     message = f"{kind[:1].upper()}{kind[1:]} {name!r} is not in {place}." if place else f"There is no {what} {name!r}."
     if near:
         message += f" Did you mean {' or '.join(repr(n) for n in near)}?"
     if names and (len(names) <= 12 or not near):
-        message += f" Known: {', '.join(names)}."
+        message += f" Known: {', '.join(known)}."
     return message
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
 
 
 def require_name(name: object, options: Collection[str], what: str) -> None:

@@ -136,17 +136,7 @@ def drafts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What a process does once, Typer's commands and reading a posterior file, is done once for all commands of the tests.
 _commands = functools.cache(typer.main.get_command)
-_read_netcdf = _arviz.read_netcdf
-
-
-@functools.cache
-def _contents(path: Path, changed: int, size: int) -> Any:
-    return _read_netcdf(path)
-
-
-def _read_once(path: str | Path) -> Any:
-    status = Path(path).stat()
-    return _contents(Path(path).resolve(), status.st_mtime_ns, status.st_size)
+_read_once = functools.cache(_arviz.read_netcdf)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayescale._files import atomic_write, unwritable
+from bayescale._files import unwritable
 from bayescale.cli import show
 from bayescale.errors import FileError
 
@@ -51,8 +51,9 @@ def make_folder(path: Path) -> None:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file atomically."""
-    with atomic_write(path, keep_suffix=True) as temporary:
-        table.to_csv(temporary, index=False)
+    from bayescale.evals.tables import export_csv
+
+    export_csv(table, path)
 
 
 def write_results(table: pd.DataFrame, csv: Path | None, draw: Callable[[], Figure | Axes], plot: Path | None) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _display
+from bayescale._files import storable
 from bayescale._identity import stored_identity
 from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals.selection import SelectionMixin, require
@@ -99,6 +100,8 @@ class Evals(SelectionMixin):
     _estimated: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
+        if not storable(self.name):
+            raise EvalsError(f"The name of the evals, {self.name!r}, holds a character that no file does.")
         given = self._tables()
         files = any(map(has_file_lines, given.values()))
         tables, problems = validate_tables(given)
@@ -387,7 +390,7 @@ class Evals(SelectionMixin):
             version = int(content["format"])
             tables = {table: pd.DataFrame(content[table]) for table in TABLES if version <= FORMAT}
             name = str(content["name"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
         if version > FORMAT:
             raise EvalsError(f"These evals have format {version}, newer than {FORMAT}: install a newer bayescale.")

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,14 +14,18 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from bayescale._files import atomic_write
+from bayescale._files import atomic_write, storable
 from bayescale.errors import EvalsError
 
 KINDS = ("base", "instruct")
 
 # FLOP. Less than any language model; more than any log10, or any number in units of 10^18 or 10^21.
 SMALLEST_FLOPS = 1e15
+
+# What forecasts call a family that is not in the data (`bayescale.NEW_FAMILY`).
+NEW_FAMILY = "new family"
 
 # Index name of a table that was read from a file: the index then contains the line numbers.
 LINE = "line"
@@ -271,7 +276,9 @@ def text(value: Any) -> str:
     if value is None or value is pd.NA or value != value:
         return ""
     # One kind of line end, because a CSV file does not distinguish them.
-    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+    content = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+    # Half of a pair, as JSON may have it, is in no file, nor in pandas' texts; validation tells of both.
+    return content if storable(content) else re.sub("[\ud800-\udfff]", "\0", content)
 
 
 def number(value: Any) -> float:
@@ -402,6 +409,28 @@ def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
         writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
+
+
+def export_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table of results atomically, compressed by the suffix of `path`; spreadsheets run nothing in it.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe, which it does not show. Tables that
+    `read_table` reads are written as they are.
+    """
+    texts = table.columns[[not (is_numeric_dtype(t) or is_bool_dtype(t)) for t in table.dtypes]]
+    safe = table.assign(**{str(name): table[name].map(_no_formula) for name in texts}).rename(columns=_no_formula)
+    with atomic_write(path, keep_suffix=True) as temporary:
+        safe.to_csv(temporary, index=False)
+
+
+def _no_formula(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def cell_text(value: Any) -> str:

@@ -5,7 +5,6 @@ Nothing here raises: problems are returned.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from bayescale.evals.tables import (
     KINDS,
     MEASURED,
     MEASURED_NUMBERS,
+    NEW_FAMILY,
     SMALLEST_FLOPS,
     TABLES,
     Problem,
@@ -35,6 +35,10 @@ from bayescale.evals.tables import (
 
 # An offset of a family or a slope of a benchmark that rests on fewer values than this is mostly its prior.
 FEW_SCORES = 3
+# Counts below are whole in floating point, and so are their binomial coefficients.
+MOST_ITEMS = 1e9
+# A missing name has the likely ones beside it in so many cases; each takes a look at all names.
+MOST_SUGGESTED = 10
 # Mixtures of experts and continued training lie within this factor of the estimate; a slip of a unit does not.
 FAR_FROM_ESTIMATE = 30
 # Answers at random have the floor as their expected score; a whole benchmark below this share of it has another unit.
@@ -79,6 +83,13 @@ RULES = (
     Rule("models", "model", _unprintable, *_ODD_NAME),
     Rule("models", "family", _blank, "a model needs a family", "fill it in; a model on its own is its own family"),
     Rule("models", "family", _unprintable, *_ODD_NAME),
+    Rule(
+        "models",
+        "family",
+        lambda s: s == NEW_FAMILY,
+        "forecasts call a family that is not in the data so",
+        "give the family another name",
+    ),
     Rule("models", "kind", lambda s: ~s.isin(KINDS), "no such kind of model", f"write {' or '.join(KINDS)}"),
     Rule("models", "params_b", _not_positive, "parameters must be positive and finite", _UNKNOWN),
     Rule("models", "params_b", _count, "too many: the unit is 10^9", "divide by 1e9"),
@@ -101,6 +112,13 @@ RULES = (
         lambda s: s.notna() & ((s < 1) | np.isinf(s) | (s != s.round())),
         "the number of test items must be a whole number, 1 or more",
         "leave the cell blank if the score is no proportion of items",
+    ),
+    Rule(
+        "benchmarks",
+        "items",
+        lambda s: (s > MOST_ITEMS) & ~np.isinf(s),
+        f"more than {MOST_ITEMS:.0e} test items",
+        "correct it, or leave the cell blank",
     ),
     Rule(
         "benchmarks",
@@ -138,6 +156,11 @@ def broken_cells(table: TypedTable) -> Iterator[Problem]:
                 # A blank is a blank in every column; NaN would not even equal itself.
                 value = "" if value != value else value
                 yield Problem(table.name, line, rule.column, value, rule.message, rule.remedy)
+    for name in table.frame.select_dtypes(exclude=["number", "bool"]):
+        for i, value in enumerate(table.frame[name].tolist()):
+            if "\0" in value and name not in ("model", "family", "benchmark"):  # which have a rule for such characters
+                message = "it holds a character that no file does (NUL, or half of a pair)"
+                yield Problem(table.name, int(table.lines[i]), str(name), value, message, "remove the character")
 
 
 # Several rows or tables
@@ -164,11 +187,17 @@ def _unknown_names(scores: TypedTable, names: TypedTable, column: str) -> Iterat
     names_in_table = set(names.frame[column])
     given = scores.frame[column]
 
-    @functools.cache
-    def nearest(name: str) -> str:
-        return suggest(name, names_in_table, column).removeprefix(f"There is no {column} {name!r}.").removesuffix(".")
+    by_key = {_key(name): name for name in names_in_table}
+    searched: dict[str, str] = {}
 
-    # Cached: the search is slow, and a name that is missing is usually missing from many rows.
+    def nearest(name: str) -> str:
+        """Return the likely name: one that differs by case or a maker's prefix, else by a search, which is slow."""
+        if (alike := by_key.get(_key(name))) is not None:
+            return f" Did you mean {alike!r}?"
+        if name not in searched and len(searched) < MOST_SUGGESTED:
+            searched[name] = suggest(name, names_in_table, column).removeprefix(f"There is no {column} {name!r}.")
+        return searched.get(name, "")
+
     for i in np.flatnonzero(~given.isin(names_in_table) & (given != "")):
         message = f"not in the table of {names.name}.{nearest(given.iloc[i])}"
         remedy = f"correct the name, or add it to the {names.name}"
@@ -218,6 +247,8 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
     far = (ratio > FAR_FROM_ESTIMATE) | (ratio < 1 / FAR_FROM_ESTIMATE)
     few = benchmark.map(scores["benchmark"].value_counts()).fillna(0) < FEW_SCORES
     factors = [f"{m}: {r:.2g} times" for m, r in zip(name[far], ratio[far], strict=True)]
+    if scores.empty:
+        return [Problem("scores", None, None, None, "there are no scores", "a fit needs some", "note")]
     kinds: list[tuple[Any, ...]] = [
         ("models", "family", family[~family.duplicated(keep=False)], "family has one model", "families have one model",
          "their efficiency is shrunk towards the average"),
@@ -264,10 +295,13 @@ def _same_names(names: pd.Series) -> list[str]:
     """Group the names that differ only by case, separators, a slash at the end or a maker's prefix before a slash."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
-        key = re.sub(r"[-_\s]+", "-", str(name).rstrip("/").rpartition("/")[2].casefold())
-        if key:
+        if key := _key(str(name)):
             groups.setdefault(key, []).append(str(name))
     return [" = ".join(group) for group in groups.values() if len(group) > 1]
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[-_\s]+", "-", name.rstrip("/").rpartition("/")[2].casefold())
 
 
 def note(table: str, column: str, names: Sequence[str], one: str, several: str, remedy: str) -> Problem:

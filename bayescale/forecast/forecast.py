@@ -16,6 +16,7 @@ from bayescale._arviz import netcdf_bytes
 from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
+from bayescale.evals.tables import export_csv
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
@@ -154,8 +155,7 @@ class Forecast(_display.Result):
         >>> len(pd.read_csv(path))
         10
         """
-        with atomic_write(path, keep_suffix=True) as temporary:  # pandas compresses by it
-            self.to_pandas(all_draws, prob=prob).to_csv(temporary, index=False)
+        export_csv(self.to_pandas(all_draws, prob=prob), path)
         return Path(path)
 
     def to_parquet(self, path: str | Path, all_draws: bool = False, *, prob: float = PROB) -> Path:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, suggest
+from bayescale.evals import tables
 from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
+from bayescale.evals.validation import FAR_FROM_ESTIMATE
 from bayescale.model.data import design
 from bayescale.model.spec import COVARIATE_COLUMNS
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from bayescale.model.data import ModelData
     from bayescale.model.spec import Spec
 
-NEW_FAMILY = "new family"
+NEW_FAMILY = tables.NEW_FAMILY
 """Name of a new family: its offsets are drawn from the population of families."""
 
 # Plausible compute (FLOP), parameters and training tokens.
@@ -117,7 +119,7 @@ def _too_small(name: str, value: float) -> str:
 
 
 def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return sizes by column of the models table, the third from two of them (`training_flops`)."""
+    """Return sizes by column of the models table, the third from two of them (`training_flops`); check that they agree."""
     filled = {column: sizes[name] / unit for name, (column, unit) in COLUMNS.items() if name in sizes}
     flops, params, tokens = (filled.get(column) for column, _ in COLUMNS.values())
     if flops is None and params is not None and tokens is not None:
@@ -126,6 +128,20 @@ def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         filled["tokens_t"] = flops / training_flops(params, 1.0)
     elif flops is not None and params is None and tokens is not None:
         filled["params_b"] = flops / training_flops(1.0, tokens)
+    for name, (column, unit) in COLUMNS.items():
+        plain = filled.get(column, np.ones(0)) * unit
+        for value in plain[(plain < SMALLEST[name]) | (plain > LARGEST[name])]:
+            raise ForecastError(
+                f"{' and '.join(sizes)} make {value:.3g} {UNITS[name]}, which is no language model's (compute is about "
+                "6 x parameters x tokens). Correct one of them."
+            )
+    if flops is not None and params is not None and tokens is not None:
+        for ratio in flops / training_flops(params, tokens):
+            if not 1 / FAR_FROM_ESTIMATE < ratio < FAR_FROM_ESTIMATE:
+                raise ForecastError(
+                    f"flops is {ratio:.2g} times 6 x parameters x tokens: give two of flops, params and tokens, or "
+                    "correct one."
+                )
     return filled
 
 

@@ -77,7 +77,9 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         )
     centre = np.nanmean(values, axis=0)
     error = np.where(np.isnan(values), np.nan, 0.0)
+    # Below a millionth of a decade compute is exact, and above a thousand unknown: squares of others leave no numbers.
     stated = models["flops_log10_sd"].to_numpy(float)
+    stated = np.where(stated < 1e-6, 0.0, np.minimum(stated, 1e3))
     for j, covariate in enumerate(spec.base_covariates):
         if covariate == "log10_flops":
             error[:, j] = np.where(np.isnan(values[:, j]), np.nan, np.nan_to_num(stated))

@@ -12,6 +12,7 @@ from bayescale.plots.evals import plot_evals, plot_scores
 from bayescale.plots.factors import plot_capability_map, plot_loadings
 from bayescale.plots.forecast import plot_fan, plot_forecast, plot_intervals
 from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
+from bayescale.plots.style import literal_names
 from bayescale.plots.variance import plot_explained_variance, plot_suggestion, plot_variance_shares
 
 __all__ = [
@@ -40,3 +41,5 @@ __all__ = [
     "plot_uplift",
     "plot_variance_shares",
 ]
+
+globals().update({name: literal_names(globals()[name]) for name in __all__})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,36 @@ def plain(ax: Axes) -> Axes:
     ax.grid(True, color="#E6E6E6", linewidth=0.6)
     ax.set_axisbelow(True)
     return ax
+
+
+def literal_names(plot: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a plot with names as they are: Matplotlib takes what is between dollar signs for mathematics."""
+
+    @wraps(plot)
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        from matplotlib.axes import Axes
+
+        given = [a.get_figure(root=True) for a in (*args, *kwargs.values()) if isinstance(a, Axes)]
+        theirs = [text for figure in given for text in _texts(figure) if "$" in text.get_text()]
+        result = plot(*args, **kwargs)
+        for text in _texts(result.get_figure(root=True)):
+            if text not in theirs:
+                text.set_parse_math(False)
+        return result
+
+    return drawn
+
+
+def _texts(figure: Any) -> Iterator[Any]:
+    """Yield the texts of a figure, but for labels that Matplotlib makes of numbers, which are mathematics."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    numbers = set()
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if not isinstance(axis.get_major_formatter(), FixedFormatter | FuncFormatter):
+            numbers.update(axis.get_ticklabels(which="both"))
+    yield from (text for text in figure.findobj(Text) if text not in numbers)
 
 
 def score_axis(axis: Any) -> None:

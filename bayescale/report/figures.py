@@ -34,6 +34,7 @@ NEUTRAL = "#808080"
 FAINT = "#9A9A9A"
 FORECAST = "#D55E00"
 FAMILY = "#2A87C8"
+_MOST_DECADES = 30  # to either side, of a picture of compute multipliers
 BOKEH_MARKERS = {"D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x"}
 
 
@@ -99,7 +100,10 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
         "marker": [BOKEH_MARKERS[marks[f].marker] if f in marks else "circle" for f in table["family"]],
     }
     source = ColumnDataSource(dict(table.assign(**looks).items()))
-    ends = float(low.min()) / 1.2, float(high.max()) * 1.2
+    # Where too little is known for a bound it is no number, or astronomic; the reference is always in the picture.
+    bounds = np.log10(np.concatenate([low, high, [1.0]]))
+    bounds = bounds[np.isfinite(bounds)].clip(-_MOST_DECADES, _MOST_DECADES)
+    ends = 10 ** bounds.min() / 1.2, 10 ** bounds.max() * 1.2
     drawn = _canvas(70 + 18 * len(table), x_axis_type="log", x_range=ends, y_range=FactorRange(*labels))
     drawn.add_layout(Span(location=1, dimension="height", line_color=NEUTRAL, line_dash="dashed"))
     drawn.segment(lower, "label", upper, "label", color="colour", line_width=1.4, source=source)
@@ -203,7 +207,8 @@ def _score_axis(axis: Any) -> None:
 
 def _multiplier_axis(axis: Any, low: float, high: float) -> None:
     """Set ticks such as x0.1, x1, x10 from `low` to `high`, few enough for a phone."""
-    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    step = max(1, round(np.log10(high / low) / 10))
+    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1, step)
     fine = (1,) if np.log10(high / low) > 3 else (1, 3)
     ticks = [float(f"{m * 10.0**p:.3g}") for p in powers for m in fine if low <= m * 10.0**p <= high]
     axis.ticker = FixedTicker(ticks=ticks)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.errors import EvalsError, EvalsWarning
+from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals import Evals, load_evals, read_evals
-from bayescale.evals.tables import MOST_SHOWN, TablesError
+from bayescale.evals.tables import MOST_SHOWN, TablesError, export_csv
 from bayescale.evals.validation import check_directory
+from bayescale.model.coordinates.parameterization import Coordinates
+from bayescale.model.data import covariate_prior
+from bayescale.model.spec import Spec
 
 MODELS = """\
 model,family,kind,code,params_b,tokens_t,flops,flops_log10_sd,context
@@ -105,6 +109,9 @@ BAD = [
     ("benchmarks", "GSM8K,", ",", 3, "benchmark", "needs a name"),
     ("benchmarks", "14042", "14042.5", 2, "items", "whole number"),
     ("benchmarks", "14042", "0", 2, "items", "1 or more"),
+    ("benchmarks", "14042", "1e19", 2, "items", "more than 1e+09 test items; correct it"),
+    ("benchmarks", "Understanding", "Under\0standing", 2, "title", "no file does (NUL, or half of a pair)"),
+    ("models", "a-7b,A,", "a-7b,new family,", 2, "family", "forecasts call a family that is not in the data so"),
     ("benchmarks", "14042", '"14,042"', 2, "items", "'14,042' — not a number"),
     ("benchmarks", "0.25,1", "25,1", 2, "floor", "[0, 1]"),
     ("benchmarks", "0.25,1", "0.25,100", 2, "ceiling", "[0, 1]"),
@@ -248,3 +255,63 @@ def test_writing_leaves_no_half_files(tmp_path: Path, monkeypatch: pytest.Monkey
         evals.to_directory(tmp_path)
     assert (tmp_path / "models.csv").read_text() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["benchmarks.csv", "models.csv", "scores.csv"]
+
+
+def test_half_of_a_pair_is_reported_with_its_place() -> None:
+    """JSON has such characters, and no file."""
+    models = pd.DataFrame({"model": ["a"], "family": ["A"], "note": pd.Series(["x\ud800"], dtype=object)})
+    scores = pd.DataFrame({"model": ["a"], "benchmark": ["MMLU"], "score": [0.5]})
+    with pytest.raises(EvalsError, match=r"models.iloc\[0\], column note: .*half of a pair"):
+        Evals(models, pd.DataFrame({"benchmark": ["MMLU"]}), scores)
+    with pytest.raises(EvalsError, match="name"):
+        Evals(models.drop(columns="note"), pd.DataFrame({"benchmark": ["MMLU"]}), scores, name="a\0b")
+
+
+def test_names_spelled_with_and_without_a_maker_are_matched_without_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+
+    def search(name: str, options: object, what: str) -> str:
+        searches.append(name)
+        return ""
+
+    monkeypatch.setattr("bayescale.evals.validation.suggest", search)
+    names = [f"model-{i}" for i in range(2000)]
+    models = pd.DataFrame({"model": names, "family": "A"})
+    given = [f"org/{name}" for name in names[:1000]] + [f"other-{i}" for i in range(1000)]
+    scores = pd.DataFrame({"model": given, "benchmark": "MMLU", "score": 0.5})
+    with pytest.raises(TablesError) as caught:
+        Evals(models, pd.DataFrame({"benchmark": ["MMLU"]}), scores)
+    assert len(caught.value.problems) == 2000
+    assert "Did you mean 'model-7'?" in caught.value.problems[7].message
+    assert len(searches) <= 10
+
+
+def test_long_names_are_short_in_messages() -> None:
+    message = suggest("x" * 100_000, ["x" * 100_000 + "y", "z"], "model")
+    assert len(message) < 500
+    assert "Did you mean 'xxx" in message
+
+
+@pytest.mark.parametrize("items", [1, 1e9])
+@pytest.mark.parametrize("floor", [0.0, 0.99])
+def test_what_passes_validation_has_starting_points(items: float, floor: float) -> None:
+    models = pd.DataFrame(
+        {"model": list("ab"), "family": "A", "flops": [1e22, 1e24], "flops_log10_sd": [1e-160, 1e160]}
+    )
+    benchmarks = pd.DataFrame({"benchmark": ["one", "none"], "items": items, "floor": floor, "ceiling": 0.995})
+    scores = pd.DataFrame({"model": list("ab"), "benchmark": "one", "score": [0.2, 1.0]})
+    at = Coordinates.of(Spec(factors=1), Evals(models, benchmarks, scores))
+    for name, values in {**at.arrays, **at.starting_point}.items():
+        assert np.isfinite(values).all(), name
+    assert all(np.isfinite(values).all() for values in covariate_prior(at.spec, at.data))
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3", "\t=1"])
+def test_a_spreadsheet_runs_nothing_in_a_table_of_results(name: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"model": [name, "plain"], "text": ["-0.5", ""], "score": [-0.5, 1.0], name: [1, 2]})
+    export_csv(table, tmp_path / "table.csv")
+    back = pd.read_csv(tmp_path / "table.csv", keep_default_na=False)
+    assert back["model"].tolist() == [f"'{name}", "plain"]
+    assert back["text"].tolist() == ["-0.5", ""]
+    assert back["score"].tolist() == [-0.5, 1.0]
+    assert f"'{name}" in back.columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import itertools
@@ -25,10 +26,13 @@ from bayescale import plots
 from bayescale._intervals import KIND
 from bayescale.checks import PriorPredictive
 from bayescale.errors import EvalsError
+from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest
 from bayescale.evaluation.compare import Comparison
 from bayescale.forecast import NEW_FAMILY
+from bayescale.inference.draws import relabelled
 from bayescale.methods import Posterior
+from bayescale.model import model_data
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.panels import panels
 from bayescale.plots.style import COLOURS, INK, MARKERS, OTHERS
@@ -236,3 +240,33 @@ def test_a_legend_stays_inside_a_page(columns: int, inputs: dict[str, Any]) -> N
 def test_a_benchmark_that_is_not_in_the_data_is_answered_with_the_nearest(inputs: dict[str, Any]) -> None:
     with pytest.raises(EvalsError, match="Did you mean 'bench-"):
         plots.plot_scores(inputs["evals"], "bench-9")
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are(two_factors: Posterior) -> None:
+    r"""Matplotlib takes them for mathematics, and fails where it is none, as in ``$\foo$``."""
+    names = {"Family-A": r"$\foo$", "Family-B": "$", "bench-1": r"$\sum_$", "bench-2": "a_$^2$"}
+    text = two_factors.evals.to_json()
+    for before, after in names.items():
+        text = text.replace(before, after.replace("\\", "\\\\"))
+    evals = Evals.from_json(text)
+    idata = relabelled(two_factors.idata, model_data(two_factors.spec, evals))
+    posterior = dataclasses.replace(two_factors, evals=evals, idata=idata)
+    forecast = posterior.forecast(family=[r"$\foo$", "$"], flops=[1e25, 4e25], random_seed=0)
+    drawn = [
+        forecast.plot(),
+        plots.plot_intervals(forecast),
+        posterior.efficiency().plot(),
+        posterior.emergence(r"$\sum_$", random_seed=0).plot(),
+        plots.plot_capability_map(posterior),
+        plots.plot_loadings(posterior),
+        plots.plot_scores(evals, r"$\sum_$"),
+        plots.plot_evals(evals),
+    ]
+    for figure in drawn:
+        figure.get_figure(root=True).canvas.draw()
+    shown = {text.get_text() for text in drawn[2].get_yticklabels()}
+    assert any(text.startswith(r"$\foo$") for text in shown)
+    # Powers of ten are mathematics, and stay it.
+    ticks = [label for label in drawn[6].get_xticklabels() if "$" in label.get_text()]
+    assert ticks
+    assert all(label.get_parse_math() for label in ticks)

@@ -33,10 +33,11 @@ def margins(floor: Any, ceiling: Any, effective: Any) -> tuple[Any, Any]:
     """Return the least distances from floor and ceiling at which scores count, as shares of the way between them.
 
     The distance is one standard error of a score there, given its effective number of items; where nothing is ever
-    guessed right (or wrong), one item.
+    guessed right (or wrong), one item. Both leave a tenth of the way, also where one item is all, or floor and ceiling
+    are near.
     """
     width = ceiling - floor
-    return _end(floor, effective) / width, _end(ceiling, effective) / width
+    return np.minimum(_end(floor, effective) / width, 0.45), np.minimum(_end(ceiling, effective) / width, 0.45)
 
 
 def _end(end: Any, effective: Any) -> Any:
