@@ -119,7 +119,7 @@ def _too_small(name: str, value: float) -> str:
 
 
 def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return sizes by column of the models table, the third from two of them (`training_flops`); check that they agree."""
+    """Return sizes by column of the models table, the third from two (`training_flops`), and check them."""
     filled = {column: sizes[name] / unit for name, (column, unit) in COLUMNS.items() if name in sizes}
     flops, params, tokens = (filled.get(column) for column, _ in COLUMNS.values())
     if flops is None and params is not None and tokens is not None:
@@ -130,7 +130,7 @@ def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         filled["params_b"] = flops / training_flops(1.0, tokens)
     for name, (column, unit) in COLUMNS.items():
         plain = filled.get(column, np.ones(0)) * unit
-        for value in plain[(plain < SMALLEST[name]) | (plain > LARGEST[name])]:
+        for value in plain[(plain < SMALLEST[name] * 0.999) | (plain > LARGEST[name] * 1.001)]:
             raise ForecastError(
                 f"{' and '.join(sizes)} make {value:.3g} {UNITS[name]}, which is no language model's (compute is about "
                 "6 x parameters x tokens). Correct one of them."

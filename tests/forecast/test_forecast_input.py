@@ -22,3 +22,19 @@ def test_given_must_be_a_mapping(posterior: Posterior) -> None:
 def test_one_model_may_be_asked_for_by_its_name(posterior: Posterior) -> None:
     name = posterior.evals.model_names[0]
     assert posterior.expected_scores(name)["model"].to_numpy().tolist() == [name]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"params": 1e5, "tokens": 1e6}, "make 6e[+]11 FLOP, which is no language model's"),
+        ({"params": 1e15, "tokens": 1e18}, "make 6e[+]33 FLOP"),
+        ({"flops": 1e30, "params": 1e6}, "flops and params make 1.67e[+]23 training tokens"),
+        ({"flops": 1e25, "params": 1e9, "tokens": 1e12}, "flops is 1.7e[+]03 times 6 x parameters x tokens"),
+    ],
+)
+def test_sizes_that_make_no_model_or_disagree_are_refused(
+    posterior: Posterior, sizes: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ForecastError, match=message):
+        posterior.forecast(family="Family-A", **sizes)

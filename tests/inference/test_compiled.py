@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,12 +61,13 @@ def test_other_scores_take_the_same_program_and_have_the_density_of_one_of_their
 
 @dataclass(frozen=True)
 class Program:
-    """In place of a program of nutpie: the data that it was handed."""
+    """In place of a program of nutpie: the data that it was handed, and where it starts."""
 
+    initial_point_func: Callable[[int], np.ndarray]
     data: dict[str, np.ndarray] = field(default_factory=dict)
 
     def with_data(self, **values: np.ndarray) -> Program:
-        return Program(self.data | values)
+        return replace(self, data=self.data | values)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,13 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Compilation]:
 
     def compile_pymc_model(model: Any, *, initial_points: dict[str, Any], **_: Any) -> Program:
         asked.append(Compilation(model, initial_points))
-        return Program()
+
+        def initial_point(seed: int) -> np.ndarray:
+            rough = [value.get_value().ravel() for value in initial_points.values()]
+            time.sleep(0.001)  # another thread may set other data now
+            return np.concatenate([*rough, model["observed_score"].get_value().ravel()])
+
+        return Program(initial_point)
 
     monkeypatch.setattr(nutpie, "compile_pymc_model", compile_pymc_model)
     return asked
@@ -105,7 +115,9 @@ def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
 ) -> None:
     first = compiled_for(Coordinates.of(Spec(factors=2), evals)).data
     some = Coordinates.of(Spec(factors=2), masked(evals))
-    second = compiled_for(some).data
+    program = compiled_for(some)
+    second = program.data
+    program.initial_point_func(0)
     (kept,) = compilations
     np.testing.assert_array_equal(second["observed"], some.data.cells["observed"])
     assert not np.allclose(first["rotation_basis"], second["rotation_basis"])
@@ -116,6 +128,34 @@ def test_a_kept_program_gets_scores_coordinates_and_starting_points_of_its_fit(
     assert set(kept.start) == set(some.starting_point)
     for name, value in some.starting_point.items():
         np.testing.assert_array_equal(kept.start[name].get_value(), value)
+
+
+def starts_at(coordinates: Coordinates) -> np.ndarray:
+    rough = [value.ravel() for value in coordinates.starting_point.values()]
+    return np.concatenate([*rough, coordinates.arrays["observed_score"].ravel()])
+
+
+def test_fits_of_one_structure_in_several_threads_start_where_their_own_data_put_them(
+    evals: Evals, compilations: list[Compilation]
+) -> None:
+    fits = [Coordinates.of(Spec(factors=2), of) for of in (evals, masked(evals))]
+    programs = [compiled_for(fit) for fit in fits]
+    assert len(compilations) == 1
+    with ThreadPoolExecutor(4) as threads:
+        points = list(threads.map(lambda i: programs[i % 2].initial_point_func(i), range(40)))
+    for i, point in enumerate(points):
+        np.testing.assert_array_equal(point, starts_at(fits[i % 2]))
+
+
+def test_a_benchmark_without_scores_starts_off_the_peak_of_its_priors(
+    evals: Evals, compilations: list[Compilation]
+) -> None:
+    """There gradients are exactly zero, which nutpie takes for a point where it cannot start."""
+    fit = Coordinates.of(Spec(factors=2), evals.mask([(model, "bench-3") for model in evals.model_names]))
+    start = compiled_for(fit).initial_point_func
+    assert np.all(start(1) != starts_at(fit))
+    np.testing.assert_allclose(start(1), starts_at(fit), atol=0.1)
+    np.testing.assert_array_equal(start(1), start(1))
 
 
 def test_pilot_estimates_are_made_once(

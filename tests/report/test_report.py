@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import copy
+import dataclasses
 import hashlib
 import json
 import re
@@ -256,3 +258,12 @@ def test_mistakes_on_the_command_line_leave_no_file(run: Run, posterior: Posteri
         assert (code, out) == (2, "")
         assert words in err
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-9, 1e-300])
+def test_a_page_stands_efficiencies_without_bounds(posterior: Posterior, factor: float) -> None:
+    """Where scores hardly rise with compute, a multiplier is no number, or astronomic."""
+    idata = copy.deepcopy(posterior.idata)
+    idata["posterior"]["slope"][:] = idata["posterior"]["slope"] * factor
+    flat = dataclasses.replace(posterior, idata=idata)
+    assert "compute multiplier" in flat.to_html(draws=50, random_seed=0)
