@@ -71,7 +71,7 @@ def _say(message: str) -> None:
         warnings.warn(BayescaleWarning(message), stacklevel=3)
 
 
-class _SealedCache(caching.IndexDataCacheFile):  # type: ignore[misc]
+class _SealedCache(caching.IndexDataCacheFile):
     """Numba's files of one function, each with a digest at its end, in a folder of the user alone.
 
     Pickles end before the digest: a process without this class reads the files too. What it wrote has no digest, and is

@@ -28,7 +28,6 @@ _NAME_LENGTH = 50  # characters, of up to 4 bytes, that a temporary file takes o
 _TEMPORARY = re.compile(r"\.bayescale\.[0-9a-f]{32}\.")
 _DAY = 86400.0
 
-_unfinished: dict[Path, int] = {}  # with the process that writes: a fork has the files of its parent here
 _swept: set[Path] = set()
 
 _NO_ROOM = "Free space there, or write to another disk."
@@ -78,7 +77,6 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
         # replacement of a private file is private from the start.
         mode = 0o666 if old is None else old.st_mode & 0o666 | stat.S_IRUSR | stat.S_IWUSR
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode)
-        _unfinished[temporary] = os.getpid()
         try:
             _lock(handle)  # tells other processes that its writer lives
             yield temporary
@@ -96,21 +94,12 @@ def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             raise
         finally:
-            _unfinished.pop(temporary, None)
             if handle >= 0:
                 os.close(handle)
     except FileError:
         raise
     except OSError as error:
         raise unwritable(path, error) from error
-
-
-def remove_unfinished() -> None:
-    """Remove the temporary files of this process, which a signal is about to end."""
-    for file, process in list(_unfinished.items()):
-        with contextlib.suppress(OSError):
-            if process == os.getpid():
-                file.unlink()
 
 
 def unwritable(path: Path, error: OSError) -> FileError:

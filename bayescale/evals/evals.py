@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 
 NEXT = 'bs.fit(bs.load_spec("default"), evals)'
 
-# Version of the form that `Evals.to_json` writes.
-FORMAT = 2
-
+FORMAT = 2  # version of the form that `Evals.to_json` writes
 _MOST_FAMILIES = 8
 
 
@@ -390,7 +388,7 @@ class Evals(SelectionMixin):
             version = int(content["format"])
             tables = {table: pd.DataFrame(content[table]) for table in TABLES if version <= FORMAT}
             name = str(content["name"])
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
         if version > FORMAT:
             raise EvalsError(f"These evals have format {version}, newer than {FORMAT}: install a newer bayescale.")
@@ -438,7 +436,7 @@ class Evals(SelectionMixin):
 
 def details(evals: Evals) -> list[str]:
     """Return lines that describe the families and the range of training compute."""
-    sizes = evals.models["family"].value_counts(sort=True)
+    sizes = evals.models["family"].value_counts()
     shown = ", ".join(f"{family} ({n})" for family, n in sizes.head(_MOST_FAMILIES).items())
     more = f", and {len(sizes) - _MOST_FAMILIES} more" if len(sizes) > _MOST_FAMILIES else ""
     flops = evals.models["flops"].dropna()
@@ -447,7 +445,5 @@ def details(evals: Evals) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        # Adding zero turns -0.0 into 0.0, so that equal numbers have one spelling.
-        return None if value != value else value + 0.0
-    return value
+    # Adding zero turns -0.0 into 0.0, so that equal numbers have one spelling.
+    return value if not isinstance(value, float) else None if value != value else value + 0.0

@@ -379,7 +379,7 @@ def read_table(directory: Path, name: str) -> tuple[pd.DataFrame | None, list[Pr
                 remedy = 'add the missing commas, or put "quotes" around a cell that contains a comma'
                 problems.append(Problem(name, line, None, None, message, remedy))
             else:
-                rows.append(cells)
+                rows.append([cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell for cell in cells])
                 lines.append(line)
     except csv.Error as error:
         remedy = 'look for an unbalanced " from there on'
@@ -400,6 +400,9 @@ def read_tables(directory: Path) -> tuple[dict[str, pd.DataFrame | None], list[P
     return {name: table for name, (table, _) in results.items()}, [p for _, ps in results.values() for p in ps]
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
 def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
     """Write ``name.csv`` atomically, so that `read_table` gives back every value to the last bit."""
     with (
@@ -408,14 +411,14 @@ def write_table(directory: Path, name: str, table: pd.DataFrame) -> None:
     ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
-        writer.writerows(zip(*(map(cell_text, table[c]) for c in table.columns), strict=True))
+        writer.writerows(zip(*([_no_formula(cell_text(v)) for v in table[c]] for c in table.columns), strict=True))
 
 
 def export_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table of results atomically, compressed by the suffix of `path`; spreadsheets run nothing in it.
 
-    Texts that a spreadsheet would take for a formula begin with an apostrophe, which it does not show. Tables that
-    `read_table` reads are written as they are.
+    Texts that a spreadsheet would take for a formula begin with an apostrophe, which it does not show, and which
+    `read_table` removes.
     """
     texts = table.columns[[not (is_numeric_dtype(t) or is_bool_dtype(t)) for t in table.dtypes]]
     safe = table.assign(**{str(name): table[name].map(_no_formula) for name in texts}).rename(columns=_no_formula)
@@ -424,7 +427,7 @@ def export_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def _no_formula(value: Any) -> Any:
-    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if not isinstance(value, str) or not _FORMULA.match(value):
         return value
     try:
         float(value)

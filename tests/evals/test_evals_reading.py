@@ -315,3 +315,13 @@ def test_a_spreadsheet_runs_nothing_in_a_table_of_results(name: str, tmp_path: P
     assert back["text"].tolist() == ["-0.5", ""]
     assert back["score"].tolist() == [-0.5, 1.0]
     assert f"'{name}" in back.columns
+
+
+@pytest.mark.parametrize("name", ["=1+1", "'=1+1", "@mine", "-2+3", "'plain", "-0.5"])
+def test_nor_in_tables_of_data_which_come_back_as_they_were(name: str, tmp_path: Path) -> None:
+    models = pd.DataFrame({"model": [name], "family": "A", "note": name})
+    scores = pd.DataFrame({"model": [name], "benchmark": "MMLU", "score": [0.5]})
+    evals = Evals(models, pd.DataFrame({"benchmark": ["MMLU"]}), scores)
+    assert read_evals(evals.to_directory(tmp_path)).identity == evals.identity
+    formulas = [line for line in (tmp_path / "models.csv").read_text().splitlines() if line[0] in "=+-@"]
+    assert formulas in ([], [line for line in formulas if line.startswith("-0.5")])

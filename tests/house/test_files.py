@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bayescale._files import atomic_write, remove_unfinished, use_writable_caches
+from bayescale._files import atomic_write, use_writable_caches
 from bayescale.errors import FileError
 
 
@@ -110,18 +110,6 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         assert living.exists()
     assert not left.exists()
     assert all(file.exists() for file in others)
-
-
-def test_a_signal_may_remove_what_is_being_written(tmp_path: Path) -> None:
-    (tmp_path / "note.txt").write_text("old")
-    writing = atomic_write(tmp_path / "note.txt")
-    temporary = writing.__enter__()
-    temporary.write_text("half")
-    remove_unfinished()
-    assert not temporary.exists()
-    with pytest.raises(FileError):
-        writing.__exit__(None, None, None)
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
 def test_a_read_only_file_is_kept(tmp_path: Path) -> None:
