@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import tempfile
@@ -49,7 +50,7 @@ def _fault(error: Exception) -> str:
     said = f"Error: bayescale failed. This is a fault of the program, not yours: {textwrap.shorten(text, 300)}"
     try:
         number, name = tempfile.mkstemp(prefix="bayescale-", suffix=".txt")
-        with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write("".join(traceback.format_exception(error)))
     except OSError:
         return said

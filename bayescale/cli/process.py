@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 128 + number
         # A reader that stops early, such as `head`, has what it wanted.
         if output.error and output.error.errno != errno.EPIPE:
-            reason = os.strerror(output.error.errno or errno.EIO)
+            closed = output.error.errno == errno.EBADF
+            reason = "it is closed" if closed else os.strerror(output.error.errno or errno.EIO)
             print(f"Error: Cannot write to standard output: {reason}. Files were written first.", file=sys.stderr)
             code = code or MISTAKE
     return code

@@ -6,10 +6,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale.cli import show
 from bayescale.cli.process import received_signal
+from bayescale.errors import BayescaleError
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -48,3 +50,16 @@ def long_run() -> Iterator[None]:
             del os.environ["PYTHONWARNINGS"]
     if received_signal():
         raise KeyboardInterrupt
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Run long work whose finished fits are in a folder; if it ends early, say how to resume."""
+    try:
+        with long_run():
+            yield
+    except (KeyboardInterrupt, BayescaleError):
+        if count := len({file.name for kind in ("*.npz", "*.nc") for file in folder.glob(kind)}):
+            files = f"{count} file{'s' * (count != 1)}"
+            show.step(f"Finished fits are in {folder} ({files}): the same command resumes from there.")
+        raise

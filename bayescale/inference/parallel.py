@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bayescale.errors import MissingDependencyError
+
+_WATCH = "bayescale-parent"
 
 
 def processors() -> int:
@@ -43,6 +48,25 @@ def cores_each(jobs: int | None) -> int:
     except (TimeoutError, ValueError):
         workers = 1  # said where the workers are wanted
     return max(1, joblib.cpu_count() // max(1, workers))
+
+
+def end_with_parent() -> None:
+    """End this worker process as soon as the process that started it is gone: nobody would read its fits.
+
+    A killed process cannot end its workers, and joblib has handed out all jobs by then.
+    """
+    parent = multiprocessing.parent_process()
+    # On other systems, and in processes of a fork server, `getppid` does not tell whether that process is still there.
+    if parent is None or os.name != "posix" or os.getppid() != parent.pid:
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent.pid:
+            time.sleep(0.5)
+        os._exit(1)
+
+    if not any(thread.name == _WATCH for thread in threading.enumerate()):
+        threading.Thread(target=watch, name=_WATCH, daemon=True).start()
 
 
 def dask_mended() -> AbstractContextManager[Any]:
