@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import multiprocessing
 import os
@@ -56,17 +57,25 @@ def end_with_parent() -> None:
     A killed process cannot end its workers, and joblib has handed out all jobs by then.
     """
     parent = multiprocessing.parent_process()
-    # On other systems, and in processes of a fork server, `getppid` does not tell whether that process is still there.
-    if parent is None or os.name != "posix" or os.getppid() != parent.pid:
+    if parent is None or not (pid := parent.pid) or os.name != "posix":
         return
+    child = os.getppid() == pid  # not so in a process of a fork server, or if the parent died meanwhile
 
     def watch() -> None:
-        while os.getppid() == parent.pid:
+        while os.getppid() == pid if child else _exists(pid):
             time.sleep(0.5)
         os._exit(1)
 
     if not any(thread.name == _WATCH for thread in threading.enumerate()):
         threading.Thread(target=watch, name=_WATCH, daemon=True).start()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
 
 
 def dask_mended() -> AbstractContextManager[Any]:
