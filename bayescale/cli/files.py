@@ -24,16 +24,16 @@ def check_targets(*paths: Path | None, plot: Path | None = None) -> None:
     """Check that files can be written, and that a figure has an ending that Matplotlib knows; None is skipped."""
     for path in filter(None, (*paths, plot)):
         try:
-            there = path.exists()
             if path.is_dir():
                 raise FileError(f"Cannot write {str(path)!r}: it is a folder. Give the name of a file.")
             if not path.parent.is_dir():
                 raise FileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Create it first.")
-            if there and not os.access(path, os.W_OK):
-                raise FileError(f"Cannot write {str(path)!r}: it is read-only. Give another name, or permit writing.")
+            if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+                raise FileError(f"Cannot write {str(path)!r}: it is read-only. Allow it, or give another name.")
             # Permissions alone are not enough: a file system may be read-only or full.
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
+            if path.is_file() or not path.exists():
+                with tempfile.TemporaryFile(dir=os.path.realpath(path.parent)):
+                    pass
         except FileError:
             raise
         except OSError as error:

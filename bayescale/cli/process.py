@@ -160,7 +160,7 @@ def _standard_streams() -> Iterator[_Stream]:
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     streams = sys.stdout, sys.stderr
     output = _Stream(sys.stdout)
-    sys.stdout, sys.stderr = output, _Stream(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = output, _Stream(sys.stderr)
     try:
         yield output
     finally:

@@ -24,6 +24,7 @@ from bayescale.evals.tables import (
     errors_only,
     has_file_lines,
     measurements,
+    not_a_table,
     tables_error,
     training_flops,
     write_table,
@@ -102,6 +103,8 @@ class Evals(SelectionMixin):
         given = self._tables()
         files = any(map(has_file_lines, given.values()))
         tables, problems = validate_tables(given)
+        # There a table that is None is one that could not be read, which has its error already.
+        problems += [not_a_table(name, table) for name, table in given.items() if table is None]
         if errors := errors_only(problems):
             raise tables_error(errors, files, self.name)
         for name, table in tables.items():
@@ -387,7 +390,7 @@ class Evals(SelectionMixin):
             version = int(content["format"])
             tables = {table: pd.DataFrame(content[table]) for table in TABLES if version <= FORMAT}
             name = str(content["name"])
-        except (ValueError, TypeError, KeyError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise EvalsError(f"This is not the JSON of an Evals ({type(error).__name__}: {error}).") from error
         if version > FORMAT:
             raise EvalsError(f"These evals have format {version}, newer than {FORMAT}: install a newer bayescale.")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._files import atomic_write
-from bayescale.errors import EvalsError
+from bayescale.errors import EvalsError, shown
 
 KINDS = ("base", "instruct")
 
@@ -153,7 +153,7 @@ def _quoted(value: Any) -> str:
         return ""
     if isinstance(value, str) and not value:
         return "blank — "
-    return f"{value:.15g} — " if isinstance(value, float) else f"{str(value)!r} — "
+    return f"{value:.15g} — " if isinstance(value, float) else f"{shown(text(value))} — "
 
 
 class TablesError(EvalsError):
@@ -220,11 +220,15 @@ def incomplete(name: str, problems: Sequence[Problem]) -> TypedTable:
     return replace(coerce(name, pd.DataFrame(columns=columns)), problems=list(problems), complete=False)
 
 
+def not_a_table(name: str, given: object) -> Problem:
+    """Return the problem of a value that should be a table."""
+    return Problem(name, None, None, type(given).__name__, "not a table", "give a pandas DataFrame")
+
+
 def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
     """Convert a table to its types: columns of `TABLES` first, defaults filled in, other columns kept as text."""
     if not isinstance(raw, pd.DataFrame):
-        problem = Problem(name, None, None, type(raw).__name__, "not a table", "give a pandas DataFrame")
-        return incomplete(name, [problem])
+        return incomplete(name, [not_a_table(name, raw)])
     lines = np.asarray(raw.index, dtype=int) if has_file_lines(raw) else np.arange(len(raw)) + 2
     raw = raw.set_axis([str(c).strip() for c in raw.columns], axis=1).reset_index(drop=True)
     if problems := _header_problems(name, list(raw.columns)):
@@ -268,10 +272,17 @@ def _typed(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
 
 def text(value: Any) -> str:
     """Convert a cell to text; a missing value becomes a blank."""
-    if value is None or value is pd.NA or value != value:
+    if value is None or value is pd.NA:
         return ""
+    # An array in a cell differs from itself in some places.
+    if isinstance(different := value != value, bool | np.bool_) and different:
+        return ""
+    try:
+        written = str(value)
+    except ValueError:  # Python writes no whole number of thousands of digits
+        written = "a number of thousands of digits"
     # One kind of line end, because a CSV file does not distinguish them.
-    return str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+    return written.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def number(value: Any) -> float:

@@ -268,8 +268,8 @@ def make_forecast(
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
-    if given := as_scores(given):
-        known, scores = read_given(given, query, draws.data.coords["benchmark"])
+    if conditions := as_scores(given):
+        known, scores = read_given(conditions, query, draws.data.coords["benchmark"])
         expected, resampled, effective = condition_on_scores(draws, query, known, scores, rng)
         predicted = resampled.measured(expected, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
@@ -281,7 +281,7 @@ def make_forecast(
     else:
         expected, predicted = forecast_scores(draws, query, rng)
     dataset = _dataset(posterior, query, expected, predicted)
-    return Forecast(dataset, posterior, given, effective, random_seed)
+    return Forecast(dataset, posterior, conditions, effective, random_seed)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:

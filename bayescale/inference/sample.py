@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from importlib.metadata import version
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -165,7 +164,7 @@ def check_settings(
     max_minutes: Any = MAX_MINUTES,
 ) -> None:
     """Raise `FitError` for impossible settings of `fit`, before anything is compiled."""
-    if not (isinstance(max_minutes, Real) and max_minutes > 0):
+    if not (isinstance(max_minutes, int | float) and max_minutes > 0):
         raise FitError(f"max_minutes={max_minutes!r}: a positive number of minutes is needed.")
     for name, value in {"draws": draws, "tune": tune, "chains": chains, "cores": cores}.items():
         if (name == "draws" and isinstance(value, str) and value == "auto") or (name == "cores" and value is None):
@@ -173,7 +172,7 @@ def check_settings(
         if not (isinstance(value, int | np.integer) and 1 <= value <= _MOST):
             least = f"a whole number, from 1 to {_MOST:,}" + (', or "auto"' if name == "draws" else "")
             raise FitError(f"{name}={value!r}: {least}, is needed.")
-    if not (isinstance(target_accept, Real) and 0 < target_accept < 1):
+    if not (isinstance(target_accept, int | float | np.floating) and 0 < target_accept < 1):
         raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8.")
     if nuts_sampler not in list(_SAMPLERS):
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
