@@ -333,7 +333,7 @@ IMPORTS: list[tuple[Callable[..., Any], str]] = [
     ),
     (lambda files: import_evals("wide", files("x.csv", "")), "x.csv is empty"),
     (lambda files: import_evals("wide", files("x.csv", "a,b\n1,2\n")), "There is no column 'model'"),
-    (lambda files: import_evals("wide", files("x.csv", "model\nm\n")), "there is no file .csv, .tsv, .xlsx, .xls,"),
+    (lambda files: import_evals("wide", files("x.csv", "model\nm\n")), "it has no scores"),
     (lambda files: import_evals("wide", files("x.csv", "model,MMLU\nm,high\n")), "MMLU: not a number: 'high'"),
     (
         lambda files: import_evals("wide", files("x.csv", "model,MMLU\nm,0.5\n"), mapping="none.yaml"),

@@ -5,6 +5,7 @@ Examples are derived from the test, not from the clock: a failure comes back.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from simulate import Truth, posterior_near, simulation_spec
 
@@ -29,14 +30,21 @@ from bayescale.model.spec import Priors, Spec
 
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore::bayescale.errors.EvalsWarning")]
 
-some = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+# Without shrinking, which takes minutes of a failure.
+some = settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 
 ODD = [
-    "", "nan", "inf", "-0", "1e400", "0x10", "1_000", "true", "null", "=1+1", "\0", "\x1b[31m", "\u202e", "\ud800", "😀",
-    "a" * 5000, "../..", "$x^2$", "<script>", "{}", "%s", "new family", "1,5", " ",
+    "", "nan", "inf", "-0", "1e400", "0x10", "1_000", "true", "null", "=1+1", "\0", "\x1b[31m", "\u202e", "\ud800",
+    "😀", "a" * 5000, "../..", "9" * 5000, "$x^2$", "<script>", "{}", "%s", "new family", "1,5", " ",
 ]  # fmt: skip
 texts = st.sampled_from(ODD) | st.text(max_size=8)
-numbers = st.integers() | st.floats() | st.sampled_from([0, 1, 0.5, 1e19, 10**400, 10**5000, -1, 1e23])
+numbers = st.integers() | st.floats() | st.sampled_from([0, 1, 0.5, 1e19, 10**400, -1, 1e23])
 scalars = st.none() | st.booleans() | numbers | texts
 cells = scalars | st.binary(max_size=4) | st.dates() | st.decimals() | st.lists(scalars, max_size=3)
 
@@ -74,10 +82,8 @@ def test_tables(data: st.DataObject) -> None:
 def test_json_of_evals(document: Any) -> None:
     good = {"format": 2, "name": "x", **(document if isinstance(document, dict) else {})}
     for content in (document, good):
-        try:
+        with contextlib.suppress(EvalsError):
             Evals.from_json(json.dumps(content))
-        except (EvalsError, ValueError) as error:
-            assert isinstance(error, EvalsError) or "limit" in str(error)  # Python itself writes no such number
 
 
 FIELDS = [*Spec.model_fields, *Priors.model_fields]
@@ -89,11 +95,7 @@ priors = st.sampled_from(
 @some
 @given(st.dictionaries(st.sampled_from(FIELDS) | texts, nested(FIELDS, scalars | priors), max_size=4))
 def test_specs(document: dict[str, Any]) -> None:
-    try:
-        text = yaml.safe_dump(document, allow_unicode=True)
-    except ValueError:  # Python itself writes no such number
-        return
-    check_spec(text)
+    check_spec(yaml.safe_dump(document, allow_unicode=True))
 
 
 @some
@@ -103,11 +105,8 @@ def test_texts_that_should_be_specs(text: str) -> None:
 
 
 def check_spec(text: str) -> None:
-    try:
+    with contextlib.suppress(SpecError):
         spec = Spec.from_yaml(text)
-    except SpecError as error:
-        assert str(error)
-    else:
         assert Spec.from_yaml(spec.to_yaml()) == spec
 
 
@@ -171,10 +170,8 @@ def test_table_files(tool: str, content: bytes | str) -> None:
         for name, start in (("x.csv", b""), ("x.csv", head), ("x.xlsx", b""), ("x.parquet", b"PAR1")):
             path = Path(folder) / name
             path.write_bytes(start + raw)
-            try:
+            with contextlib.suppress(BayescaleError):
                 import_evals(tool, path)
-            except BayescaleError as error:
-                assert str(error)
 
 
 # Posteriors
