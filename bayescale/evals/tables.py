@@ -274,11 +274,14 @@ def text(value: Any) -> str:
     """Convert a cell to text; a missing value becomes a blank."""
     if value is None or value is pd.NA:
         return ""
-    # An array in a cell differs from itself in some places.
-    if isinstance(different := value != value, bool | np.bool_) and different:
-        return ""
     try:
+        different = value != value
+        # An array in a cell differs from itself in some places.
+        if isinstance(different, bool | np.bool_) and different:
+            return ""
         written = str(value)
+    except ArithmeticError:  # a decimal that is not a number and says so when compared
+        return ""
     except ValueError:  # Python writes no whole number of thousands of digits
         written = "a number of thousands of digits"
     # One kind of line end, because a CSV file does not distinguish them.

@@ -55,16 +55,18 @@ def nested(keys: list[str], leaves: st.SearchStrategy) -> st.SearchStrategy:
     return st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(key, inner, max_size=4))
 
 
-@some
+@settings(some, max_examples=40)
 @given(st.data())
 def test_tables(data: st.DataObject) -> None:
-    names = st.lists(st.sampled_from(["a", "b", "c"]) | texts, max_size=4)
+    names = st.lists(st.sampled_from(["a", "b", "c"]) | texts, max_size=3)
     values = st.sampled_from([0.2, 0.5, 1.0, 8e22]) | cells
     given: dict[str, Any] = {}
     for table, columns in TABLES.items():
         known = [column.name for column in columns]
         rows = data.draw(names)
-        chosen = data.draw(st.lists(st.sampled_from(known) | texts, max_size=4, unique=True))
+        # Pandas itself makes no frame with half of a character in a column's name.
+        labels = texts.filter(lambda text: "\ud800" not in text)
+        chosen = data.draw(st.lists(st.sampled_from(known) | labels, max_size=4, unique=True))
         frame = {column: [data.draw(values) for _ in rows] for column in [*known[:3], *chosen]}
         frame[known[0]] = rows
         given[table] = pd.DataFrame(frame, dtype=object)
