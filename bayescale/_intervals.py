@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from bayescale.errors import ForecastError
@@ -27,6 +28,8 @@ def tails(prob: float) -> tuple[float, float]:
     >>> [round(q, 3) for q in tails(0.9)]
     [0.05, 0.95]
     """
+    if not isinstance(prob, Real):
+        raise ForecastError(f"prob={prob!r} is not a number: give a probability between 0 and 1, such as 0.9.")
     if not 0 < prob < 1:
         hint = f" Did you mean {prob / 100:g}?" if 1 < prob < 100 else ""
         raise ForecastError(f"prob={prob:g} is not a probability between 0 and 1.{hint}")

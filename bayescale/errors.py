@@ -115,8 +115,23 @@ def as_number(name: str, value: Any) -> float:
     """Return the value of an argument as a float, or raise `ForecastError`."""
     try:
         return float(value)
-    except (TypeError, ValueError):
-        raise ForecastError(f"{name}={value!r} is not a number.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ForecastError(f"{name}={shown(value)} is not a number.") from None
+
+
+def shown(value: object, most: int = 60) -> str:
+    """Return a value as a message shows it: its `repr`, cut where it is long, on one line.
+
+    Examples
+    --------
+    >>> shown("a" * 100, most=20)
+    "'aaaaaaaaaaaaaaaa..."
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an integer of thousands of digits has no `repr`
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def percentage_hint(value: float) -> str:

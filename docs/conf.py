@@ -24,7 +24,7 @@ version = release = bayescale.__version__
 root_doc = "docs/index"
 include_patterns = [
     "docs/*.md", "docs/*/*.md", "notebooks/*.ipynb", "data/README.md", "models/README.md",
-    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 ]  # fmt: skip
 exclude_patterns = [".*", "**/_build", "tests", "bayescale", "demo", "dist", "build", "**/.ipynb_checkpoints"]
 

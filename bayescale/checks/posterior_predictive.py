@@ -131,8 +131,8 @@ def predictive_check(
 
     if replicate not in ("same", "new"):
         raise ForecastError(f"replicate={replicate!r} is neither 'same' nor 'new'.")
-    if draws < 1:
-        raise ForecastError(f"draws={draws}: at least 1 is needed.")
+    if not (isinstance(draws, int | np.integer) and draws >= 1):
+        raise ForecastError(f"draws={draws!r}: a whole number, at least 1, is needed.")
     random_seed = seed_or_new(random_seed)
     thinned = posterior.draws.thinned(draws)
     data = thinned.data

@@ -185,8 +185,8 @@ def prior_predictive(
     from pytensor.compile.mode import Mode
 
     spec = load_spec(spec)
-    if draws < 1:
-        raise FitError(f"draws={draws}: at least 1 is needed.")
+    if not (isinstance(draws, int | np.integer) and draws >= 1):
+        raise FitError(f"draws={draws!r}: a whole number, at least 1, is needed.")
     random_seed = seed_or_new(random_seed)
     flops, covariates = compute_grid(spec, evals)
     # Uncompiled: compiling takes longer than the draws.

@@ -77,9 +77,9 @@ def backtest(
     figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
     """
     from bayescale._display import counting
-    from bayescale.cli.figures import draw_backtest
+    from bayescale.cli.figures import draw_backtest, forecast_pictures
     from bayescale.cli.files import check_targets, make_folder, write_folder
-    from bayescale.cli.sampling import long_run
+    from bayescale.cli.sampling import resumable
     from bayescale.evaluation.backtest import backtest as run
     from bayescale.evaluation.backtest import load_tasks
     from bayescale.evaluation.backtest.run import PAPER_TASKS, resolve_methods
@@ -93,31 +93,27 @@ def backtest(
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains, cores=cores)
     fits = out / "fits"
     kept = 0
-    try:
-        with long_run(), _cluster(dask), counting("fits") as update:
-            make_folder(out)
-            check_targets(out / "scores.csv")
+    pictures = ("calibration.png", "errors.png", *forecast_pictures(method.name for method in chosen).values())
+    with resumable(fits), _cluster(dask), counting("fits") as update:
+        make_folder(out)
+        check_targets(*(out / name for name in ("scores.csv", "predictions.csv", *pictures)))
 
-            def report(done: int, total: int, last: str) -> None:
-                nonlocal kept
-                kept = done if last == KEPT else kept
-                update(done, total, last)
+        def report(done: int, total: int, last: str) -> None:
+            nonlocal kept
+            kept = done if last == KEPT else kept
+            update(done, total, last)
 
-            workers = None if dask else jobs
-            result = run(chosen, chosen_tasks, fits, workers, random_seed=random_seed, progress=report)
-    except KeyboardInterrupt:
-        if files := len(list(fits.glob("*.npz"))):
-            show.step(f"Finished fits are in {fits} ({_count(files, 'file')}): the same command resumes from there.")
-        raise
+        workers = None if dask else jobs
+        result = run(chosen, chosen_tasks, fits, workers, random_seed=random_seed, progress=report)
     if kept:
         show.step(f"Reused {_count(kept, 'fit')} of an earlier run.")
+    tables = {"scores.csv": result.scores, "predictions.csv": result.predictions}
+    write_folder(out, tables, lambda: draw_backtest(result))
     if json:
         show.document({"random_seed": random_seed}, _document(result))
     else:
         _print_tables(result)
     _warn_unconverged(result)
-    tables = {"scores.csv": result.scores, "predictions.csv": result.predictions}
-    write_folder(out, tables, draw_backtest(result))
     if result.failures:
         count = _count(len(result.failures), "fit")
         raise EvaluationError(

@@ -38,6 +38,7 @@ def prior(
     chosen, tables = load_spec(spec), options.evals_of(evals)
     drawn = prior_predictive(chosen, tables, draws=draws, random_seed=random_seed)
     table = drawn.summary(prob=prob)
+    files.write_results(table, csv, lambda: drawn.plot(prob=prob), plot)
     if json:
         show.document(
             {"spec": chosen.name, "evals": tables.name, "draws": draws, "random_seed": random_seed},
@@ -45,7 +46,6 @@ def prior(
         )
     else:
         show.prior_table(table, prob)
-    files.write_results(table, csv, lambda: drawn.plot(prob=prob), plot)
 
 
 def check(
@@ -77,6 +77,7 @@ def check(
     fitted = Posterior.load(posterior)
     replicated = fitted.predictive_check(replicate, random_seed=random_seed)
     table = replicated.summary()
+    files.write_results(table, csv, replicated.plot, plot)
     if json:
         predictive = {"replicate": replicate, "random_seed": random_seed, "benchmarks": table.to_dict("records")}
         show.document(
@@ -88,5 +89,4 @@ def check(
         show.say(str(fitted.convergence))
         print()
         show.predictive_table(table, replicate)
-    files.write_results(table, csv, replicated.plot, plot)
     raise typer.Exit(0 if fitted.converged else 1)

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting, importing
+from bayescale.errors import BayescaleError, FileError
 
 # Headings of the list of commands.
 DATA = "Data and specs"
@@ -48,9 +49,21 @@ class Command(TyperCommand):
                 ctx.fail(f"No such option: {name}. Use {new}.")
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; errors of files and streams, which Typer would end with 1, become the package's own."""
+        try:
+            return super().invoke(ctx)
+        except BayescaleError:
+            raise
+        except OSError as error:
+            place = f"{str(error.filename)!r}: " if error.filename is not None else ""
+            raise FileError(f"{place}{error.strerror or error}.") from error
+        except EOFError as error:
+            raise RuntimeError(f"unexpected end of input ({error})") from error
+
 
 def _group(**settings: Any) -> typer.Typer:
-    """Create a group of commands. Help texts are Markdown; a bug keeps Python's own traceback."""
+    """Create a group of commands. Help texts are Markdown."""
     return typer.Typer(rich_markup_mode="markdown", pretty_exceptions_enable=False, no_args_is_help=True, **settings)
 
 
@@ -100,8 +113,9 @@ def _top(
     `--csv`, `--plot` and the like are files. Options have the names of the arguments in Python, and an option that
     takes several values is repeated. Progress is shown on a terminal only.
 
-    Exit codes: 0 done; 1 `check` found that the sampler did not converge; 2 an error in the input, explained on
-    standard error; 130 interrupted.
+    Exit codes: 0 done; 1 `check` found that the sampler did not converge; 2 an error in the input, or a file or stream
+    that cannot be written, explained on standard error; 3 a fault of the program; 130, 143 and 129 ended by Ctrl-C,
+    SIGTERM and a closed terminal. Files are written before results are printed.
     """
 
 

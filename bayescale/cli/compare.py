@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -79,24 +78,35 @@ def compare(
     by importance sampling (PSIS-LOO), beside the share of scores for which Pareto k is too high to trust it.
 
     The folder receives comparison.csv, elpd.png and each posterior; with --flops also forecasts.csv and forecasts.png,
-    which show the same forecast under every spec.
+    which show the same forecast under every spec; and fits/ with each finished fit. The same command resumes an
+    interrupted run from there.
     """
     from bayescale.cli.figures import draw_comparison
-    from bayescale.cli.files import check_targets, make_folder, write_folder
-    from bayescale.cli.sampling import long_run
+    from bayescale.cli.files import check_targets, file_names, make_folder, write_folder
+    from bayescale.cli.sampling import resumable
     from bayescale.evaluation.compare import compare as run
 
     chosen, query = _specs(specs, factors, priors), _query(family, new_family, flops)
     left_out: Any = options.names(leave_out, "--leave-out", default=("model", "family"))
     tables = options.evals_of(evals)
     show.step(str(tables).splitlines()[0])
+    fits = out / "fits"
     make_folder(out)
-    check_targets(out / "comparison.csv")
-    with long_run():
+    saved = file_names((spec.name for spec in chosen), "{}.nc")
+    others = ["forecasts.csv", "forecasts.png"] if query else []
+    check_targets(*(out / name for name in ("comparison.csv", "elpd.png", *others, *saved.values())))
+    with resumable(fits):
         comparison = run(
-            chosen, tables, forecast=query, leave_out=left_out, folds=folds, jobs=jobs, random_seed=random_seed,
-            draws=draws or (SCAN_DRAWS if factors or priors else DRAWS), tune=tune, chains=chains,
+            chosen, tables, forecast=query, leave_out=left_out, folds=folds, directory=fits, jobs=jobs,
+            random_seed=random_seed, draws=draws or (SCAN_DRAWS if factors or priors else DRAWS), tune=tune,
+            chains=chains,
         )  # fmt: skip
+    for name, posterior in comparison.posteriors.items():
+        posterior.save(out / saved[name])
+    written = {"comparison.csv": comparison.summary().reset_index()}
+    if comparison.question:
+        written["forecasts.csv"] = comparison.forecast_table()
+    write_folder(out, written, lambda: draw_comparison(comparison), *saved.values())
     if json:
         show.document({"random_seed": random_seed}, _document(comparison))
     else:
@@ -106,13 +116,6 @@ def compare(
         )
     for name, warning in comparison.warnings.items():
         show.step(f"Warning: {name} {warning}: use more --draws, or do not rely on its numbers.")
-    written = {"comparison.csv": comparison.summary().reset_index()}
-    if comparison.question:
-        written["forecasts.csv"] = comparison.forecast_table()
-    saved = {re.sub(r"[^A-Za-z0-9.+-]+", "_", n).strip("_") + ".nc": p for n, p in comparison.posteriors.items()}
-    for name, posterior in saved.items():
-        posterior.save(out / name)
-    write_folder(out, written, draw_comparison(comparison), *saved)
 
 
 def _specs(names: list[str] | None, factors: str | None, priors: list[str] | None) -> list[Spec]:

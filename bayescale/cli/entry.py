@@ -1,10 +1,14 @@
-"""Entry point of the command line: exit codes, the package's errors and its warnings."""
+"""Run a command: exit codes of its errors, and the package's messages in the words of the command line."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
+import tempfile
+import textwrap
+import traceback
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -12,43 +16,45 @@ from typing import Any
 import typer
 
 from bayescale.cli.commands import app
+from bayescale.cli.process import FAULT, MISTAKE
 from bayescale.errors import BayescaleError, BayescaleWarning, ConvergenceWarning
 
-USER_ERROR = 2
-INTERRUPTED = 130
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Default: the arguments of the process.
-
-    Returns
-    -------
-    int
-        0 if the command worked, 1 if `check` found no convergence, 2 for a user's error, 130 after Ctrl-C.
-    """
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; only `KeyboardInterrupt` leaves it."""
     with warnings.catch_warnings():
         _print_warnings_once()
         # Without a C++ compiler PyTensor warns of slow functions; nutpie, the default sampler, uses none of them.
         logging.getLogger("pytensor.configdefaults").setLevel(logging.ERROR)
         try:
             app(args=arguments, prog_name="bayescale")
-            code = 0
         except SystemExit as exit_:  # Typer ends every command this way, and prints usage errors itself
-            code = int(exit_.code or 0)
+            return exit_.code if isinstance(exit_.code, int) else MISTAKE if exit_.code else 0
         except BayescaleError as error:
             lines = [f"Error: {error}", *getattr(error, "__notes__", ())]
             print(as_options("\n".join(lines)), file=sys.stderr)
-            return USER_ERROR
-        except KeyboardInterrupt:
-            code = INTERRUPTED
-    if code == INTERRUPTED:
-        print("Interrupted.", file=sys.stderr)
-    return code
+            return MISTAKE
+        except MemoryError as error:
+            reason = f" ({error})" if str(error) else ""
+            print(f"Error: Out of memory{reason}. Use fewer draws, chains or models.", file=sys.stderr)
+            return MISTAKE
+        except Exception as error:
+            print(_fault(error), file=sys.stderr)
+            return FAULT
+    return 0
+
+
+def _fault(error: Exception) -> str:
+    """Describe an error that nobody raised on purpose, and put its traceback into a file."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    said = f"Error: bayescale failed. This is a fault of the program, not yours: {textwrap.shorten(text, 300)}"
+    try:
+        number, name = tempfile.mkstemp(prefix="bayescale-", suffix=".txt")
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return said
+    return f"{said}\nPlease report it with the file {name}, which holds the traceback."
 
 
 def as_options(message: str) -> str:

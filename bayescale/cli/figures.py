@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib
 
 from bayescale._files import atomic_write
+from bayescale.cli.files import file_names
 
 # Commands open no window, and many machines have no display.
 matplotlib.use("Agg")
@@ -33,18 +35,24 @@ def save(plotted: Figure | Axes, path: Path) -> None:
     plt.close(figure)
 
 
+def forecast_pictures(methods: Iterable[str]) -> dict[str, str]:
+    """Return the name of the file with the forecasts of each method that is not a baseline."""
+    from bayescale.evaluation.backtest.baselines import BASELINES
+
+    specs = [method for method in dict.fromkeys(methods) if method not in BASELINES]
+    return {specs[0]: "forecasts.png"} if len(specs) == 1 else file_names(specs, "forecasts-{}.png")
+
+
 def draw_backtest(result: Backtest) -> dict[str, Figure | Axes]:
     """Draw calibration, forecasts of each spec, and errors relative to the paper's method, by name of the file."""
     from bayescale.evaluation.backtest.result import REFERENCE
     from bayescale.plots import plot_backtest_calibration, plot_backtest_errors, plot_backtest_forecasts
 
     methods = list(dict.fromkeys(result.cells["method"]))
-    specs = [method for method in methods if method not in result.baselines]
     plotted: dict[str, Figure | Axes] = {"calibration.png": plot_backtest_calibration(result)}
     if REFERENCE in methods:
         plotted["errors.png"] = plot_backtest_errors(result)
-    for spec in specs:
-        name = "forecasts.png" if len(specs) == 1 else f"forecasts-{spec}.png"
+    for spec, name in forecast_pictures(methods).items():
         plotted[name] = plot_backtest_forecasts(result, spec)
     return plotted
 

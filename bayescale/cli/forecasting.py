@@ -166,6 +166,7 @@ def suggest(
         budget, target, candidates=candidates, families=families, cost=cost, random_seed=random_seed
     )
     table = suggestion.summary()
+    files.write_results(table, csv, suggestion.plot, plot)
     show.warn_unconverged(fitted.convergence)
     if json:
         show.document(
@@ -175,4 +176,3 @@ def suggest(
         )
     else:
         show.say(str(suggestion).rsplit("\nNext:", 1)[0])
-    files.write_results(table, csv, suggestion.plot, plot)

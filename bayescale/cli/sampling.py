@@ -1,16 +1,17 @@
-"""Fits of a command: Ctrl-C ends the command, and worker processes print no warnings."""
+"""Fits of a command: a signal ends the command, and worker processes print no warnings."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale.cli import show
+from bayescale.cli.process import received_signal
+from bayescale.errors import BayescaleError
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -32,33 +33,33 @@ def sample(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
 
 @contextmanager
 def long_run() -> Iterator[None]:
-    """Make Ctrl-C end the command, and ignore warnings of other libraries in worker processes, as in this one.
+    """Make a signal end the command, and ignore warnings of other libraries in worker processes, as in this one.
 
-    On Ctrl-C nutpie returns the draws so far, as a notebook needs; a command would save them as a complete posterior.
+    When it is interrupted nutpie returns the draws so far, as a notebook needs; a command would save them as a complete
+    posterior. Other libraries turn the interruption into an error of their own.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = False
-
-    def interrupt(*_: Any) -> None:
-        nonlocal pressed
-        pressed = True
-        # Threads that feed worker processes raise errors of their own when the pool is interrupted.
-        threading.excepthook = lambda *_: None
-        raise KeyboardInterrupt
-
     warned = "PYTHONWARNINGS" in os.environ
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
-    previous = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except Exception:
-        if not pressed:
+        if not received_signal():
             raise
     finally:
-        signal.signal(signal.SIGINT, previous)
         if not warned:
             del os.environ["PYTHONWARNINGS"]
-    if pressed:
+    if received_signal():
         raise KeyboardInterrupt
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Run long work whose finished fits are in a folder; if it ends early, say how to resume."""
+    try:
+        with long_run():
+            yield
+    except (KeyboardInterrupt, BayescaleError):
+        if count := len({file.name for kind in ("*.npz", "*.nc") for file in folder.glob(kind)}):
+            files = f"{count} file{'s' * (count != 1)}"
+            show.step(f"Finished fits are in {folder} ({files}): the same command resumes from there.")
+        raise

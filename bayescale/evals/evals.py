@@ -25,6 +25,7 @@ from bayescale.evals.tables import (
     errors_only,
     has_file_lines,
     measurements,
+    not_a_table,
     tables_error,
     training_flops,
     write_table,
@@ -103,6 +104,8 @@ class Evals(SelectionMixin):
         given = self._tables()
         files = any(map(has_file_lines, given.values()))
         tables, problems = validate_tables(given)
+        # There a table that is None is one that could not be read, which has its error already.
+        problems += [not_a_table(name, table) for name, table in given.items() if table is None]
         if errors := errors_only(problems):
             raise tables_error(errors, files, self.name)
         for name, table in tables.items():

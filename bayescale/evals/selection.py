@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import EvalsError, suggest
+from bayescale.errors import EvalsError, shown, suggest
 from bayescale.evals.tables import SMALLEST_FLOPS
 
 if TYPE_CHECKING:
@@ -193,6 +194,8 @@ def rows_of(table: pd.DataFrame, **wanted: Names) -> np.ndarray:
 
 def above(flops: pd.Series, limit: float, unknown: str) -> np.ndarray:
     """Return, as a boolean array, which models have more compute than the limit; `unknown` places the blanks."""
+    if not isinstance(limit, Real):
+        raise EvalsError(f"flops={shown(limit)} is not a number. Give plain FLOP, such as flops=8.4e22.")
     if not SMALLEST_FLOPS <= limit < np.inf:
         raise EvalsError(
             f"flops={limit:g} is not a plausible training compute. Give plain FLOP, not a log10 and not units of "

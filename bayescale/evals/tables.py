@@ -17,7 +17,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from bayescale._files import atomic_write, storable
-from bayescale.errors import EvalsError
+from bayescale.errors import EvalsError, shown
 
 KINDS = ("base", "instruct")
 
@@ -158,7 +158,7 @@ def _quoted(value: Any) -> str:
         return ""
     if isinstance(value, str) and not value:
         return "blank — "
-    return f"{value:.15g} — " if isinstance(value, float) else f"{str(value)!r} — "
+    return f"{value:.15g} — " if isinstance(value, float) else f"{shown(text(value))} — "
 
 
 class TablesError(EvalsError):
@@ -225,11 +225,15 @@ def incomplete(name: str, problems: Sequence[Problem]) -> TypedTable:
     return replace(coerce(name, pd.DataFrame(columns=columns)), problems=list(problems), complete=False)
 
 
+def not_a_table(name: str, given: object) -> Problem:
+    """Return the problem of a value that should be a table."""
+    return Problem(name, None, None, type(given).__name__, "not a table", "give a pandas DataFrame")
+
+
 def coerce(name: str, raw: pd.DataFrame) -> TypedTable:
     """Convert a table to its types: columns of `TABLES` first, defaults filled in, other columns kept as text."""
     if not isinstance(raw, pd.DataFrame):
-        problem = Problem(name, None, None, type(raw).__name__, "not a table", "give a pandas DataFrame")
-        return incomplete(name, [problem])
+        return incomplete(name, [not_a_table(name, raw)])
     lines = np.asarray(raw.index, dtype=int) if has_file_lines(raw) else np.arange(len(raw)) + 2
     raw = raw.set_axis([str(c).strip() for c in raw.columns], axis=1).reset_index(drop=True)
     if problems := _header_problems(name, list(raw.columns)):
@@ -273,10 +277,20 @@ def _typed(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
 
 def text(value: Any) -> str:
     """Convert a cell to text; a missing value becomes a blank."""
-    if value is None or value is pd.NA or value != value:
+    if value is None or value is pd.NA:
         return ""
+    try:
+        different = value != value
+        # An array in a cell differs from itself in some places.
+        if isinstance(different, bool | np.bool_) and different:
+            return ""
+        written = str(value)
+    except ArithmeticError:  # a decimal that is not a number and says so when compared
+        return ""
+    except ValueError:  # Python writes no whole number of thousands of digits
+        written = "a number of thousands of digits"
     # One kind of line end, because a CSV file does not distinguish them.
-    content = str(value).replace("\r\n", "\n").replace("\r", "\n").strip()
+    content = written.replace("\r\n", "\n").replace("\r", "\n").strip()
     # Half of a pair, as JSON may have it, is in no file, nor in pandas' texts; validation tells of both.
     return content if storable(content) else re.sub("[\ud800-\udfff]", "\0", content)
 

@@ -20,7 +20,7 @@ from bayescale.evals.tables import export_csv
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
-from bayescale.forecast.query import ForecastQuery, read_given, read_query
+from bayescale.forecast.query import ForecastQuery, as_scores, read_given, read_query
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -269,8 +269,8 @@ def make_forecast(
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
-    if given:
-        known, scores = read_given(given, query, draws.data.coords["benchmark"])
+    if conditions := as_scores(given):
+        known, scores = read_given(conditions, query, draws.data.coords["benchmark"])
         expected, resampled, effective = condition_on_scores(draws, query, known, scores, rng)
         predicted = resampled.measured(expected, rng)
         if effective < MIN_EFFECTIVE_DRAWS:
@@ -282,7 +282,7 @@ def make_forecast(
     else:
         expected, predicted = forecast_scores(draws, query, rng)
     dataset = _dataset(posterior, query, expected, predicted)
-    return Forecast(dataset, posterior, dict(given or {}), effective, random_seed)
+    return Forecast(dataset, posterior, conditions, effective, random_seed)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:

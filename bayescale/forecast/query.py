@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, suggest
+from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, shown, suggest
 from bayescale.evals import tables
 from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
 from bayescale.evals.validation import FAR_FROM_ESTIMATE
@@ -91,8 +91,8 @@ def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any
 def _numbers(name: str, value: Any) -> np.ndarray:
     try:
         values = np.atleast_1d(np.asarray(value, dtype=float))
-    except (TypeError, ValueError):
-        raise ForecastError(f"{name}={value!r} is not a number.") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ForecastError(f"{name}={shown(value)} is not a number, or beyond anything plausible.") from None
     if values.ndim != 1 or values.size == 0:
         raise ForecastError(f"{name} must be one number or a list of numbers.")
     for v in values:
@@ -163,12 +163,21 @@ def _labels(families: Sequence[str], sizes: Mapping[str, np.ndarray]) -> list[st
     return labels
 
 
+def as_scores(given: Any) -> dict[str, Any]:
+    """Return known scores as a dictionary, from a mapping, a pandas Series by benchmark, or None for none."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    if hasattr(given, "to_dict") and hasattr(given, "index"):
+        return dict(given.to_dict())
+    raise ForecastError(f"given={shown(given)} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
+
+
 def read_given(
     given: Mapping[str, float], query: ForecastQuery, benchmarks: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check known scores of one model; return the index of their benchmarks, and the scores."""
-    if not isinstance(given, Mapping):
-        raise ForecastError(f"given={given!r} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
     if len(query.labels) != 1:
         raise ForecastError(
             f"given= holds the scores of one model, but {len(query.labels)} are forecast. Forecast one at a time, or "

@@ -1,5 +1,9 @@
 """Defaults of fits: draws, chains, warm-up steps and seeds."""
 
+from __future__ import annotations
+
+from bayescale.errors import BayescaleError, ForecastError
+
 CHAINS = 4
 TUNE = 300
 
@@ -20,8 +24,10 @@ SCAN_DRAWS = 1300
 REPORT_DRAWS = 400
 
 
-def seed_or_new(random_seed: int | None) -> int:
+def seed_or_new(random_seed: int | None, error: type[BayescaleError] = ForecastError) -> int:
     """Return the seed, or a new one if it is None, so that a result can record the seed it was made with.
+
+    Anything but a whole number from 0 to 2^64 - 1 raises `error`.
 
     Examples
     --------
@@ -30,4 +36,8 @@ def seed_or_new(random_seed: int | None) -> int:
     """
     import numpy as np
 
-    return int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else random_seed
+    if random_seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if not isinstance(random_seed, int | np.integer) or not 0 <= random_seed < 2**64:
+        raise error(f"random_seed={random_seed!r}: a whole number from 0 to 2^64 - 1 is needed, or None.")
+    return int(random_seed)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import multiprocessing
 import os
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bayescale.errors import MissingDependencyError
+
+_WATCH = "bayescale-parent"
 
 
 def processors() -> int:
@@ -43,6 +49,33 @@ def cores_each(jobs: int | None) -> int:
     except (TimeoutError, ValueError):
         workers = 1  # said where the workers are wanted
     return max(1, joblib.cpu_count() // max(1, workers))
+
+
+def end_with_parent() -> None:
+    """End this worker process as soon as the process that started it is gone: nobody would read its fits.
+
+    A killed process cannot end its workers, and joblib has handed out all jobs by then.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or not (pid := parent.pid) or os.name != "posix":
+        return
+    child = os.getppid() == pid  # not so in a process of a fork server, or if the parent died meanwhile
+
+    def watch() -> None:
+        while os.getppid() == pid if child else _exists(pid):
+            time.sleep(0.5)
+        os._exit(1)
+
+    if not any(thread.name == _WATCH for thread in threading.enumerate()):
+        threading.Thread(target=watch, name=_WATCH, daemon=True).start()
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
 
 
 def dask_mended() -> AbstractContextManager[Any]:

@@ -45,6 +45,9 @@ _KEPT = (
 # effective draws per step (a fold of the backtest: 421 s for 1,580, at most 6 deep 77 s for 572).
 _DEPTH = 6
 
+# More draws or chains than any memory holds; samplers would say so after compiling.
+_MOST = 10_000_000
+
 
 def fit(
     spec: Spec | str,
@@ -111,23 +114,16 @@ def fit(
     from bayescale.model.coordinates.parameterization import Coordinates
 
     spec = load_spec(spec)
-    if not max_minutes > 0:
-        raise FitError(f"max_minutes={max_minutes}: a positive number of minutes is needed.")
+    check_settings(
+        draws, tune, chains, cores, target_accept=target_accept, nuts_sampler=nuts_sampler, max_minutes=max_minutes
+    )
     if draws == "auto" and nuts_sampler != "nutpie":
         draws = DRAWS
     settings: dict[str, Any] = {"draws": draws, "tune": tune, "chains": chains}
-    for name, value in settings.items():
-        if value != "auto" and not (isinstance(value, int | np.integer) and value >= 1):
-            least = "a whole number, at least 1" + (', or "auto"' if name == "draws" else "")
-            raise FitError(f"{name}={value!r}: {least}, is needed.")
-    if not 0 < target_accept < 1:
-        raise FitError(f"target_accept={target_accept} must lie between 0 and 1, such as 0.8.")
-    if nuts_sampler not in _SAMPLERS:
-        raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
     cores = cores or min(chains, processors())
     if progressbar is None:
         progressbar = watched()
-    random_seed = seed_or_new(random_seed)
+    random_seed = seed_or_new(random_seed, FitError)
 
     started = time.perf_counter()
     try:
@@ -155,6 +151,31 @@ def fit(
         # At the line that called `bayescale.fit`, which calls this.
         warnings.warn(ConvergenceWarning(str(posterior.convergence)), stacklevel=3)
     return posterior
+
+
+def check_settings(
+    draws: Any = "auto",
+    tune: Any = TUNE,
+    chains: Any = CHAINS,
+    cores: Any = None,
+    *,
+    target_accept: Any = 0.8,
+    nuts_sampler: Any = "nutpie",
+    max_minutes: Any = MAX_MINUTES,
+) -> None:
+    """Raise `FitError` for impossible settings of `fit`, before anything is compiled."""
+    if not (isinstance(max_minutes, int | float) and max_minutes > 0):
+        raise FitError(f"max_minutes={max_minutes!r}: a positive number of minutes is needed.")
+    for name, value in {"draws": draws, "tune": tune, "chains": chains, "cores": cores}.items():
+        if (name == "draws" and isinstance(value, str) and value == "auto") or (name == "cores" and value is None):
+            continue
+        if not (isinstance(value, int | np.integer) and 1 <= value <= _MOST):
+            least = f"a whole number, from 1 to {_MOST:,}" + (', or "auto"' if name == "draws" else "")
+            raise FitError(f"{name}={value!r}: {least}, is needed.")
+    if not (isinstance(target_accept, int | float | np.floating) and 0 < target_accept < 1):
+        raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8.")
+    if nuts_sampler not in list(_SAMPLERS):
+        raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
 
 
 def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Sampled:

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import mul
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
+from bayescale.evals import Evals
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.spec import COVARIATE_COLUMNS, Spec
-
-if TYPE_CHECKING:
-    from bayescale.evals import Evals
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,8 @@ class ModelData:
 
 def model_data(spec: Spec, evals: Evals) -> ModelData:
     """Collect the arrays that the model of `spec` needs from `evals`."""
+    if not isinstance(evals, Evals):
+        raise EvalsError(f"{evals!r} is no Evals: load them, evals = bs.load_evals('base-llms').")
     models, benchmarks = evals.models, evals.benchmarks
     if evals.n_scores == 0:
         raise EvalsError("There is no score to fit: every score was masked or deselected.")

@@ -394,6 +394,8 @@ def load_spec(name: str | Path | Spec = "default") -> Spec:
     """
     if isinstance(name, Spec):
         return name
+    if not isinstance(name, str | Path):
+        raise SpecError(f"{name!r} is no spec: give a Spec, the name of one, or the path of a .yaml file.")
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():

@@ -44,7 +44,8 @@ def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(run: Run, tables
     assert " of 2" not in err
     folder = tables / "out"
     assert sorted(p.name for p in folder.iterdir()) == [
-        "comparison.csv", "elpd.png", "forecasts.csv", "forecasts.png", "mine.nc", "slope_Normal_mu_0_sigma_5.nc",
+        "comparison.csv", "elpd.png", "fits", "forecasts.csv", "forecasts.png", "mine.nc",
+        "slope_Normal_mu_0_sigma_5.nc",
     ]  # fmt: skip
     table = pd.read_csv(folder / "comparison.csv")
     assert set(table["spec"]) == {"mine", "slope Normal(mu=0, sigma=5)"}

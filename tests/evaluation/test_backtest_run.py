@@ -263,7 +263,7 @@ def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], m
     assert before.isdisjoint(keys())
     monkeypatch.undo()
     assert before == keys()
-    monkeypatch.setattr("bayescale.evaluation.backtest.job.FORMAT", 1000)
+    monkeypatch.setattr("bayescale.evaluation.store.FORMAT", 1000)
     assert before.isdisjoint(keys())
 
 

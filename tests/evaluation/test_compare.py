@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +20,7 @@ from scipy.special import logsumexp
 from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale import _arviz
-from bayescale.errors import EvaluationError
+from bayescale.errors import BacktestWarning, EvaluationError, FitError
 from bayescale.evals import Evals
 from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
 from bayescale.evaluation.compare.assess import Plan, held_out_elpd, make_splits
@@ -308,7 +310,77 @@ def test_posteriors_of_different_scores_are_not_compared(posterior: Posterior) -
 
 def test_a_spec_that_cannot_be_fitted_is_named(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
     with pytest.raises(EvaluationError, match="Spec 'impossible': Sampling failed"):
-        compare([simulation_spec().replace(name="impossible")], evals, jobs=1)
+        compare([simulation_spec().replace(name="impossible")], evals, leave_out=["model"], jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"forecast": {"family": "Family-Z", "flops": 1e25}}, "Spec 'custom': There is no family 'Family-Z'"),
+        ({"forecast": {"family": "Family-B"}}, "Say how much training compute"),
+        ({"forecast": {"family": "Family-B", "flops": 25}}, "far below any language model's"),
+        ({"forecast": {"family": "Family-B", "flop": 1e25}}, "no argument of a forecast 'flop'. Did you mean 'flops'"),
+        ({"forecast": {**QUESTION, "given": {"bench-9": 0.5}}}, "There is no benchmark 'bench-9'"),
+        ({"forecast": {**QUESTION, "random_seed": -1}}, "random_seed=-1"),
+        ({"leave_out": ["model", "family"], "folds": 5}, "only 4 families have scores"),
+        ({"random_seed": "one"}, "random_seed='one'"),
+        ({"draws": 0}, "draws=0"),
+        ({"tune": 10**20}, "tune=100000000000000000000"),
+        ({"target_accept": 80}, "target_accept=80 must lie between 0 and 1"),
+        ({"nuts_sampler": "nuts"}, "nuts_sampler='nuts' is not one of"),
+        ({"drows": 5}, "There is no setting of a fit 'drows'. Did you mean 'draws'"),
+    ],
+)
+def test_every_mistake_is_said_before_the_first_fit(
+    settings: dict[str, Any], message: str, evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "fits"
+    with pytest.raises((EvaluationError, FitError), match=re.escape(message)):
+        compare([simulation_spec()], evals, **{"leave_out": [], "directory": folder, "jobs": 1} | settings)
+    assert fits == []
+    assert not folder.exists()
+
+
+def test_an_interrupted_comparison_resumes_with_the_same_numbers(
+    evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    def run(*names: str, **settings: Any) -> Comparison:
+        specs = [simulation_spec().replace(name=name) for name in names]
+        return compare(specs, evals, leave_out=["model"], folds=2, jobs=1, directory=tmp_path, **settings)
+
+    with pytest.raises(EvaluationError, match="Spec 'impossible': Sampling failed"):
+        run("a", "impossible")
+    assert [name for name, *_ in fits] == ["a"] * 3 + ["impossible"]
+    whole = run("a", "b")
+    assert [name for name, *_ in fits[4:]] == ["b"] * 3
+    again = run("a", "b")
+    assert len(fits) == 7
+    columns = again.summary().columns.drop("seconds")
+    pd.testing.assert_frame_equal(again.summary()[columns], whole.summary()[columns])
+    pd.testing.assert_frame_equal(again.assessments["a"].folds, whole.assessments["a"].folds)
+    np.testing.assert_array_equal(
+        again.posteriors["a"].idata["posterior"]["slope"], whole.posteriors["a"].idata["posterior"]["slope"]
+    )
+    # Another seed, and other settings, are other fits.
+    run("a", random_seed=1)
+    run("a", tune=10)
+    assert len(fits) == 7 + 3 + 1
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".npz"])
+def test_a_kept_fit_that_is_damaged_is_done_again(
+    suffix: str, evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path
+) -> None:
+    def run() -> Comparison:
+        return compare([simulation_spec()], evals, leave_out=["model"], folds=2, jobs=1, directory=tmp_path)
+
+    before = run().summary()
+    victim = min(tmp_path.glob(f"*{suffix}"))
+    victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
+    with pytest.warns(BacktestWarning, match=f"{victim.name} is damaged .*runs again"):
+        after = run().summary()
+    assert len(fits) == 4
+    pd.testing.assert_frame_equal(after.drop(columns="seconds"), before.drop(columns="seconds"))
 
 
 @pytest.mark.heavy

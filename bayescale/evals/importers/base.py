@@ -138,11 +138,13 @@ def load_mapping(given: str | Path | Mapping[str, Any] | NameMapping | None) -> 
         return given
     what = "the mapping"
     if not isinstance(given, Mapping):
+        if not isinstance(given, str | Path):
+            raise EvalsError(f"mapping={given!r} is neither a file nor a dictionary.")
         path = _mapping_file(given)
         what = f"the mapping {path.name}"
         try:
             given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
             raise EvalsError(f"Cannot read {what}: {error}") from error
     try:
         return NameMapping.model_validate(given)

@@ -116,7 +116,7 @@ def import_evals(
 
 def _nothing(source: str, imported: Imported, looked_for: str) -> str:
     if imported.skipped.empty:
-        files = f"there is no file {looked_for} in or below it"
+        files = "it has no scores" if Path(source).is_file() else f"there is no file {looked_for} in or below it"
         return f"Nothing in {source!r} could be imported as {imported.tool}: {files}."
     lines = []
     for reason, rows in imported.skipped.groupby("reason", sort=False):

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from bayescale.evals.importers.base import Reading
 
 # What an unforeseen file may raise while it is read; anything else is a bug of the reader.
-ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
+ODD = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 
 # Later than any second since 1970 that a run may have: it is in milliseconds.
 _MILLISECONDS = 1e11
@@ -80,10 +80,13 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def iso_date(value: Any) -> str:
     """Convert seconds or milliseconds since 1970 to a date that sorts; blank if it is something else."""
-    if not is_number(value) or not math.isfinite(value):
+    if not is_number(value):
         return ""
-    seconds = value / 1000 if value > _MILLISECONDS else value
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+    try:
+        seconds = value / 1000 if value > _MILLISECONDS else value
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat()
+    except (OSError, OverflowError, ValueError):  # beyond the calendar
+        return ""
 
 
 def date_in_name(where: str) -> str:
@@ -158,9 +161,12 @@ def part_of(task: str) -> str:
     return "MMLU" if task.startswith(_SUBJECTS) else ""
 
 
-def descendants(group: str, below: dict[str, list[str]], seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield the tasks below a group, at any depth."""
-    for task in below.get(group, []):
-        if task != group and task not in seen:
+def descendants(group: str, below: dict[str, list[str]]) -> Iterator[str]:
+    """Yield the tasks below a group, at any depth, each once."""
+    seen = {group}
+    waiting = below.get(group, [])[::-1]
+    while waiting:
+        if (task := waiting.pop()) not in seen:
+            seen.add(task)
             yield task
-            yield from descendants(task, below, seen | {group, task})
+            waiting += below.get(task, [])[::-1]

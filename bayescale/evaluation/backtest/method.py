@@ -14,9 +14,7 @@ import bayescale
 from bayescale._identity import identity
 from bayescale.errors import EvaluationError
 from bayescale.evaluation.backtest.fold import Fold
-
-# Settings that change how fast a method is and not what it forecasts.
-_SPEED = {"cores"}
+from bayescale.evaluation.store import SPEED
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +75,7 @@ def method_identity(method: Method) -> str:
     try:
         if not dataclasses.is_dataclass(method):
             raise TypeError
-        fields = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name not in _SPEED}
+        fields = {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name not in SPEED}
         return identity(method.name, *_code(type(method)), fields)
     except TypeError:
         raise EvaluationError(

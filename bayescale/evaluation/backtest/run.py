@@ -93,7 +93,7 @@ def backtest(
     all_jobs = make_jobs(chosen, make_folds(chosen_tasks), random_seed)
 
     with tempfile.TemporaryDirectory(prefix="bayescale-") as scratch:
-        cache = ResultCache(_folder(directory or scratch))
+        cache = ResultCache.at(directory or scratch)
         with counting("fits", progress) as report:
             failures = run_jobs(all_jobs, cache, jobs, report)
         finished = [(job, forecasts) for job in all_jobs if (forecasts := cache.read(job)) is not None]
@@ -156,12 +156,3 @@ def _check_unique(names: list[str], what: str) -> None:
     for name in names:  # they identify rows of the results
         if names.count(name) > 1:
             raise EvaluationError(f"Two {what} are called {name!r}: give one of them another name.")
-
-
-def _folder(directory: str | Path) -> Path:
-    path = Path(directory)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvaluationError(f"Cannot make the folder {str(path)!r} for finished fits: {error.strerror}.") from error
-    return path.resolve()

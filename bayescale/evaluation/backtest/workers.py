@@ -15,7 +15,7 @@ from bayescale.errors import EvaluationError
 from bayescale.evaluation.backtest.fold import CELL
 from bayescale.evaluation.backtest.job import Job, ResultCache
 from bayescale.evaluation.backtest.method import Predictive
-from bayescale.inference.parallel import dask_mended
+from bayescale.inference.parallel import dask_mended, end_with_parent
 
 # Jobs over the same coordinates in one batch: enough to make compiling a model worthwhile, few enough that workers
 # share the work evenly and progress is visible.
@@ -93,6 +93,7 @@ def run_batch(jobs: tuple[Job, ...], directory: Path) -> list[tuple[str, Predict
     Each result is cached at once if the worker can reach the folder, and read from the cache if an earlier worker had
     finished it.
     """
+    end_with_parent()
     # A tuple, because joblib sends other containers to a Dask cluster as data of one worker, lost if that worker dies.
     cache = ResultCache(directory) if directory.is_dir() else None
     outcomes: list[tuple[str, Predictive | Failure]] = []

@@ -19,8 +19,9 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale import _arviz
+from bayescale import _arviz, methods
 from bayescale.errors import ConvergenceWarning, EvaluationError
+from bayescale.evaluation.store import SPEED, FitStore, key_of
 from bayescale.forecast.condition import LatentModel, log_evidence
 from bayescale.inference import defaults
 from bayescale.methods import Posterior
@@ -41,7 +42,7 @@ FOLD_SAMPLING: Mapping[str, int] = {"draws": 300, "tune": 200, "chains": 2}
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of the assessment of each spec: units to leave out, seed, and arguments of `bayescale.fit`."""
+    """Settings of an assessment: units to leave out, seed, arguments of `bayescale.fit`, store of finished fits."""
 
     leave_out: tuple[HeldOut, ...]
     folds: int
@@ -49,6 +50,7 @@ class Plan:
     cores: int | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     fold_sampling: Mapping[str, Any] = field(default_factory=lambda: dict(FOLD_SAMPLING))
+    store: FitStore | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,35 +80,75 @@ class Assessment:
 def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = None) -> Assessment:
     """Fit `spec` to `evals` (unless its posterior is given), and to the visible scores of each fold.
 
-    The spec is compiled once, because its folds are fits to other scores of the same models.
+    The spec is compiled once, because its folds are fits to other scores of the same models. Fits that the store of the
+    plan holds are not repeated.
     """
     from threadpoolctl import threadpool_limits
 
-    from bayescale.methods import fit
-
     started = time.perf_counter()
-    settings = {"draws": defaults.DRAWS, "cores": plan.cores, "progressbar": False}
+    # A folder that this worker cannot reach keeps nothing.
+    store = plan.store if plan.store and plan.store.directory.is_dir() else None
     rows: list[tuple[Any, ...]] = []
     held_out: dict[str, pd.Series[float]] = {}
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         # The table of the comparison shows the convergence of every fit, that of the folds as well.
         warnings.simplefilter("ignore", ConvergenceWarning)
         if posterior is None:
-            posterior = fit(spec, evals, **{"random_seed": plan.random_seed, **settings, **plan.sampling})
+            posterior = _fit(spec, evals, plan, store)
         for left_out in plan.leave_out:
             parts = []
             for number, split in enumerate(make_splits(evals, left_out, plan.folds), start=1):
-                # The same seed for all specs: common random numbers make differences sharper.
-                seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
-                fold = fit(spec, split.evals, **{"random_seed": seed, **settings, **plan.fold_sampling})
-                parts.append(held_out_elpd(fold, evals, split.models, seed))
-                report = fold.convergence
-                diagnostics = report.rhat, report.ess_bulk, report.divergences, fold.sampling["seconds"]
+                part, diagnostics = _fold(spec, evals, split, f"{left_out}-{number}", number, plan, store)
+                parts.append(part)
                 rows.append((left_out, number, len(split.models), *diagnostics))
             held_out[left_out] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
         cellwise = loo(posterior)
     columns = ["left_out", "fold", "models", "rhat", "ess", "divergences", "seconds"]
     return Assessment(posterior, cellwise, held_out, pd.DataFrame(rows, columns=columns), time.perf_counter() - started)
+
+
+def _fit(spec: Spec, evals: Evals, plan: Plan, store: FitStore | None) -> Posterior:
+    """Return the posterior of all scores, from the store if it is there."""
+    settings = {"draws": defaults.DRAWS, "random_seed": plan.random_seed, **plan.sampling}
+    key = _key(spec, evals, settings)
+    path = store and store.file(spec.name, key, ".nc")
+    if store and path and (kept := store.read_posterior(path)):
+        return kept
+    posterior = methods.fit(spec, evals, **{"cores": plan.cores, "progressbar": False, **settings})
+    if store and path:
+        store.write_posterior(path, posterior, f"the posterior of {spec.name}")
+    return posterior
+
+
+def _fold(
+    spec: Spec, evals: Evals, split: Split, label: str, number: int, plan: Plan, store: FitStore | None
+) -> tuple[pd.Series[float], list[float]]:
+    """Return densities of the hidden models and diagnostics of the refit, from the store if they are there."""
+    # The same seed for all specs: common random numbers make differences sharper.
+    seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
+    settings = {"random_seed": seed, **plan.fold_sampling}
+    key = _key(spec, evals, settings, split.models)
+    path = store and store.file(f"{spec.name}-{label}", key)
+
+    def decode(arrays: dict[str, np.ndarray]) -> tuple[pd.Series[float], list[float]]:
+        rhat, ess, divergences, seconds = arrays["diagnostics"].tolist()
+        elpd = pd.Series(arrays["elpd"], list(split.models), name="elpd", dtype=float)
+        return elpd, [rhat, ess, int(divergences), seconds]
+
+    if store and path and (kept := store.read_arrays(path, key, decode)):
+        return kept
+    fold = methods.fit(spec, split.evals, **{"cores": plan.cores, "progressbar": False, **settings})
+    report = fold.convergence
+    diagnostics = np.array([report.rhat, report.ess_bulk, report.divergences, fold.sampling["seconds"]], dtype=float)
+    arrays = {"elpd": held_out_elpd(fold, evals, split.models, seed).to_numpy(), "diagnostics": diagnostics}
+    if store and path:
+        store.write_arrays(path, key, arrays, f"the densities of {spec.name}, {label}")
+    return decode(arrays)
+
+
+def _key(spec: Spec, evals: Evals, settings: Mapping[str, Any], hidden: tuple[str, ...] = ()) -> str:
+    chosen = {name: value for name, value in settings.items() if name not in SPEED}
+    return key_of("compare", spec.name, spec.identity, evals.identity, hidden, chosen)
 
 
 # Folds

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale._display import Report, counting
-from bayescale.errors import BayescaleError, EvaluationError
-from bayescale.evaluation.compare.assess import Assessment, HeldOut, Plan, assess, check_held_out
+from bayescale.errors import BayescaleError, EvaluationError, require_names
+from bayescale.evaluation.compare.assess import Assessment, HeldOut, Plan, assess, check_held_out, make_splits
 from bayescale.evaluation.compare.comparison import Comparison
+from bayescale.evaluation.store import FitStore
+from bayescale.forecast.query import COLUMNS, as_scores, read_given, read_query
 from bayescale.inference.defaults import SCAN_DRAWS, seed_or_new
-from bayescale.inference.parallel import cores_each, dask_mended, on_dask, require_libraries
+from bayescale.inference.parallel import cores_each, dask_mended, end_with_parent, on_dask, require_libraries
+from bayescale.inference.sample import check_settings
 from bayescale.methods import Posterior
+from bayescale.model.data import model_data
 from bayescale.model.priors import Priors
 from bayescale.model.spec import Spec, load_spec
 
@@ -31,6 +38,7 @@ def compare(
     leave_out: Sequence[HeldOut] = ("model", "family"),
     folds: int = FOLDS,
     backtest: Backtest | None = None,
+    directory: str | Path | None = None,
     jobs: int | None = None,
     random_seed: int | None = 0,
     progress: Report | None = None,
@@ -53,6 +61,9 @@ def compare(
         Number of refits for each of `leave_out`.
     backtest : Backtest, optional
         A backtest of specs of these names, whose errors and coverage are added.
+    directory : str or pathlib.Path, optional
+        Folder for finished fits, created if missing. Its fits are reused (same spec, evals, settings, seed and version
+        of bayescale), so that an interrupted comparison resumes. Default: nothing is kept.
     jobs : int, optional
         Specs at a time. Default: as many as there are processors, unless `joblib.parallel_config` says otherwise.
     random_seed : int, optional
@@ -71,7 +82,8 @@ def compare(
     Raises
     ------
     EvaluationError
-        For two specs of one name, posteriors of different evals, or a spec that cannot be fitted.
+        For two specs of one name, posteriors of different evals, or a spec that cannot be fitted or forecast; all names
+        and settings are checked before the first fit.
     MissingDependencyError
         Without the libraries of ``bayescale[compare]``.
 
@@ -90,7 +102,10 @@ def compare(
     work, evals = _work(specs, evals)
     if jobs is None and not on_dask():
         jobs = max(1, min(len(work), joblib.cpu_count()))
-    plan = Plan(tuple(leave_out), folds, seed_or_new(random_seed), cores_each(jobs), sampling)
+    seed = seed_or_new(random_seed, EvaluationError)
+    _check(work, evals, dict(forecast or {}), leave_out, folds, sampling)
+    store = None if directory is None else FitStore.at(directory)
+    plan = Plan(tuple(leave_out), folds, seed, cores_each(jobs), sampling, store=store)
     with counting("specs", progress) as report:
         assessments = _assessments(work, evals, plan, jobs, report)
     return Comparison(assessments, dict(forecast or {}), backtest, plan.random_seed)
@@ -213,6 +228,40 @@ def _work(specs: Any, evals: Evals | None) -> tuple[dict[str, Work], Evals]:
     return work, evals
 
 
+def _check(
+    work: Mapping[str, Work],
+    evals: Evals,
+    forecast: Mapping[str, Any],
+    leave_out: Sequence[HeldOut],
+    folds: int,
+    sampling: Mapping[str, Any],
+) -> None:
+    """Check every name and setting, so that no fit is lost to a mistake that shows after it."""
+    require_names(sampling, {*inspect.signature(check_settings).parameters}, "setting of a fit", EvaluationError)
+    check_settings(**sampling)
+    for unit in leave_out:
+        make_splits(evals, unit, folds)
+    asked = {*inspect.signature(Posterior.forecast).parameters} - {"self"}
+    require_names(forecast, asked, "argument of a forecast", EvaluationError)
+    seed_or_new(forecast.get("random_seed"), EvaluationError)
+    sizes = {name: forecast.get(name) for name in COLUMNS}
+    for name, (spec, _) in work.items():
+        with _naming(name):
+            data = model_data(spec, evals)
+            if forecast:
+                query = read_query(spec, data, forecast.get("family"), sizes)
+                read_given(as_scores(forecast.get("given")), query, data.coords["benchmark"])
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Name the spec in errors of the package."""
+    try:
+        yield
+    except BayescaleError as error:
+        raise EvaluationError(f"Spec {name!r}: {error}") from error
+
+
 def _assessments(
     work: Mapping[str, Work], evals: Evals, plan: Plan, jobs: int | None, report: Report
 ) -> dict[str, Assessment]:
@@ -230,7 +279,6 @@ def _assessments(
 
 
 def _named(name: str, spec: Spec, posterior: Posterior | None, evals: Evals, plan: Plan) -> tuple[str, Assessment]:
-    try:
+    end_with_parent()
+    with _naming(name):
         return name, assess(spec, evals, plan, posterior)
-    except BayescaleError as error:
-        raise EvaluationError(f"Spec {name!r}: {error}") from error
