@@ -63,6 +63,19 @@ def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     return frame.assign(prob=prob, interval=KIND)
 
 
+def decimals(error: float, least: int = 2, most: int = 3) -> int:
+    """Return how many decimals of a share to show: a unit of the last one is not less than its Monte Carlo error.
+
+    Examples
+    --------
+    >>> [decimals(error) for error in (0.02, 0.004, 0.0004, 0.0)]
+    [2, 2, 3, 3]
+    """
+    from math import floor, log10
+
+    return min(max(floor(-log10(error)), least), most) if error > 0 else most
+
+
 # Log10 FLOP beyond which compute is as good as infinite.
 _FAR = 1e6
 

@@ -150,6 +150,7 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "forecast posterior.nc --family Llama-3 --flops 4e25",
             "forecast posterior.nc --new-family --params 4e11 --tokens 1.5e13",
             "forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
+            "forecast mine.nc --family Llama-3 --flops 4e25 --above MMLU=0.9 --above GSM8K=0.9",
             "forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --csv forecast.csv --plot fan.png",
         ],
         forecasting.report: [

@@ -10,6 +10,8 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bayescale._intervals import decimals
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -52,6 +54,15 @@ def forecast_table(rows: pd.DataFrame, prob: float) -> None:
         if known:
             part = part.assign(given=given.map("{:g}".format, na_action="ignore").fillna(""))
         plain_table(part.reset_index())
+
+
+def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mapping[str, float]) -> None:
+    """Print the probability that scores of each model lie beyond thresholds, to the digits that the draws support."""
+    from bayescale.forecast.probability import describe_region
+
+    say(f"Probability of {describe_region(above, below)}, of scores that you would measure:")
+    for row in table.itertuples():
+        say(f"  {row.model}: {row.probability:.{decimals(row.error)}f}")
 
 
 def prior_table(table: pd.DataFrame, prob: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
+from bayescale.forecast.probability import Thresholds, joint_probability, read_thresholds
 from bayescale.forecast.query import ForecastQuery, read_given, read_query
 from bayescale.inference.defaults import seed_or_new
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from bayescale.inference.posterior import PosteriorData
 
+Kind = Literal["predicted", "expected"]
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
 # As many models stand side by side in a notebook; more of them below each other.
@@ -57,9 +59,8 @@ class Forecast(_display.Result):
     >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
     >>> forecast.draws["model"].to_numpy().tolist()
     ['Llama-3, 4e+25 FLOP', 'Qwen1.5, 1e+25 FLOP']
-    >>> above = (forecast.draws["predicted_score"].sel(benchmark="MMLU") > 0.8).mean(("chain", "draw"))
-    >>> above.dims  # the probability of a measured MMLU above 80%, for each model
-    ('model',)
+    >>> forecast.probability("MMLU", above=0.8)["probability"].size  # of a measured MMLU above 80%, for each model
+    2
     """
 
     draws: xr.Dataset
@@ -68,7 +69,7 @@ class Forecast(_display.Result):
     effective_draws: float
     random_seed: int
 
-    def summary(self, *, prob: float = PROB, kind: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, kind: Kind = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
@@ -93,12 +94,53 @@ class Forecast(_display.Result):
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        if kind not in ("predicted", "expected"):
-            raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{kind}_score"], prob=prob)
+        table = summarise(scores_of_kind(self.draws, kind), prob=prob)
         family = self.draws["family"].to_series()
         table.insert(1, "family", table["model"].map(family))
         return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
+
+    def probability(
+        self,
+        benchmark: str | Sequence[str] | None = None,
+        *,
+        above: Thresholds = None,
+        below: Thresholds = None,
+        kind: Kind = "predicted",
+    ) -> pd.DataFrame:
+        """Compute the probability that scores lie above or below thresholds, all of them together.
+
+        Parameters
+        ----------
+        benchmark : str, or sequence of str, optional
+            Not needed where `above` and `below` name the benchmarks.
+        above, below : float, or mapping of str to float, optional
+            Thresholds in [0, 1], which scores must exceed or stay below: one for all of `benchmark`, or by benchmark.
+        kind : {"predicted", "expected"}
+            Of measured scores, with the sampling noise of the benchmark's items, or of expected scores.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model``, ``probability`` (the share of draws) and ``error`` (its Monte Carlo standard error), one row per
+            model.
+
+        Raises
+        ------
+        ForecastError
+            For an unknown benchmark, a threshold outside [0, 1], or none.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=4e25)
+        >>> forecast.probability("MMLU", above=0.9).columns.tolist()
+        ['model', 'probability', 'error']
+        >>> both = forecast.probability(above={"MMLU": 0.9, "GSM8K": 0.9})
+        >>> bool((both["probability"] <= forecast.probability("GSM8K", above=0.9)["probability"]).all())
+        True
+        """
+        names = [str(name) for name in self.draws["benchmark"].to_numpy()]
+        high, low = (read_thresholds(benchmark, v, names, n) for n, v in (("above", above), ("below", below)))
+        return joint_probability(scores_of_kind(self.draws, kind), high, low, self.effective_draws)
 
     def to_pandas(self, all_draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
@@ -251,6 +293,13 @@ class Forecast(_display.Result):
         # What is the same in all rows is in the headline, or nowhere.
         same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
         return _display.as_html(repr(self), table.drop(columns=same), "measured scores")
+
+
+def scores_of_kind(draws: xr.Dataset, kind: Kind) -> xr.DataArray:
+    """Return the draws of measured or of expected scores."""
+    if kind not in ("predicted", "expected"):
+        raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
+    return draws[f"{kind}_score"]
 
 
 def make_forecast(
