@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bayescale._display import working
 from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
+from bayescale.decisions import Decisions
 from bayescale.inference import sample
 from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.posterior import PosteriorData
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(PosteriorData):
+class Posterior(Decisions):
     """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
 
     Attributes

@@ -61,8 +61,8 @@ def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mappin
     from bayescale.forecast.probability import describe_region
 
     say(f"Probability of {describe_region(above, below)}, of scores that you would measure:")
-    for row in table.itertuples():
-        say(f"  {row.model}: {row.probability:.{decimals(row.error)}f}")
+    for model, share, error in table[["model", "probability", "error"]].to_numpy():
+        say(f"  {model}: {share:.{decimals(error)}f}")
 
 
 def prior_table(table: pd.DataFrame, prob: float) -> None:

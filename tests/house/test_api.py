@@ -53,6 +53,7 @@ def test_a_seed_is_given_by_name_and_new_by_default(name: str) -> None:
     [
         lambda p, **seed: p.forecast("Family-A", 1e24, **seed),
         lambda p, **seed: p.forecast("Family-A", 1e24, given={"bench-1": 0.6}, **seed),
+        lambda p, **seed: p.predict("Family-A-0", **seed),
         lambda p, **seed: p.emergence("bench-1", "Family-A", **seed),
         lambda p, **seed: p.uplift("bench-1", "bench-2", **seed),
         lambda p, **seed: p.explained_variance("bench-1", ["bench-2"], **seed),
@@ -79,6 +80,7 @@ def test_the_probability_of_intervals_is_given_by_name_and_the_same_by_default(n
 def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     return {
         "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
+        "prediction": posterior.predict(random_seed=1),
         "efficiency": posterior.efficiency(),
         "emergence": posterior.emergence("bench-1", random_seed=1),
         "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
@@ -90,7 +92,18 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     }
 
 
-NAMES = ["forecast", "efficiency", "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior"]
+NAMES = [
+    "forecast",
+    "prediction",
+    "efficiency",
+    "emergence",
+    "uplift",
+    "explained",
+    "suggestion",
+    "factors",
+    "check",
+    "prior",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
