@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bayescale._display import working
+from bayescale._intervals import PROB
 from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
+    from bayescale.analysis.compute_optimal import ComputeOptimal
+    from bayescale.analysis.required_compute import RequiredCompute
     from bayescale.forecast.prediction import Prediction
 
 
@@ -53,3 +56,84 @@ class Decisions(PosteriorData):
 
         with working("Predicting scores"):
             return predict_models(self, models, benchmarks, random_seed)
+
+    def required_compute(
+        self,
+        benchmark: str,
+        above: float,
+        family: str | Sequence[str] | None = None,
+        *,
+        probability: float = PROB,
+        random_seed: int | None = None,
+    ) -> RequiredCompute:
+        """Find the compute with which one model measures above a score, with a given probability.
+
+        The score that a budget attains is a `forecast`. See `bayescale.RequiredCompute`.
+
+        Parameters
+        ----------
+        benchmark : str
+        above : float
+            The score to exceed, in (0, 1).
+        family : str, or sequence of str, optional
+            Families of the data, or `bayescale.NEW_FAMILY`; default the one with the most models.
+        probability : float
+            Wanted probability that the measured score of one model exceeds `above`.
+        random_seed : int, optional
+            Seed of the residual of a single model, as in `emergence`.
+
+        Raises
+        ------
+        ForecastError
+            For unknown names, a score that is not between floor and ceiling, a `probability` outside (0, 1), or a spec
+            with other covariates than compute.
+
+        Examples
+        --------
+        >>> import bayescale as bs
+        >>> required = posterior.required_compute("MMLU", 0.8, ["Llama-3", bs.NEW_FAMILY])
+        >>> required.summary()["family"].tolist()
+        ['Llama-3', 'new family']
+        """
+        from bayescale.analysis.required_compute import compute_required
+
+        return compute_required(self, benchmark, above, family, probability, random_seed)
+
+    def compute_optimal(
+        self,
+        flops: float,
+        family: str,
+        benchmarks: Sequence[str] | str | None = None,
+        *,
+        tokens_per_param: Sequence[float] | None = None,
+        random_seed: int | None = None,
+    ) -> ComputeOptimal:
+        """Find parameters and training tokens with which a compute budget attains the highest expected scores.
+
+        For specs with the covariates log10_params, log10_tokens and their interaction; see `bayescale.ComputeOptimal`.
+
+        Parameters
+        ----------
+        flops : float
+            The budget: 6 x parameters x tokens.
+        family : str
+            A family of the data, or `bayescale.NEW_FAMILY`.
+        benchmarks : str, or sequence of str, optional
+            Benchmarks whose mean score to maximise; default all.
+        tokens_per_param : sequence of float, optional
+            Splits to compare; default: 41 over the range of the models of the data.
+        random_seed : int, optional
+            Seed of the residual of the model.
+
+        Raises
+        ------
+        ForecastError
+            For a spec without these covariates, unknown names, or implausible sizes.
+
+        Examples
+        --------
+        >>> posterior.compute_optimal(1e24, "Llama-2")  # doctest: +SKIP
+        """
+        from bayescale.analysis.compute_optimal import optimise_compute
+
+        return optimise_compute(self, flops, family, benchmarks, tokens_per_param, random_seed)

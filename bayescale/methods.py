@@ -286,7 +286,7 @@ class Posterior(Decisions):
         ----------
         benchmark : str
         family : str, optional
-            A family of the data; default the one with the most models.
+            A family of the data, or `bayescale.NEW_FAMILY`; default the family with the most models.
         random_seed : int, optional
             Seed of the residual of a single model, as in `forecast`: equal seeds are the same model on all benchmarks.
 
