@@ -48,7 +48,7 @@ class Decisions(PosteriorData):
         Examples
         --------
         >>> posterior.predict(["microsoft/phi-2"], ["MMLU", "GSM8K"]).summary().shape
-        (2, 9)
+        (2, 7)
         >>> posterior.predict().imputed().shape  # observed scores, and medians where there is none
         (36, 10)
         """

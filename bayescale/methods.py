@@ -140,7 +140,7 @@ class Posterior(Decisions):
         --------
         >>> import bayescale as bs
         >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
-        (20, 10)
+        (20, 6)
         >>> posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86}).given
         {'MMLU': 0.86}
         """

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import KIND, PROB, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_names
 from bayescale.evals.tables import training_flops
 from bayescale.forecast.predict import ModelNoise, new_model_scores
@@ -75,7 +75,7 @@ class ComputeOptimal(Result):
         pandas.DataFrame
             ``quantity`` (``params``, ``tokens``, ``tokens_per_param``, and each benchmark), its value at `optimum` or
             median score there (``median``), and ``lower, upper``: of the best split over draws, or of the expected
-            score at `optimum`; ``prob, interval``.
+            score at `optimum`.
 
         Examples
         --------
@@ -91,7 +91,7 @@ class ComputeOptimal(Result):
         values = at["expected_score"].quantile([0.5, *ends], ("chain", "draw")).transpose("benchmark", "quantile")
         rows += [(str(n), *v) for n, v in zip(at["benchmark"].to_numpy(), values.to_numpy(), strict=True)]
         table = pd.DataFrame(rows, columns=["quantity", "median", "lower", "upper"])
-        return table.assign(prob=prob, interval=KIND)
+        return with_interval(table, prob)
 
     def plot(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the expected score over tokens per parameter, with its bands, for up to six benchmarks.

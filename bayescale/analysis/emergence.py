@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, flops_quantiles
+from bayescale._intervals import PROB, flops_quantiles, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -182,8 +182,8 @@ class Emergence(Result):
         -------
         pandas.DataFrame
             ``benchmark, family, score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of``
-            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
-            interval``; one row per threshold and kind of model.
+            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws); one row
+            per threshold and kind of model.
 
         Examples
         --------
@@ -201,8 +201,8 @@ class Emergence(Result):
             for of in ("typical", "single"):
                 low, middle, high = self.quantiles(score, of, prob=prob)
                 ends = {"median": middle, "lower": low, "upper": high, "never": self.never(score)}
-                rows.append({**about, "of": of, **ends, "prob": prob, "interval": KIND})
-        return pd.DataFrame(rows)
+                rows.append({**about, "of": of, **ends})
+        return with_interval(pd.DataFrame(rows), prob)
 
     def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
         """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import PROB, summarise, tails
+from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 from bayescale.inference.mixing import rhat
 
@@ -123,7 +123,7 @@ class Factors(Result):
         Returns
         -------
         pandas.DataFrame
-            ``factor, suggested``; median ``share`` of variance with ``lower, upper, prob, interval`` (equal-tailed);
+            ``factor, suggested``; median ``share`` of variance with ``lower, upper`` (equal-tailed);
             ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
             that correlate most with the factor, with the median correlation.
         """
@@ -160,7 +160,7 @@ class Factors(Result):
         how = "turned to a varimax consensus" if self.free else "reordered and reflected, as the priors allow"
         head = (
             f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
-            f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
+            f"models with {PROB:.0%} {KIND} interval:"
         )
         return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 

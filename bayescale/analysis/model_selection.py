@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB
+from bayescale._intervals import PROB, with_interval
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, require_names, suggest
@@ -119,8 +119,7 @@ class Suggestion(Result):
         Returns
         -------
         pandas.DataFrame
-            ``model, family, mean, median, lower, upper, prob, interval`` of the expected scores, one row per model to
-            forecast.
+            ``model, family, mean, median, lower, upper`` of the expected scores, one row per model to forecast.
 
         Raises
         ------
@@ -132,7 +131,7 @@ class Suggestion(Result):
         >>> suggestion = posterior.suggest_models(2, families=["Llama-2", "Qwen1.5"])
         >>> table = suggestion.predict({"Qwen/Qwen1.5-4B": 0.54, "meta-llama/Llama-2-7b-hf": 0.15})
         >>> table.columns.tolist()
-        ['model', 'family', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
+        ['model', 'family', 'mean', 'median', 'lower', 'upper']
         """
         models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
@@ -149,7 +148,7 @@ class Suggestion(Result):
         family = self.posterior.evals.models.set_index("model")["family"]
         columns = {"mean": logits.expected_scores(), "median": middle, "lower": lower, "upper": upper}
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
-        return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
+        return with_interval(table[self.design.first :].reset_index(drop=True), prob)
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Return a copy of `table`, which holds no interval: `prob` changes nothing.

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB, with_interval
 from bayescale.analysis.emergence import Emergence, family_curve, say_flops
 from bayescale.errors import ForecastError, as_number
 from bayescale.forecast.query import LARGEST, SMALLEST
@@ -77,7 +77,7 @@ class RequiredCompute(Result):
         pandas.DataFrame
             ``family``; ``flops``, with which a measured score is above the threshold with the wanted probability;
             ``median, lower, upper``, of the compute at which the expected score of one model crosses it (FLOP); and
-            ``never``, the share of draws in which no compute is enough; ``prob, interval``.
+            ``never``, the share of draws in which no compute is enough.
 
         Examples
         --------
@@ -88,8 +88,8 @@ class RequiredCompute(Result):
         for curve, flops in zip(self.curves, self.flops.to_numpy(), strict=True):
             low, middle, high = curve.quantiles(self.above, "single", prob=prob)
             ends = {"median": middle, "lower": low, "upper": high, "never": curve.never(self.above)}
-            rows.append({"family": curve.family, "flops": float(flops), **ends, "prob": prob, "interval": KIND})
-        return pd.DataFrame(rows)
+            rows.append({"family": curve.family, "flops": float(flops), **ends})
+        return with_interval(pd.DataFrame(rows), prob)
 
     def probabilities(self, flops: Sequence[float] | np.ndarray) -> xr.DataArray:
         """Return the probability that a measured score exceeds the threshold, at the given compute.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayescale._files import atomic_write, unwritable
+from bayescale._intervals import interval_columns
 from bayescale.cli import show
 from bayescale.errors import FileError
 
@@ -52,7 +53,7 @@ def make_folder(path: Path) -> None:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file atomically."""
     with atomic_write(path, keep_suffix=True) as temporary:
-        table.to_csv(temporary, index=False)
+        interval_columns(table).to_csv(temporary, index=False)
 
 
 def write_results(table: pd.DataFrame, csv: Path | None, draw: Callable[[], Figure | Axes], plot: Path | None) -> None:

@@ -95,7 +95,7 @@ def forecast(
             {} if asked is None else {"above": high, "below": low, "probabilities": asked.to_dict("records")},
         )
     else:
-        show.forecast_table(rows, prob)
+        show.forecast_table(forecast, prob)
         if asked is not None:
             show.probabilities(asked, high, low)
     files.written(csv, parquet, netcdf, plot)

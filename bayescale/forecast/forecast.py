@@ -81,23 +81,23 @@ class Forecast(_display.Result):
         Returns
         -------
         pandas.DataFrame
-            ``model, family, benchmark, mean, median, lower, upper, prob, interval``, one row per model and benchmark,
-            and ``given`` (the known score, NaN where none).
+            ``model, benchmark, mean, median, lower, upper``, one row per model and benchmark; of a forecast given known
+            scores also ``given`` (NaN where none). ``attrs`` has ``prob`` and ``interval``, the kind of the intervals.
 
         Examples
         --------
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> table = forecast.summary(prob=0.5)
-        >>> table["interval"].unique().tolist()
-        ['equal-tailed']
+        >>> table.attrs["interval"]
+        'equal-tailed'
         >>> wide, narrow = (forecast.summary(kind=k) for k in ("predicted", "expected"))
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
         table = summarise(scores_of_kind(self.draws, kind), prob=prob)
-        family = self.draws["family"].to_series()
-        table.insert(1, "family", table["model"].map(family))
-        return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
+        if self.given:
+            table["given"] = table["benchmark"].map(dict(self.given)).astype(float)
+        return table
 
     def probability(
         self,
@@ -148,8 +148,8 @@ class Forecast(_display.Result):
         Parameters
         ----------
         all_draws : bool
-            False: one row per model and benchmark, the `summary` of the measured score with the sizes
-            of the model beside its family. True: one row per chain, draw, model and benchmark, with
+            False: one row per model and benchmark, the `summary` of the measured score with family and sizes of the
+            model, ``given``, ``prob`` and ``interval``. True: one row per chain, draw, model and benchmark, with
             ``expected_score`` and ``predicted_score``.
         prob : float
 
@@ -273,26 +273,20 @@ class Forecast(_display.Result):
         return plot_intervals(self, ax=ax, prob=prob)
 
     def __repr__(self) -> str:
-        models = "; ".join(map(str, self.draws["model"].to_numpy()))
+        models = [str(name) for name in self.draws["model"].to_numpy()]
+        named = "; ".join(models) if len(models) <= MOST_BESIDE else f"{len(models)} models"
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        return (
-            f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
-            "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
-        )
+        head = f"{type(self).__name__} of {named}{known}: {sizes['benchmark']} benchmarks, "
+        head += f"{sizes['chain'] * sizes['draw']} draws."
+        following = "forecast.summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
+        return "\n".join([head, *export.text(self), f"Next: {following}"])
 
     def _repr_html_(self) -> str:
-        table = self.summary()
-        models = list(dict.fromkeys(table["model"]))
-        if 1 < len(models) <= MOST_BESIDE:
-            cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
-            table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
-            table = table.loc[self.draws["benchmark"].to_numpy(), models]
-            words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
-            return _display.as_html(repr(self), table, words)
-        # What is the same in all rows is in the headline, or nowhere.
-        same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
-        return _display.as_html(repr(self), table.drop(columns=same), "measured scores")
+        if self.draws.sizes["model"] > MOST_BESIDE:
+            return _display.as_html(repr(self), self.summary(), "measured scores")
+        words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
+        return _display.as_html(repr(self), export.side_by_side(self, prob=PROB), words)
 
 
 def scores_of_kind(draws: xr.Dataset, kind: Kind) -> xr.DataArray:

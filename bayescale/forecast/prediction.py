@@ -36,7 +36,7 @@ class Prediction(Forecast):
     --------
     >>> prediction = posterior.predict(["microsoft/phi-2"], ["MMLU", "GSM8K"])
     >>> prediction.summary().columns.tolist()
-    ['model', 'benchmark', 'observed', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
+    ['model', 'benchmark', 'observed', 'mean', 'median', 'lower', 'upper']
     >>> prediction.probability("MMLU", above=0.5)["probability"].size
     1
     """
@@ -52,8 +52,8 @@ class Prediction(Forecast):
         Returns
         -------
         pandas.DataFrame
-            ``model, benchmark, observed, mean, median, lower, upper, prob, interval``, one row per model and benchmark;
-            `observed` is NaN where there is no score.
+            ``model, benchmark, observed, mean, median, lower, upper``, one row per model and benchmark; `observed` is
+            NaN where there is no score.
 
         Examples
         --------

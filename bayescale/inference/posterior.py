@@ -16,7 +16,7 @@ import pandas as pd
 from bayescale._arviz import InferenceData
 from bayescale._display import as_html, working
 from bayescale._identity import stored_identity
-from bayescale._intervals import PROB, summarise
+from bayescale._intervals import PROB, summarise, with_interval
 from bayescale.errors import EvalsError, FileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
@@ -148,8 +148,7 @@ class PosteriorData:
         Returns
         -------
         pandas.DataFrame
-            One row per model and benchmark: ``model, benchmark, observed, mean, median, lower, upper, prob,
-            interval`` (equal-tailed).
+            One row per model and benchmark: ``model, benchmark, observed, mean, median, lower, upper``.
 
         Examples
         --------
@@ -160,8 +159,7 @@ class PosteriorData:
         table = summarise(self.expected_scores(), prob=prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
-        columns = [name for name in table.columns if name not in ("model", "benchmark", "observed")]
-        return table[["model", "benchmark", "observed", *columns]]
+        return with_interval(table[["model", "benchmark", "observed", "mean", "median", "lower", "upper"]], prob)
 
     @working("Computing the log-likelihood")
     def log_likelihood(self) -> InferenceData:

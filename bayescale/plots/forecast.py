@@ -121,8 +121,9 @@ def _draw_fan(
         for edge in (low, high):
             ax.plot(compute, edge, color=colour, linewidth=0.7, alpha=0.6, zorder=3)
         ax.plot(compute, middle, color=colour, linewidth=1.8, label=mark.family, zorder=4)
-        rows = table[(table["family"] == mark.family) & (table["benchmark"] == benchmark)]
-        flops = draws["flops"].to_numpy()[draws["family"].to_numpy() == mark.family]
+        mine = draws["family"].to_numpy() == mark.family
+        rows = table[table["benchmark"] == benchmark][mine]
+        flops = draws["flops"].to_numpy()[mine]
         middle = rows["median"]
         ax.errorbar(
             flops, middle, yerr=[middle - rows["lower"], rows["upper"] - middle], fmt=mark.marker, markersize=7,

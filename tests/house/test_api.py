@@ -112,8 +112,8 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
     assert isinstance(result, Result)
     wide, narrow = result.summary(prob=0.8), result.summary(prob=0.5)
     assert len(wide) == len(narrow) > 0
-    if "prob" in wide:
-        assert (wide["prob"] == 0.8).all()
+    assert "prob" not in wide
+    assert wide.attrs.get("prob", 0.8) == 0.8
     dataset = result.to_xarray()
     assert dataset.data_vars
     if name not in ("efficiency", "factors"):

@@ -175,6 +175,8 @@ def results() -> dict[str, Any]:
         "evals": posterior.evals,
         "comparison": rough_comparison(posterior),
         "forecast": posterior.forecast(family="Llama-3", flops=4e25, random_seed=0),
+        "prediction": posterior.predict("microsoft/phi-2", random_seed=0),
+        "required": posterior.required_compute("MMLU", 0.8, "Llama-3", random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
         "emergence": posterior.emergence("GSM8K", "Llama-2", random_seed=0),
         "uplift": posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct", random_seed=0),
