@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from bayescale._display import working
 from bayescale._intervals import PROB
+from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
     from bayescale.analysis.compute_optimal import ComputeOptimal
+    from bayescale.analysis.model_selection import Cost, Suggestion
     from bayescale.analysis.required_compute import RequiredCompute
     from bayescale.forecast.prediction import Prediction
 
@@ -137,3 +139,50 @@ class Decisions(PosteriorData):
         from bayescale.analysis.compute_optimal import optimise_compute
 
         return optimise_compute(self, flops, family, benchmarks, tokens_per_param, random_seed)
+
+    def suggest_models(
+        self,
+        budget: float,
+        target: str | None = None,
+        *,
+        candidates: Iterable[str] | None = None,
+        families: Iterable[str] | None = None,
+        forecast_models: Iterable[str] | None = None,
+        cost: Cost = None,
+        random_seed: int | None = None,
+    ) -> Suggestion:
+        """Choose the few models to evaluate on a new benchmark that minimise the forecast variance of others.
+
+        Bayesian V-optimal design (`bayescale.analysis.optimal_design`), on at most 1,000 draws and 200 benchmarks.
+
+        Parameters
+        ----------
+        budget : float
+            Number of models; with `cost`, the sum of costs.
+        target : str, optional
+            A benchmark of the data, treated as not yet evaluated. Default: a new one, drawn from the population.
+        candidates, families : iterable of str, optional
+            Models of the data that could be evaluated, and their families. Default: all.
+        forecast_models : iterable of str, optional
+            Models of the data to forecast. Default: those that are not candidates, or all if all are.
+        cost : str or mapping of str to float, optional
+            Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
+        random_seed : int, optional
+            Seed of the simulated benchmarks, as in `forecast`.
+
+        Raises
+        ------
+        ForecastError
+            For unknown names, a budget that buys no model, or a candidate without a cost.
+
+        Examples
+        --------
+        >>> posterior.suggest_models(3).table.columns.tolist()
+        ['order', 'model', 'family', 'params_b', 'flops', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
+        """
+        from bayescale.analysis.model_selection import choose_models, read_problem
+
+        problem = read_problem(self.evals, budget, target, candidates, families, forecast_models, cost)
+        self.convergence.warn_unless_converged("This choice comes")
+        with working("Selecting models"):
+            return choose_models(self, problem, seed_or_new(random_seed))

@@ -101,7 +101,7 @@ class ComputeOptimal(Result):
         >>> split.plot().get_xscale()  # doctest: +SKIP
         'log'
         """
-        from bayescale.plots.forecast import draw_compute_optimal
+        from bayescale.plots import draw_compute_optimal
 
         return draw_compute_optimal(self, ax=ax, prob=prob)
 

@@ -124,7 +124,7 @@ class RequiredCompute(Result):
         >>> posterior.required_compute("MMLU", 0.8, ["Llama-3", "Qwen2"]).plot().get_xscale()
         'log'
         """
-        from bayescale.plots.emergence import draw_required_compute
+        from bayescale.plots import draw_required_compute
 
         return draw_required_compute(self, ax=ax, prob=prob)
 

@@ -90,7 +90,8 @@ def known_scores(texts: Sequence[str], option: str = "--given") -> dict[str, flo
         except ValueError:
             name = ""
         if not name:
-            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86."
+            hint = " Scores are shares, from 0 to 1, without a percent sign." if text.endswith("%") else ""
+            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86.{hint}"
             raise typer.BadParameter(message, param_hint=option)
         if name in scores:
             raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint=option)

@@ -318,7 +318,7 @@ def make_forecast(
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "
-                "intervals. Add the model with evals.add(...) and refit."
+                "intervals. Add the model to the data (evals.add) and fit again."
             )
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:

@@ -13,14 +13,13 @@ from bayescale._intervals import PROB, summarise
 from bayescale.errors import require_names
 from bayescale.forecast.forecast import Forecast, Kind, scores_of_kind
 from bayescale.inference.defaults import seed_or_new
+from bayescale.inference.draws import BLOCK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bayescale.inference.posterior import PosteriorData
 
-# Number of models whose scores are computed at once, which bounds the memory.
-BLOCK = 32
 # Models that a plot shows.
 SHOWN = 6
 

@@ -87,6 +87,7 @@ MISTAKES = [
     ("forecast {saved} --family {family} --flops 1e25 --prob 90", "Did you mean 0.9?"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}", "BENCHMARK=SCORE"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=high", "BENCHMARK=SCORE"),
+    ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=86%", "without a percent sign"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=86", "did you mean 0.86"),
     ("forecast {saved} --family {family} --flops 1e25 --given X{benchmark}=0.8", "Did you mean '{benchmark}'"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=0.8 --given {benchmark}=0.7", "given twice"),
