@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "analysis.efficiency": ["Efficiency"],
         "analysis.emergence": ["Emergence"],
         "analysis.model_selection": ["Suggestion", "suggest_models"],
+        "analysis.benchmark_selection": ["BenchmarkSuggestion"],
         "analysis.compute_optimal": ["ComputeOptimal"],
         "analysis.required_compute": ["RequiredCompute"],
         "analysis.explained_variance": ["ExplainedVariance"],

@@ -11,9 +11,11 @@ from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.posterior import PosteriorData
 
 if TYPE_CHECKING:
+    from bayescale.analysis.benchmark_selection import BenchmarkSuggestion
     from bayescale.analysis.compute_optimal import ComputeOptimal
     from bayescale.analysis.model_selection import Cost, Suggestion
     from bayescale.analysis.required_compute import RequiredCompute
+    from bayescale.forecast import Forecast
     from bayescale.forecast.prediction import Prediction
 
 
@@ -186,3 +188,40 @@ class Decisions(PosteriorData):
         self.convergence.warn_unless_converged("This choice comes")
         with working("Selecting models"):
             return choose_models(self, problem, seed_or_new(random_seed))
+
+    def suggest_benchmarks(
+        self,
+        forecast: Forecast,
+        budget: float,
+        *,
+        targets: Iterable[str] | None = None,
+        candidates: Iterable[str] | None = None,
+        cost: Cost = None,
+    ) -> BenchmarkSuggestion:
+        """Choose the benchmarks to run next on a model, which minimise the variance of its scores on the others.
+
+        Parameters
+        ----------
+        forecast : Forecast
+            Of one model: a `forecast` of a new one, given what is known of it, or a `predict` of one of the data.
+        budget : float
+            Number of benchmarks; with `cost`, the sum of costs.
+        targets, candidates : iterable of str, optional
+            Benchmarks whose scores to forecast, and those that could be run. Default: all without a known score.
+        cost : str or mapping of str to float, optional
+            Cost of a benchmark: a column of the benchmarks, such as ``"items"``, or numbers by name; default 1.
+
+        Raises
+        ------
+        ForecastError
+            For several models, unknown names, a budget that buys nothing, or a candidate without a cost.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast("Llama-3", 4e25, given={"MMLU": 0.86}, random_seed=1)
+        >>> posterior.suggest_benchmarks(forecast, 2, targets=["GSM8K"]).table.columns.tolist()
+        ['order', 'benchmark', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
+        """
+        from bayescale.analysis.benchmark_selection import choose_benchmarks
+
+        return choose_benchmarks(forecast, budget, targets, candidates, cost)

@@ -54,6 +54,7 @@ def test_a_seed_is_given_by_name_and_new_by_default(name: str) -> None:
         lambda p, **seed: p.forecast("Family-A", 1e24, **seed),
         lambda p, **seed: p.forecast("Family-A", 1e24, given={"bench-1": 0.6}, **seed),
         lambda p, **seed: p.predict("Family-A-0", **seed),
+        lambda p, **seed: p.required_compute("bench-1", 0.6, "Family-A", **seed),
         lambda p, **seed: p.emergence("bench-1", "Family-A", **seed),
         lambda p, **seed: p.uplift("bench-1", "bench-2", **seed),
         lambda p, **seed: p.explained_variance("bench-1", ["bench-2"], **seed),
@@ -81,6 +82,8 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     return {
         "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
         "prediction": posterior.predict(random_seed=1),
+        "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
+        "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
         "emergence": posterior.emergence("bench-1", random_seed=1),
         "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
@@ -95,6 +98,8 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
 NAMES = [
     "forecast",
     "prediction",
+    "required",
+    "benchmarks",
     "efficiency",
     "emergence",
     "uplift",
