@@ -136,7 +136,8 @@ class Decisions(PosteriorData):
 
         Examples
         --------
-        >>> posterior.compute_optimal(1e24, "Llama-2")  # doctest: +SKIP
+        >>> posterior_of_sizes.compute_optimal(1e24, "Llama-2", "MMLU").summary()["quantity"].tolist()
+        ['params', 'tokens', 'tokens_per_param', 'MMLU']
         """
         from bayescale.analysis.compute_optimal import optimise_compute
 

@@ -396,8 +396,8 @@ class Posterior(Decisions):
         --------
         >>> import arviz as az
         >>> idata = posterior.to_arviz(random_seed=1)
-        >>> az.loo(idata).n_data_points == posterior.evals.n_scores
-        True
+        >>> int(az.loo(idata).n_data_points) - posterior.evals.n_scores
+        0
         """
         from bayescale.checks.for_arviz import observed_groups
 

@@ -73,7 +73,7 @@ class BenchmarkSuggestion(Result):
 
         Examples
         --------
-        >>> suggestion = posterior.suggest_benchmarks(posterior.predict("microsoft/phi-2"), 1, candidates=["MMLU"])
+        >>> suggestion = posterior.suggest_benchmarks(posterior.forecast("Llama-3", 4e25), 1, candidates=["MMLU"])
         >>> suggestion.least <= suggestion.variance_left(["MMLU"]) <= 1
         True
         """
@@ -96,7 +96,7 @@ class BenchmarkSuggestion(Result):
 
         Examples
         --------
-        >>> posterior.suggest_benchmarks(posterior.predict("microsoft/phi-2"), 1, candidates=["MMLU"]).summary().shape
+        >>> posterior.suggest_benchmarks(posterior.forecast("Llama-3", 4e25), 1, candidates=["MMLU"]).summary().shape
         (1, 6)
         """
         return self.table.copy()

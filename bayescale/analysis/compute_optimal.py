@@ -48,7 +48,9 @@ class ComputeOptimal(Result):
 
     Examples
     --------
-    >>> split = posterior.compute_optimal(1e24, "Llama-2")  # doctest: +SKIP
+    >>> split = posterior_of_sizes.compute_optimal(1e24, "Llama-2")
+    >>> split.draws["expected_score"].dims
+    ('chain', 'draw', 'tokens_per_param', 'benchmark')
     """
 
     draws: xr.Dataset
@@ -79,7 +81,8 @@ class ComputeOptimal(Result):
 
         Examples
         --------
-        >>> split.summary()["quantity"].tolist()[:3]  # doctest: +SKIP
+        >>> split = posterior_of_sizes.compute_optimal(1e24, "Llama-2")
+        >>> split.summary()["quantity"].tolist()[:3]
         ['params', 'tokens', 'tokens_per_param']
         """
         ends = tails(prob)
@@ -98,7 +101,7 @@ class ComputeOptimal(Result):
 
         Examples
         --------
-        >>> split.plot().get_xscale()  # doctest: +SKIP
+        >>> posterior_of_sizes.compute_optimal(1e24, "Llama-2", ["MMLU", "GSM8K"]).plot().get_xscale()
         'log'
         """
         from bayescale.plots import draw_compute_optimal

@@ -9,6 +9,7 @@ import numpy as np
 from bayescale._arviz import InferenceData, with_groups
 from bayescale.analysis.sensitivity import log_priors
 from bayescale.checks.posterior_predictive import replicate_scores
+from bayescale.inference.posterior import of_cells
 
 if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
@@ -25,9 +26,9 @@ def observed_groups(posterior: PosteriorData, random_seed: int) -> InferenceData
     likelihood = posterior.draws.log_likelihood()
     priors = {name: posterior.labelled(name, values.ravel()) for name, values in log_priors(posterior).items()}
     groups = {
-        "observed_data": posterior.of_cells(xr.DataArray(seen, dims="cell", coords={"cell": cell}, name="score")),
-        "posterior_predictive": posterior.of_cells(posterior.labelled("score", replicated, cell=cell)),
-        "log_likelihood": posterior.of_cells(posterior.labelled("score", likelihood, cell=cell)),
+        "observed_data": of_cells(posterior, xr.DataArray(seen, dims="cell", coords={"cell": cell}, name="score")),
+        "posterior_predictive": of_cells(posterior, posterior.labelled("score", replicated, cell=cell)),
+        "log_likelihood": of_cells(posterior, posterior.labelled("score", likelihood, cell=cell)),
     }
     datasets = {name: values.to_dataset() for name, values in groups.items()}
     return with_groups(posterior.idata, {**datasets, "log_prior": xr.Dataset(priors)})

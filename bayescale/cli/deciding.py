@@ -30,7 +30,12 @@ def _answer(
     show.warn_unconverged(fitted.convergence)
     table = result.summary(prob=prob)
     if json:
-        show.document(show.about(fitted), about, dict(table.attrs), {"rows": table.to_dict("records")})
+        show.document(
+            show.about(fitted),
+            about,
+            {str(name): value for name, value in table.attrs.items()},
+            {"rows": table.to_dict("records")},
+        )
     else:
         show.say(str(result).rsplit("\nNext:", 1)[0])
     files.write_results(table, csv, result.plot, plot)

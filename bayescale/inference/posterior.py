@@ -170,18 +170,11 @@ class PosteriorData:
         Examples
         --------
         >>> import arviz as az
-        >>> az.loo(posterior.log_likelihood()).n_data_points == posterior.evals.n_scores
-        True
+        >>> int(az.loo(posterior.log_likelihood()).n_data_points) - posterior.evals.n_scores
+        0
         """
         values = self.labelled("score", self.draws.log_likelihood(), cell=np.arange(self.evals.n_scores))
-        return with_groups(self.idata, {"log_likelihood": self.of_cells(values).to_dataset()})
-
-    def of_cells(self, values: xr.DataArray) -> xr.DataArray:
-        """Name the observed scores along the dim ``cell``: coordinates ``model`` and ``benchmark``."""
-        names = self.evals.model_names, self.evals.benchmark_names
-        places = np.nonzero(self.draws.data.cells["observed"])
-        labels = {n: np.array(v)[p] for n, v, p in zip(("model", "benchmark"), names, places, strict=True)}
-        return values.assign_coords({name: ("cell", label) for name, label in labels.items()})
+        return with_groups(self.idata, {"log_likelihood": of_cells(self, values).to_dataset()})
 
     @working("Writing the posterior")
     def save(self, path: str | Path) -> Path:
@@ -275,3 +268,11 @@ def with_containers(idata: InferenceData, data: ModelData) -> InferenceData:
     constants = dataset(idata["constant_data"]) if "constant_data" in group_names(idata) else xr.Dataset()
     coords = {name: data.coords[name] for name in ("model", "benchmark")}
     return with_groups(idata, {"constant_data": constants.assign_coords(coords).assign(cells)})
+
+
+def of_cells(posterior: PosteriorData, values: xr.DataArray) -> xr.DataArray:
+    """Name the observed scores along the dim ``cell``: coordinates ``model`` and ``benchmark``."""
+    names = posterior.evals.model_names, posterior.evals.benchmark_names
+    places = np.nonzero(posterior.draws.data.cells["observed"])
+    labels = {n: np.array(v)[p] for n, v, p in zip(("model", "benchmark"), names, places, strict=True)}
+    return values.assign_coords({name: ("cell", label) for name, label in labels.items()})

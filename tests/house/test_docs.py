@@ -181,6 +181,7 @@ def results() -> dict[str, Any]:
         "emergence": posterior.emergence("GSM8K", "Llama-2", random_seed=0),
         "uplift": posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct", random_seed=0),
         "explained": posterior.explained_variance("GSM8K", ["MMLU"], random_seed=0),
+        "suggested": posterior.suggest_benchmarks(posterior.forecast("Llama-3", 4e25, random_seed=0), 2),
         "suggestion": posterior.suggest_models(2, random_seed=0),
         "check": posterior.predictive_check(draws=100, random_seed=0),
         "prior": bs.prior_predictive("default", posterior.evals, draws=20, random_seed=1),
