@@ -141,7 +141,7 @@ class Posterior(Decisions):
         --------
         >>> import bayescale as bs
         >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
-        (20, 6)
+        (20, 5)
         >>> posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86}).given
         {'MMLU': 0.86}
         """

@@ -29,6 +29,9 @@ def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
     known = [name for name in ("family", *SIZES) if name in forecast.draws.coords]
     for place, name in enumerate(known, start=1):
         rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    if "mean" not in rows:
+        means = forecast.draws["predicted_score"].mean(("chain", "draw")).transpose("model", "benchmark")
+        rows.insert(list(rows).index("median"), "mean", means.to_numpy().ravel())
     if "given" not in rows:
         rows["given"] = np.nan
     rows.attrs.clear()

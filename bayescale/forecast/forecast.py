@@ -81,7 +81,7 @@ class Forecast(_display.Result):
         Returns
         -------
         pandas.DataFrame
-            ``model, benchmark, mean, median, lower, upper``, one row per model and benchmark; of a forecast given known
+            ``model, benchmark, median, lower, upper``, one row per model and benchmark; of a forecast given known
             scores also ``given`` (NaN where none). ``attrs`` has ``prob`` and ``interval``, the kind of the intervals.
 
         Examples
@@ -94,7 +94,7 @@ class Forecast(_display.Result):
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        table = summarise(scores_of_kind(self.draws, kind), prob=prob)
+        table = summarise(scores_of_kind(self.draws, kind), prob=prob).drop(columns="mean")
         if self.given:
             table["given"] = table["benchmark"].map(dict(self.given)).astype(float)
         return table
@@ -149,8 +149,8 @@ class Forecast(_display.Result):
         ----------
         all_draws : bool
             False: one row per model and benchmark, the `summary` of the measured score with family and sizes of the
-            model, ``given``, ``prob`` and ``interval``. True: one row per chain, draw, model and benchmark, with
-            ``expected_score`` and ``predicted_score``.
+            model, ``mean``, ``given``, ``prob`` and ``interval``. True: one row per chain, draw, model and benchmark,
+            with ``expected_score`` and ``predicted_score``.
         prob : float
 
         Returns
@@ -279,7 +279,7 @@ class Forecast(_display.Result):
         sizes = self.draws.sizes
         head = f"{type(self).__name__} of {named}{known}: {sizes['benchmark']} benchmarks, "
         head += f"{sizes['chain'] * sizes['draw']} draws."
-        following = "forecast.summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
+        following = ".summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
         return "\n".join([head, *export.text(self), f"Next: {following}"])
 
     def _repr_html_(self) -> str:

@@ -235,7 +235,7 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            ``spec, model, benchmark, mean, median, lower, upper``: one row per spec, model and benchmark.
+            ``spec, model, benchmark, median, lower, upper``: one row per spec, model and benchmark.
 
         Examples
         --------
