@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayescale._arviz import dataset, with_groups
 from bayescale._display import Result
 from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
@@ -230,13 +231,13 @@ def aligned(posterior: PosteriorData) -> PosteriorData:
     """
     if not posterior.spec.rotation_invariant:
         return posterior
-    turns, group = align(posterior).rotation.to_numpy(), _arviz.dataset(posterior.idata["posterior"])
+    turns, group = align(posterior).rotation.to_numpy(), dataset(posterior.idata["posterior"])
     turned = {
         name: (values.dims, np.einsum("cd...k,cdkl->cd...l", values.to_numpy(), turns))
         for name, values in group.data_vars.items()
         if values.dims[-1] == "factor"
     }
-    idata = _arviz.with_groups(posterior.idata, {"posterior": group.assign(turned)})
+    idata = with_groups(posterior.idata, {"posterior": group.assign(turned)})
     return replace(posterior, idata=idata)
 
 

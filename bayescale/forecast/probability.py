@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale import _arviz
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_names
+from bayescale.inference.mixing import effective_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,12 +43,12 @@ def read_thresholds(
 
 
 def joint_probability(
-    scores: xr.DataArray, above: Mapping[str, float], below: Mapping[str, float], effective_draws: float
+    scores: xr.DataArray, above: Mapping[str, float], below: Mapping[str, float], most: float
 ) -> pd.DataFrame:
     """Return the share of draws in which each model is beyond all thresholds, with its Monte Carlo standard error.
 
-    The error allows for autocorrelation within chains, and for at most `effective_draws`. It is that of a share of n
-    draws with one more hit and one more miss, so that a share of none or all has one too.
+    The error allows for autocorrelation within chains, and for at most `most` effective draws. It is that of a share
+    of n draws with one more hit and one more miss, so that a share of none or all has one too.
     """
     if not (above or below):
         raise ForecastError("Say which scores: above=0.9, below=0.5, or both.")
@@ -62,8 +62,8 @@ def joint_probability(
     size = np.where((share == 0) | (share == 1), draws, np.nan)
     varied = np.isnan(size)
     if varied.any():
-        size[varied] = _arviz.ess(hits[..., varied])
-    size = np.minimum(size, effective_draws)
+        size[varied] = effective_draws(hits[..., varied])[0]
+    size = np.minimum(size, most)
     middle = (share * size + 1) / (size + 2)
     error = np.sqrt(middle * (1 - middle) / (size + 3))
     return pd.DataFrame({"model": scores["model"].to_numpy(), "probability": share, "error": error})
