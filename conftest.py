@@ -1,4 +1,4 @@
-"""What the examples of docstrings run on: `posterior` and `comparison`, without sampling.
+"""What the examples of docstrings run on: `posterior`, `posterior_of_sizes` and `comparison`, without sampling.
 
 It stands at the root because the examples are in the package, which needs no tests when it is installed.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-FAKES = ("posterior", "comparison")
+FAKES = ("posterior", "comparison", "posterior_of_sizes")
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,17 @@ def example_posterior() -> Any:
     from fake_posterior import example_evals, rough_posterior
 
     return rough_posterior("default", example_evals())
+
+
+@pytest.fixture(scope="session")
+def example_posterior_of_sizes() -> Any:
+    """The same families under a spec of parameters, tokens and their interaction."""
+    from fake_posterior import example_evals, rough_posterior
+
+    from bayescale import load_spec
+
+    covariates = ("log10_params", "log10_tokens", "log10_params:log10_tokens")
+    return rough_posterior(load_spec("params_and_tokens").replace(covariates=covariates), example_evals())
 
 
 @pytest.fixture(scope="session")

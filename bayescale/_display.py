@@ -162,8 +162,8 @@ def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> 
 
     The first line of the `repr` is the headline, a line that begins with ``Next: `` holds code. Indented lines are a
     table in text; where there is `table`, they are left out. Of the table at most `MOST_ROWS` rows are shown, the first
-    and the last of them; columns ``prob`` and ``interval`` that are the same in all rows go into the caption. All text
-    is escaped, so that names are not interpreted as HTML or formulas.
+    and the last of them; its ``attrs`` ``prob`` and ``interval`` go into the caption. All text is escaped, so that
+    names are not interpreted as HTML or formulas.
 
     Examples
     --------
@@ -179,8 +179,7 @@ def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> 
         elif table is None or not line.startswith("  "):
             parts.append(f"<p>{escape(line.strip())}</p>")
     if table is not None:
-        table, words = _without_constants(table)
-        heading = "; ".join(part for part in (caption, words) if part)
+        heading = "; ".join(part for part in (caption, interval_words(table)) if part)
         parts += [f"<p><small>{escape(heading)}</small></p>"] if heading else []
         parts.append(_rows(table))
     # The class disables MathJax: a `$` in a name does not start a formula.
@@ -205,13 +204,11 @@ def format_number(value: float) -> str:
     return f"{value:.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
 
 
-def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Move columns `prob` and `interval` from the table to a text if they are constant."""
-    names = ("prob", "interval")
-    if table.empty or not all(name in table and (table[name] == table[name].iloc[0]).all() for name in names):
-        return table, ""
-    prob, kind = (table[name].iloc[0] for name in names)
-    return table.drop(columns=list(names)), f"lower and upper: {100 * prob:.12g}% {kind} credible interval"
+def interval_words(table: pd.DataFrame) -> str:
+    """Say what ``lower`` and ``upper`` of a table are, from its ``attrs``; empty without them."""
+    if not {"prob", "interval"} <= set(table.attrs):
+        return ""
+    return f"lower and upper: {100 * table.attrs['prob']:.12g}% {table.attrs['interval']} credible interval"
 
 
 def _rows(table: pd.DataFrame) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from bayescale.errors import ForecastError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     import pandas as pd
     import xarray as xr
 
@@ -49,7 +52,7 @@ def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One column per remaining dim, then ``mean, median, lower, upper, prob, interval``.
+        One column per remaining dim, then ``mean, median, lower, upper``; ``attrs`` as `with_interval` sets them.
     """
     import numpy as np
 
@@ -63,7 +66,46 @@ def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     frame = template.copy(data=columns["mean"]).to_series().rename("mean").reset_index()[[*dims, "mean"]]
     for name in ("median", "lower", "upper"):
         frame[name] = np.asarray(columns[name]).ravel()
-    return frame.assign(prob=prob, interval=KIND)
+    return with_interval(frame, prob)
+
+
+def with_interval(table: pd.DataFrame, prob: float) -> pd.DataFrame:
+    """State probability and kind of the intervals of a table in its ``attrs``: ``prob`` and ``interval``."""
+    tails(prob)
+    table.attrs.update(prob=prob, interval=KIND)
+    return table
+
+
+def interval_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with what `with_interval` states as columns, for files, which keep no ``attrs``."""
+    return table.assign(**{name: table.attrs[name] for name in ("prob", "interval") if name in table.attrs})
+
+
+def decimals(error: float, least: int = 2, most: int = 3) -> int:
+    """Return how many decimals of a share to show: a unit of the last one is not less than its Monte Carlo error.
+
+    Examples
+    --------
+    >>> [decimals(error) for error in (0.02, 0.004, 0.0004, 0.0)]
+    [2, 2, 3, 3]
+    """
+    from math import floor, log10
+
+    return min(max(floor(-log10(error)), least), most) if error > 0 else most
+
+
+def quantile_error(draws: np.ndarray, probs: Sequence[float], effective_draws: float) -> float:
+    """Return the Monte Carlo error of quantiles of draws (S, cell): of the worst of `probs`, the median over cells.
+
+    Half the distance of the quantiles one binomial standard error above and below (Vehtari et al. 2021, Bayesian
+    Analysis 16:667, section 4.3).
+    """
+    import numpy as np
+
+    q = np.asarray(probs)
+    error = np.sqrt(q * (1 - q) / max(effective_draws, 1.0))
+    low, high = (np.quantile(draws, np.clip(q + side * error, 0, 1), axis=0) for side in (-1, 1))
+    return float(np.median((high - low) / 2, axis=1).max())
 
 
 # Log10 FLOP beyond which compute is as good as infinite.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bayescale._display import working
 from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
+from bayescale.decisions import Decisions
 from bayescale.inference import sample
 from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.posterior import PosteriorData
@@ -19,26 +20,27 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from bayescale._arviz import InferenceData
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.analysis.emergence import Emergence
     from bayescale.analysis.explained_variance import ExplainedVariance
     from bayescale.analysis.factors import Factors
-    from bayescale.analysis.model_selection import Cost, Suggestion
     from bayescale.analysis.uplift import Uplift
     from bayescale.checks import PredictiveCheck
     from bayescale.forecast import Forecast
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(PosteriorData):
+class Posterior(Decisions):
     """A sampled posterior; made by `bayescale.fit` or `Posterior.load`.
 
     Attributes
     ----------
     idata : arviz.InferenceData or xarray.DataTree
         The container of the installed ArviZ, 0.23 (Python 3.11) or 1, with the groups ``posterior``, ``sample_stats``,
-        ``observed_data`` (scores, NaN where missing) and ``constant_data``. Single loadings are identified up to a
-        rotation of the factors: use `loadings` and `capabilities`, which are aligned.
+        ``observed_data`` (scores, NaN where missing) and ``constant_data`` (with the data containers of
+        `bayescale.build_model`, for PyMC's functions). `fit` aligns ``loading``, ``slope``, ``capability`` and
+        ``family_offset`` over the draws, as `factors` does, with capabilities that grow with compute.
     spec : Spec
     evals : Evals
     convergence : ConvergenceReport
@@ -139,7 +141,7 @@ class Posterior(PosteriorData):
         --------
         >>> import bayescale as bs
         >>> posterior.forecast(family=["Llama-3", bs.NEW_FAMILY], flops=[4e25, 1e26]).summary().shape
-        (20, 10)
+        (20, 5)
         >>> posterior.forecast(family="Llama-3", flops=4e25, given={"MMLU": 0.86}).given
         {'MMLU': 0.86}
         """
@@ -285,7 +287,7 @@ class Posterior(PosteriorData):
         ----------
         benchmark : str
         family : str, optional
-            A family of the data; default the one with the most models.
+            A family of the data, or `bayescale.NEW_FAMILY`; default the family with the most models.
         random_seed : int, optional
             Seed of the residual of a single model, as in `forecast`: equal seeds are the same model on all benchmarks.
 
@@ -374,54 +376,37 @@ class Posterior(PosteriorData):
 
         return compute_uplift(self, benchmark, baseline, family, random_seed=random_seed)
 
-    def suggest_models(
-        self,
-        budget: float,
-        target: str | None = None,
-        *,
-        candidates: Iterable[str] | None = None,
-        families: Iterable[str] | None = None,
-        forecast_models: Iterable[str] | None = None,
-        cost: Cost = None,
-        random_seed: int | None = None,
-    ) -> Suggestion:
-        """Choose the few models to evaluate on a new benchmark that minimise the forecast variance of others.
+    def to_arviz(self, *, random_seed: int | None = None) -> InferenceData:
+        """Return what ArviZ's functions take, on the observed scores: ``az.loo``, ``az.plot_ppc``, ``az.psens``, ...
 
-        Bayesian V-optimal design (`bayescale.analysis.optimal_design`), on at most 1,000 draws and 200 benchmarks.
+        `idata` holds all scores, NaN where there is none, as PyMC needs them; here they are one dim, ``cell``.
 
         Parameters
         ----------
-        budget : float
-            Number of models; with `cost`, the sum of costs.
-        target : str, optional
-            A benchmark of the data, treated as not yet evaluated. Default: a new one, drawn from the population.
-        candidates, families : iterable of str, optional
-            Models of the data that could be evaluated, and their families. Default: all.
-        forecast_models : iterable of str, optional
-            Models of the data to forecast. Default: those that are not candidates, or all if all are.
-        cost : str or mapping of str to float, optional
-            Cost of evaluating a model: a column of the models, such as ``"params_b"``, or numbers by model; default 1.
         random_seed : int, optional
-            Seed of the simulated benchmarks, as in `forecast`.
+            Seed of the posterior predictive, as in `forecast`.
 
-        Raises
-        ------
-        ForecastError
-            For unknown names, a budget that buys no model, or a candidate without a cost.
+        Returns
+        -------
+        arviz.InferenceData or xarray.DataTree
+            `idata` with the groups ``observed_data``, ``posterior_predictive`` and ``log_likelihood`` (``score``, with
+            ``model`` and ``benchmark`` along ``cell``), and ``log_prior`` (of the priors that the spec names).
 
         Examples
         --------
-        >>> posterior.suggest_models(3).table.columns.tolist()
-        ['order', 'model', 'family', 'params_b', 'flops', 'cost', 'total_cost', 'variance_left', 'forecast_sd']
+        >>> import arviz as az
+        >>> idata = posterior.to_arviz(random_seed=1)
+        >>> int(az.loo(idata).n_data_points) - posterior.evals.n_scores
+        0
         """
-        from bayescale.analysis.model_selection import choose_models, read_problem
+        from bayescale.checks.for_arviz import observed_groups
 
-        problem = read_problem(self.evals, budget, target, candidates, families, forecast_models, cost)
-        self.convergence.warn_unless_converged("This choice comes")
-        with working("Selecting models"):
-            return choose_models(self, problem, seed_or_new(random_seed))
+        with working("Computing what ArviZ takes"):
+            return observed_groups(self, seed_or_new(random_seed))
 
 
 @wraps(sample.fit)
 def fit(*args: Any, **settings: Any) -> Posterior:
-    return Posterior.of(sample.fit(*args, **settings))
+    from bayescale.analysis.factors import aligned
+
+    return Posterior.of(aligned(sample.fit(*args, **settings)))

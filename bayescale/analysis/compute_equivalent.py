@@ -70,13 +70,13 @@ def compute_slopes(draws: Draws) -> np.ndarray:
     return np.einsum("sbk,sk->sb", draws.loading, draws.slope[:, 0]) + draws.benchmark_slope[..., 0]
 
 
-def equivalent_log10_flops(draws: Draws, reference: int, of: Of, along: Along) -> np.ndarray:
+def equivalent_log10_flops(draws: Draws, reference: int | None, of: Of, along: Along) -> np.ndarray:
     """Return log10 of the FLOP (S, model) with which the family number `reference` reaches each model's capability.
 
-    See `Efficiency.equivalent_flops`.
+    See `Efficiency.equivalent_flops`. None is the mean of the population of families, whose offset is zero.
     """
     require_name(of, ("typical", "single"), "equivalent FLOPs of")
     families = to_compute_equivalent(draws, draws.family_offset, along)
     typical = draws.covariate[..., 0] + families[:, draws.data.family_index]
     own = to_compute_equivalent(draws, draws.capability, along) if of == "single" else typical
-    return draws.data.centre[0] + own - families[:, [reference]]
+    return draws.data.centre[0] + own - (0.0 if reference is None else families[:, [reference]])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import KIND, PROB, summarise, tails, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -72,7 +72,7 @@ class Efficiency(Result):
     Examples
     --------
     >>> efficiency = posterior.efficiency(reference="Llama-2")
-    >>> efficiency.summary()[["family", "multiplier", "multiplier_lower", "multiplier_upper"]].shape
+    >>> efficiency.summary()[["family", "multiplier", "lower", "upper"]].shape
     (8, 4)
     >>> 0 <= efficiency.probability("Qwen2", "Llama-3") <= 1
     True
@@ -121,19 +121,18 @@ class Efficiency(Result):
         Returns
         -------
         pandas.DataFrame
-            ``"family"``, most efficient first: ``family, models`` (their number in the data), ``log10_multiplier,
-            log10_multiplier_lower, log10_multiplier_upper, multiplier, multiplier_lower, multiplier_upper,
-            more_efficient`` (probability of being more efficient than the reference), ``prob, interval``.
+            ``"family"``, most efficient first: ``family, models`` (their number in the data), ``multiplier, lower,
+            upper, more_efficient`` (probability of being more efficient than the reference).
             ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the values
             are NaN, empty where they are not.
             ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
-            upper, prob, interval``.
+            upper``.
 
         Examples
         --------
         >>> efficiency = posterior.efficiency(reference="Llama-2")
-        >>> efficiency.summary().columns.tolist()[:5]
-        ['family', 'models', 'log10_multiplier', 'log10_multiplier_lower', 'log10_multiplier_upper']
+        >>> efficiency.summary().columns.tolist()
+        ['family', 'models', 'multiplier', 'lower', 'upper', 'more_efficient']
         >>> efficiency.summary(by="model")[["model", "flops", "equivalent_flops"]].shape
         (36, 3)
         """
@@ -142,27 +141,28 @@ class Efficiency(Result):
             return self._model_table(prob)
         if by == "family":
             table = self._family_table(self.log10_multiplier, prob)
-            return table.sort_values("log10_multiplier", ascending=False, ignore_index=True)
+            return table.sort_values("multiplier", ascending=False, ignore_index=True)
         table = self._family_table(self.benchmark_log10_multiplier.transpose(..., "benchmark", "family"), prob)
         reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
         return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
 
     def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
         table = summarise(log10.drop_vars("models"), prob=prob)
-        names = {"log10_multiplier": "median", "log10_multiplier_lower": "lower", "log10_multiplier_upper": "upper"}
-        ends = {name: table[column] for name, column in names.items()}
         with np.errstate(over="ignore"):
-            ends |= {name.removeprefix("log10_"): 10.0**values for name, values in ends.items()}
+            ends = {
+                name: 10.0 ** table[column]
+                for name, column in (("multiplier", "median"), ("lower", "lower"), ("upper", "upper"))
+            }
         labels = table[[name for name in ("benchmark", "family") if name in table]]
         more = _share_above(log10, 0.0).to_series().to_numpy()
         models = table["family"].map(_counts(self.posterior))
-        return labels.assign(models=models, **ends, more_efficient=more, prob=prob, interval=KIND)
+        return with_interval(labels.assign(models=models, **ends, more_efficient=more), prob)
 
     def _model_table(self, prob: float) -> pd.DataFrame:
         draws = self.equivalent_flops()
         table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
         labels = {name: draws[name].to_numpy() for name in ("family", "compute", "flops")}
-        columns = ["model", *labels, "equivalent_flops", "lower", "upper", "prob", "interval"]
+        columns = ["model", *labels, "equivalent_flops", "lower", "upper"]
         return table.assign(**labels)[columns]
 
     def probability(self, a: str, b: str, benchmark: str | None = None) -> float:
@@ -274,8 +274,7 @@ class Efficiency(Result):
         shown = table if len(table) <= 8 else pd.concat([table[:4], table[-4:]])
         width = max(map(len, shown["family"]))
         lines = [
-            f"  {r.family:{width}s} x{r.multiplier:<8.3g} [x{r.multiplier_lower:.3g}, x{r.multiplier_upper:.3g}]"
-            for r in shown.itertuples()
+            f"  {r.family:{width}s} x{r.multiplier:<8.3g} [x{r.lower:.3g}, x{r.upper:.3g}]" for r in shown.itertuples()
         ]
         if len(table) > 8:
             lines.insert(4, "  ...")
@@ -285,8 +284,7 @@ class Efficiency(Result):
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 
     def _repr_html_(self) -> str:
-        table = self.summary()
-        return as_html(repr(self), table.drop(columns=[c for c in table if str(c).startswith("log10_multiplier")]))
+        return as_html(repr(self), self.summary())
 
 
 def _share_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, flops_quantiles
+from bayescale._intervals import PROB, flops_quantiles, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -21,7 +21,7 @@ from bayescale.analysis.compute_equivalent import (
     require_compute,
 )
 from bayescale.errors import ForecastError, percentage_hint, require_name, suggest
-from bayescale.forecast.query import LARGEST
+from bayescale.forecast.query import LARGEST, NEW_FAMILY
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import expected_score, logit_of_share
 
@@ -47,7 +47,7 @@ class Emergence(Result):
     arXiv:2405.10938, section 4.1: what looks like a jump over compute is the steep part of a sigmoid). A *typical*
     model is at its family's location: its residual capability and testlet effects are zero. A *single* model
     has its own, drawn from their distribution: the threshold of a model that is yet to be trained is less certain than
-    that of its family.
+    that of its family. A new family (`bayescale.NEW_FAMILY`) is drawn from the population of families.
 
     Attributes
     ----------
@@ -182,8 +182,8 @@ class Emergence(Result):
         -------
         pandas.DataFrame
             ``benchmark, family, score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of``
-            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws), ``prob,
-            interval``; one row per threshold and kind of model.
+            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws); one row
+            per threshold and kind of model.
 
         Examples
         --------
@@ -201,8 +201,8 @@ class Emergence(Result):
             for of in ("typical", "single"):
                 low, middle, high = self.quantiles(score, of, prob=prob)
                 ends = {"median": middle, "lower": low, "upper": high, "never": self.never(score)}
-                rows.append({**about, "of": of, **ends, "prob": prob, "interval": KIND})
-        return pd.DataFrame(rows)
+                rows.append({**about, "of": of, **ends})
+        return with_interval(pd.DataFrame(rows), prob)
 
     def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
         """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
@@ -237,8 +237,9 @@ class Emergence(Result):
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob=prob))
         never = self.never(score)
         warning = f" In {never:.1%} of the draws no compute is enough." if never > 0 else ""
+        model = "model of a new family" if self.family == NEW_FAMILY else f"{self.family} model"
         return (
-            f"A typical {self.family} model passes {where} on {self.benchmark} at {middle} FLOP "
+            f"A typical {model} passes {where} on {self.benchmark} at {middle} FLOP "
             f"({prob:.0%}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
             f"({prob:.0%}: {single_low} to {single_high}).{warning}"
         )
@@ -286,7 +287,7 @@ class Emergence(Result):
                     f"{suggest(unknown[0], evals.model_names, 'model in the fitted data')} Its capability is not "
                     "known: fit with its other scores, or leave it out."
                 )
-        place = draws.data.coords["family"].index(self.family)
+        place = None if self.family == NEW_FAMILY else draws.data.coords["family"].index(self.family)
         worth = np.median(equivalent_log10_flops(draws, place, "single", along), axis=0)
         models = evals.models.assign(equivalent_flops=10**worth)[["model", "family", "equivalent_flops"]]
         return chosen[["model", "score"]].merge(models, on="model")[["model", "family", "score", "equivalent_flops"]]
@@ -363,12 +364,18 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     require_compute(posterior.spec, "a curve over training compute")
     benchmarks = data.coords["benchmark"]
     require_name(benchmark, benchmarks, "benchmark in the fitted data")
-    b, f = benchmarks.index(benchmark), family_number(posterior, family)
+    b = benchmarks.index(benchmark)
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
-    typical = draws.family_offset[:, [f]]
+    if family == NEW_FAMILY:
+        typical = (draws.family_sd[:, None] * rng.standard_normal(residual.shape))[:, None]
+        effect = (draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.difficulty.shape))[:, None]
+    else:
+        f = family_number(posterior, family)
+        family = data.coords["family"][f]
+        typical, effect = draws.family_offset[:, [f]], draws.family_benchmark[:, [f]]
     origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
-    own: dict[str, Any] = {"family_benchmark": draws.family_benchmark[:, [f]][..., [b]], "benchmarks": [b]}
+    own: dict[str, Any] = {"family_benchmark": effect[..., [b]], "benchmarks": [b]}
     shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
     level = draws.logit(typical, origin, **own)[:, 0, 0]
     single = draws.logit(typical + residual[:, None], origin, testlet=shared, **own)[:, 0, 0]
@@ -381,4 +388,4 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
         "shape": draws.curve_shape[:, b],
     }
     dataset = xr.Dataset({name: posterior.labelled(name, v) for name, v in values.items()})
-    return Emergence(dataset, benchmark, data.coords["family"][f], float(data.centre[0]), posterior, random_seed)
+    return Emergence(dataset, benchmark, family, float(data.centre[0]), posterior, random_seed)

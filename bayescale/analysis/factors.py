@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayescale._arviz import dataset, with_groups
 from bayescale._display import Result
-from bayescale._intervals import PROB, summarise, tails
+from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 from bayescale.inference.mixing import rhat
 
@@ -123,7 +124,7 @@ class Factors(Result):
         Returns
         -------
         pandas.DataFrame
-            ``factor, suggested``; median ``share`` of variance with ``lower, upper, prob, interval`` (equal-tailed);
+            ``factor, suggested``; median ``share`` of variance with ``lower, upper`` (equal-tailed);
             ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
             that correlate most with the factor, with the median correlation.
         """
@@ -160,7 +161,7 @@ class Factors(Result):
         how = "turned to a varimax consensus" if self.free else "reordered and reflected, as the priors allow"
         head = (
             f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
-            f"models with {PROB:.0%} {table['interval'].iloc[0]} interval:"
+            f"models with {PROB:.0%} {KIND} interval:"
         )
         return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 
@@ -178,7 +179,8 @@ def align(posterior: PosteriorData) -> Factors:
     efficiencies stay what they are: generalised Procrustes analysis of the draws, on loadings weighed by how far models
     differ (`bayescale.analysis.factor_rotation`), then varimax, with Kaiser's weights, of those axes of the consensus
     on which the draws agree. Where the priors distinguish factors, R is a signed permutation. Factors are ordered by
-    share of variance, largest first; their correlations with benchmarks sum to a positive number.
+    share of variance, largest first. Capability grows with compute; where the sign of a factor's slope is not known,
+    its correlations with benchmarks sum to a positive number.
 
     `Posterior.factors` holds the result, computed once.
 
@@ -190,6 +192,7 @@ def align(posterior: PosteriorData) -> Factors:
     draws, evals, spec = posterior.draws, posterior.evals, posterior.spec
     scaled = scaled_loadings(draws.loading, draws.capability)
     turns = rotations(scaled, spec.rotation_invariant)
+    turns = turns * upwards(draws.slope[:, : len(spec.base_covariates)] @ turns)
     scaled = scaled @ turns
     correlation = correlations(scaled)
 
@@ -214,6 +217,28 @@ def align(posterior: PosteriorData) -> Factors:
         rotation=labelled("rotation", turns, sampled_factor=sampled),
         free=spec.rotation_invariant,
     )
+
+
+def upwards(slopes: np.ndarray) -> np.ndarray:
+    """Return a sign per factor: -1 where its slopes (S, covariate, factor), summed, are below zero with 95%."""
+    return np.where(np.quantile(slopes.sum(axis=1), tails(PROB)[1], axis=0) < 0, -1.0, 1.0)
+
+
+def aligned(posterior: PosteriorData) -> PosteriorData:
+    """Return a posterior whose draws are in the orientation of `align`, where its priors allow rotations.
+
+    Every variable with factors is rotated; no density, score or forecast changes.
+    """
+    if not posterior.spec.rotation_invariant:
+        return posterior
+    turns, group = align(posterior).rotation.to_numpy(), dataset(posterior.idata["posterior"])
+    turned = {
+        name: (values.dims, np.einsum("cd...k,cdkl->cd...l", values.to_numpy(), turns))
+        for name, values in group.data_vars.items()
+        if values.dims[-1] == "factor"
+    }
+    idata = with_groups(posterior.idata, {"posterior": group.assign(turned)})
+    return replace(posterior, idata=idata)
 
 
 def suggest_names(correlation: np.ndarray, benchmarks: list[str]) -> tuple[str, ...]:

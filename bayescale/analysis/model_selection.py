@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB
+from bayescale._intervals import PROB, with_interval
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, require_names, suggest
@@ -101,6 +101,12 @@ class Suggestion(Result):
         """Share of the forecast variance that would remain if all candidates were evaluated."""
         return self.variance_left(self.candidates)
 
+    @property
+    def titles(self) -> tuple[str, str]:
+        """Title of a plot, and what the variance is of."""
+        what = "a new benchmark" if self.target is None else self.target
+        return f"Which models to evaluate on {what}", f"{len(self.forecast_models)} models"
+
     def predict(self, scores: Mapping[str, float], chance_level: float = 0.0, *, prob: float = PROB) -> pd.DataFrame:
         """Predict the scores of the models to forecast from measured scores, in closed form, without a fit.
 
@@ -119,8 +125,7 @@ class Suggestion(Result):
         Returns
         -------
         pandas.DataFrame
-            ``model, family, mean, median, lower, upper, prob, interval`` of the expected scores, one row per model to
-            forecast.
+            ``model, family, mean, median, lower, upper`` of the expected scores, one row per model to forecast.
 
         Raises
         ------
@@ -132,7 +137,7 @@ class Suggestion(Result):
         >>> suggestion = posterior.suggest_models(2, families=["Llama-2", "Qwen1.5"])
         >>> table = suggestion.predict({"Qwen/Qwen1.5-4B": 0.54, "meta-llama/Llama-2-7b-hf": 0.15})
         >>> table.columns.tolist()
-        ['model', 'family', 'mean', 'median', 'lower', 'upper', 'prob', 'interval']
+        ['model', 'family', 'mean', 'median', 'lower', 'upper']
         """
         models = list(dict.fromkeys([*self.candidates, *self.forecast_models]))
         if not scores:
@@ -149,7 +154,7 @@ class Suggestion(Result):
         family = self.posterior.evals.models.set_index("model")["family"]
         columns = {"mean": logits.expected_scores(), "median": middle, "lower": lower, "upper": upper}
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
-        return table[self.design.first :].assign(prob=prob, interval=KIND).reset_index(drop=True)
+        return with_interval(table[self.design.first :].reset_index(drop=True), prob)
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Return a copy of `table`, which holds no interval: `prob` changes nothing.
@@ -176,13 +181,7 @@ class Suggestion(Result):
         return plot_suggestion(self, ax=ax)
 
     def __repr__(self) -> str:
-        chosen, width = self.table, max(map(len, self.models))
-        shown = chosen if len(chosen) <= 16 else chosen[:16]
-        lines = [
-            f"  {row.order:3d}  {row.model:{width}s}  {row.variance_left:6.1%} remains" for row in shown.itertuples()
-        ]
-        if len(shown) < len(chosen):
-            lines.append(f"  ...  {len(chosen) - len(shown)} more in .table")
+        chosen, lines = self.table, suggestion_text(self.table, "model")
         what = "a new benchmark" if self.target is None else self.target
         spent = "" if self.cost == "models" else f", {chosen['cost'].sum():.4g} of {self.budget:.4g} in {self.cost}"
         head = (
@@ -221,12 +220,8 @@ def read_problem(
     if not wanted:
         raise ForecastError("forecast_models is empty: name the models whose scores to forecast, or leave it out.")
     offered = [name for name in names if name in chosen]
-    unit, costs = _costs(evals, offered, cost)
-    if not (value := as_number("budget", budget)) >= costs.min():
-        what = "models" if unit == "models" else f"of {unit}"
-        raise ForecastError(
-            f"budget={value:g} {what} buys no model: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
-        )
+    unit, costs = read_costs(table.set_index("model"), offered, cost, "models")
+    value = read_budget(budget, costs, unit, "model")
     to_forecast = [name for name in names if name in wanted]
     return DesignProblem(target, offered, to_forecast, value, unit, costs)
 
@@ -307,15 +302,25 @@ def _named(given: Names, names: list[str], what: str) -> set[str]:
     return chosen
 
 
-def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Series]:
-    """Return the unit of the budget, and the costs of the candidates by name."""
-    models = evals.models.set_index("model").loc[candidates]
+def read_budget(budget: float, costs: pd.Series, unit: str, kind: str) -> float:
+    """Check a budget: it must buy the cheapest of the candidates."""
+    if not (value := as_number("budget", budget)) >= costs.min():
+        what = unit if unit == f"{kind}s" else f"of {unit}"
+        raise ForecastError(
+            f"budget={value:g} {what} buys no {kind}: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
+        )
+    return value
+
+
+def read_costs(table: pd.DataFrame, candidates: list[str], cost: Cost, unit: str) -> tuple[str, pd.Series]:
+    """Return the unit of the budget, and the costs of the candidates by name; `cost` may be a column of `table`."""
+    rows = table.loc[candidates]
     if cost is None:
-        return "models", pd.Series(1.0, index=candidates)
+        return unit, pd.Series(1.0, index=candidates)
     if isinstance(cost, str):
-        numeric = models.select_dtypes("number").columns
-        require_name(cost, list(numeric), "column of numbers in the table of models")
-        called, values = cost, models[cost].astype(float)
+        numeric = rows.select_dtypes("number").columns
+        require_name(cost, list(numeric), f"column of numbers in the table of {unit}")
+        called, values = cost, rows[cost].astype(float)
     else:
         called, values = "cost", pd.Series({m: cost.get(m, np.nan) for m in candidates}, dtype=float)
     wrong = [f"{m} ({values[m]:g})" for m in candidates if not (np.isfinite(values[m]) and values[m] > 0)]
@@ -323,6 +328,14 @@ def _costs(evals: Evals, candidates: list[str], cost: Cost) -> tuple[str, pd.Ser
         shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
         raise ForecastError(
             f"A cost is needed for each candidate, above zero; {len(wrong)} have none: {shown}. Leave them out of "
-            "candidates, or give cost={model: number, ...}."
+            f"candidates, or give cost={{{unit.removesuffix('s')}: number, ...}}."
         )
     return called, values
+
+
+def suggestion_text(table: pd.DataFrame, what: str) -> list[str]:
+    """Return a line per row of a suggestion, at most sixteen; `what` is the column of names."""
+    shown, width = table if len(table) <= 16 else table[:16], table[what].str.len().max()
+    rows = shown[["order", what, "variance_left"]].to_numpy()
+    lines = [f"  {order:3d}  {name:{width}s}  {left:6.1%} remains" for order, name, left in rows]
+    return lines + ([f"  ...  {len(table) - len(shown)} more in .table"] if len(shown) < len(table) else [])

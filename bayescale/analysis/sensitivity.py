@@ -17,7 +17,6 @@ import pandas as pd
 
 from bayescale import _arviz
 from bayescale.errors import ForecastError, MissingDependencyError
-from bayescale.model.curve import log_likelihood_share
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +60,7 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
     named = _scalars(posterior, quantities)
     chains = posterior.draws.chains
     priors = {n: v.reshape(chains, -1) for n, v in log_priors(posterior).items()}
-    likelihood = posterior.draws.by_chain(_log_likelihood(posterior))
+    likelihood = posterior.draws.by_chain(posterior.draws.log_likelihood().sum(axis=1))
     try:
         table = _arviz.power_scaling(named, priors, likelihood).rename_axis("quantity")
     except ImportError:
@@ -93,16 +92,6 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
         density = pm.logp(distribution, values).eval()
         densities[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)
     return densities
-
-
-def _log_likelihood(posterior: PosteriorData) -> np.ndarray:
-    """Compute the log-likelihood (S,) of all scores together, up to a constant."""
-    draws = posterior.draws
-    row, column = np.nonzero(draws.data.cells["observed"])
-    score = draws.data.cells["observed_score"][row, column]
-    mean = draws.fitted_scores()[:, row, column]
-    precision = draws.score_precision(mean, column)
-    return np.asarray(log_likelihood_share(score, draws.data.items[column], mean, precision).sum(axis=1))
 
 
 def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:

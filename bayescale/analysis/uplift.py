@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, flops_quantiles, summarise
+from bayescale._intervals import KIND, PROB, flops_quantiles, summarise, with_interval
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.analysis.emergence import Emergence, family_curve, say_flops
 from bayescale.errors import ForecastError, as_number, percentage_hint
@@ -128,7 +128,7 @@ class Uplift(Result):
         -------
         pandas.DataFrame
             ``benchmark, baseline, family, of, flops, mean, median, lower, upper, positive`` (probability that the
-            uplift is positive), ``prob, interval``; one row per compute.
+            uplift is positive); one row per compute.
 
         Examples
         --------
@@ -140,7 +140,7 @@ class Uplift(Result):
         table = summarise(draws, prob=prob).assign(
             **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
         )
-        columns = ["flops", "mean", "median", "lower", "upper", "positive", "prob", "interval"]
+        columns = ["flops", "mean", "median", "lower", "upper", "positive"]
         return table[[*self._names(of), *columns]]
 
     def to_xarray(self) -> xr.Dataset:
@@ -171,7 +171,7 @@ class Uplift(Result):
             ``benchmark, baseline, family, of, threshold, median, lower, upper`` (FLOP; ``inf`` where that share of
             draws never exceeds it, 0 where they exceed it from the start), ``ever`` (probability that the uplift
             exceeds the threshold anywhere in `flops_range`), ``from_start`` (probability that it does so from the lower
-            end on), ``flops_low, flops_high`` (the range), ``prob, interval``; one row per threshold.
+            end on), ``flops_low, flops_high`` (the range); one row per threshold.
 
         Raises
         ------
@@ -191,8 +191,8 @@ class Uplift(Result):
             ends = {"threshold": float(amount), "median": middle, "lower": low, "upper": high}
             ever, from_start = (float(share.mean()) for share in (start < np.inf, start == -np.inf))
             shares = {"ever": ever, "from_start": from_start}
-            rows.append({**self._names(of), **ends, **shares, **reach, "prob": prob, "interval": KIND})
-        return pd.DataFrame(rows)
+            rows.append({**self._names(of), **ends, **shares, **reach})
+        return with_interval(pd.DataFrame(rows), prob)
 
     def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
         """Return the start of the range of compute in which the uplift exceeds a threshold, around its maximum.
@@ -296,7 +296,7 @@ class Uplift(Result):
         row = self.starts_to_pay().iloc[0]
         return (
             f"Uplift of {self.benchmark} over {self.baseline}, for a typical {self.family} model: above "
-            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({PROB:.0%} {row['interval']}: "
+            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({PROB:.0%} {KIND}: "
             f"{say_flops(row['lower'])} to {say_flops(row['upper'])}); probability that it exceeds this by "
             f"{say_flops(row['flops_high'])} FLOP: {row['ever']:.0%}.\n"
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"

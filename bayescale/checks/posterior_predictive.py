@@ -15,6 +15,7 @@ from bayescale.errors import ForecastError
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import ForecastQuery
 from bayescale.inference.defaults import seed_or_new
+from bayescale.inference.draws import BLOCK
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
 
 Replicate = Literal["same", "new"]
-
-# Number of models whose scores are computed at once, which bounds the memory.
-BLOCK = 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,7 +137,7 @@ def predictive_check(
     observed = data.cells["observed"] > 0
     row, column = np.nonzero(observed)
     names = posterior.evals.model_names, posterior.evals.benchmark_names
-    replicated = _replicate(thinned, observed, replicate, np.random.default_rng(random_seed))
+    replicated = replicate_scores(thinned, observed, replicate, np.random.default_rng(random_seed))
     labels = {"model": np.array(names[0])[row], "benchmark": np.array(names[1])[column]}
     cells = pd.DataFrame({**labels, "observed": data.cells["observed_score"][observed]})
     uniform = uniform_by_name(cells[list(labels)], random_seed)
@@ -154,7 +152,7 @@ def predictive_check(
     return PredictiveCheck(drawn[:, order].rename("score"), cells, replicate, title, random_seed)
 
 
-def _replicate(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np.random.Generator) -> np.ndarray:
+def replicate_scores(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np.random.Generator) -> np.ndarray:
     """Draw scores (S, cell) with observation noise at the observed cells, row by row."""
     parts = []
     for start in range(0, len(observed), BLOCK):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale._arviz import InferenceData, inference_data
 from bayescale._display import Result, as_html, working
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, tails, with_interval
 from bayescale.errors import EvalsError, FitError
 from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.draws import read_draws
@@ -82,7 +82,7 @@ class PriorPredictive(Result):
         -------
         pandas.DataFrame
             One row per benchmark: ``benchmark``; ``observed`` (mean of the observed scores, for comparison); ``mean,
-            median, lower, upper, prob, interval`` of the scores of all models, equal-tailed; and shares of the curves:
+            median, lower, upper`` of the scores of all models, equal-tailed; and shares of the curves:
 
             - ``falling``: falling more than `TOLERANCE` below a score reached with less compute;
             - ``flat``: changing by at most `TOLERANCE` over the compute of the data;
@@ -102,14 +102,13 @@ class PriorPredictive(Result):
         ceiling = self.evals.benchmarks["ceiling"].to_numpy(float)
         observed = self.evals.scores.groupby("benchmark")["score"].mean()
         table = pd.DataFrame({"benchmark": names, "observed": observed.reindex(names).to_numpy()})
-        return table.assign(
+        table = table.assign(
             **{"mean": scores.mean(axis=1), "median": median, "lower": low, "upper": high},
-            prob=prob,
-            interval=KIND,
             falling=falling(curves).mean(axis=0),
             flat=(np.ptp(curves, axis=0) < TOLERANCE).mean(axis=0),
             saturated=(curves.max(axis=0) > ceiling - TOLERANCE).mean(axis=0),
         )
+        return with_interval(table, prob)
 
     def to_xarray(self) -> xr.Dataset:
         return super().to_xarray().assign(scores=self.scores)

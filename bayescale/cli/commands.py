@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bayescale.cli import backtest, checks, compare, data, demo, fitting, forecasting, importing
+from bayescale.cli import backtest, checks, compare, data, deciding, demo, fitting, forecasting, importing
 from bayescale.errors import BayescaleError, FileError
 
 # Headings of the list of commands.
@@ -164,7 +164,16 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "forecast posterior.nc --family Llama-3 --flops 4e25",
             "forecast posterior.nc --new-family --params 4e11 --tokens 1.5e13",
             "forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
+            "forecast mine.nc --family Llama-3 --flops 4e25 --above MMLU=0.9 --above GSM8K=0.9",
             "forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --csv forecast.csv --plot fan.png",
+        ],
+        deciding.required_compute: [
+            "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --new-family",
+            "required-compute posterior.nc --above GSM8K=0.95 --probability 0.5 --csv compute.csv",
+        ],
+        deciding.predict: [
+            "predict posterior.nc --csv predicted.csv",
+            "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",
         ],
         forecasting.report: [
             "report posterior.nc --html report.html",
@@ -174,6 +183,9 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "suggest posterior.nc --budget 8",
             "suggest posterior.nc --budget 8 --max-flops 8.4e22 --plot suggested.png",
             "suggest posterior.nc --budget 30 --cost params_b",
+        ],
+        deciding.suggest_benchmarks: [
+            "suggest-benchmarks posterior.nc --model Qwen/Qwen2-72B --budget 1",
         ],
         demo.demo: ["demo -o demo/", "demo -o demo/ --json | jq .forecasts"],
     },

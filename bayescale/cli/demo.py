@@ -64,7 +64,7 @@ def demo(
         return
     again = show.program()
     print()
-    show.forecast_table(rows, PROB)
+    show.forecast_table(forecast, PROB)
     print(
         f"""
 Written in {time.perf_counter() - started:.0f} s:

@@ -64,8 +64,11 @@ def as_options(message: str) -> str:
     --------
     >>> as_options("flops=25 is too small: did you mean flops=1e+25?")
     '--flops 25 is too small: did you mean --flops 1e+25?'
+    >>> as_options("Add the model to the data (evals.add) and fit again.")
+    'Add the model to the data and fit again.'
     """
     options = _options(typer.main.get_command(app))
+    message = re.sub(r" \((?:bayescale|evals|posterior)\.[\w.]+\)", "", message)  # Python's way, beside the words
     message = re.sub(
         rf"(?<![\w.'\"-])({'|'.join(options)})=(?=([\w'\"\[{{]|[.-]\d)?)",
         lambda match: options[match[1]] + (" " if match[2] else ""),

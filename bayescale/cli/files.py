@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayescale._files import unwritable
+from bayescale._intervals import interval_columns
 from bayescale.cli import show
 from bayescale.errors import FileError
 
@@ -77,7 +78,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file atomically."""
     from bayescale.evals.tables import export_csv
 
-    export_csv(table, path)
+    export_csv(interval_columns(table), path)
 
 
 def write_results(table: pd.DataFrame, csv: Path | None, draw: Callable[[], Figure | Axes], plot: Path | None) -> None:

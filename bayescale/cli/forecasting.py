@@ -27,6 +27,13 @@ def forecast(
         list[str] | None,
         options.model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
     ] = None,
+    above: Annotated[
+        list[str] | None,
+        options.model(metavar="BENCHMARK=SCORE", help="Also give the probability of a higher score; repeatable."),
+    ] = None,
+    below: Annotated[
+        list[str] | None, options.model(metavar="BENCHMARK=SCORE", help="The same, of a lower score; repeatable.")
+    ] = None,
     random_seed: options.RandomSeed = options.SEED,
     prob: options.Prob = PROB,
     csv: options.Csv = None,
@@ -42,7 +49,8 @@ def forecast(
     forecast (--given).
 
     The command prints median and equal-tailed credible interval of the score you would measure on each benchmark,
-    sampling noise of the benchmark included.
+    sampling noise of the benchmark included. With --above and --below it adds the probability that all these scores lie
+    there together.
     """
     from bayescale.cli import files
     from bayescale.forecast import NEW_FAMILY
@@ -50,6 +58,9 @@ def forecast(
     from bayescale.methods import Posterior
 
     options.check_family(family, new_family)
+    high, low = options.known_scores(above or [], "--above"), options.known_scores(below or [], "--below")
+    if context.args and not given:
+        context.fail(f"Got unexpected arguments: {' '.join(context.args)}. Repeat the option for each score.")
     # Users write several scores after one --given: extra arguments are more of them.
     scores = options.known_scores([*(given or []), *context.args])
     tails(prob)
@@ -64,6 +75,7 @@ def forecast(
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
     rows = forecast.to_pandas(prob=prob)
+    asked = forecast.probability(above=high, below=low) if high or low else None
     if csv:
         forecast.to_csv(csv, prob=prob)
     if parquet:
@@ -80,9 +92,12 @@ def forecast(
             show.about(fitted),
             {"prob": prob, "interval": KIND, "random_seed": random_seed, "given": dict(forecast.given)},
             {"effective_draws": forecast.effective_draws, "forecasts": rows.to_dict("records")},
+            {} if asked is None else {"above": high, "below": low, "probabilities": asked.to_dict("records")},
         )
     else:
-        show.forecast_table(rows, prob)
+        show.forecast_table(forecast, prob)
+        if asked is not None:
+            show.probabilities(asked, high, low)
     files.written(csv, parquet, netcdf, plot)
 
 

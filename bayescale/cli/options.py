@@ -74,8 +74,8 @@ def evals_of(name: str) -> Evals:
         raise EvalsError(f"{error} Or give a folder with models.csv, benchmarks.csv and scores.csv.") from None
 
 
-def known_scores(texts: Sequence[str]) -> dict[str, float]:
-    """Parse scores of the form BENCHMARK=SCORE, one for each benchmark.
+def known_scores(texts: Sequence[str], option: str = "--given") -> dict[str, float]:
+    """Parse values of an option of the form BENCHMARK=SCORE, one for each benchmark.
 
     Examples
     --------
@@ -90,10 +90,11 @@ def known_scores(texts: Sequence[str]) -> dict[str, float]:
         except ValueError:
             name = ""
         if not name:
-            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86."
-            raise typer.BadParameter(message, param_hint="--given")
+            hint = " Scores are shares, from 0 to 1, without a percent sign." if text.endswith("%") else ""
+            message = f"{text!r} is not of the form BENCHMARK=SCORE, such as MMLU=0.86.{hint}"
+            raise typer.BadParameter(message, param_hint=option)
         if name in scores:
-            raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint="--given")
+            raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint=option)
         scores[name] = value
     return scores
 

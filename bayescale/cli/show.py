@@ -10,9 +10,12 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bayescale._intervals import KIND, decimals
+
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayescale.forecast import Forecast
     from bayescale.inference.diagnostics import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
 
@@ -34,31 +37,34 @@ def program() -> str:
     return called if called.endswith("bayescale") else "python -m bayescale"
 
 
-def forecast_table(rows: pd.DataFrame, prob: float) -> None:
+def forecast_table(forecast: Forecast, prob: float) -> None:
     """Print median and interval per benchmark and model, with as many models side by side as the width allows."""
-    kind = rows["interval"].iloc[0]
-    say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {kind} credible interval]")
-    models, benchmarks = rows["model"].unique().tolist(), rows["benchmark"].unique().tolist()
-    cells = rows.assign(cell=_estimates(rows, "median"))
-    cells = cells.pivot_table(index="benchmark", columns="model", values="cell", aggfunc="first")
-    given = rows.drop_duplicates("benchmark").set_index("benchmark")["given"]
-    known = bool(given.notna().any())
+    from bayescale.forecast.export import side_by_side
+
+    say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {KIND} credible interval]")
+    cells = side_by_side(forecast, prob=prob)
     # Rich separates columns by up to three characters.
-    label, width = max(map(len, benchmarks)), len("0.000 [0.000, 0.000]") + 3
-    across = max(1, (_width() - label - 10 * known) // width)
-    for start in range(0, len(models), across):
+    label, width = max(map(len, cells.index)), len(str(cells.iloc[0, 0])) + 3
+    across = max(1, (_width() - label) // width)
+    for start in range(0, cells.shape[1], across):
         # The label of a model is its family and its size; they go on two lines.
-        part = cells.loc[benchmarks, models[start : start + across]].rename(columns=lambda m: m.replace(", ", "\n", 1))
-        if known:
-            part = part.assign(given=given.map("{:g}".format, na_action="ignore").fillna(""))
+        part = cells.iloc[:, start : start + across].rename(columns=lambda m: m.replace(", ", "\n", 1))
         plain_table(part.reset_index())
+
+
+def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mapping[str, float]) -> None:
+    """Print the probability that scores of each model lie beyond thresholds, to the digits that the draws support."""
+    from bayescale.forecast.probability import describe_region
+
+    say(f"Probability of {describe_region(above, below)}, of scores that you would measure:")
+    for model, share, error in table[["model", "probability", "error"]].to_numpy():
+        say(f"  {model}: {share:.{decimals(error)}f}")
 
 
 def prior_table(table: pd.DataFrame, prob: float) -> None:
     """Print the scores and curves that the priors imply, per benchmark."""
-    kind = table["interval"].iloc[0]
     say(
-        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {kind} interval]; "
+        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {KIND} interval]; "
         "and the share of curves over compute that fall, are flat, or reach the ceiling"
     )
     columns = {"prior": _estimates(table, "mean"), "observed mean": _text(table["observed"])}

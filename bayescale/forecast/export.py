@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from bayescale._intervals import KIND, PROB, decimals, interval_columns, quantile_error, tails
 from bayescale.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -15,18 +18,65 @@ if TYPE_CHECKING:
 
     from bayescale.forecast.forecast import Forecast
 
+# What the text of a forecast shows: of more benchmarks the first, and the models that fit in a terminal's columns.
+SHOWN, WIDTH = 15, 80
 SIZES = ("flops", "params_b", "tokens_t")
 
 
 def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
     """Return the summary, with the sizes of each model beside its family."""
-    rows = forecast.summary(prob=prob)
-    place = list(rows.columns).index("family") + 1
-    for name in reversed(SIZES):
-        if name in forecast.draws.coords:
-            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    rows = interval_columns(forecast.summary(prob=prob))
+    known = [name for name in ("family", *SIZES) if name in forecast.draws.coords]
+    for place, name in enumerate(known, start=1):
+        rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    if "mean" not in rows:
+        means = forecast.draws["predicted_score"].mean(("chain", "draw")).transpose("model", "benchmark")
+        rows.insert(list(rows).index("median"), "mean", means.to_numpy().ravel())
+    if "given" not in rows:
+        rows["given"] = np.nan
+    rows.attrs.clear()
     rows.attrs.update(about(forecast))
     return rows
+
+
+def decimals_of(forecast: Forecast, *, prob: float) -> int:
+    """Return how many decimals of the summary the draws support, by the Monte Carlo error of its interval ends."""
+    report, values = forecast.posterior.convergence, forecast.draws["predicted_score"]
+    share = min(report.ess / report.draws, 1.0) if report.ess > 0 else 1.0  # NaN where nothing was diagnosed
+    stacked = values.transpose("chain", "draw", ...).to_numpy()
+    stacked = stacked.reshape(stacked.shape[0] * stacked.shape[1], -1)
+    return decimals(quantile_error(stacked, tails(prob), share * forecast.effective_draws))
+
+
+def side_by_side(forecast: Forecast, *, prob: float) -> pd.DataFrame:
+    """Return median and interval as text, a row per benchmark and a column per model, to the digits of the draws."""
+    digits, rows = decimals_of(forecast, prob=prob), forecast.summary(prob=prob)
+    cells = [
+        f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        for middle, low, high in rows[["median", "lower", "upper"]].to_numpy()
+    ]
+    models, benchmarks = (list(dict.fromkeys(rows[name])) for name in ("model", "benchmark"))
+    table = pd.DataFrame(np.reshape(cells, (len(models), -1)).T, pd.Index(benchmarks, name="benchmark"), models)
+    known = next((name for name in ("given", "observed") if name in rows), None)
+    if known and len(models) == 1:
+        table[known] = rows[known].map("{:.3g}".format, na_action="ignore").fillna("").to_numpy()
+    return table
+
+
+def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
+    """Return the lines of the table of a forecast, 80 columns wide; of many models or benchmarks the first."""
+    sizes = forecast.draws.sizes
+    shown = forecast.draws.isel(model=slice(WIDTH // 16), benchmark=slice(SHOWN))
+    table = side_by_side(replace(forecast, draws=shown), prob=prob).rename_axis(None)
+    while max(map(len, table.to_string().splitlines())) > WIDTH - 2 and table.shape[1] > 1:
+        table = table.iloc[:, :-1]
+    lines = table.to_string().splitlines()
+    here = {"model": min(sizes["model"], table.shape[1]), "benchmark": len(table)}
+    left = [(sizes[name] - here[name], name) for name in here]
+    if more := " and ".join(f"{count} more {name}s" for count, name in left if count):
+        lines.append(f"... {more} in .summary()")
+    head = f"measured scores, median [{100 * prob:.12g}% {KIND} credible interval]:"
+    return [f"  {line.rstrip()}" for line in [head, *lines]]
 
 
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ from bayescale.evals.tables import export_csv
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.predict import forecast_scores
+from bayescale.forecast.probability import Thresholds, joint_probability, read_thresholds
 from bayescale.forecast.query import ForecastQuery, as_scores, read_given, read_query
 from bayescale.inference.defaults import seed_or_new
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from bayescale.inference.posterior import PosteriorData
 
+Kind = Literal["predicted", "expected"]
 # Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
 MIN_EFFECTIVE_DRAWS = 200
 # As many models stand side by side in a notebook; more of them below each other.
@@ -59,9 +61,8 @@ class Forecast(_display.Result):
     >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=[4e25, 1e25])
     >>> forecast.draws["model"].to_numpy().tolist()
     ['Llama-3, 4e+25 FLOP', 'Qwen1.5, 1e+25 FLOP']
-    >>> above = (forecast.draws["predicted_score"].sel(benchmark="MMLU") > 0.8).mean(("chain", "draw"))
-    >>> above.dims  # the probability of a measured MMLU above 80%, for each model
-    ('model',)
+    >>> forecast.probability("MMLU", above=0.8)["probability"].size  # of a measured MMLU above 80%, for each model
+    2
     """
 
     draws: xr.Dataset
@@ -70,7 +71,7 @@ class Forecast(_display.Result):
     effective_draws: float
     random_seed: int
 
-    def summary(self, *, prob: float = PROB, kind: Literal["predicted", "expected"] = "predicted") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, kind: Kind = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
 
         Parameters
@@ -82,25 +83,66 @@ class Forecast(_display.Result):
         Returns
         -------
         pandas.DataFrame
-            ``model, family, benchmark, mean, median, lower, upper, prob, interval``, one row per model and benchmark,
-            and ``given`` (the known score, NaN where none).
+            ``model, benchmark, median, lower, upper``, one row per model and benchmark; of a forecast given known
+            scores also ``given`` (NaN where none). ``attrs`` has ``prob`` and ``interval``, the kind of the intervals.
 
         Examples
         --------
         >>> forecast = posterior.forecast(family="Llama-3", flops=4e25)
         >>> table = forecast.summary(prob=0.5)
-        >>> table["interval"].unique().tolist()
-        ['equal-tailed']
+        >>> table.attrs["interval"]
+        'equal-tailed'
         >>> wide, narrow = (forecast.summary(kind=k) for k in ("predicted", "expected"))
         >>> bool((wide["upper"] - wide["lower"]).mean() > (narrow["upper"] - narrow["lower"]).mean())
         True
         """
-        if kind not in ("predicted", "expected"):
-            raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
-        table = summarise(self.draws[f"{kind}_score"], prob=prob)
-        family = self.draws["family"].to_series()
-        table.insert(1, "family", table["model"].map(family))
-        return table.assign(given=table["benchmark"].map(dict(self.given)).astype(float))
+        table = summarise(scores_of_kind(self.draws, kind), prob=prob).drop(columns="mean")
+        if self.given:
+            table["given"] = table["benchmark"].map(dict(self.given)).astype(float)
+        return table
+
+    def probability(
+        self,
+        benchmark: str | Sequence[str] | None = None,
+        *,
+        above: Thresholds = None,
+        below: Thresholds = None,
+        kind: Kind = "predicted",
+    ) -> pd.DataFrame:
+        """Compute the probability that scores lie above or below thresholds, all of them together.
+
+        Parameters
+        ----------
+        benchmark : str, or sequence of str, optional
+            Not needed where `above` and `below` name the benchmarks.
+        above, below : float, or mapping of str to float, optional
+            Thresholds in [0, 1], which scores must exceed or stay below: one for all of `benchmark`, or by benchmark.
+        kind : {"predicted", "expected"}
+            Of measured scores, with the sampling noise of the benchmark's items, or of expected scores.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``model``, ``probability`` (the share of draws) and ``error`` (its Monte Carlo standard error), one row per
+            model.
+
+        Raises
+        ------
+        ForecastError
+            For an unknown benchmark, a threshold outside [0, 1], or none.
+
+        Examples
+        --------
+        >>> forecast = posterior.forecast(family=["Llama-3", "Qwen1.5"], flops=4e25)
+        >>> forecast.probability("MMLU", above=0.9).columns.tolist()
+        ['model', 'probability', 'error']
+        >>> both = forecast.probability(above={"MMLU": 0.9, "GSM8K": 0.9})
+        >>> bool((both["probability"] <= forecast.probability("GSM8K", above=0.9)["probability"]).all())
+        True
+        """
+        names = [str(name) for name in self.draws["benchmark"].to_numpy()]
+        high, low = (read_thresholds(benchmark, v, names, n) for n, v in (("above", above), ("below", below)))
+        return joint_probability(scores_of_kind(self.draws, kind), high, low, self.effective_draws)
 
     def to_pandas(self, all_draws: bool = False, *, prob: float = PROB) -> pd.DataFrame:
         """Return the forecast as a pandas table, or all its draws.
@@ -108,9 +150,9 @@ class Forecast(_display.Result):
         Parameters
         ----------
         all_draws : bool
-            False: one row per model and benchmark, the `summary` of the measured score with the sizes
-            of the model beside its family. True: one row per chain, draw, model and benchmark, with
-            ``expected_score`` and ``predicted_score``.
+            False: one row per model and benchmark, the `summary` of the measured score with family and sizes of the
+            model, ``mean``, ``given``, ``prob`` and ``interval``. True: one row per chain, draw, model and benchmark,
+            with ``expected_score`` and ``predicted_score``.
         prob : float
 
         Returns
@@ -232,26 +274,27 @@ class Forecast(_display.Result):
         return plot_intervals(self, ax=ax, prob=prob)
 
     def __repr__(self) -> str:
-        models = "; ".join(map(str, self.draws["model"].to_numpy()))
+        models = [str(name) for name in self.draws["model"].to_numpy()]
+        named = "; ".join(models) if len(models) <= MOST_BESIDE else f"{len(models)} models"
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
-        return (
-            f"Forecast of {models}{known}: {sizes['benchmark']} benchmarks, {sizes['chain'] * sizes['draw']} draws.\n"
-            "Next: forecast.summary(), .plot(), .to_pandas(), .to_xarray(), .to_csv(file), .to_parquet(file)"
-        )
+        head = f"{type(self).__name__} of {named}{known}: {sizes['benchmark']} benchmarks, "
+        head += f"{sizes['chain'] * sizes['draw']} draws."
+        following = ".summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
+        return "\n".join([head, *export.text(self), f"Next: {following}"])
 
     def _repr_html_(self) -> str:
-        table = self.summary()
-        models = list(dict.fromkeys(table["model"]))
-        if 1 < len(models) <= MOST_BESIDE:
-            cells = [f"{r.median:.3f} [{r.lower:.3f}, {r.upper:.3f}]" for r in table.itertuples()]
-            table = table.assign(score=cells).set_index(["benchmark", "model"])["score"].unstack()  # noqa: PD010 - text
-            table = table.loc[self.draws["benchmark"].to_numpy(), models]
-            words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
-            return _display.as_html(repr(self), table, words)
-        # What is the same in all rows is in the headline, or nowhere.
-        same = ["family", *([] if self.given else ["given"]), *(["model"] if len(models) == 1 else [])]
-        return _display.as_html(repr(self), table.drop(columns=same), "measured scores")
+        if self.draws.sizes["model"] > MOST_BESIDE:
+            return _display.as_html(repr(self), self.summary(), "measured scores")
+        words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
+        return _display.as_html(repr(self), export.side_by_side(self, prob=PROB), words)
+
+
+def scores_of_kind(draws: xr.Dataset, kind: Kind) -> xr.DataArray:
+    """Return the draws of measured or of expected scores."""
+    if kind not in ("predicted", "expected"):
+        raise ForecastError(f"kind={kind!r} is neither 'predicted' (with observation noise) nor 'expected'.")
+    return draws[f"{kind}_score"]
 
 
 def make_forecast(
@@ -276,7 +319,7 @@ def make_forecast(
         if effective < MIN_EFFECTIVE_DRAWS:
             text = (
                 f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "
-                "intervals. Add the model with evals.add(...) and refit."
+                "intervals. Add the model to the data (evals.add) and fit again."
             )
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:

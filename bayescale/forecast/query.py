@@ -25,6 +25,8 @@ NEW_FAMILY = tables.NEW_FAMILY
 # Plausible compute (FLOP), parameters and training tokens.
 SMALLEST = {"flops": SMALLEST_FLOPS, "params": 1e5, "tokens": 1e6}
 LARGEST = {"flops": 1e32, "params": 1e15, "tokens": 1e18}
+# Relative difference of stated compute from 6 x parameters x tokens that estimates of compute explain.
+AGREEMENT = 0.1
 UNITS = {"flops": "FLOP", "params": "parameters", "tokens": "training tokens"}
 # The column of the models table behind each argument, and its unit.
 COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in COVARIATE_COLUMNS.items()}
@@ -122,7 +124,9 @@ def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return sizes by column of the models table, the third from two (`training_flops`), and check them."""
     filled = {column: sizes[name] / unit for name, (column, unit) in COLUMNS.items() if name in sizes}
     flops, params, tokens = (filled.get(column) for column, _ in COLUMNS.values())
-    if flops is None and params is not None and tokens is not None:
+    if flops is not None and params is not None and tokens is not None:
+        _require_agreement(flops, params, tokens)
+    elif flops is None and params is not None and tokens is not None:
         filled["flops"] = training_flops(params, tokens)
     elif flops is not None and tokens is None and params is not None:
         filled["tokens_t"] = flops / training_flops(params, 1.0)
@@ -143,6 +147,19 @@ def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                     "correct one."
                 )
     return filled
+
+
+def _require_agreement(flops: np.ndarray, params: np.ndarray, tokens: np.ndarray) -> None:
+    """Raise `ForecastError` for compute that is not that of parameters and tokens."""
+    implied = training_flops(params, tokens)
+    wrong = np.flatnonzero(np.abs(np.log(flops / implied)) > np.log1p(AGREEMENT))
+    if wrong.size:
+        lines = [
+            f"flops={flops[i]:.3g} contradicts params={params[i] * 1e9:.3g} and tokens={tokens[i] * 1e12:.3g}, which "
+            f"take 6 x parameters x tokens = {implied[i]:.3g} FLOP."
+            for i in wrong[:5]
+        ]
+        raise ForecastError("\n".join([*lines, "Leave one of the three out."]))
 
 
 def _what_is_needed(spec: Spec) -> str:

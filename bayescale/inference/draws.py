@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._arviz import dataset, group_names, with_groups
-from bayescale.model.curve import expected_score, logit_score, predict_score, score_precision
+from bayescale.model.curve import expected_score, log_likelihood_share, logit_score, predict_score, score_precision
 from bayescale.model.data import ModelData
 
 if TYPE_CHECKING:
     from bayescale.model.spec import Spec
+
+
+# Number of models whose scores are computed at once, which bounds the memory.
+BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,18 @@ class Draws:
         """Expected scores (S, model, benchmark) of models of the data, by row number."""
         effect = self.family_benchmark[:, self.data.family_index[models]]
         return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], effect)
+
+    def log_likelihood(self) -> np.ndarray:
+        """Return the log probability (S, cell) of each observed score, in the order of ``np.nonzero`` of the cells."""
+        cells, parts = self.data.cells, []
+        for start in range(0, len(cells["observed"]), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(cells["observed"])))
+            row, column = np.nonzero(cells["observed"][rows])
+            score, choose = (cells[name][rows][row, column] for name in ("observed_score", "log_choose"))
+            mean = self.fitted_scores(rows)[:, row, column]
+            precision = self.score_precision(mean, column)
+            parts.append(log_likelihood_share(score, self.data.items[column], mean, precision) + choose)
+        return np.concatenate(parts, axis=1)
 
     def moved_scores(self, model: int, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, point, benchmark) of a model of the data, had it other covariates (point, covariate).

@@ -1,15 +1,18 @@
 """Plots, one subject a file: ``ax=`` in, axes out; nothing here calls ``plt.show()``.
 
 A page of panels returns the figure; its docstring begins with the name of the plot that draws one panel.
+Functions ``draw_...`` are for the `plot` method of a result alone.
 """
 
 from bayescale.plots.backtest import plot_backtest_errors, plot_backtest_forecasts, plot_backtest_task
 from bayescale.plots.calibration import plot_backtest_calibration, plot_pit, plot_predictive_check
 from bayescale.plots.comparison import plot_elpd, plot_forecasts_by_spec
 from bayescale.plots.efficiency import plot_capability_over_compute, plot_efficiency
+from bayescale.plots.emergence import draw_required_compute as draw_required_compute
 from bayescale.plots.emergence import plot_emergence, plot_uplift
 from bayescale.plots.evals import plot_evals, plot_scores
 from bayescale.plots.factors import plot_capability_map, plot_loadings
+from bayescale.plots.forecast import draw_compute_optimal as draw_compute_optimal
 from bayescale.plots.forecast import plot_fan, plot_forecast, plot_intervals
 from bayescale.plots.prior_predictive import plot_prior_curves, plot_prior_predictive
 from bayescale.plots.style import literal_names

@@ -12,6 +12,7 @@ from bayescale.analysis.emergence import say_flops
 from bayescale.analysis.uplift import THRESHOLD
 from bayescale.forecast.query import LARGEST
 from bayescale.plots.families import Mark, mark_families
+from bayescale.plots.forest import draw_intervals
 from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, legend_inside, new_axes, score_axis, title
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.analysis.emergence import Emergence, Score
+    from bayescale.analysis.required_compute import RequiredCompute
     from bayescale.analysis.uplift import Uplift
     from bayescale.evals import Evals
 
@@ -78,6 +80,30 @@ def plot_emergence(
     ax.set_ylim(0, 1.03)
     ax.set_ylabel(f"{emergence.benchmark} score")
     title(ax, f"{emergence.benchmark} score of all models over {mark.family}-equivalent compute")
+    return ax
+
+
+def draw_required_compute(required: RequiredCompute, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Draw the compute at which the expected score crosses the threshold, a row per family, with a cross at `flops`."""
+    wide, core = required.summary(prob=prob), required.summary(prob=0.5)
+    marks = mark_families(required.posterior.evals, wide["family"].tolist())
+    ax = new_axes(ax, (7.2, 1.5 + 0.45 * len(wide)))
+    ends = ["median", "lower", "upper"]
+    # Beyond plausible compute a bar runs to the edge.
+    wide[ends], core[ends] = (table[ends].clip(1e18, 10 * LARGEST["flops"]) for table in (wide, core))
+    for place, mark in enumerate(marks):
+        draw_intervals(ax, [place], wide[place:][:1], core[place:][:1], mark.colour, marker=mark.marker, markersize=7)
+        if 0 < (flops := wide["flops"].iloc[place]) < LARGEST["flops"]:
+            ax.plot(flops, place, "x", color=INK, markersize=8, zorder=5)
+    ax.axvline(required.largest, color=OTHERS, linewidth=1)
+    flop_axis(ax)
+    ax.grid(False, axis="y")
+    ax.set_yticks(range(len(marks)), [mark.family for mark in marks])
+    ax.set_ylim(len(marks) - 0.5, -0.5)
+    below = f"median, 50% and {prob:.0%} {KIND} interval of where the expected score of one model crosses it; cross: a "
+    below += f"measured score exceeds it with probability {required.probability:g}; line: largest compute in the data"
+    label_below(ax, "training compute (FLOP)", below)
+    title(ax, f"Compute for {required.benchmark} above {required.above:.0%}")
     return ax
 
 

@@ -15,12 +15,13 @@ from bayescale.plots.evals import draw_scores
 from bayescale.plots.families import Mark, mark_families
 from bayescale.plots.forest import draw_forest, interval_caption
 from bayescale.plots.panels import first, panels
-from bayescale.plots.style import label_below, legend_inside, new_axes
+from bayescale.plots.style import COLOURS, INK, label_below, legend_inside, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bayescale.analysis.compute_optimal import ComputeOptimal
     from bayescale.forecast import Forecast
 
 POINTS = 25
@@ -120,8 +121,9 @@ def _draw_fan(
         for edge in (low, high):
             ax.plot(compute, edge, color=colour, linewidth=0.7, alpha=0.6, zorder=3)
         ax.plot(compute, middle, color=colour, linewidth=1.8, label=mark.family, zorder=4)
-        rows = table[(table["family"] == mark.family) & (table["benchmark"] == benchmark)]
-        flops = draws["flops"].to_numpy()[draws["family"].to_numpy() == mark.family]
+        mine = draws["family"].to_numpy() == mark.family
+        rows = table[table["benchmark"] == benchmark][mine]
+        flops = draws["flops"].to_numpy()[mine]
         middle = rows["median"]
         ax.errorbar(
             flops, middle, yerr=[middle - rows["lower"], rows["upper"] - middle], fmt=mark.marker, markersize=7,
@@ -164,4 +166,24 @@ def plot_intervals(forecast: Forecast, ax: Axes | None = None, *, prob: float = 
     draw_forest(ax, wide, core, "model", styles, benchmarks)
     ax.set_xlim(0, 1.01)
     label_below(ax, "score", f"{interval_caption(prob)} of the measured score")
+    return ax
+
+
+def draw_compute_optimal(split: ComputeOptimal, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Draw the expected score over tokens per parameter, one line per benchmark, with a mark at the optimum."""
+    ax = new_axes(ax, (6.8, 4.8))
+    lower, upper = tails(prob)
+    scores = split.draws["expected_score"].quantile([lower, 0.5, upper], ("chain", "draw"))
+    ratio = scores["tokens_per_param"].to_numpy()
+    for name, colour in zip(scores["benchmark"].to_numpy(), COLOURS, strict=False):
+        low, middle, high = scores.sel(benchmark=name).transpose("quantile", ...).to_numpy()
+        ax.fill_between(ratio, low, high, color=colour, alpha=0.13, linewidth=0)
+        ax.plot(ratio, middle, color=colour, label=str(name))
+    ax.axvline(split.optimum, color=INK, linewidth=1, linestyle="--")
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1.01)
+    ax.set_ylabel("score")
+    below = f"bands: {prob:.0%} {KIND} credible intervals of the expected score of one model; dashed: the optimum"
+    label_below(ax, f"training tokens per parameter, with {split.flops:.3g} FLOP", below)
+    legend_inside(ax)
     return ax

@@ -34,23 +34,25 @@ def draw_forest(
 ) -> None:
     """Draw a row per benchmark, the first of `rows` on top, with one interval of its score for each group.
 
-    `wide` and `core` have the columns ``benchmark, lower, median, upper``, `by` (the group) and, optionally, ``given``:
-    scores to mark. `styles` holds, by group, the arguments ``colour, marker, label, ...`` of `draw_intervals`.
+    `wide` and `core` have the columns ``benchmark, lower, median, upper``, `by` (the group) and, optionally, ``given``
+    or ``observed``: scores to mark. `styles` holds, by group, the arguments ``colour, marker, label, ...`` of
+    `draw_intervals`.
     """
     ax.grid(False, axis="y")
     for line in np.arange(len(rows) - 1) + 0.5:
         ax.axhline(line, color="#E6E6E6", linewidth=0.8)
+    name = "observed" if "observed" in wide else "given"
     given: tuple[list[float], list[float]] = [], []
     for i, (group, style) in enumerate(styles.items()):
         y = np.arange(len(rows)) + (i - (len(styles) - 1) / 2) * SPACING / len(styles)
         mine, inner = (table[table[by] == group].set_index("benchmark").loc[rows] for table in (wide, core))
         draw_intervals(ax, y, mine, inner, **style)
-        if "given" in mine:
-            known = mine["given"].notna().to_numpy()
-            given[0].extend(mine["given"][known])
+        if name in mine:
+            known = mine[name].notna().to_numpy()
+            given[0].extend(mine[name][known])
             given[1].extend(y[known])
     if given[0]:
-        ax.plot(*given, "x", color=INK, markersize=7, label="given", zorder=5)
+        ax.plot(*given, "x", color=INK, markersize=7, label=name, zorder=5)
     ax.set_yticks(np.arange(len(rows)), rows)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     score_axis(ax.xaxis)

@@ -92,7 +92,7 @@ def _draw(prior: PriorPredictive, table: pd.DataFrame, benchmark: str, ax: Axes)
     row = table.set_index("benchmark").loc[benchmark]
     flops = prior.curves["flops"].to_numpy()
     curves = prior.plain_curves[:, :, prior.evals.benchmark_names.index(benchmark)]
-    for content, shade in ((float(table["prob"].iloc[0]), "#E9E9E9"), (CORE, "#D6D6D6")):
+    for content, shade in ((table.attrs["prob"], "#E9E9E9"), (CORE, "#D6D6D6")):
         low, high = np.quantile(curves, tails(content), axis=1)
         label = f"{content:.0%} {KIND} prior interval"
         ax.fill_between(flops, low, high, color=shade, linewidth=0, zorder=1, label=label)

@@ -13,6 +13,7 @@ from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, legend_abov
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.benchmark_selection import BenchmarkSuggestion
     from bayescale.analysis.explained_variance import ExplainedVariance
     from bayescale.analysis.model_selection import Suggestion
     from bayescale.methods import Posterior
@@ -101,10 +102,10 @@ def plot_explained_variance(explained: ExplainedVariance, ax: Axes | None = None
     return ax
 
 
-def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
-    """Plot the expected share of forecast variance that remains after each suggested model.
+def plot_suggestion(suggestion: Suggestion | BenchmarkSuggestion, ax: Axes | None = None) -> Axes:
+    """Plot the expected share of forecast variance that remains after each suggested model or benchmark.
 
-    The dashed line is the share that would remain if all candidates were evaluated. Up to sixteen models are named,
+    The dashed line is the share that would remain if all candidates were evaluated. Up to sixteen are named,
     the first on top; of more, only the number is shown.
 
     Examples
@@ -131,15 +132,13 @@ def plot_suggestion(suggestion: Suggestion, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(min(suggestion.least, left.min()) / 1.3, 1.15)
     if len(table) <= NAMED:
-        names = [f"{row.model}  {row.order}" for row in table.itertuples()]
+        names = [f"{name}  {order}" for order, name in table.iloc[:, :2].to_numpy()]
         ax.set_yticks([0, *y], ["nothing evaluated", *names], fontsize=9)
     else:
         ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.set_ylabel("models evaluated")
+        ax.set_ylabel("number evaluated")
     ax.set_ylim(len(table) + 0.6, -0.6)
-    label_below(
-        ax, f"expected share of forecast variance left, for {len(suggestion.forecast_models)} models (log scale)"
-    )
-    what = "a new benchmark" if suggestion.target is None else suggestion.target
-    title(ax, f"Which models to evaluate on {what}")
+    what, of = suggestion.titles
+    label_below(ax, f"expected share of forecast variance left, for {of} (log scale)")
+    title(ax, what)
     return ax

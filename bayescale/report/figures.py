@@ -90,7 +90,7 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
     table = table.merge(efficiency.summary(prob=0.5), on="family", suffixes=("", "_core"))
     marks = {mark.family: mark for mark in mark_families(efficiency.posterior.evals)}
     labels = [f"{r.family} ({r.models})" for r in table.itertuples()]
-    lower, upper = "multiplier_lower", "multiplier_upper"
+    lower, upper = "lower", "upper"
     low, high = table[lower], table[upper]
     filled = (low > 1) | (high < 1) | (table["family"] == efficiency.reference)
     looks: dict[str, Any] = {
@@ -112,7 +112,7 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
         "multiplier", "label", marker="marker", size=9, line_color="colour", fill_color="colour", fill_alpha="fill",
         line_width=1.5, source=source,
     )  # fmt: skip
-    multiplier = "x@multiplier{0.00}, from x@multiplier_lower{0.00} to x@multiplier_upper{0.00}"
+    multiplier = "x@multiplier{0.00}, from x@lower{0.00} to x@upper{0.00}"
     more = {f"P(more efficient than {efficiency.reference})": "@more_efficient{0%}"}
     _hover(drawn, [dots], family="@family", multiplier=multiplier, **more)
     _multiplier_axis(drawn.xaxis[0], *ends)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, tails, with_interval
 from bayescale.forecast.condition import ConditionNoise, LatentModel, ProposalNoise, weigh
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_given, read_query
@@ -81,8 +81,7 @@ class LiveForecast:
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, median, lower, upper, prob, interval``; ``attrs["effective_draws"]`` is the effective number of
-            draws.
+            ``benchmark, median, lower, upper``; ``attrs["effective_draws"]`` is the effective number of draws.
         """
         sizes = {"flops": flops, "params": params, "tokens": tokens}
         expected, effective_draws = self.expected_scores(family, sizes, given)
@@ -91,7 +90,7 @@ class LiveForecast:
         names = self.draws.data.coords["benchmark"]
         table = pd.DataFrame({"benchmark": names, "median": middle, "lower": low, "upper": high})
         table.attrs["effective_draws"] = effective_draws
-        return table.assign(prob=prob, interval=KIND)
+        return with_interval(table, prob)
 
     def expected_scores(
         self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None

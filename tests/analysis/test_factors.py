@@ -269,7 +269,7 @@ def test_labels_and_dims_are_public(three_factors: Posterior) -> None:
 
 def test_the_summary_has_one_row_a_factor(three_factors: Posterior) -> None:
     table = three_factors.factors.summary(prob=0.8)
-    wanted = "factor suggested share lower upper prob interval congruence reliability rhat benchmarks"
+    wanted = "factor suggested share lower upper congruence reliability rhat benchmarks"
     assert list(table.columns) == wanted.split()
     shares = three_factors.factors.shares.quantile([0.1, 0.5, 0.9], ("chain", "draw"))
     np.testing.assert_allclose(table[["lower", "share", "upper"]].to_numpy().T, shares)

@@ -87,16 +87,24 @@ MISTAKES = [
     ("forecast {saved} --family {family} --flops 1e25 --prob 90", "Did you mean 0.9?"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}", "BENCHMARK=SCORE"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=high", "BENCHMARK=SCORE"),
+    ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=86%", "without a percent sign"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=86", "did you mean 0.86"),
     ("forecast {saved} --family {family} --flops 1e25 --given X{benchmark}=0.8", "Did you mean '{benchmark}'"),
     ("forecast {saved} --family {family} --flops 1e25 --given {benchmark}=0.8 --given {benchmark}=0.7", "given twice"),
-    ("forecast {saved} --family {family} --flops 1e25 stray", "'stray'"),
+    ("forecast {saved} --family {family} --flops 1e25 stray", "stray"),
+    ("forecast {saved} --family {family} --flops 1e25 --above {benchmark}", "BENCHMARK=SCORE"),
+    ("forecast {saved} --family {family} --flops 1e25 --above {benchmark}=90", "did you mean 0.9"),
+    ("forecast {saved} --family {family} --flops 1e25 --above {benchmark}=0.9 MMLU=0.9", "Repeat the option"),
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}/none/a.csv", "there is no folder"),
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}", "it is a folder"),
     ("forecast {saved} --family {family} --flops 1e25 --plot {folder}/a.doc", ".png"),
     ("forecast {saved} --family {family} --flops 1e25 -o {folder}/a.csv", "Use --csv FILE or --parquet FILE"),
     ("forecast {saved} --family {family} --flops 1e25 --netcdf {folder}/none/a.nc", "there is no folder"),
     ("forecast {saved} --family {family} --prob 2 --flops 1e25", "--prob 2 is not a probability"),
+    (
+        "forecast {saved} --family {family} --flops 4e25 --params 1e9 --tokens 1e11",
+        "--flops 4e+25 contradicts --params 1e+09 and --tokens 1e+11",
+    ),
     ("data validate", "DIR"),
     # Options of version 0.1 name the new ones.
     ("fit --seed 1 --save {new}", "Use --random-seed"),
@@ -263,9 +271,9 @@ def test_a_narrow_terminal_cuts_nothing(
 def _holds(out: str, table: pd.DataFrame) -> None:
     assert "…" not in out
     for row in table.itertuples():
-        assert f"{row.median:.3f} [{row.lower:.3f}, {row.upper:.3f}]" in out
+        assert f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in out
         assert str(row.benchmark) in out
-        assert str(row.family) in out
+        assert str(row.model).split(",")[0] in out
 
 
 def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Posterior) -> None:
@@ -297,6 +305,20 @@ def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Post
     np.testing.assert_allclose(rows["flops"], 3.6e25)
     pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_forecast_adds_probabilities(run: Run, saved: Path, posterior: Posterior) -> None:
+    family, benchmark = posterior.evals.families[0], posterior.evals.benchmark_names[0]
+    line = ["forecast", saved, "--family", family, "--flops", "1e24", "--above", f"{benchmark}=0.7"]
+    expected = posterior.forecast(family, 1e24, random_seed=SEED).probability(benchmark, above=0.7)
+    code, out, _ = run(*line)
+    assert code == 0
+    assert f"Probability of {benchmark} > 0.7, of scores that you would measure:" in out
+    assert f"  {expected['model'].iloc[0]}: {expected['probability'].iloc[0]:.2f}" in out
+    code, out, _ = run(*line, "--below", f"{benchmark}=0.8", "--json")
+    actual = json.loads(out)
+    assert (actual["above"], actual["below"]) == ({benchmark: 0.7}, {benchmark: 0.8})
+    assert actual["probabilities"][0]["probability"] < expected["probability"].iloc[0]
 
 
 def test_one_size_for_each_model(run: Run, saved: Path, posterior: Posterior) -> None:

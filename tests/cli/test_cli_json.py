@@ -42,6 +42,12 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ),
     ("check",): ("{saved}", {"converged", "blocks", "problems", "predictive"}),
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
+    ("predict",): ("{saved} --models Family-A-0", {"rows", "prob", "interval", "converged"}),
+    ("required-compute",): ("{saved} --above bench-1=0.6 --new-family", {"rows", "probability", "prob", "converged"}),
+    ("suggest-benchmarks",): (
+        "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
+        {"rows", "least", "converged"},
+    ),
     ("report",): ("{saved} --html {new}.html", {"file", "bytes", "converged"}),
     ("suggest",): ("{saved} --budget 2", {"models", "least", "converged"}),
     ("demo",): ("-o {new}", {"forecasts", "prob", "interval", "files"}),

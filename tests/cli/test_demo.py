@@ -71,7 +71,7 @@ def test_the_demo_writes_and_says_everything(
     rows = pd.read_csv(folder / "forecast.csv")
     assert len(rows) == 3 * len(small.evals.benchmark_names)
     for row in rows.itertuples():
-        assert f"{row.median:.3f} [{row.lower:.3f}, {row.upper:.3f}]" in out
+        assert f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in out
     assert Posterior.load(folder / "posterior.nc").identity == small.identity
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from simulate import Truth, posterior_near, rise, simulate, simulation_spec
 
 import bayescale as bs
+from bayescale._intervals import decimals, quantile_error
 from bayescale.errors import ConvergenceWarning, ForecastError, ForecastWarning
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
@@ -275,13 +276,52 @@ def test_a_seed_repeats_a_forecast_also_the_one_that_was_recorded(posterior: Pos
 def test_the_summary_has_one_row_per_model_and_benchmark(posterior: Posterior) -> None:
     forecast = posterior.forecast(family=["Family-A", NEW_FAMILY], flops=[1e24, 1e25], random_seed=0)
     table = forecast.summary()
-    columns = ["model", "family", "benchmark", "mean", "median", "lower", "upper", "prob", "interval", "given"]
-    assert table.columns.tolist() == columns
+    assert table.columns.tolist() == ["model", "benchmark", "median", "lower", "upper"]
     assert len(table) == 10
-    assert table["family"].tolist() == ["Family-A"] * 5 + [NEW_FAMILY] * 5
-    assert (table["prob"] == 0.9).all()
-    assert (table["interval"] == "equal-tailed").all()
-    assert table["given"].isna().all()
+    assert table.attrs == {"prob": 0.9, "interval": "equal-tailed"}
+    flat = forecast.to_pandas()
+    columns = ["model", "family", "flops", "benchmark", "mean", "median", "lower", "upper", "prob", "interval", "given"]
+    assert flat.columns.tolist() == columns
+    assert flat["family"].tolist() == ["Family-A"] * 5 + [NEW_FAMILY] * 5
+    assert (flat["prob"] == 0.9).all()
+    np.testing.assert_allclose(flat["mean"], of_scores(forecast, "predicted").mean(0).ravel())
+    assert flat["given"].isna().all()
+
+
+def test_the_summary_of_a_given_score_has_it_beside(posterior: Posterior) -> None:
+    table = posterior.forecast("Family-A", 1e24, given={"bench-2": 0.5}, random_seed=0).summary()
+    assert table.set_index("benchmark")["given"].dropna().to_dict() == {"bench-2": 0.5}
+
+
+def test_sizes_that_agree_are_taken(posterior: Posterior) -> None:
+    """Stated compute differs from 6 x parameters x tokens by a few percent."""
+    forecast = posterior.forecast("Family-A", 3.8e25, params=405e9, tokens=15e12)
+    assert forecast.draws["flops"].item() == 3.8e25
+
+
+def test_print_shows_the_table_in_80_columns(posterior: Posterior) -> None:
+    families = posterior.evals.families
+    for asked in (families[0], families[:3]):
+        forecast = posterior.forecast(asked, FLOPS, random_seed=0)
+        lines = str(forecast).splitlines()
+        assert max(map(len, lines[1:])) <= 80
+        for row in forecast.summary().itertuples():
+            cell = f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+            assert any(str(row.benchmark) in line and cell in line for line in lines)
+        assert "90% equal-tailed" in lines[1]
+    many = posterior.forecast(families[0], list(np.geomspace(1e22, 1e25, 9)), random_seed=0)
+    assert "Forecast of 9 models: 5 benchmarks" in str(many)
+    assert "... 6 more models in .summary()" in str(many)
+    assert max(map(len, str(many).splitlines())) <= 80
+
+
+def test_digits_are_those_that_the_draws_support(posterior: Posterior) -> None:
+    lower = [posterior.forecast("Family-B", 1e24, random_seed=seed).summary()["lower"] for seed in range(30)]
+    draws = of_scores(posterior.forecast("Family-B", 1e24, random_seed=0), "predicted")[:, 0]
+    error = quantile_error(draws, [0.05], len(draws))
+    assert error == pytest.approx(np.median(np.std(lower, axis=0)), rel=0.5)
+    assert decimals(error) == 2
+    assert quantile_error(draws, [0.05], len(draws) / 4) == pytest.approx(2 * error, rel=0.3)
 
 
 @pytest.mark.parametrize("of", ["predicted", "expected"])
@@ -291,8 +331,7 @@ def test_the_summary_holds_the_quantiles_of_the_draws(forecast: Forecast, of: An
     draws = forecast.draws[f"{of}_score"].sel(benchmark="bench-2").to_numpy()
     ends = np.quantile(draws, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     np.testing.assert_allclose(row[["lower", "median", "upper"]].astype(float), ends)
-    assert row["mean"] == pytest.approx(draws.mean())
-    assert row["prob"] == prob
+    assert forecast.summary(prob=prob).attrs["prob"] == prob
 
 
 def test_a_summary_of_something_else_is_refused(forecast: Forecast) -> None:
@@ -337,6 +376,10 @@ def test_a_notebook_shows_the_table(forecast: Forecast) -> None:
         (
             {"family": "Family-A", "params": 405, "tokens": 15e12},
             ["params=405 is far below", "did you mean params=4.05e+11?"],
+        ),
+        (
+            {"family": "Family-A", "flops": 4e25, "params": 1e9, "tokens": 1e11},
+            ["flops=4e+25 contradicts params=1e+09 and tokens=1e+11", "= 6e+20 FLOP", "Leave one of the three out"],
         ),
         ({"family": "Family-A", "params": 4e11, "tokens": 15e24}, ["beyond anything plausible", "training tokens"]),
         ({"family": ["Family-A", "Family-B"], "flops": [1e24, 1e25, 1e26]}, ["family has 2 values where 3"]),

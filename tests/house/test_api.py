@@ -53,6 +53,8 @@ def test_a_seed_is_given_by_name_and_new_by_default(name: str) -> None:
     [
         lambda p, **seed: p.forecast("Family-A", 1e24, **seed),
         lambda p, **seed: p.forecast("Family-A", 1e24, given={"bench-1": 0.6}, **seed),
+        lambda p, **seed: p.predict("Family-A-0", **seed),
+        lambda p, **seed: p.required_compute("bench-1", 0.6, "Family-A", **seed),
         lambda p, **seed: p.emergence("bench-1", "Family-A", **seed),
         lambda p, **seed: p.uplift("bench-1", "bench-2", **seed),
         lambda p, **seed: p.explained_variance("bench-1", ["bench-2"], **seed),
@@ -79,6 +81,9 @@ def test_the_probability_of_intervals_is_given_by_name_and_the_same_by_default(n
 def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     return {
         "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
+        "prediction": posterior.predict(random_seed=1),
+        "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
+        "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
         "emergence": posterior.emergence("bench-1", random_seed=1),
         "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
@@ -90,7 +95,20 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     }
 
 
-NAMES = ["forecast", "efficiency", "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior"]
+NAMES = [
+    "forecast",
+    "prediction",
+    "required",
+    "benchmarks",
+    "efficiency",
+    "emergence",
+    "uplift",
+    "explained",
+    "suggestion",
+    "factors",
+    "check",
+    "prior",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -99,8 +117,8 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
     assert isinstance(result, Result)
     wide, narrow = result.summary(prob=0.8), result.summary(prob=0.5)
     assert len(wide) == len(narrow) > 0
-    if "prob" in wide:
-        assert (wide["prob"] == 0.8).all()
+    assert "prob" not in wide
+    assert wide.attrs.get("prob", 0.8) == 0.8
     dataset = result.to_xarray()
     assert dataset.data_vars
     if name not in ("efficiency", "factors"):

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import KIND, PROB, interval_columns, summarise, tails
 from bayescale.errors import ForecastError
 
 
@@ -24,13 +24,13 @@ def draws() -> xr.DataArray:
 def test_ninety_percent_equal_tailed_is_the_default(draws: xr.DataArray) -> None:
     assert (PROB, KIND) == (0.9, "equal-tailed")
     table = summarise(draws)
-    assert (table["prob"] == 0.9).all()
-    assert (table["interval"] == "equal-tailed").all()
+    assert table.attrs == {"prob": 0.9, "interval": "equal-tailed"}
+    assert (interval_columns(table)["interval"] == "equal-tailed").all()
 
 
 def test_columns_are_dims_then_statistics_one_row_per_cell(draws: xr.DataArray) -> None:
     table = summarise(draws, prob=0.5)
-    assert table.columns.tolist() == ["model", "benchmark", "mean", "median", "lower", "upper", "prob", "interval"]
+    assert table.columns.tolist() == ["model", "benchmark", "mean", "median", "lower", "upper"]
     assert table[["model", "benchmark"]].apply(tuple, axis=1).tolist() == [
         (m, b) for m in ("m1", "m2", "m3") for b in ("b1", "b2")
     ]

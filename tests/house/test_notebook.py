@@ -9,7 +9,7 @@ import pytest
 
 import bayescale as bs
 from bayescale import Evals, Posterior
-from bayescale._display import MOST_ROWS, as_html, format_number
+from bayescale._display import MOST_ROWS, as_html
 from bayescale.checks import PriorPredictive
 from bayescale.evaluation.backtest import Backtest
 
@@ -94,12 +94,9 @@ def test_a_forecast_shows_its_numbers(values: dict) -> None:
     forecast = values["forecasts"]
     shown = forecast._repr_html_()
     for row in forecast.summary().itertuples():
-        assert f"{row.median:.3f} [{row.lower:.3f}, {row.upper:.3f}]" in shown
-    single = values["forecast"]
-    row = single.summary().iloc[0]
-    assert f"<td>{format_number(row['median'])}</td>" in single._repr_html_()
-    assert "90% equal-tailed credible interval" in single._repr_html_()
-    assert "<td>0.600</td>" in values["forecast given"]._repr_html_()
+        assert f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in shown
+    assert "90% equal-tailed credible interval" in values["forecast"]._repr_html_()
+    assert '<td class="t">0.6</td>' in values["forecast given"]._repr_html_()
 
 
 def test_a_posterior_says_whether_it_converged(posterior: Posterior) -> None:

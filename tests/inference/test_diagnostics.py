@@ -329,7 +329,7 @@ def test_what_was_done_is_on_record(sampled: Sampled) -> None:
 def test_the_summary_stands_beside_what_was_observed(sampled: Sampled) -> None:
     posterior = sampled.posterior
     table = posterior.summary(prob=0.8)
-    columns = ["model", "benchmark", "observed", "mean", "median", "lower", "upper", "prob", "interval"]
+    columns = ["model", "benchmark", "observed", "mean", "median", "lower", "upper"]
     assert table.columns.tolist() == columns
     assert len(table) == len(posterior.evals.model_names) * len(posterior.evals.benchmark_names)
     assert table["observed"].notna().sum() == posterior.evals.n_scores
@@ -347,12 +347,11 @@ def test_a_posterior_holds_the_public_variables_and_no_coordinates_of_the_sample
     assert set(posterior.idata["posterior"].data_vars) == {v.name for v in plain.unobserved_RVs}
 
 
-def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(sampled: Sampled) -> None:
-    posterior = sampled.posterior
+def test_the_log_likelihood_is_one_value_per_draw_and_score_and_that_of_scipy(posterior: Posterior) -> None:
     idata = posterior.log_likelihood()
     assert "log_likelihood" not in group_names(posterior.idata)
     values = idata["log_likelihood"]["score"]
-    assert dict(values.sizes) == {"chain": 2, "draw": 60, "cell": posterior.evals.n_scores}
+    assert dict(values.sizes) == {"chain": 4, "draw": 1000, "cell": posterior.evals.n_scores}
     expected, draws = posterior.expected_scores(), posterior.idata["posterior"]
     noise = np.exp(draws["log_precision"]), draws["specific_sd"], draws["floor"], draws["curve_shape"]
     scores = posterior.evals.scores.set_index(["model", "benchmark"])["score"]

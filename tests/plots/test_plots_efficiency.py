@@ -46,7 +46,7 @@ def test_a_forest_shows_the_summary_most_efficient_on_top(two_factors: Posterior
         table, core = efficiency.summary(prob=0.8), efficiency.summary(prob=0.5)
     else:
         table, core = (
-            t[t["benchmark"] == benchmark].sort_values("log10_multiplier", ascending=False)
+            t[t["benchmark"] == benchmark].sort_values("multiplier", ascending=False)
             for t in (efficiency.summary(prob=p, by="benchmark") for p in (0.8, 0.5))
         )
     table, core = table[::-1].reset_index(), core[::-1].reset_index()
@@ -54,12 +54,12 @@ def test_a_forest_shows_the_summary_most_efficient_on_top(two_factors: Posterior
     segments = [c.get_segments()[0] for c in ax.collections if isinstance(c, LineCollection)]
     for place, (wide, thick) in enumerate(zip(segments[::2], segments[1::2], strict=True)):
         for segment, row in ((wide, table.loc[place]), (thick, core.loc[place])):
-            np.testing.assert_allclose(segment[:, 0], [row["multiplier_lower"], row["multiplier_upper"]])
+            np.testing.assert_allclose(segment[:, 0], [row["lower"], row["upper"]])
             np.testing.assert_allclose(segment[:, 1], place)
     one, *medians = ax.lines
     assert set(one.get_xdata()) == {1}
     np.testing.assert_allclose([line.get_xdata()[0] for line in medians], table["multiplier"])
-    apart = (table["multiplier_lower"] > 1) | (table["multiplier_upper"] < 1) | (table["family"] == "Family-B")
+    apart = (table["lower"] > 1) | (table["upper"] < 1) | (table["family"] == "Family-B")
     assert apart.any()
     assert [line.get_markerfacecolor() != "white" for line in medians] == apart.tolist()
     assert "80% equal-tailed" in ax.get_xlabel()

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescale import _arviz
 from bayescale._display import as_html
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import PROB, summarise, tails, with_interval
 from bayescale.errors import EvaluationError
 from bayescale.evaluation.compare.assess import PLURAL, Assessment
 
@@ -146,7 +146,7 @@ class Comparison:
         pandas.DataFrame
             Index ``spec``; for each of ``model`` and ``family`` left out, and for ``loo``: ``elpd_*``, ``difference_*``
             to the best and its standard error ``dse_*``; ``lower, upper``, the interval of the first of these
-            differences (normal approximation), with ``prob`` and ``interval``; ``weight`` (stacking, for the first);
+            differences (normal approximation); ``weight`` (stacking, for the first);
             ``p_loo``, the effective number of parameters; ``large_k``, share of scores whose Pareto k exceeds 0.7, and
             ``worst_k``; ``rhat``, ``ess``, ``divergences``, ``converged``; the worst R-hat of the refits,
             ``rhat_folds``; ``seconds``; ``mae``, ``crps``, ``coverage_50``, ``coverage_90`` of the backtest, if any.
@@ -162,7 +162,7 @@ class Comparison:
             columns |= {f"{name}_{unit}": elpd[name] for name in ("elpd", "difference", "dse")}
         first = self.elpd()
         lower, upper = (first["difference"] + NormalDist().inv_cdf(q) * first["dse"] for q in tails(prob))
-        columns |= {"lower": lower, "upper": upper, "prob": prob, "interval": KIND, "weight": first["weight"]}
+        columns |= {"lower": lower, "upper": upper, "weight": first["weight"]}
         rows = {}
         for name, a in self.assessments.items():
             k, report = _arviz.pareto_k(a.loo), a.posterior.convergence
@@ -175,7 +175,7 @@ class Comparison:
         if self.backtest is not None:
             scored = self.backtest.summary()[["mae", "crps", "coverage_50", "coverage_90"]]
             table = table.join(scored.rename_axis("spec"))
-        return table.loc[first.index].rename_axis("spec")
+        return with_interval(table.loc[first.index].rename_axis("spec"), prob)
 
     def to_xarray(self) -> xr.Dataset:
         """Convert the pointwise densities to a dataset.
@@ -206,7 +206,7 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            ``spec, component, mean, median, lower, upper, prob, interval``: shares of the variance over models of the
+            ``spec, component, mean, median, lower, upper``: shares of the variance over models of the
             contribution of capabilities to the logits, by principal component
             (`bayescale.analysis.variance.variance_shares`).
 
@@ -235,8 +235,7 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            ``spec, model, family, benchmark, mean, median, lower, upper, prob, interval``: one row per spec, model and
-            benchmark.
+            ``spec, model, benchmark, median, lower, upper``: one row per spec, model and benchmark.
 
         Examples
         --------
@@ -244,7 +243,9 @@ class Comparison:
         >>> table[table["benchmark"] == "MMLU"][["spec", "median", "lower", "upper"]].shape
         (2, 4)
         """
-        return _stacked({name: f.summary(prob=prob).drop(columns="given") for name, f in self.forecasts.items()})
+        return _stacked(
+            {name: f.summary(prob=prob).drop(columns="given", errors="ignore") for name, f in self.forecasts.items()}
+        )
 
     def plot(self, ax: Axes | None = None, left_out: str | None = None) -> Axes:
         """Plot elpd differences to the best spec with their standard errors; see `bayescale.plots.plot_elpd`.

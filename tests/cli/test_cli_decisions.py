@@ -1,0 +1,70 @@
+"""`predict`, `required-compute` and `suggest-benchmarks`: what they print and write is what the library says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import Run
+
+from bayescale import NEW_FAMILY, Posterior
+from bayescale._intervals import interval_columns
+from bayescale.cli.options import SEED
+
+
+@pytest.fixture(scope="module")
+def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return posterior.save(tmp_path_factory.mktemp("decisions") / "posterior.nc")
+
+
+def test_required_compute(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
+    csv, picture = tmp_path / "compute.csv", tmp_path / "compute.png"
+    line = ["--above", "bench-2=0.6", "--family", "Family-B", "--new-family", "--probability", 0.5]
+    code, out, err = run("required-compute", saved, *line, "--csv", csv, "--plot", picture)
+    expected = posterior.required_compute("bench-2", 0.6, ["Family-B", NEW_FAMILY], probability=0.5, random_seed=SEED)
+    assert code == 0
+    assert out.strip() == str(expected).rsplit("\nNext", 1)[0]
+    assert err == f"Wrote {csv}.\nWrote {picture}.\n"
+    pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(expected.summary()), check_dtype=False)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
+    csv = tmp_path / "predicted.csv"
+    code, out, _ = run("predict", saved, "--models", "Family-A-0", "--benchmarks", "bench-2", "--csv", csv)
+    expected = posterior.predict("Family-A-0", "bench-2", random_seed=SEED)
+    assert code == 0
+    assert out.strip() == str(expected).rsplit("\nNext", 1)[0]
+    pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(expected.summary()), check_dtype=False)
+
+
+def test_suggest_benchmarks(run: Run, saved: Path, posterior: Posterior) -> None:
+    asked = ["--candidates", "bench-1", "--candidates", "bench-3", "--targets", "bench-2"]
+    code, out, _ = run("suggest-benchmarks", saved, "--model", "Family-A-0", "--budget", 1, *asked, "--json")
+    expected = posterior.suggest_benchmarks(
+        posterior.predict("Family-A-0", random_seed=SEED), 1, candidates=["bench-1", "bench-3"], targets=["bench-2"]
+    )
+    assert code == 0
+    assert [row["benchmark"] for row in json.loads(out)["rows"]] == expected.benchmarks
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("required-compute {saved} --above bench-2", "BENCHMARK=SCORE"),
+        ("required-compute {saved} --above bench-2=60", "did you mean 0.6"),
+        ("required-compute {saved} --above bench-2=0.6 --family Famly-B", "Did you mean 'Family-B'"),
+        ("required-compute {saved} --above bench-2=0.6 --probability 90", "--probability 90 is not between 0 and 1"),
+        ("predict {saved} --models Famly-A-0", "Did you mean 'Family-A-0'"),
+        (
+            "suggest-benchmarks {saved} --model Family-A-0 --budget 0 --candidates bench-1 --targets bench-2",
+            "--budget 0",
+        ),
+    ],
+)
+def test_mistakes_are_said_in_the_words_of_the_command_line(run: Run, saved: Path, line: str, words: str) -> None:
+    code, out, err = run(*(part.format(saved=saved) for part in line.split()))
+    assert (code, out) == (2, "")
+    assert words in err
