@@ -107,6 +107,7 @@ class Posterior(PosteriorData):
         tokens: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
         random_seed: int | None = None,
+        **columns: Any,
     ) -> Forecast:
         """Forecast the scores of new models.
 
@@ -124,6 +125,8 @@ class Posterior(PosteriorData):
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
             Seed of the residual and observation noise. None draws a new one; the result records it in either case.
+        **columns
+            Other covariates of the spec by name, one value or a list: ``released="2026-12", reasoning=True``.
 
         Returns
         -------
@@ -133,7 +136,7 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown family or benchmark, or missing or implausible compute.
+            For an unknown family, benchmark or covariate, or missing or implausible values.
 
         Examples
         --------
@@ -145,8 +148,8 @@ class Posterior(PosteriorData):
         """
         from bayescale.forecast import make_forecast
 
-        sizes = {"flops": flops, "params": params, "tokens": tokens}
-        return make_forecast(self, family, given=given, random_seed=random_seed, **sizes)
+        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
+        return make_forecast(self, family, given=given, random_seed=random_seed, **facts)
 
     def predictive_check(
         self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
@@ -238,7 +241,7 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown family, or a spec without family offsets or with other covariates than compute.
+            For an unknown family, or a spec without family offsets or with other measures of size than compute.
 
         Examples
         --------
@@ -292,7 +295,7 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown benchmark or family, or a spec with other covariates than compute.
+            For an unknown benchmark or family, or a spec with other measures of size than compute.
 
         Examples
         --------
@@ -314,6 +317,7 @@ class Posterior(PosteriorData):
         tokens: float | None = None,
         model: str | None = None,
         random_seed: int | None = None,
+        **columns: Any,
     ) -> ExplainedVariance:
         """Estimate the share of a forecast's variance that scores on other benchmarks would explain.
 
@@ -325,7 +329,7 @@ class Posterior(PosteriorData):
             The benchmark whose expected score is forecast.
         benchmarks : sequence of str, optional
             Benchmarks whose scores would be known; default all others.
-        family, flops, params, tokens : optional
+        family, flops, params, tokens, **columns : optional
             As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
             Instead: a model of the data, for its family and compute; its scores are not used.
@@ -345,7 +349,8 @@ class Posterior(PosteriorData):
         """
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
-        subject = read_subject(self, model, family, {"flops": flops, "params": params, "tokens": tokens})
+        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
+        subject = read_subject(self, model, family, facts)
         return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
     def uplift(
@@ -363,7 +368,7 @@ class Posterior(PosteriorData):
         Raises
         ------
         ForecastError
-            For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
+            For an unknown benchmark or family, twice the same benchmark, or a spec with other sizes than compute.
 
         Examples
         --------

@@ -60,6 +60,8 @@ class Efficiency(Result):
 
     Notes
     -----
+    Beside other covariates (a spec with ``released``, say) families are compared as if they did not differ in these.
+
     An offset that does not point along beta makes a family better at some benchmarks and worse at others; efficiency is
     its projection. Along capabilities, directions on which hardly any benchmark loads count as much as others, and the
     data say little about these: where there are nearly as many factors as benchmarks, families look more alike and
@@ -232,7 +234,7 @@ class Efficiency(Result):
         """
         draws, models = self.posterior.draws, self.posterior.evals.models
         log10_flops = equivalent_log10_flops(draws, self.families.index(self.reference), of, self.along)
-        error = draws.data.covariate_sd[:, 0]
+        error = draws.data.covariate_sd[:, draws.data.column("log10_flops")]
         how = np.where(np.isnan(error), UNKNOWN, np.where(error > 0, STATED, KNOWN))
         known = {"family": models["family"].to_numpy(), "flops": models["flops"].to_numpy(float), "compute": how}
         flops = self.posterior.labelled("equivalent_flops", 10**log10_flops, model=models["model"].to_numpy())

@@ -11,6 +11,7 @@ from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
+    capability_by_compute,
     compute_direction,
     require_compute,
     to_compute_equivalent,
@@ -144,7 +145,7 @@ def plot_capability_over_compute(
     Raises
     ------
     ForecastError
-        For a spec with other covariates than compute, an unknown family, or `prob` not between 0 and 1.
+        For a spec with other measures of size than compute, an unknown family, or `prob` not between 0 and 1.
 
     Examples
     --------
@@ -157,9 +158,10 @@ def plot_capability_over_compute(
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
     rise = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per factor of ten of compute
-    y = np.median(rise[:, None] * to_compute_equivalent(draws, draws.capability, along), axis=0)
+    y = np.median(rise[:, None] * to_compute_equivalent(draws, capability_by_compute(draws), along), axis=0)
     offsets = to_compute_equivalent(draws, draws.family_offset, along)
-    centre, x = draws.data.centre[0], np.median(draws.covariate[..., 0], axis=0)
+    centre = draws.data.compute.centre
+    x = np.median(draws.covariate[..., draws.data.place("log10_flops")], axis=0)
     compute, family_of = 10 ** (centre + x), models["family"].to_numpy()
     known = models["flops"].notna().to_numpy()
     ax = new_axes(ax, (7.6, 5.4))

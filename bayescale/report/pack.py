@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescale._intervals import KIND, tails
 from bayescale.forecast import NEW_FAMILY
-from bayescale.model.spec import COVARIATE_COLUMNS
+from bayescale.model.covariates import SIZES
 from bayescale.report.live import PRECISION
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def numbers(values: np.ndarray) -> list[Any]:
 
 def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> dict[str, Any]:
     """Describe a covariate that the reader sets: name, unit, centre and slider, in log10 of base units."""
-    column, unit = COVARIATE_COLUMNS[covariate]
+    column, unit = SIZES[covariate]
     known = np.log10(evals.models[column].dropna().to_numpy(float) * unit)
     return {
         "name": column,
