@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "methods": ["Posterior", "fit"],
         "checks": ["PredictiveCheck", "PriorPredictive", "prior_predictive"],
         "forecast": ["NEW_FAMILY", "Forecast"],
+        "analysis.effect": ["Effect"],
         "analysis.efficiency": ["Efficiency"],
         "analysis.emergence": ["Emergence"],
         "analysis.model_selection": ["Suggestion", "suggest_models"],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from bayescale.analysis.effect import Effect
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.analysis.emergence import Emergence
     from bayescale.analysis.explained_variance import ExplainedVariance
@@ -75,9 +76,7 @@ class Posterior(PosteriorData):
         return align(self)
 
     def capabilities(self) -> xr.DataArray:
-        """Return capabilities of the fitted models, aligned over draws.
-
-        Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
+        """Return capabilities of the models: dims ``(chain, draw, model, factor)``, aligned over draws.
 
         Examples
         --------
@@ -87,9 +86,7 @@ class Posterior(PosteriorData):
         return self.factors.capabilities
 
     def loadings(self) -> xr.DataArray:
-        """Return loadings of the benchmarks, aligned over draws.
-
-        Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+        """Return loadings in logits per unit of capability: dims ``(chain, draw, benchmark, factor)``, aligned.
 
         Examples
         --------
@@ -280,6 +277,26 @@ class Posterior(PosteriorData):
         from bayescale.analysis.efficiency import compute_efficiency
 
         return compute_efficiency(self, reference, along).equivalent_flops(of)
+
+    def effect(self, covariate: str, family: str | None = None, **at: Any) -> Effect:
+        """Compute what a covariate of the spec moves, by benchmark and in decades of compute; see `bayescale.Effect`.
+
+        Parameters
+        ----------
+        covariate : str
+            As the spec names it: ``"reasoning"``, ``"released"``, ``"log10_flops"``.
+        family, **at : optional
+            The typical model whose scores change, as in `forecast`: ``family="Llama-3", flops=4e25, released="2025"``.
+            Default: a new family, the mean of the known values, and flags false.
+
+        Examples
+        --------
+        >>> posterior.effect("log10_flops").summary()[["benchmark", "logits", "points"]].shape
+        (11, 3)
+        """
+        from bayescale.analysis.effect import compute_effect
+
+        return compute_effect(self, covariate, family, at)
 
     def emergence(self, benchmark: str, family: str | None = None, *, random_seed: int | None = None) -> Emergence:
         """Compute expected scores over a family's compute, and where they cross thresholds; see `bayescale.Emergence`.

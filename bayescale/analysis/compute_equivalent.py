@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bayescale._intervals import PROB, tails
 from bayescale.errors import ForecastError, require_name
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def compute_slopes(draws: Draws) -> np.ndarray:
     """Return the effect of ten times the compute on each benchmark, in logits (S, benchmark): ``W_b . beta + d_b``."""
     place = draws.data.place("log10_flops")
     return np.einsum("sbk,sk->sb", draws.loading, draws.slope[:, place]) + draws.benchmark_slope[..., place]
+
+
+def rising(slopes: np.ndarray) -> np.ndarray:
+    """Test whether slopes over compute (S, benchmark) are above zero with 95% probability, to divide by."""
+    return np.asarray(np.quantile(slopes, tails(PROB)[0], axis=0) > 0)
 
 
 def capability_by_compute(draws: Draws) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import KIND, PROB, summarise
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -19,6 +19,7 @@ from bayescale.analysis.compute_equivalent import (
     equivalent_log10_flops,
     family_number,
     require_compute,
+    rising,
     to_compute_equivalent,
 )
 from bayescale.errors import ForecastError, require_name, require_names
@@ -314,9 +315,13 @@ def compute_efficiency(posterior: PosteriorData, reference: str | None = None, a
     equivalent = to_compute_equivalent(draws, draws.family_offset, along)
     slopes = compute_slopes(draws)
     advantage = draws.family_offset @ np.swapaxes(draws.loading, 1, 2) + draws.family_benchmark
-    steep = np.quantile(slopes, tails(PROB)[0], axis=0) > 0
     ratio = np.full_like(advantage, np.nan)
-    np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
+    np.divide(
+        advantage - advantage[:, [place]],
+        slopes[:, None],
+        out=ratio,
+        where=np.broadcast_to(rising(slopes), ratio.shape),
+    )
     counts = {"models": ("family", _counts(posterior)[families].to_numpy())}
     benchmarks = posterior.evals.benchmark_names
     overall = posterior.labelled("log10_multiplier", equivalent - equivalent[:, [place]], family=families)

@@ -150,7 +150,12 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "forecast posterior.nc --family Llama-3 --flops 4e25",
             "forecast posterior.nc --new-family --params 4e11 --tokens 1.5e13",
             "forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
+            "forecast dated.nc --family Llama-3 --flops 4e25 --released 2026-12 --set reasoning=true",
             "forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --csv forecast.csv --plot fan.png",
+        ],
+        forecasting.effect: [
+            "effect posterior.nc log10_flops",
+            "effect dated.nc reasoning --flops 4e25 --released 2026-12 --plot effect.png",
         ],
         forecasting.report: [
             "report posterior.nc --html report.html",

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 SIZES = ("flops", "params_b", "tokens_t")
 
 
+def facts(forecast: Forecast) -> list[str]:
+    """Return what was said of the models beside their family, sizes first."""
+    coords = forecast.draws.coords
+    along = [str(n) for n in coords if coords[n].dims == ("model",) and n not in ("model", "family", *SIZES)]
+    return [*(name for name in SIZES if name in coords), *along]
+
+
 def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
-    """Return the summary, with the sizes of each model beside its family."""
+    """Return the summary, with the sizes and other covariates of each model beside its family."""
     rows = forecast.summary(prob=prob)
     place = list(rows.columns).index("family") + 1
-    for name in reversed(SIZES):
-        if name in forecast.draws.coords:
-            rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
+    for name in reversed(facts(forecast)):
+        rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
     rows.attrs.update(about(forecast))
     return rows
 
@@ -32,8 +38,9 @@ def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
     """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
-    sizes = [name for name in ("family", *SIZES) if name in frame]
-    frame = frame[["chain", "draw", "model", *sizes, "benchmark", "expected_score", "predicted_score"]]
+    frame = frame[
+        ["chain", "draw", "model", "family", *facts(forecast), "benchmark", "expected_score", "predicted_score"]
+    ]
     frame.attrs.update(about(forecast))
     return frame
 

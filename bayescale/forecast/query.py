@@ -107,6 +107,14 @@ def read_column(column: CovariateColumn, value: Any) -> np.ndarray:
         ) from None
 
 
+def read_value(name: str, column: CovariateColumn, value: Any) -> float:
+    """Check the one value of an argument; return log10 of a size in base units, or a number."""
+    values = np.log10(_numbers(name, value)) if column.kind == "size" else read_column(column, value)
+    if len(values) != 1:
+        raise ForecastError(f"{name}={value!r}: give one value.")
+    return float(values[0])
+
+
 def _several(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value) or [""]
 

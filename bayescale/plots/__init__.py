@@ -6,7 +6,7 @@ A page of panels returns the figure; its docstring begins with the name of the p
 from bayescale.plots.backtest import plot_backtest_errors, plot_backtest_forecasts, plot_backtest_task
 from bayescale.plots.calibration import plot_backtest_calibration, plot_pit, plot_predictive_check
 from bayescale.plots.comparison import plot_elpd, plot_forecasts_by_spec
-from bayescale.plots.efficiency import plot_capability_over_compute, plot_efficiency
+from bayescale.plots.efficiency import plot_capability_over_compute, plot_effect, plot_efficiency
 from bayescale.plots.emergence import plot_emergence, plot_uplift
 from bayescale.plots.evals import plot_evals, plot_scores
 from bayescale.plots.factors import plot_capability_map, plot_loadings
@@ -21,6 +21,7 @@ __all__ = [
     "plot_backtest_task",
     "plot_capability_map",
     "plot_capability_over_compute",
+    "plot_effect",
     "plot_efficiency",
     "plot_elpd",
     "plot_emergence",

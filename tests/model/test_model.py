@@ -21,7 +21,7 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
 from scipy.special import expit
-from simulate import rise, simulate
+from simulate import rise, simulate, with_columns
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
@@ -208,20 +208,6 @@ def of_column(models: pd.DataFrame, covariate: str) -> np.ndarray:
         start = pd.to_datetime(dates.dt.year.astype("Int64").astype(str) + "-01-01", errors="coerce")
         return (dates.dt.year + ((dates - start).dt.days + 0.5) / (365 + dates.dt.is_leap_year)).to_numpy(float)
     return models[covariate].map({"True": 1.0, "False": 0.0} | {str(i): float(i) for i in range(99)}).to_numpy()
-
-
-def with_columns(evals: Evals) -> Evals:
-    """Models with free columns: dates, two of them unknown, flags and numbers."""
-    rng = np.random.default_rng(7)
-    count = len(evals.model_names)
-    dates = [str(day.date()) for day in pd.Timestamp("2022-11-03") + pd.to_timedelta(rng.integers(0, 900, count), "D")]
-    dates[1] = dates[4] = ""
-    flags = np.arange(count) % 3 == 0
-    return Evals(
-        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count)),
-        evals.benchmarks,
-        evals.scores,
-    )
 
 
 def log_prior(prior: Prior, value: np.ndarray) -> float:
