@@ -30,7 +30,7 @@ def flat(values: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("covariate", "row"), [("released", RELEASED), ("reasoning", REASONING)])
-def test_logits_and_decades_of_compute_are_those_of_the_slopes(
+def test_logits_and_compute_are_those_of_the_slopes(
     dated: Posterior, slopes: np.ndarray, covariate: str, row: int
 ) -> None:
     effect, draws = dated.effect(covariate), dated.draws

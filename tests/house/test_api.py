@@ -80,6 +80,7 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     return {
         "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
         "efficiency": posterior.efficiency(),
+        "effect": posterior.effect("log10_flops"),
         "emergence": posterior.emergence("bench-1", random_seed=1),
         "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
         "explained": posterior.explained_variance("bench-1", ["bench-2"], random_seed=1),
@@ -90,7 +91,18 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     }
 
 
-NAMES = ["forecast", "efficiency", "emergence", "uplift", "explained", "suggestion", "factors", "check", "prior"]
+NAMES = [
+    "forecast",
+    "efficiency",
+    "effect",
+    "emergence",
+    "uplift",
+    "explained",
+    "suggestion",
+    "factors",
+    "check",
+    "prior",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -103,7 +115,7 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
         assert (wide["prob"] == 0.8).all()
     dataset = result.to_xarray()
     assert dataset.data_vars
-    if name not in ("efficiency", "factors"):
+    if name not in ("efficiency", "effect", "factors"):
         assert dataset.attrs["random_seed"] == 1
     # It can be written: its attributes are names and numbers.
     dataset.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")

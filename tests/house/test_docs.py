@@ -176,6 +176,7 @@ def results() -> dict[str, Any]:
         "comparison": rough_comparison(posterior),
         "forecast": posterior.forecast(family="Llama-3", flops=4e25, random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
+        "effect": posterior.effect("log10_flops", family="Llama-3"),
         "emergence": posterior.emergence("GSM8K", "Llama-2", random_seed=0),
         "uplift": posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct", random_seed=0),
         "explained": posterior.explained_variance("GSM8K", ["MMLU"], random_seed=0),
