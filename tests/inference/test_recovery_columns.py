@@ -93,6 +93,7 @@ def test_slopes_are_covered_and_as_precise_as_theory_says(recovered: list[Recove
         assert abs(draws.mean() - TRUE[covariate]) < stats.norm.isf(3e-5) * draws.std()
 
 
+@pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
 def test_effects_are_covered_in_logits_and_compute(recovered: list[Recovered]) -> None:
     """Ends of intervals that miss the truth with a chance of 1 in 1,000 each."""
     for simulation in recovered:
