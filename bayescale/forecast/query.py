@@ -85,13 +85,13 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
     if missing := [column for column in data.columns if column.name not in values]:
         raise ForecastError(_what_is_needed(spec, missing))
     centred = np.stack([np.broadcast_to(c.standardised(values[c.name]), (count,)) for c in data.columns], axis=1)
-    said = filled | {name: np.broadcast_to(_as_said(columns[name], given[name]), (count,)) for name in read}
+    told = filled | {name: np.broadcast_to(_as_said(columns[name], given[name]), (count,)) for name in read}
     return ForecastQuery(
-        labels=_labels(families, {column.source: said[column.source] for column in data.columns}),
+        labels=_labels(families, {column.source: told[column.source] for column in data.columns}),
         families=families,
         family_index=np.array([fitted.index(f) if f != NEW_FAMILY else -1 for f in families]),
         covariates=np.stack(design(centred, spec.covariates), axis=1),
-        facts=said,
+        facts=told,
     )
 
 
@@ -116,7 +116,7 @@ def read_value(name: str, column: CovariateColumn, value: Any) -> float:
 
 
 def _several(value: Any) -> list[Any]:
-    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value) or [""]
+    return [value] if np.ndim(value) == 0 else list(value) or [""]
 
 
 def _as_said(column: CovariateColumn, value: Any) -> np.ndarray:

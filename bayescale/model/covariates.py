@@ -24,6 +24,8 @@ SIZES: dict[str, tuple[str, float]] = {
     "log10_params": ("params_b", 1e9),
     "log10_tokens": ("tokens_t", 1e12),
 }
+# Columns of the models table that are no covariates: names, and sizes, which enter as logarithms.
+NOT_COVARIATES = frozenset({"model", "family", "", "flops_log10_sd", *(column for column, _ in SIZES.values())})
 UNITS: dict[Kind, str] = {"size": "decades", "date": "years", "number": "sds", "flag": "switches"}
 """What one unit of a covariate is in the model, by its kind; of a flag it is the step from false to true."""
 
@@ -92,13 +94,6 @@ def decimal_year(cell: Any) -> float:
     return year + (middle - first) / (last - first)
 
 
-def _full_date(cell: Any) -> float:
-    """Convert a date of which at least the month is known: of a column that may be numbers, a year is a number."""
-    if "-" not in text(cell).strip("-"):
-        raise ValueError
-    return decimal_year(cell)
-
-
 def _flag(cell: Any) -> float:
     word = text(cell).lower().removesuffix(".0")
     if word not in FLAGS or not word:
@@ -113,11 +108,12 @@ def _finite(cell: Any) -> float:
     return value
 
 
-# How cells are read by the kind of their column, and what is wrong with those that cannot be.
+# How cells are read by the kind of their column, and what is wrong with those that cannot be. Of kinds that read a
+# column equally well the first is taken: 0 and 1 are flags, and 2023 is a number.
 _READERS: dict[Kind, tuple[Callable[[Any], float], str]] = {
     "flag": (_flag, "neither true nor false"),
-    "date": (decimal_year, "no date such as 2024-07-23 or 2024-07"),
     "number": (_finite, "no number"),
+    "date": (decimal_year, "no date such as 2024-07-23 or 2024-07"),
 }
 
 
@@ -152,21 +148,18 @@ def _read_one(name: str, models: pd.DataFrame, problems: list[str]) -> tuple[Cov
         with np.errstate(divide="ignore"):
             values = np.log10(models[source].to_numpy(float) * unit)
     elif (cells := _cells(name, models)) is None:
-        problems.append(suggest(name, _free_columns(models), "covariate in the models table"))
+        columns = {*SIZES, "instruct", *map(str, models.columns)} - NOT_COVARIATES - {"kind"}
+        problems.append(suggest(name, columns, "covariate in the models table"))
         return CovariateColumn(name, source, kind, unit, 0.0, 1.0, np.isfinite(values)), values
     else:
-        kind = _kind(name, cells)
-        reader, wrong = _READERS[kind]
-        words = sorted({text(cell) for cell in cells if text(cell) and not _reads(reader, cell)})
-        if words and not any(text(cell) and _reads(reader, cell) for cell in cells):
-            holds = f"holds words, such as {words[0]!r}"
-            problems.append(f"Models table, column {name} {holds}: a covariate has numbers, dates, or true and false.")
-            cells = [""] * len(cells)
-        for row, cell in enumerate(cells):
-            try:
-                values[row] = reader(cell) if text(cell) else np.nan
-            except ValueError:
-                problems.append(f"Models table, column {name}: {text(cell)!r} of {models['model'][row]} is {wrong}.")
+        kinds: tuple[Kind, ...] = ("date",) if name == "released" else tuple(_READERS)
+        kind, (values, unread) = min(((k, _parsed(k, cells)) for k in kinds), key=lambda parsed: len(parsed[1][1]))
+        if unread and not np.isfinite(values).any():
+            such = f"Models table, column {name} holds words, such as {text(cells[unread[0]])!r}"
+            problems.append(f"{such}: a covariate has numbers, dates, or true and false.")
+        else:
+            wrong = ((text(cells[row]), models["model"][row]) for row in unread)
+            problems += [f"Models table, column {name}: {w!r} of {m} is {_READERS[kind][1]}." for w, m in wrong]
     known = np.isfinite(values)
     if not known.any() and len(problems) == before:
         problems.append(
@@ -184,28 +177,15 @@ def _cells(name: str, models: pd.DataFrame) -> list[Any] | None:
     return list(models["kind"] == "instruct") if name == "instruct" else None
 
 
-def _free_columns(models: pd.DataFrame) -> list[str]:
-    """Return what a spec may name."""
-    taken = {"model", "family", "kind", "flops_log10_sd", *(column for column, _ in SIZES.values())}
-    return [*SIZES, "instruct", *(c for c in map(str, models.columns) if c not in taken and c != "instruct")]
-
-
-def _kind(name: str, cells: Sequence[Any]) -> Kind:
-    """Return the kind that most cells are; the first of them on a tie, so that 0 and 1 are flags."""
-    if name == "released":
-        return "date"
-
-    known = [cell for cell in cells if text(cell)]
-    readers: dict[Kind, Callable[[Any], float]] = {"flag": _flag, "date": _full_date, "number": _finite}
-    return max(readers, key=lambda kind: sum(_reads(readers[kind], cell) for cell in known))
-
-
-def _reads(reader: Callable[[Any], float], cell: Any) -> bool:
-    try:
-        reader(cell)
-    except ValueError:
-        return False
-    return True
+def _parsed(kind: Kind, cells: Sequence[Any]) -> tuple[np.ndarray, list[int]]:
+    """Read cells as one kind: values, NaN where blank or unreadable, and the rows of those that are unreadable."""
+    values, unread = np.full(len(cells), np.nan), []
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = _READERS[kind][0](cell) if text(cell) else np.nan
+        except ValueError:
+            unread.append(row)
+    return values, unread
 
 
 def unknown_values(column: CovariateColumn, models: Sequence[str]) -> str:

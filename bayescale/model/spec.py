@@ -17,12 +17,9 @@ from bayescale._display import as_html
 from bayescale._files import shipped
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
-from bayescale.model.covariates import SIZES
+from bayescale.model.covariates import NOT_COVARIATES, SIZES
 from bayescale.model.prior import Prior
 from bayescale.model.priors import Floor, Frozen, Priors, split_name
-
-# Columns of the models table that are no covariates: names, and sizes, which enter as logarithms.
-NOT_COVARIATES = frozenset({"model", "family", "", "flops_log10_sd", *(column for column, _ in SIZES.values())})
 
 # Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
 MOST_FACTORS = 6
