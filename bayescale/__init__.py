@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "checks": ["PredictiveCheck", "PriorPredictive", "prior_predictive"],
         "forecast": ["NEW_FAMILY", "Forecast"],
         "forecast.prediction": ["Prediction"],
+        "analysis.effect": ["Effect"],
         "analysis.efficiency": ["Efficiency"],
         "analysis.emergence": ["Emergence"],
         "analysis.model_selection": ["Suggestion", "suggest_models"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from bayescale._arviz import InferenceData
+    from bayescale.analysis.effect import Effect
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.analysis.emergence import Emergence
     from bayescale.analysis.explained_variance import ExplainedVariance
@@ -77,9 +78,7 @@ class Posterior(Decisions):
         return align(self)
 
     def capabilities(self) -> xr.DataArray:
-        """Return capabilities of the fitted models, aligned over draws.
-
-        Dims ``(chain, draw, model, factor)``, in sds of models of one family and compute.
+        """Return capabilities of the models: dims ``(chain, draw, model, factor)``, aligned over draws.
 
         Examples
         --------
@@ -89,9 +88,7 @@ class Posterior(Decisions):
         return self.factors.capabilities
 
     def loadings(self) -> xr.DataArray:
-        """Return loadings of the benchmarks, aligned over draws.
-
-        Dims ``(chain, draw, benchmark, factor)``, in logits per unit of capability.
+        """Return loadings in logits per unit of capability: dims ``(chain, draw, benchmark, factor)``, aligned.
 
         Examples
         --------
@@ -109,6 +106,7 @@ class Posterior(Decisions):
         tokens: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
         random_seed: int | None = None,
+        **columns: Any,
     ) -> Forecast:
         """Forecast the scores of new models.
 
@@ -126,6 +124,8 @@ class Posterior(Decisions):
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
         random_seed : int, optional
             Seed of the residual and observation noise. None draws a new one; the result records it in either case.
+        **columns
+            Other covariates of the spec by name, one value or a list: ``released="2026-12", reasoning=True``.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            For an unknown family or benchmark, or missing or implausible compute.
+            For an unknown family, benchmark or covariate, or missing or implausible values.
 
         Examples
         --------
@@ -147,8 +147,8 @@ class Posterior(Decisions):
         """
         from bayescale.forecast import make_forecast
 
-        sizes = {"flops": flops, "params": params, "tokens": tokens}
-        return make_forecast(self, family, given=given, random_seed=random_seed, **sizes)
+        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
+        return make_forecast(self, family, given=given, random_seed=random_seed, **facts)
 
     def predictive_check(
         self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
@@ -240,7 +240,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            For an unknown family, or a spec without family offsets or with other covariates than compute.
+            For an unknown family, or a spec without family offsets or with other measures of size than compute.
 
         Examples
         --------
@@ -280,6 +280,26 @@ class Posterior(Decisions):
 
         return compute_efficiency(self, reference, along).equivalent_flops(of)
 
+    def effect(self, covariate: str, family: str | None = None, **at: Any) -> Effect:
+        """Compute what a covariate of the spec moves, by benchmark and in decades of compute; see `bayescale.Effect`.
+
+        Parameters
+        ----------
+        covariate : str
+            As the spec names it: ``"reasoning"``, ``"released"``, ``"log10_flops"``.
+        family, **at : optional
+            The typical model whose scores change, as in `forecast`: ``family="Llama-3", flops=4e25, released="2025"``.
+            Default: a new family, the mean of the known values, and flags false.
+
+        Examples
+        --------
+        >>> posterior.effect("log10_flops").summary()[["benchmark", "logits", "points"]].shape
+        (11, 3)
+        """
+        from bayescale.analysis.effect import compute_effect
+
+        return compute_effect(self, covariate, family, at)
+
     def emergence(self, benchmark: str, family: str | None = None, *, random_seed: int | None = None) -> Emergence:
         """Compute expected scores over a family's compute, and where they cross thresholds; see `bayescale.Emergence`.
 
@@ -294,7 +314,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            For an unknown benchmark or family, or a spec with other covariates than compute.
+            For an unknown benchmark or family, or a spec with other measures of size than compute.
 
         Examples
         --------
@@ -316,6 +336,7 @@ class Posterior(Decisions):
         tokens: float | None = None,
         model: str | None = None,
         random_seed: int | None = None,
+        **columns: Any,
     ) -> ExplainedVariance:
         """Estimate the share of a forecast's variance that scores on other benchmarks would explain.
 
@@ -327,7 +348,7 @@ class Posterior(Decisions):
             The benchmark whose expected score is forecast.
         benchmarks : sequence of str, optional
             Benchmarks whose scores would be known; default all others.
-        family, flops, params, tokens : optional
+        family, flops, params, tokens, **columns : optional
             As in `forecast`. Default: a new family, and unknown compute, drawn from its prior.
         model : str, optional
             Instead: a model of the data, for its family and compute; its scores are not used.
@@ -347,7 +368,8 @@ class Posterior(Decisions):
         """
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
-        subject = read_subject(self, model, family, {"flops": flops, "params": params, "tokens": tokens})
+        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
+        subject = read_subject(self, model, family, facts)
         return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
     def uplift(
@@ -365,7 +387,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            For an unknown benchmark or family, twice the same benchmark, or a spec with other covariates than compute.
+            For an unknown benchmark or family, twice the same benchmark, or a spec with other sizes than compute.
 
         Examples
         --------

@@ -69,6 +69,14 @@ def efficiency(posterior):
 
 
 @source
+def dated(evals):
+    # Release dates beside compute; seven models have none.
+    priors = {"latent_covariate[released]": "Normal(0, 0.7)"}
+    spec = bs.load_spec("default").replace(name="dated", covariates=["log10_flops", "released"], priors=priors)
+    return bs.fit(spec, evals, random_seed=1)
+
+
+@source
 def comparison(evals):
     # Few models and factors, to sample in minutes; notebook 03 has the full scan.
     few = evals.select(families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"])
@@ -156,6 +164,14 @@ def efficiency_on_code(efficiency):
 def capability_over_compute(posterior):
     """Families are parallel lines, and the horizontal distance between two lines is their difference in efficiency."""
     return plots.plot_capability_over_compute(posterior)
+
+
+@picture("Effect of a covariate")
+def effect(dated):
+    """Worth of a year of release date at equal compute, on each benchmark, in logits: large where models calculate and
+    answer examination questions, small where they complete sentences.
+    """
+    return plots.plot_effect(dated.effect("released"))
 
 
 @picture("Where a score emerges", chapter="Emergence")

@@ -23,7 +23,7 @@ import typer
 import xarray as xr
 from backtest_fakes import Guess, Partial, make_tasks
 from drafts import save_drafts
-from simulate import Truth, posterior_near, simulate, simulation_spec
+from simulate import Truth, posterior_near, simulate, simulation_spec, with_columns
 from threadpoolctl import threadpool_limits
 
 from bayescale import _arviz
@@ -34,6 +34,7 @@ from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Backtest, backtest
 from bayescale.evaluation.compare import Assessment, Comparison
 from bayescale.methods import Posterior
+from bayescale.model import model_data
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -77,6 +78,18 @@ def posterior(simulation: tuple[Evals, Truth]) -> Posterior:
 def two_factors() -> Posterior:
     """The same with two capabilities."""
     return posterior_near(*simulate(factors=2), simulation_spec(2))
+
+
+@pytest.fixture(scope="session")
+def dated() -> Posterior:
+    """The same of models with release dates (two unknown) and a column that says which reason, beside compute."""
+    evals, truth = simulate(factors=2)
+    evals = with_columns(evals)
+    priors = {"latent_covariate[released]": "Normal(0, 0.5)"}
+    spec = simulation_spec(2, covariates=("released", "log10_flops", "reasoning"), priors=priors)
+    x = np.nan_to_num(model_data(spec, evals).covariates)
+    slope = np.array([[0.5, 0.2], truth.slope, [0.8, -0.3]])
+    return posterior_near(evals, truth, spec, slope=slope, covariate_value=x)
 
 
 @pytest.fixture(scope="session")

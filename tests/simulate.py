@@ -276,6 +276,20 @@ def _evals(
     return Evals(models, benchmarks, table, name="simulated")
 
 
+def with_columns(evals: Evals) -> Evals:
+    """Models with free columns: dates, two of them unknown, flags and numbers."""
+    rng = np.random.default_rng(7)
+    count = len(evals.model_names)
+    dates = [str(day.date()) for day in pd.Timestamp("2022-11-03") + pd.to_timedelta(rng.integers(0, 900, count), "D")]
+    dates[1] = dates[4] = ""
+    flags = np.arange(count) % 3 == 0
+    return Evals(
+        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count)),
+        evals.benchmarks,
+        evals.scores,
+    )
+
+
 def posterior_near(
     evals: Evals,
     truth: Truth,

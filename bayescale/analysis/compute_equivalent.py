@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bayescale._intervals import PROB, tails
 from bayescale.errors import ForecastError, require_name
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ ALONG: Along = "benchmarks"
 
 
 def require_compute(spec: Spec, what: str) -> None:
-    """Raise `ForecastError` for a spec that does not predict from training compute alone; `what` names the quantity."""
+    """Raise `ForecastError` unless compute is the one measure of size in a spec; `what` names the quantity."""
     if not spec.compute_alone:
         raise ForecastError(
             f"The spec {spec.name!r} predicts from {' and '.join(spec.covariates)}: {what} needs a spec whose one "
-            "covariate is log10_flops, such as 'default'."
+            "measure of size is log10_flops, without interactions, such as 'default'."
         )
 
 
@@ -44,8 +45,8 @@ def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = AL
 
     ``(p . beta) / (beta . beta)`` of positions p, with beta the slope, the direction in which compute moves each model:
     `along` capabilities, whose unit is the sd of models of one family and compute, or in the space of the benchmarks'
-    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result. The
-    one covariate of the spec must be compute.
+    logits, ``(W p . W beta) / (W beta . W beta)``. No rotation of the factors changes the result. Compute
+    must be the spec's one measure of size; what other covariates there are stays as it is.
     """
     weights, effect = compute_direction(draws, along)
     return _dot(positions, weights) / _dot(effect, effect).reshape(-1, *[1] * (positions.ndim - 2))
@@ -53,7 +54,7 @@ def to_compute_equivalent(draws: Draws, positions: np.ndarray, along: Along = AL
 
 def compute_direction(draws: Draws, along: Along) -> tuple[np.ndarray, np.ndarray]:
     """Return the projection weights (S, factor) and the effect of ten times the compute, ``beta`` or ``W beta``."""
-    beta = draws.slope[:, 0]
+    beta = draws.slope[:, draws.data.place("log10_flops")]
     require_name(along, ("capabilities", "benchmarks"), "measure of efficiency along")
     if along == "capabilities":
         return beta, beta
@@ -67,7 +68,22 @@ def _dot(positions: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 def compute_slopes(draws: Draws) -> np.ndarray:
     """Return the effect of ten times the compute on each benchmark, in logits (S, benchmark): ``W_b . beta + d_b``."""
-    return np.einsum("sbk,sk->sb", draws.loading, draws.slope[:, 0]) + draws.benchmark_slope[..., 0]
+    place = draws.data.place("log10_flops")
+    return np.einsum("sbk,sk->sb", draws.loading, draws.slope[:, place]) + draws.benchmark_slope[..., place]
+
+
+def rising(slopes: np.ndarray) -> np.ndarray:
+    """Test whether slopes over compute (S, benchmark) are above zero with 95% probability, to divide by."""
+    return np.asarray(np.quantile(slopes, tails(PROB)[0], axis=0) > 0)
+
+
+def capability_by_compute(draws: Draws) -> np.ndarray:
+    """Return capabilities (S, model, factor) of the models, had covariates other than compute been at their centre."""
+    if draws.slope.shape[1] == 1:
+        return draws.capability
+    others = draws.covariate.copy()
+    others[..., draws.data.place("log10_flops")] = 0.0
+    return draws.capability - others @ draws.slope
 
 
 def equivalent_log10_flops(draws: Draws, reference: int | None, of: Of, along: Along) -> np.ndarray:
@@ -77,6 +93,6 @@ def equivalent_log10_flops(draws: Draws, reference: int | None, of: Of, along: A
     """
     require_name(of, ("typical", "single"), "equivalent FLOPs of")
     families = to_compute_equivalent(draws, draws.family_offset, along)
-    typical = draws.covariate[..., 0] + families[:, draws.data.family_index]
-    own = to_compute_equivalent(draws, draws.capability, along) if of == "single" else typical
-    return draws.data.centre[0] + own - (0.0 if reference is None else families[:, [reference]])
+    typical = draws.covariate[..., draws.data.place("log10_flops")] + families[:, draws.data.family_index]
+    own = to_compute_equivalent(draws, capability_by_compute(draws), along) if of == "single" else typical
+    return draws.data.compute.centre + own - (0.0 if reference is None else families[:, [reference]])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
-from bayescale._intervals import KIND, PROB, summarise, tails, with_interval
+from bayescale._intervals import KIND, PROB, summarise, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -19,6 +19,7 @@ from bayescale.analysis.compute_equivalent import (
     equivalent_log10_flops,
     family_number,
     require_compute,
+    rising,
     to_compute_equivalent,
 )
 from bayescale.errors import ForecastError, require_name, require_names
@@ -60,6 +61,8 @@ class Efficiency(Result):
 
     Notes
     -----
+    Beside other covariates (a spec with ``released``, say) families are compared as if they did not differ in these.
+
     An offset that does not point along beta makes a family better at some benchmarks and worse at others; efficiency is
     its projection. Along capabilities, directions on which hardly any benchmark loads count as much as others, and the
     data say little about these: where there are nearly as many factors as benchmarks, families look more alike and
@@ -232,7 +235,7 @@ class Efficiency(Result):
         """
         draws, models = self.posterior.draws, self.posterior.evals.models
         log10_flops = equivalent_log10_flops(draws, self.families.index(self.reference), of, self.along)
-        error = draws.data.covariate_sd[:, 0]
+        error = draws.data.covariate_sd[:, draws.data.column("log10_flops")]
         how = np.where(np.isnan(error), UNKNOWN, np.where(error > 0, STATED, KNOWN))
         known = {"family": models["family"].to_numpy(), "flops": models["flops"].to_numpy(float), "compute": how}
         flops = self.posterior.labelled("equivalent_flops", 10**log10_flops, model=models["model"].to_numpy())
@@ -310,9 +313,13 @@ def compute_efficiency(posterior: PosteriorData, reference: str | None = None, a
     equivalent = to_compute_equivalent(draws, draws.family_offset, along)
     slopes = compute_slopes(draws)
     advantage = draws.family_offset @ np.swapaxes(draws.loading, 1, 2) + draws.family_benchmark
-    steep = np.quantile(slopes, tails(PROB)[0], axis=0) > 0
     ratio = np.full_like(advantage, np.nan)
-    np.divide(advantage - advantage[:, [place]], slopes[:, None], out=ratio, where=np.broadcast_to(steep, ratio.shape))
+    np.divide(
+        advantage - advantage[:, [place]],
+        slopes[:, None],
+        out=ratio,
+        where=np.broadcast_to(rising(slopes), ratio.shape),
+    )
     counts = {"models": ("family", _counts(posterior)[families].to_numpy())}
     benchmarks = posterior.evals.benchmark_names
     overall = posterior.labelled("log10_multiplier", equivalent - equivalent[:, [place]], family=families)

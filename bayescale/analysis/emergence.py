@@ -368,13 +368,17 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
     rng = np.random.default_rng(random_seed)
     residual, testlet = rng.standard_normal(draws.slope[:, 0].shape), rng.standard_normal(draws.testlet.shape[::2])
     if family == NEW_FAMILY:
+        origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
         typical = (draws.family_sd[:, None] * rng.standard_normal(residual.shape))[:, None]
         effect = (draws.family_benchmark_sd[:, None] * rng.standard_normal(draws.difficulty.shape))[:, None]
     else:
         f = family_number(posterior, family)
         family = data.coords["family"][f]
-        typical, effect = draws.family_offset[:, [f]], draws.family_benchmark[:, [f]]
-    origin = np.zeros((1, draws.slope.shape[1]))  # covariates at their centre
+        # Compute at its centre, other covariates at the mean of the family's models.
+        origin = draws.covariate[:, data.family_index == f].mean(axis=1, keepdims=True)
+        origin[..., data.place("log10_flops")] = 0.0
+        typical = origin @ draws.slope + draws.family_offset[:, [f]]
+        effect = draws.family_benchmark[:, [f]]
     own: dict[str, Any] = {"family_benchmark": effect[..., [b]], "benchmarks": [b]}
     shared = draws.testlet_of_benchmarks(testlet * draws.testlet_sd[:, None])[:, None, [b]]
     level = draws.logit(typical, origin, **own)[:, 0, 0]
@@ -388,4 +392,4 @@ def family_curve(posterior: PosteriorData, benchmark: str, family: str | None, r
         "shape": draws.curve_shape[:, b],
     }
     dataset = xr.Dataset({name: posterior.labelled(name, v) for name, v in values.items()})
-    return Emergence(dataset, benchmark, family, float(data.centre[0]), posterior, random_seed)
+    return Emergence(dataset, benchmark, family, data.compute.centre, posterior, random_seed)

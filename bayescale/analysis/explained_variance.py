@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -142,21 +142,19 @@ class Subject:
         return replace(self.query, covariates=np.stack(design(values, spec.covariates), axis=-1))
 
 
-def read_subject(
-    posterior: PosteriorData, model: str | None, family: str | None, sizes: Mapping[str, float | None]
-) -> Subject:
+def read_subject(posterior: PosteriorData, model: str | None, family: str | None, facts: Mapping[str, Any]) -> Subject:
     """Check which model is analysed; `Posterior.explained_variance` documents arguments and errors."""
     spec, data = posterior.spec, posterior.draws.data
     models, families = data.coords["model"], data.coords["family"]
-    sized = any(value is not None for value in sizes.values())
-    if model is None and sized:
-        query = read_query(spec, data, family or NEW_FAMILY, sizes)
+    told = any(value is not None for value in facts.values())
+    if model is None and told:
+        query = read_query(spec, data, family or NEW_FAMILY, facts)
         if len(query.labels) != 1:
             raise ForecastError(f"Explained variance is about one model, and {len(query.labels)} were given.")
         known = np.zeros(len(data.centre))
         return Subject(query.labels[0], query, known, known)
     if model is not None:
-        if family is not None or sized:
+        if family is not None or told:
             raise ForecastError(
                 f"model={model!r} has a family and compute of its own: give model=, or family= and flops=, not both."
             )
@@ -168,8 +166,12 @@ def read_subject(
         family = family or NEW_FAMILY
         require_name(family, [*families, NEW_FAMILY], "family in the fitted data")
         place = families.index(family) if family in families else -1
-        prior = spec.priors.latent_covariate.parameters
-        mean, sd = (np.full(len(data.centre), prior[name]) for name in ("mu", "sigma"))
+        priors = {c.name: spec.latent_prior(c.name) for c in data.columns}
+        if missing := [f"{name}=" for name, prior in priors.items() if prior is None]:
+            raise ForecastError(
+                f"Say flops= and {', '.join(missing)}, or model=: the spec has no prior of unknown values."
+            )
+        mean, sd = np.array([prior.location_and_scale for prior in priors.values() if prior]).T
         label = f"a model of {'a ' if place < 0 else ''}{family}, compute unknown"
     exact = np.stack(design(mean[None], spec.covariates), axis=-1)
     name = families[place] if place >= 0 else NEW_FAMILY

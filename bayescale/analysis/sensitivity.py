@@ -79,18 +79,17 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
 
     The priors of unknown compute and of floors (`Spec.floor`) are left out.
     """
-    import pymc as pm
-
-    draws = posterior.idata["posterior"]
-    densities = {}
-    for name in type(posterior.spec.priors).model_fields:
-        if name in posterior.spec.unused_priors or name not in draws:
+    draws, spec = posterior.idata["posterior"], posterior.spec
+    densities: dict[str, np.ndarray] = {}
+    for name in type(spec.priors).model_fields:
+        if name in spec.unused_priors or name not in draws or name == "latent_covariate":
             continue
         values = draws[name].transpose("chain", "draw", ...).to_numpy()
-        prior = posterior.spec.prior(name, posterior.draws.loading.shape[2])
-        distribution = getattr(pm, prior.distribution).dist(**prior.parameters)
-        density = pm.logp(distribution, values).eval()
-        densities[name] = density.reshape((density.shape[0] * density.shape[1], -1)).sum(axis=1)
+        values = values.reshape((values.shape[0] * values.shape[1], -1))
+        priors = spec.slope_priors if name == "slope" else (spec.prior(name, posterior.draws.loading.shape[2]),)
+        densities[name] = np.zeros(len(values))
+        for prior, part in zip(priors, np.split(values, len(priors), axis=1), strict=True):
+            densities[name] += prior.log_density(part).eval().sum(axis=1)
     return densities
 
 

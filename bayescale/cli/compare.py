@@ -52,6 +52,7 @@ def compare(
     ] = None,
     new_family: options.NewFamily = False,
     flops: Annotated[float | None, options.model(metavar="X", help="Training compute in FLOP, such as 4e25.")] = None,
+    settings: options.Settings = None,
     leave_out: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +88,7 @@ def compare(
     from bayescale.evaluation.compare import compare as run
 
     chosen, query = _specs(specs, factors, priors), _query(family, new_family, flops)
+    query |= options.columns(settings) if query else {}
     left_out: Any = options.names(leave_out, "--leave-out", default=("model", "family"))
     tables = options.evals_of(evals)
     show.step(str(tables).splitlines()[0])

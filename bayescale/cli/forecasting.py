@@ -1,4 +1,4 @@
-"""The commands that use a posterior: `forecast`, `report` and `suggest`."""
+"""The commands that use a posterior: `forecast`, `effect`, `report` and `suggest`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def forecast(
     ] = None,
     params: Annotated[list[float] | None, options.model(metavar="X", help="Parameters, such as 7e10.")] = None,
     tokens: Annotated[list[float] | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
+    released: options.Released = None,
+    settings: options.Settings = None,
     given: Annotated[
         list[str] | None,
         options.model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
@@ -45,8 +47,8 @@ def forecast(
     """Forecast the scores of a larger or unseen model.
 
     Give the family of the model (--family or --new-family) and its size (--flops, or --params and --tokens; compute is
-    then 6 x parameters x tokens). Repeat these options to forecast several models. Known scores of the model narrow the
-    forecast (--given).
+    then 6 x parameters x tokens), and whatever else its spec predicts from (--released, --set). Repeat these options to
+    forecast several models. Known scores of the model narrow the forecast (--given).
 
     The command prints median and equal-tailed credible interval of the score you would measure on each benchmark,
     sampling noise of the benchmark included. With --above and --below it adds the probability that all these scores lie
@@ -71,7 +73,7 @@ def forecast(
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
         family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
-        random_seed=random_seed,
+        random_seed=random_seed, **options.columns(settings, released),
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
     rows = forecast.to_pandas(prob=prob)
@@ -99,6 +101,48 @@ def forecast(
         if asked is not None:
             show.probabilities(asked, high, low)
     files.written(csv, parquet, netcdf, plot)
+
+
+def effect(
+    posterior: options.PosteriorFile,
+    covariate: Annotated[str, typer.Argument(metavar="COVARIATE", help="Covariate of the spec, such as reasoning.")],
+    family: Annotated[
+        str | None,
+        options.model(
+            metavar="NAME",
+            help="Family of the model that changes.",
+            show_default="a new one",
+            autocompletion=completion.families,
+        ),
+    ] = None,
+    flops: Annotated[float | None, options.model(metavar="X", help="Its training compute in FLOP.")] = None,
+    released: options.Released = None,
+    settings: options.Settings = None,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Show what one covariate moves: logits and points of each benchmark, and decades of compute.
+
+    A decade more of a size, a year of a date, one sd of another number, or true in place of false. Points are those of
+    a typical model with the given family, compute and other covariates; without them, at the means of the data.
+    """
+    from bayescale.cli import files
+    from bayescale.methods import Posterior
+
+    tails(prob)
+    files.check_targets(csv, plot=plot)
+    fitted = Posterior.load(posterior)
+    found = fitted.effect(covariate, family, flops=flops, **options.columns(settings, released))
+    table = found.summary(prob=prob)
+    show.warn_unconverged(fitted.convergence)
+    if json:
+        about = {"covariate": found.covariate, "change": found.change, "at": found.at}
+        show.document(show.about(fitted), about | {"prob": prob, "effects": table.to_dict("records")})
+    else:
+        show.effect_table(table, f"{found.covariate}, {found.change}, on {found.at}", prob)
+    files.write_results(table, csv, lambda: found.plot(prob=prob), plot)
 
 
 def report(

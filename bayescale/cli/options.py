@@ -45,6 +45,13 @@ Families = Annotated[
     list[str] | None,
     model(metavar="NAME", help="Family in the data; repeatable.", autocompletion=completion.families),
 ]
+Settings = Annotated[
+    list[str] | None,
+    model("--set", metavar="NAME=VALUE", help="Another covariate of the spec, such as reasoning=true; repeatable."),
+]
+Released = Annotated[
+    list[str] | None, model(metavar="DATE", help="Release date, such as 2026-12: --set released=DATE.")
+]
 NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
 
 Draws = Annotated[int, draws()]
@@ -97,6 +104,24 @@ def known_scores(texts: Sequence[str], option: str = "--given") -> dict[str, flo
             raise typer.BadParameter(f"{name} is given twice; give one score per benchmark.", param_hint=option)
         scores[name] = value
     return scores
+
+
+def columns(settings: Sequence[str] | None, released: Sequence[str] | None = None) -> dict[str, str | list[str]]:
+    """Parse covariates of the form NAME=VALUE; a name that is repeated has a value for each model.
+
+    Examples
+    --------
+    >>> columns(["reasoning=true", "reasoning=false"], ["2026-12"])
+    {'released': '2026-12', 'reasoning': ['true', 'false']}
+    """
+    values: dict[str, list[str]] = {}
+    for text in [*(f"released={date}" for date in released or ()), *(settings or ())]:
+        name, separator, value = text.partition("=")
+        if not separator or not name.strip():
+            message = f"{text!r} is not of the form NAME=VALUE, such as reasoning=true."
+            raise typer.BadParameter(message, param_hint="--set")
+        values.setdefault(name.strip(), []).append(value.strip())
+    return {name: cells[0] if len(cells) == 1 else cells for name, cells in values.items()}
 
 
 def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) -> list[str]:

@@ -73,6 +73,17 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
     plain_table(table[["benchmark"]].assign(**columns))
 
 
+def effect_table(table: pd.DataFrame, what: str, prob: float) -> None:
+    """Print the effect of a covariate, per benchmark; `what` says which change of which model."""
+    kind = table["interval"].iloc[0]
+    say(f"Effect of {what}: median [{100 * prob:.12g}% {kind} credible interval]")
+    forms = {"logits": "{:+.2f}", "points": "{:+.3f}", "log10_compute": "{:+.2f}"}
+    titles = {"points": "points of 1", "log10_compute": "decades of compute"}
+    shown = {name: form for name, form in forms.items() if table[name].notna().any()}
+    columns = {titles.get(name, name): _estimates(table, name, f"{name}_", form) for name, form in shown.items()}
+    plain_table(table[["benchmark"]].assign(**columns))
+
+
 def predictive_table(table: pd.DataFrame, replicate: str) -> None:
     """Print the posterior predictive check, per benchmark."""
     replicated = "the same models" if replicate == "same" else "new models of the same families and compute"
@@ -99,9 +110,10 @@ def _text(values: pd.Series, form: str = "{:.3f}") -> pd.Series:
     return values.map(form.format, na_action="ignore").fillna("-")
 
 
-def _estimates(table: pd.DataFrame, centre: str) -> pd.Series:
-    """Return estimate and interval of each row as text."""
-    return _text(table[centre]) + " [" + _text(table["lower"]) + ", " + _text(table["upper"]) + "]"
+def _estimates(table: pd.DataFrame, centre: str, ends: str = "", form: str = "{:.3f}") -> pd.Series:
+    """Return estimate and interval of each row as text; the columns of its ends begin with `ends`."""
+    middle, low, high = (_text(table[name], form) for name in (centre, f"{ends}lower", f"{ends}upper"))
+    return middle + " [" + low + ", " + high + "]"
 
 
 def about(posterior: PosteriorData) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Evals(SelectionMixin):
     name : str
         Name in messages and plots; not part of the identity.
 
-    Other columns, such as ``organization`` or ``reasoning`` of the models, are kept as text.
+    Other columns, such as ``organization`` of the models, are kept as text; a spec types those that are its covariates.
 
     Raises
     ------

@@ -35,7 +35,7 @@ MOST_SHOWN = 50
 # Names that a note lists; the tables have them all.
 MOST_NAMES = 10
 
-_FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
+FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
 
 
 class Column(NamedTuple):
@@ -326,8 +326,8 @@ def _flags(column: Column, given: pd.Series, table: TypedTable) -> pd.Series:
     flags = np.zeros(len(given), dtype=bool)
     for i, value in enumerate(given):
         word = text(value).lower().removesuffix(".0")
-        if word in _FLAGS:
-            flags[i] = _FLAGS[word]
+        if word in FLAGS:
+            flags[i] = FLAGS[word]
         else:
             message, remedy = "neither true nor false", "write true or false; blank means false"
             table.problems.append(Problem(table.name, int(table.lines[i]), column.name, value, message, remedy))

@@ -23,10 +23,17 @@ SHOWN, WIDTH = 15, 80
 SIZES = ("flops", "params_b", "tokens_t")
 
 
+def facts(forecast: Forecast) -> list[str]:
+    """Return what was said of the models beside their family, sizes first."""
+    coords = forecast.draws.coords
+    along = [str(n) for n in coords if coords[n].dims == ("model",) and n not in ("model", "family", *SIZES)]
+    return [*(name for name in SIZES if name in coords), *along]
+
+
 def table(forecast: Forecast, *, prob: float) -> pd.DataFrame:
-    """Return the summary, with the sizes of each model beside its family."""
+    """Return the summary, with the sizes and other covariates of each model beside its family."""
     rows = interval_columns(forecast.summary(prob=prob))
-    known = [name for name in ("family", *SIZES) if name in forecast.draws.coords]
+    known = [name for name in ("family", *facts(forecast)) if name in forecast.draws.coords]
     for place, name in enumerate(known, start=1):
         rows.insert(place, name, rows["model"].map(forecast.draws[name].to_series()))
     if "mean" not in rows:
@@ -82,8 +89,9 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
     """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
-    sizes = [name for name in ("family", *SIZES) if name in frame]
-    frame = frame[["chain", "draw", "model", *sizes, "benchmark", "expected_score", "predicted_score"]]
+    frame = frame[
+        ["chain", "draw", "model", "family", *facts(forecast), "benchmark", "expected_score", "predicted_score"]
+    ]
     frame.attrs.update(about(forecast))
     return frame
 

@@ -303,12 +303,12 @@ def make_forecast(
     *,
     given: Mapping[str, float] | None = None,
     random_seed: int | None = None,
-    **sizes: Any,
+    **facts: Any,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
     draws = posterior.draws
-    query = read_query(posterior.spec, draws.data, family, sizes)
+    query = read_query(posterior.spec, draws.data, family, facts)
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     effective = float(draws.size)
@@ -334,4 +334,4 @@ def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarra
     along = {"model": query.labels, "benchmark": posterior.evals.benchmark_names}
     named = {"expected_score": expected, "predicted_score": predicted}
     scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
-    return scores.assign_coords({n: ("model", v) for n, v in {"family": query.families, **query.sizes}.items()})
+    return scores.assign_coords({n: ("model", v) for n, v in {"family": query.families, **query.facts}.items()})

@@ -10,12 +10,12 @@ import numpy as np
 
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, shown, suggest
 from bayescale.evals import tables
-from bayescale.evals.tables import SMALLEST_FLOPS, training_flops
-from bayescale.evals.validation import FAR_FROM_ESTIMATE
+from bayescale.evals.tables import SMALLEST_FLOPS, text, training_flops
+from bayescale.model.covariates import SIZES
 from bayescale.model.data import design
-from bayescale.model.spec import COVARIATE_COLUMNS
 
 if TYPE_CHECKING:
+    from bayescale.model.covariates import CovariateColumn
     from bayescale.model.data import ModelData
     from bayescale.model.spec import Spec
 
@@ -29,22 +29,22 @@ LARGEST = {"flops": 1e32, "params": 1e15, "tokens": 1e18}
 AGREEMENT = 0.1
 UNITS = {"flops": "FLOP", "params": "parameters", "tokens": "training tokens"}
 # The column of the models table behind each argument, and its unit.
-COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in COVARIATE_COLUMNS.items()}
+COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in SIZES.items()}
 
 
 @dataclass(frozen=True)
 class ForecastQuery:
-    """New models to forecast: labels, families (index -1: a new one), centred covariates and sizes.
+    """New models to forecast: labels, families (index -1: a new one), centred covariates and what was said of them.
 
-    Covariates are (model, covariate), or (S, model, covariate) where they differ from draw to draw. Sizes are by column
-    of the models table, in its units.
+    Covariates are (model, covariate), or (S, model, covariate) where they differ from draw to draw. Facts are by column
+    of the models table, in its units: numbers, dates as text, flags.
     """
 
     labels: list[str]
     families: list[str]
     family_index: np.ndarray
     covariates: np.ndarray
-    sizes: dict[str, np.ndarray]
+    facts: dict[str, np.ndarray]
 
     def part(self, models: slice) -> ForecastQuery:
         """Return the query for some of the models, by position."""
@@ -53,20 +53,27 @@ class ForecastQuery:
             families=self.families[models],
             family_index=self.family_index[models],
             covariates=self.covariates[..., models, :],
-            sizes={name: values[models] for name, values in self.sizes.items()},
+            facts={name: values[models] for name, values in self.facts.items()},
         )
 
 
-def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any]) -> ForecastQuery:
-    """Check and broadcast the arguments of a forecast; `sizes` are ``flops``, ``params`` and ``tokens``, or None."""
+def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any]) -> ForecastQuery:
+    """Check and broadcast the arguments of a forecast.
+
+    `facts` are ``flops``, ``params`` and ``tokens``, and the other columns that the spec names; None is not given.
+    """
     if family is None:
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
     fitted = data.coords["family"]
-    given = {name: _numbers(name, value) for name, value in sizes.items() if value is not None}
+    given = {name: value for name, value in facts.items() if value is not None}
+    columns = {column.name: column for column in data.columns if column.kind != "size"}
+    require_names(given, [*COLUMNS, *columns], f"covariate in the spec {spec.name!r}")
+    sizes = {name: _numbers(name, value) for name, value in given.items() if name in COLUMNS}
+    read = {name: read_column(columns[name], value) for name, value in given.items() if name in columns}
     names = [family] if isinstance(family, str) else list(family) if isinstance(family, Iterable) else [family]
     if not all(isinstance(name, str) for name in names):
         raise ForecastError(f"family={family!r} is not the name of a family, nor a list of names.")
-    lengths = {"family": len(names)} | {name: len(values) for name, values in given.items()}
+    lengths = {"family": len(names), **{name: len(v) for name, v in (sizes | read).items()}}
     count = max(lengths.values())
     for what, length in lengths.items():
         if length not in (1, count):
@@ -76,18 +83,51 @@ def read_query(spec: Spec, data: ModelData, family: Any, sizes: Mapping[str, Any
         if name != NEW_FAMILY and name not in fitted:
             message = suggest(name, fitted, "family")
             raise ForecastError(f"{message} For a family never seen use NEW_FAMILY (on the command line --new-family).")
-    filled = _complete({name: np.broadcast_to(v, (count,)).astype(float) for name, v in given.items()})
-    columns = [COVARIATE_COLUMNS[covariate] for covariate in spec.base_covariates]
-    if any(column not in filled for column, _ in columns):
-        raise ForecastError(_what_is_needed(spec))
-    centred = np.stack([np.log10(filled[column] * unit) for column, unit in columns], axis=1) - data.centre
+    filled = _complete({name: np.broadcast_to(v, (count,)).astype(float) for name, v in sizes.items()})
+    values = {c.name: np.log10(filled[c.source] * c.unit) for c in data.columns if c.source in filled} | read
+    if missing := [column for column in data.columns if column.name not in values]:
+        raise ForecastError(_what_is_needed(spec, missing))
+    centred = np.stack([np.broadcast_to(c.standardised(values[c.name]), (count,)) for c in data.columns], axis=1)
+    told = filled | {name: np.broadcast_to(_as_said(columns[name], given[name]), (count,)) for name in read}
     return ForecastQuery(
-        labels=_labels(families, {column: filled[column] for column, _ in columns}),
+        labels=_labels(families, {column.source: told[column.source] for column in data.columns}),
         families=families,
         family_index=np.array([fitted.index(f) if f != NEW_FAMILY else -1 for f in families]),
         covariates=np.stack(design(centred, spec.covariates), axis=1),
-        sizes=filled,
+        facts=told,
     )
+
+
+def read_column(column: CovariateColumn, value: Any) -> np.ndarray:
+    """Check one value or several of a column of dates, numbers or flags; return them as numbers."""
+    cells = _several(value)
+    try:
+        return np.array([column.read(cell) for cell in cells])
+    except (TypeError, ValueError) as error:
+        how = {"date": "a date such as '2026-12'", "flag": "True or False"}.get(column.kind, "a number")
+        raise ForecastError(
+            f"{column.name}={value!r}: {error}. Give {how}, or a list with one for each model."
+        ) from None
+
+
+def read_value(name: str, column: CovariateColumn, value: Any) -> float:
+    """Check the one value of an argument; return log10 of a size in base units, or a number."""
+    values = np.log10(_numbers(name, value)) if column.kind == "size" else read_column(column, value)
+    if len(values) != 1:
+        raise ForecastError(f"{name}={value!r}: give one value.")
+    return float(values[0])
+
+
+def _several(value: Any) -> list[Any]:
+    return [value] if np.ndim(value) == 0 else list(value) or [""]
+
+
+def _as_said(column: CovariateColumn, value: Any) -> np.ndarray:
+    """Return what was said of a column for labels and tables: dates as text, numbers, flags."""
+    cells = _several(value)
+    if column.kind == "date":
+        return np.array([text(cell).removesuffix(" 00:00:00") for cell in cells])
+    return np.array([column.read(cell) for cell in cells], dtype=bool if column.kind == "flag" else float)
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
@@ -139,13 +179,6 @@ def _complete(sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 f"{' and '.join(sizes)} make {value:.3g} {UNITS[name]}, which is no language model's (compute is about "
                 "6 x parameters x tokens). Correct one of them."
             )
-    if flops is not None and params is not None and tokens is not None:
-        for ratio in flops / training_flops(params, tokens):
-            if not 1 / FAR_FROM_ESTIMATE < ratio < FAR_FROM_ESTIMATE:
-                raise ForecastError(
-                    f"flops is {ratio:.2g} times 6 x parameters x tokens: give two of flops, params and tokens, or "
-                    "correct one."
-                )
     return filled
 
 
@@ -162,7 +195,12 @@ def _require_agreement(flops: np.ndarray, params: np.ndarray, tokens: np.ndarray
         raise ForecastError("\n".join([*lines, "Leave one of the three out."]))
 
 
-def _what_is_needed(spec: Spec) -> str:
+def _what_is_needed(spec: Spec, missing: Sequence[CovariateColumn]) -> str:
+    if columns := [f"{column.name}=" for column in missing if column.kind != "size"]:
+        return (
+            f"The spec {spec.name!r} predicts from {', '.join(spec.base_covariates)}: say {' and '.join(columns)}, too "
+            "(on the command line --set NAME=VALUE)."
+        )
     if spec.compute_alone:
         return "Say how much training compute: flops=4e25, or params= and tokens= together."
     return (
@@ -171,11 +209,10 @@ def _what_is_needed(spec: Spec) -> str:
     )
 
 
-def _labels(families: Sequence[str], sizes: Mapping[str, np.ndarray]) -> list[str]:
-    units = {"flops": "FLOP", "params_b": "B", "tokens_t": "T tokens"}
+def _labels(families: Sequence[str], facts: Mapping[str, np.ndarray]) -> list[str]:
     labels: list[str] = []
     for i, family in enumerate(families):
-        label = f"{family}, " + ", ".join(f"{values[i]:.3g} {units[name]}" for name, values in sizes.items())
+        label = ", ".join([family, *(said(name, values[i]) for name, values in facts.items())])
         labels.append(label if label not in labels else f"{label} (#{i + 1})")
     return labels
 
@@ -189,6 +226,20 @@ def as_scores(given: Any) -> dict[str, Any]:
     if hasattr(given, "to_dict") and hasattr(given, "index"):
         return dict(given.to_dict())
     raise ForecastError(f"given={shown(given)} must map benchmarks to scores, such as given={{'MMLU': 0.86}}.")
+
+
+def said(name: str, value: Any) -> str:
+    """Return the words of one fact of a model, by column of the models table.
+
+    Examples
+    --------
+    >>> said("flops", 4e25), said("released", "2026-12"), said("reasoning", np.True_)
+    ('4e+25 FLOP', 'released 2026-12', 'reasoning')
+    """
+    units = {"flops": "FLOP", "params_b": "B", "tokens_t": "T tokens"}
+    if isinstance(value, bool | np.bool_):
+        return name if value else f"not {name}"
+    return f"{value:.3g} {units[name]}" if name in units else f"{name} {value:{'' if isinstance(value, str) else 'g'}}"
 
 
 def read_given(

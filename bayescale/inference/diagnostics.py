@@ -276,7 +276,9 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     """Return the diagnostics of each block of quantities; all but the last are required."""
     coords = draws.data.coords
     cells = draws.data.cells["observed"] > 0
-    ahead = np.nanmax(draws.data.covariates, axis=0) + 1.0  # one decade beyond the largest known
+    # One decade, or a year, beyond the largest known.
+    beyond = [float(column.kind in ("size", "date")) for column in draws.data.columns]
+    ahead = np.nanmax(draws.data.covariates, axis=0) + beyond
     point = np.array(design(ahead, coords["covariate"]))
     fitted = draws.fitted_scores()[:, cells]
     labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
@@ -294,9 +296,9 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     latent = ~(draws.data.covariate_sd == 0)  # NaN where nothing is stated
     if latent.any():
         rows, columns = np.nonzero(latent)
-        measured = [name for name in coords["covariate"] if ":" not in name]
+        measured = [column.name for column in draws.data.columns]
         names = [f"{measured[c]} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
-        place = np.array([coords["covariate"].index(name) for name in measured])
+        place = np.array([draws.data.place(name) for name in measured])
         values = draws.by_chain(draws.covariate[:, rows, place[columns]])
         blocks.append(_block("unknown covariates", values, names, True))
     precision = draws.by_chain(np.log(draws.precision))

@@ -131,7 +131,7 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
 
 
 def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
-    """Make covariates (model, covariate) in centred log10 units; unknown and uncertain ones are latent."""
+    """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
     mean, sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
     rows, columns = unknown_cells(spec, data)

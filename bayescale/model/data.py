@@ -13,8 +13,9 @@ from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
+from bayescale.model.covariates import CovariateColumn, read_covariates, unknown_values
 from bayescale.model.curve import SHARE_STEPS
-from bayescale.model.spec import COVARIATE_COLUMNS, Spec
+from bayescale.model.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class ModelData:
     ----------
     coords : dict of str to list
         ``model, family, benchmark, factor, covariate, testlet``.
+    columns : tuple of CovariateColumn
+        The measured covariates: name, kind, centre, scale, which are known.
     covariates : ndarray (model, base covariate)
-        log10 units, centred; NaN where unknown.
+        Centred and scaled; NaN where unknown.
     covariate_sd : ndarray (model, base covariate)
-        Measurement error in decades; zero where exact, NaN where the value is unknown.
-    centre : ndarray (base covariate,)
-        What was subtracted.
+        Measurement error, of compute in decades; zero where exact, NaN where the value is unknown.
     family_index : ndarray (model,)
     testlet_index : ndarray (benchmark,)
         -1 for a benchmark that is alone.
@@ -41,15 +42,33 @@ class ModelData:
     """
 
     coords: dict[str, list[str]]
+    columns: tuple[CovariateColumn, ...]
     covariates: np.ndarray
     covariate_sd: np.ndarray
-    centre: np.ndarray
     family_index: np.ndarray
     testlet_index: np.ndarray
     items: np.ndarray
     floor: np.ndarray
     ceiling: np.ndarray
     cells: dict[str, np.ndarray]
+
+    @property
+    def centre(self) -> np.ndarray:
+        """What was subtracted from each measured covariate (base covariate,)."""
+        return np.array([column.centre for column in self.columns])
+
+    @property
+    def compute(self) -> CovariateColumn:
+        """The column of training compute."""
+        return self.columns[self.column("log10_flops")]
+
+    def column(self, covariate: str) -> int:
+        """Return the place of a measured covariate among them, as on the last axis of `covariates`."""
+        return [column.name for column in self.columns].index(covariate)
+
+    def place(self, covariate: str) -> int:
+        """Return the place of a covariate among all, interactions too, as on the dim ``covariate``."""
+        return self.coords["covariate"].index(covariate)
 
 
 def model_data(spec: Spec, evals: Evals) -> ModelData:
@@ -62,27 +81,20 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     families = evals.families
     groups = benchmarks["testlet"].where(benchmarks["testlet"] != "")
     shared = [g for g in groups.dropna().unique() if (groups == g).sum() > 1] if spec.testlets else []
-    with np.errstate(divide="ignore"):
-        values = np.column_stack(
-            [
-                np.log10(models[column].to_numpy(float) * unit)
-                for column, unit in (COVARIATE_COLUMNS[c] for c in spec.base_covariates)
-            ]
-        )
-    if np.isnan(values).all(axis=0).any():
-        missing = [c for c, v in zip(spec.base_covariates, values.T, strict=True) if np.isnan(v).all()]
-        raise EvalsError(
-            f"No model has a value for {', '.join(missing)}: fill {', '.join(COVARIATE_COLUMNS[c][0] for c in missing)}"
-            " in the models table, or use a spec with other covariates."
-        )
-    centre = np.nanmean(values, axis=0)
+    columns, values = read_covariates(spec.base_covariates, models)
+    refused = [
+        unknown_values(c, evals.model_names)
+        for c in columns
+        if not c.known.all() and (c.kind == "flag" or spec.latent_prior(c.name) is None)
+    ]
+    if refused:
+        raise EvalsError("\n".join(refused))
     error = np.where(np.isnan(values), np.nan, 0.0)
     # Below a millionth of a decade compute is exact, and above a thousand unknown: squares of others leave no numbers.
     stated = models["flops_log10_sd"].to_numpy(float)
     stated = np.where(stated < 1e-6, 0.0, np.minimum(stated, 1e3))
-    for j, covariate in enumerate(spec.base_covariates):
-        if covariate == "log10_flops":
-            error[:, j] = np.where(np.isnan(values[:, j]), np.nan, np.nan_to_num(stated))
+    if "log10_flops" in spec.base_covariates:
+        error[:, spec.base_covariates.index("log10_flops")] += np.nan_to_num(stated)
     items = benchmarks["items"].to_numpy(float)
     if spec.likelihood == "beta":
         items = np.full_like(items, np.nan)
@@ -97,9 +109,9 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
         },
-        covariates=values - centre,
+        columns=columns,
+        covariates=values,
         covariate_sd=error,
-        centre=centre,
         family_index=models["family"].map({f: i for i, f in enumerate(families)}).to_numpy(int),
         testlet_index=groups.map({g: i for i, g in enumerate(shared)}).fillna(-1).to_numpy(int),
         items=items,
@@ -114,12 +126,14 @@ def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray
 
     The product of prior and measurement, both normal, is normal; without a measurement it is the prior.
     """
-    prior = spec.priors.latent_covariate.parameters
+    # A column without such a prior is known throughout.
+    priors = [spec.latent_prior(c.name) or spec.priors.latent_covariate for c in data.columns]
+    mu, sigma = np.array([prior.location_and_scale for prior in priors]).T
     known, exact = np.nan_to_num(data.covariates), data.covariate_sd == 0
     with np.errstate(divide="ignore"):
         measured = np.where(exact, 0.0, np.nan_to_num(1 / np.square(data.covariate_sd)))
-    weight = 1 / prior["sigma"] ** 2 + measured
-    mean = (prior["mu"] / prior["sigma"] ** 2 + known * measured) / weight
+    weight = 1 / sigma**2 + measured
+    mean = (mu / sigma**2 + known * measured) / weight
     return np.where(exact, known, mean), np.where(exact, 0.0, 1 / np.sqrt(weight))
 
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from bayescale.errors import suggest
 from bayescale.model.prior import Prior
 
 SCALES = (
     "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",
 )  # fmt: skip
+
+
+_OWN = re.compile(r"(slope|latent_covariate)\[(.+)\]")
+
+
+def split_name(name: str) -> tuple[str, str | None]:
+    """Split the name of a prior into that of all covariates, and of the one covariate that it is of, or None.
+
+    Examples
+    --------
+    >>> split_name("slope[released]"), split_name("slope")
+    (('slope', 'released'), ('slope', None))
+    """
+    own = _OWN.fullmatch(name)
+    return (own[1], own[2]) if own else (name, None)
 
 
 class Frozen(BaseModel):
@@ -28,9 +45,13 @@ class Priors(Frozen):
     """Priors of the model by name; `models/default.yaml` says what each one means.
 
     The defaults are those of the shipped `default` spec, so that ``Spec(priors={"slope": ...})`` replaces one of them.
+    One covariate has priors of its own as ``slope[released]`` and ``latent_covariate[released]``.
     """
 
-    slope: Prior = _prior("Normal(0, 2)", "capability gained per decade of a covariate, in residual sds")
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, Prior] = Field(init=False)
+
+    slope: Prior = _prior("Normal(0, 2)", "capability gained per unit of a covariate, in residual sds")
     family_sd: Prior = _prior("HalfNormal(3)", "sd between families of their compute efficiency")
     loading: Prior = _prior("Normal(0, 1)", "how strongly a benchmark answers to a capability")
     own_loading_sd: Prior = _prior(
@@ -46,6 +67,17 @@ class Priors(Frozen):
     specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")
     ceiling_gap: Prior = _prior("Exponential(30)", "how far ceilings are below the stated ones, as by wrong labels")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
+
+    def of(self, name: str, covariate: str) -> Prior:
+        """Return the prior ``slope`` or ``latent_covariate`` of one covariate: its own, or that of all.
+
+        Examples
+        --------
+        >>> Priors(**{"slope[released]": "Normal(0, 1)"}).of("slope", "released")
+        Normal(mu=0, sigma=1)
+        """
+        own: Prior = getattr(self, f"{name}[{covariate}]", getattr(self, name))
+        return own
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
@@ -63,12 +95,17 @@ class Priors(Frozen):
             raise ValueError(f"difficulty is a logit of either sign; {prior} allows positive values only")
         return prior
 
-    @field_validator("latent_covariate", mode="after")
-    @classmethod
-    def _latent_is_normal(cls, prior: Prior) -> Prior:
-        if prior.distribution != "Normal":
-            raise ValueError("latent_covariate must be a Normal: it is combined with measurement error on compute")
-        return prior
+    @model_validator(mode="after")
+    def _priors_of_covariates_can_be_used(self) -> Priors:
+        for name, prior in self:
+            kind, covariate = split_name(name)
+            if covariate is None and name not in type(self).model_fields:
+                raise ValueError(suggest(name, type(self).model_fields, "prior"))
+            if kind == "latent_covariate" and prior.distribution != "Normal":
+                raise ValueError(f"{name} must be a Normal: it is combined with measurement error on compute")
+            if covariate is not None and kind == "slope" and (prior.positive or self.slope.positive):
+                raise ValueError(f"{name}: a slope of its own prior takes both signs, as capabilities have none")
+        return self
 
 
 class Floor(Frozen):

@@ -9,6 +9,7 @@ No rotation of the factors changes ``a' beta``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,17 @@ def log_rising(loading: Any, slope: Any, rises: np.ndarray) -> Any:
 
 
 def rising_slopes(
-    name: str, prior: Prior, loading: Any, rises: np.ndarray, *, factors: int, dims: tuple[str, str]
+    name: str, priors: Sequence[Prior], loading: Any, rises: np.ndarray, *, factors: int, dims: tuple[str, str]
 ) -> Any:
-    """Make slopes (covariate, factor) with this prior, those of the rising covariates skewed."""
+    """Make slopes (covariate, factor) with the priors of their covariates, those of the rising ones skewed."""
 
     def log_density(value: Any, loading: Any, _: Any) -> Any:
-        return prior.log_density(value).sum() + log_rising(loading, value, rises)
+        densities = [prior.log_density(value[place]).sum() for place, prior in enumerate(priors)]
+        return sum(densities) + log_rising(loading, value, rises)
 
     def draw(loading: np.ndarray, zeros: np.ndarray, rng: np.random.Generator, size: Any = None) -> np.ndarray:
-        slope = prior.draw(zeros.shape, random_seed=int(rng.integers(2**31)))
+        seeds = rng.integers(2**31, size=len(priors)).tolist()
+        slope = np.stack([p.draw(zeros.shape[1], random_seed=s) for p, s in zip(priors, seeds, strict=True)])
         falls = rng.logistic(size=len(rises)) > STEEPNESS * (slope @ loading.mean(axis=0))
         return np.where((falls & rises)[:, None], -slope, slope)
 

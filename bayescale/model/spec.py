@@ -18,17 +18,9 @@ from bayescale._display import as_html
 from bayescale._files import shipped, storable
 from bayescale._identity import stored_identity
 from bayescale.errors import SpecError, suggest
+from bayescale.model.covariates import NOT_COVARIATES, SIZES
 from bayescale.model.prior import Prior
-from bayescale.model.priors import Floor, Frozen, Priors
-
-Covariate = Literal["log10_flops", "log10_params", "log10_tokens", "log10_params:log10_tokens"]
-
-# The column of the models table behind each covariate, and what turns it into base units (FLOP, parameters, tokens).
-COVARIATE_COLUMNS: dict[str, tuple[str, float]] = {
-    "log10_flops": ("flops", 1.0),
-    "log10_params": ("params_b", 1e9),
-    "log10_tokens": ("tokens_t", 1e12),
-}
+from bayescale.model.priors import Floor, Frozen, Priors, split_name
 
 # Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
 MOST_FACTORS = 6
@@ -76,8 +68,11 @@ class Spec(Frozen):
         Number of latent capabilities K; "auto" is as many as the benchmarks identify, six at most; "many" is the rule
         of version 0.1, up to eight (`factors_for`).
     covariates : tuple of str
-        What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``, with their interaction
-        ``log10_params:log10_tokens`` if wanted. Each is centred on the mean of the models whose value is known.
+        What predicts capability: ``log10_flops``, or ``log10_params`` and ``log10_tokens``; beside them any column of
+        the models table that holds numbers, dates (``released``) or true and false (``reasoning``; ``instruct`` also
+        stands for that kind); and interactions such as ``log10_params:log10_tokens``. What they are centred on, and
+        their units, is in `bayescale.model.covariates.CovariateColumn`. A slope of its own prior is
+        ``priors={"slope[released]": ...}``; unknown values of a column need ``"latent_covariate[released]"``.
     likelihood : {"beta_binomial", "beta"}
         Whether scores of benchmarks that count items scatter like counts of so many, or like shares of
         `bayescale.model.curve.SHARE_STEPS` steps, a Beta but for rounding, as scores without items always do.
@@ -100,7 +95,8 @@ class Spec(Frozen):
         scatter that its items have in common.
     rising : bool
         Whether capability grows with compute, parameters and tokens by the prior: the average benchmark rises
-        (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are.
+        (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are, and so are
+        those of other columns, dates too: the sign of their effect is a finding.
     learned_ceilings : bool
         Whether scores may level off below the stated ceiling, as where labels are wrong (prior ``ceiling_gap``).
         Models of one period draw them too low (docs/model-notes.md).
@@ -127,7 +123,7 @@ class Spec(Frozen):
     name: str = "custom"
     title: str = ""
     factors: int | Literal["auto", "many"] = "auto"
-    covariates: tuple[Covariate, ...] = ("log10_flops",)
+    covariates: tuple[str, ...] = ("log10_flops",)
     likelihood: Literal["beta_binomial", "beta"] = "beta_binomial"
     common_loading: bool = True
     loading_sds: Literal["logit", "factor"] = "logit"
@@ -180,8 +176,15 @@ class Spec(Frozen):
         known = set(self.covariates)
         if not known or len(known) != len(self.covariates):
             raise ValueError("covariates must name at least one covariate, each once")
-        if "log10_params:log10_tokens" in known and not {"log10_params", "log10_tokens"} <= known:
-            raise ValueError("an interaction needs both of its covariates: add log10_params and log10_tokens")
+        for name in self.base_covariates:
+            if name not in SIZES and (name in NOT_COVARIATES or name.startswith("log10_") or name.strip() != name):
+                raise ValueError(f"{suggest(name, SIZES, 'covariate')} Or name a column of numbers, dates or flags.")
+        for name in known - set(self.base_covariates):
+            if missing := [part for part in name.split(":") if part not in known]:
+                raise ValueError(f"an interaction needs both of its covariates: add {' and '.join(missing)}")
+        for name, _ in self.priors:
+            if (of := split_name(name)[1]) is not None and of not in known:
+                raise ValueError(f"priors: {suggest(of, known, 'covariate')} So {name} is the prior of nothing.")
         return self
 
     @property
@@ -191,8 +194,39 @@ class Spec(Frozen):
 
     @property
     def compute_alone(self) -> bool:
-        """Whether training compute is the only covariate, so that capability has a compute equivalent."""
-        return self.covariates == ("log10_flops",)
+        """Whether compute is the one measure of size, and acts alone, so that capability has a compute equivalent.
+
+        Other columns may stand beside it.
+
+        Examples
+        --------
+        >>> Spec(covariates=["log10_flops", "released"]).compute_alone
+        True
+        """
+        return [c for c in self.covariates if not SIZES.keys().isdisjoint(c.split(":"))] == ["log10_flops"]
+
+    @property
+    def slope_priors(self) -> tuple[Prior, ...]:
+        """Priors of the slopes of the covariates, in their order.
+
+        Examples
+        --------
+        >>> Spec(covariates=["log10_flops", "released"], priors={"slope[released]": "Normal(0, 1)"}).slope_priors
+        (Normal(mu=0, sigma=2), Normal(mu=0, sigma=1))
+        """
+        return tuple(self.priors.of("slope", covariate) for covariate in self.covariates)
+
+    def latent_prior(self, covariate: str) -> Prior | None:
+        """Return the prior of unknown values of a covariate; None for a column for which the spec states none.
+
+        Examples
+        --------
+        >>> spec = Spec(covariates=["log10_flops", "released"])
+        >>> spec.latent_prior("log10_flops"), spec.latent_prior("released")
+        (Normal(mu=0, sigma=1.5), None)
+        """
+        own = self.priors.of("latent_covariate", covariate)
+        return own if covariate in SIZES or own is not self.priors.latent_covariate else None
 
     def factors_for(self, benchmarks: int, models: int) -> int:
         """Return the number of capabilities for these numbers of benchmarks and of models with a score.
@@ -235,7 +269,7 @@ class Spec(Frozen):
         It is when slopes, and loadings around the common ones, are zero-mean normals alike for all factors;
         then single loadings are not identified, and only rotation-invariant quantities may be judged for convergence.
         """
-        needed = (self.priors.slope,) if self.common_loading else (self.priors.slope, self.priors.loading)
+        needed = self.slope_priors if self.common_loading else (*self.slope_priors, self.priors.loading)
         return all(p.distribution == "Normal" and p.parameters["mu"] == 0 for p in needed)
 
     @property
@@ -331,6 +365,7 @@ class Spec(Frozen):
     @property
     def _prior_meanings(self) -> dict[str, str]:
         described = {name: str(field.description) for name, field in Priors.model_fields.items()}
+        described |= {name: f"the same, of {of}" for name, _ in self.priors if (of := split_name(name)[1])}
         return described | dict.fromkeys(self.unused_priors, "(not in use)")
 
     def __repr__(self) -> str:
@@ -373,7 +408,7 @@ class Spec(Frozen):
 
 def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> None:
     for key in values:
-        if key not in part.model_fields:
+        if key not in part.model_fields and not (part is Priors and split_name(str(key))[1]):
             raise SpecError(suggest(str(key), part.model_fields, what if what != "spec" else "key of a spec"))
 
 

@@ -1,4 +1,4 @@
-"""Plots of efficiency: compute multipliers of families, and general capability over training compute."""
+"""Plots of efficiency and effects: compute multipliers of families, capability over compute, effect of a covariate."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
+    capability_by_compute,
     compute_direction,
     require_compute,
     to_compute_equivalent,
@@ -18,11 +19,12 @@ from bayescale.analysis.compute_equivalent import (
 from bayescale.errors import require_names
 from bayescale.plots.families import MARKED, label_paths, mark_families
 from bayescale.plots.forest import draw_intervals, interval_caption
-from bayescale.plots.style import INK, OTHERS, flop_axis, label_below, new_axes, title
+from bayescale.plots.style import COLOURS, INK, OTHERS, flop_axis, label_below, new_axes, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.effect import Effect
     from bayescale.analysis.efficiency import Efficiency
     from bayescale.methods import Posterior
 
@@ -101,6 +103,53 @@ def plot_efficiency(
     return ax
 
 
+def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits", *, prob: float = PROB) -> Axes:
+    """Plot the effect of a covariate on each benchmark: median, 50% (thick) and `prob` (thin) equal-tailed interval.
+
+    Benchmarks are in order of the median; the first row is their mean, of compute the overall effect. Benchmarks whose
+    response to compute may be zero have no effect in decades of compute.
+
+    Parameters
+    ----------
+    effect : Effect
+    ax : matplotlib.axes.Axes, optional
+    measure : {"logits", "points", "log10_compute"}
+    prob : float
+
+    Raises
+    ------
+    ForecastError
+        For an unknown measure.
+
+    Examples
+    --------
+    >>> from bayescale.plots import plot_effect
+    >>> plot_effect(posterior.effect("log10_flops"), measure="points").figure.savefig("effect.png")
+    """
+    axes = {
+        "logits": "change of the logit of the score",
+        "points": "change of the expected score, from 0 to 1",
+        "log10_compute": "decades of training compute",
+    }
+    require_names([measure], axes, "measure of an effect")
+    ends = {measure: "median", f"{measure}_lower": "lower", f"{measure}_upper": "upper"}
+    wide, core = (
+        effect.summary(prob=p).set_index("benchmark")[list(ends)].rename(columns=ends).dropna() for p in (prob, 0.5)
+    )
+    order = [*wide.index[:1], *wide["median"][1:].sort_values(ascending=False, kind="stable").index]
+    ax = new_axes(ax, (7.2, 1.6 + 0.25 * len(order)))
+    ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
+    for y, name in enumerate(order):
+        colour = INK if y == 0 else COLOURS[0]
+        draw_intervals(ax, y, wide.loc[[name]], core.loc[[name]], colour, marker="D" if y == 0 else "o", markersize=6)
+    ax.set_yticks(range(len(order)), order, fontsize=9)
+    ax.set_ylim(len(order) - 0.3, -0.7)
+    ax.grid(False, axis="y")
+    label_below(ax, axes[measure], interval_caption(prob), effect.at)
+    title(ax, f"Effect of {effect.covariate}: {effect.change}")
+    return ax
+
+
 def _multiplier_axis(ax: Axes) -> None:
     """Use a logarithmic x axis with ticks such as x0.1, x1, x10."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -144,7 +193,7 @@ def plot_capability_over_compute(
     Raises
     ------
     ForecastError
-        For a spec with other covariates than compute, an unknown family, or `prob` not between 0 and 1.
+        For a spec with other measures of size than compute, an unknown family, or `prob` not between 0 and 1.
 
     Examples
     --------
@@ -157,9 +206,10 @@ def plot_capability_over_compute(
     marks = mark_families(posterior.evals, families)
     lower, upper = tails(prob)
     rise = np.linalg.norm(compute_direction(draws, along)[1], axis=1)  # capability per factor of ten of compute
-    y = np.median(rise[:, None] * to_compute_equivalent(draws, draws.capability, along), axis=0)
+    y = np.median(rise[:, None] * to_compute_equivalent(draws, capability_by_compute(draws), along), axis=0)
     offsets = to_compute_equivalent(draws, draws.family_offset, along)
-    centre, x = draws.data.centre[0], np.median(draws.covariate[..., 0], axis=0)
+    centre = draws.data.compute.centre
+    x = np.median(draws.covariate[..., draws.data.place("log10_flops")], axis=0)
     compute, family_of = 10 ** (centre + x), models["family"].to_numpy()
     known = models["flops"].notna().to_numpy()
     ax = new_axes(ax, (7.6, 5.4))

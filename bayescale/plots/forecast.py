@@ -42,13 +42,16 @@ def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.n
     bands = {}
     for mark in mark_families(posterior.evals, draws["family"].to_numpy().tolist()):
         asked = draws["flops"].to_numpy()[draws["family"].to_numpy() == mark.family]
+        # Of other columns what was said of the family's first model.
+        first_one = draws.isel(model=int(np.argmax(draws["family"].to_numpy() == mark.family)))
+        said = {c.name: first_one[c.name].item() for c in posterior.draws.data.columns if c.kind != "size"}
         own = models["flops"][models["family"] == mark.family]
         start = own.min() if own.notna().any() else models["flops"].median()
         grid = np.geomspace(min(start, asked.min() / 10), asked.max() * 1.5, POINTS)
         with warnings.catch_warnings():
             # The forecast has warned of its posterior: do not repeat that for each family.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed)
+            again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed, **said)
         scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
         bands[mark] = grid, np.quantile(scores, [lower, 0.5, upper], axis=(0, 1))
     return bands
@@ -71,7 +74,7 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, *, prob
     Raises
     ------
     ForecastError
-        For an unknown benchmark, or a spec without training compute as its covariate.
+        For an unknown benchmark, or a spec with other measures of size than compute.
 
     Examples
     --------

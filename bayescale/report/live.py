@@ -70,6 +70,7 @@ class LiveForecast:
         tokens: float | None = None,
         given: Mapping[str, float] | None = None,
         prob: float = PROB,
+        **columns: Any,
     ) -> pd.DataFrame:
         """Summarise the expected score of one new model per benchmark by median and equal-tailed interval.
 
@@ -83,8 +84,8 @@ class LiveForecast:
         pandas.DataFrame
             ``benchmark, median, lower, upper``; ``attrs["effective_draws"]`` is the effective number of draws.
         """
-        sizes = {"flops": flops, "params": params, "tokens": tokens}
-        expected, effective_draws = self.expected_scores(family, sizes, given)
+        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
+        expected, effective_draws = self.expected_scores(family, facts, given)
         lower, upper = tails(prob)
         low, middle, high = np.quantile(expected, [lower, 0.5, upper], axis=0)
         names = self.draws.data.coords["benchmark"]
@@ -93,10 +94,10 @@ class LiveForecast:
         return with_interval(table, prob)
 
     def expected_scores(
-        self, family: str, sizes: Mapping[str, float | None], given: Mapping[str, float] | None = None
+        self, family: str, facts: Mapping[str, Any], given: Mapping[str, float] | None = None
     ) -> tuple[np.ndarray, float]:
-        """Return expected scores (S, benchmark) and the effective number of draws; `sizes` are covariates by name."""
-        query = read_query(self.spec, self.draws.data, family, sizes)
+        """Return expected scores (S, benchmark) and the effective number of draws; `facts` are covariates by name."""
+        query = read_query(self.spec, self.draws.data, family, facts)
         if not given:
             return new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size)
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])

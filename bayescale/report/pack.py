@@ -10,11 +10,11 @@ import numpy as np
 
 from bayescale._intervals import KIND, tails
 from bayescale.forecast import NEW_FAMILY
-from bayescale.model.spec import COVARIATE_COLUMNS
 from bayescale.report.live import PRECISION
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
+    from bayescale.model.covariates import CovariateColumn
     from bayescale.report.live import LiveForecast
 
 # Parameters in the equations of a new model; capabilities of fitted models are not packed.
@@ -23,7 +23,8 @@ OF_DRAWS = (
     "family_offset", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
 
-# Range of a slider beyond the data, in log10 of its covariate: below the smallest, above the largest.
+# Range of a slider below the smallest and above the largest value: decades of a size, years of a date, sds of
+# another number.
 BELOW, ABOVE = 0.5, 3.0
 
 UNITS = {"flops": "FLOP", "params_b": "10^9 parameters", "tokens_t": "10^12 tokens"}
@@ -43,7 +44,8 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "prob": prob,
         "interval": KIND,
         "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
-        "measured": [_measured(live, evals, i, name) for i, name in enumerate(base)],
+        "measured": [_measured(column, evals, x) for column, x in zip(data.columns, data.covariates.T, strict=True)],
+        "compute": base.index("log10_flops") if live.spec.compute_alone else -1,
         "testletIndex": data.testlet_index.tolist(),
         "items": data.items.tolist(),
         "start": live.start,
@@ -83,20 +85,30 @@ def numbers(values: np.ndarray) -> list[Any]:
     return [None if np.isnan(value) else float(value) for value in values]
 
 
-def _measured(live: LiveForecast, evals: Evals, place: int, covariate: str) -> dict[str, Any]:
-    """Describe a covariate that the reader sets: name, unit, centre and slider, in log10 of base units."""
-    column, unit = COVARIATE_COLUMNS[covariate]
-    known = np.log10(evals.models[column].dropna().to_numpy(float) * unit)
+def _measured(column: CovariateColumn, evals: Evals, x: np.ndarray) -> dict[str, Any]:
+    """Describe a covariate that the reader sets: name, kind, unit, what standardises it, and its slider.
+
+    Values are log10 of base units of a size, decimal years of a date, numbers, or 0 and 1.
+    """
+    if column.kind == "size":
+        known = np.log10(evals.models[column.source].dropna().to_numpy(float) * column.unit)
+    else:
+        known = x[column.known] * column.scale + column.centre
+    fine = 10.0 ** np.floor(np.log10(column.scale) - 1)  # a tenth of a decade or year, or 1 to 10% of an sd
+    low, high = (0.0, 0.0) if column.kind == "flag" else (BELOW * column.scale, ABOVE * column.scale)
     return {
-        "name": column,
-        "argument": covariate.removeprefix("log10_"),
-        "title": TITLES[column],
-        "unit": UNITS[column],
-        "scale": unit,
-        "centre": float(live.draws.data.centre[place]),
+        "name": column.source,
+        "kind": column.kind,
+        "argument": column.name.removeprefix("log10_") if column.kind == "size" else column.name,
+        "title": TITLES.get(column.source, column.name),
+        "unit": UNITS.get(column.source, "(year, with decimals)" if column.kind == "date" else ""),
+        "scale": column.unit,
+        "centre": column.centre,
+        "spread": column.scale,
         "seen": [float(known.min()), float(known.max())],
-        "lowest": round(float(np.floor(10 * (known.min() - BELOW)) / 10), 1),
-        "highest": round(float(np.ceil(10 * (known.max() + ABOVE)) / 10), 1),
+        "lowest": round(float(np.floor((known.min() - low) / fine) * fine), 9),
+        "highest": round(float(np.ceil((known.max() + high) / fine) * fine), 9),
+        "step": fine / 10,
     }
 
 

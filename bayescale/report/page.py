@@ -142,10 +142,11 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
     over_compute = posterior.spec.compute_alone
     pictures = {"intervals": intervals(packed["benchmarks"])}
     if over_compute:
-        pictures["fan"] = fan(measured[0]["lowest"], measured[0]["highest"])
+        compute = measured[packed["compute"]]
+        pictures["fan"] = fan(compute["lowest"], compute["highest"])
     for m in measured:
-        low, high = (f"{10**v / m['scale']:.3g}" for v in m["seen"])
-        m["seen_text"] = f"{low} to {high} {m['unit']}"
+        low, high = (_typed(m, value) for value in m["seen"])
+        m["seen_text"] = f"{low} to {high} {m['unit']}".strip()
     return {
         "draws": live.draws.size,
         "random_seed": live.random_seed,
@@ -160,25 +161,29 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
 
 
 def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
-    """Forecast a model of ten times the compute of the largest one, in its family."""
-    models = posterior.evals.models
-    names = [m["name"] for m in measured]
-    known = models.dropna(subset=names)
-    step = 1.0 / len(measured)
-    if len(known):
-        largest = known.iloc[int(np.argmax(np.log10(known[names].to_numpy(float)).sum(axis=1)))]
-        family = str(largest["family"])
-        raw = [np.log10(largest[m["name"]] * m["scale"]) + step for m in measured]
+    """Forecast a model like the largest one, of ten times its compute, in its family."""
+    data = live.draws.data
+    x, sized = data.covariates, np.array([m["kind"] == "size" for m in measured])
+    complete = np.isfinite(x).all(axis=1)
+    grown = sized / max(sized.sum(), 1)  # decades
+    if complete.any():
+        largest = int(np.argmax(np.where(complete, x[:, sized].sum(axis=1), -np.inf)))
+        family = data.coords["family"][data.family_index[largest]]
+        raw = [x[largest, i] * m["spread"] + m["centre"] + grown[i] for i, m in enumerate(measured)]
     else:
-        family, raw = posterior.evals.largest_families[0], [m["seen"][1] + step for m in measured]
+        family, raw = posterior.evals.largest_families[0], [m["seen"][1] + grown[i] for i, m in enumerate(measured)]
     # On the steps of the sliders, so that the page starts with the same numbers.
-    values = [round(float(np.clip(v, m["lowest"], m["highest"])), 2) for v, m in zip(raw, measured, strict=True)]
-    sizes: dict[str, Any] = {m["argument"]: 10**v for v, m in zip(values, measured, strict=True)}
-    table = live.summary(family, **sizes, prob=prob)
+    clipped = [float(np.clip(v, m["lowest"], m["highest"])) for v, m in zip(raw, measured, strict=True)]
+    values = [round(round(v / m["step"]) * m["step"], 9) for v, m in zip(clipped, measured, strict=True)]
+    kinds = [m["kind"] for m in measured]
+    said = [10**v if k == "size" else bool(v) if k == "flag" else v for v, k in zip(values, kinds, strict=True)]
+    facts: dict[str, Any] = {m["argument"]: value for m, value in zip(measured, said, strict=True)}
+    table = live.summary(family, **facts, prob=prob)
     first = table.iloc[0]
-    texts = [f"{sizes[m['argument']] / m['scale']:.3g}" for m in measured]
-    size = ", ".join(f"{text} {m['unit']}" for text, m in zip(texts, measured, strict=True))
-    asked = ", ".join(f"{name}={value:.6g}" for name, value in sizes.items())
+    texts = [_typed(m, value) for m, value in zip(measured, values, strict=True)]
+    size = ", ".join(_words(m, value, text) for m, value, text in zip(measured, values, texts, strict=True))
+    forms = {"size": ".6g", "flag": "", "date": ".9g", "number": ".9g"}
+    asked = ", ".join(f"{m['argument']}={v:{forms[m['kind']]}}" for m, v in zip(measured, said, strict=True))
     return {
         "family": family,
         "at": values,
@@ -188,6 +193,19 @@ def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[An
         f"{first['upper']:.3f}.",
         "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
     }
+
+
+def _typed(m: dict[str, Any], value: float) -> str:
+    """Return a value of a covariate as the reader types it."""
+    if m["kind"] == "size":
+        return f"{10**value / m['scale']:.3g}"
+    return f"{value:.2f}" if m["kind"] == "date" else f"{value:.6g}"
+
+
+def _words(m: dict[str, Any], value: float, text: str) -> str:
+    if m["kind"] == "flag":
+        return str(m["title"] if value else f"not {m['title']}")
+    return f"{text} {m['unit']}" if m["kind"] == "size" else f"{m['title']} {text}"
 
 
 def _render(context: dict[str, Any]) -> str:

@@ -49,6 +49,7 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
         {"rows", "least", "converged"},
     ),
     ("report",): ("{saved} --html {new}.html", {"file", "bytes", "converged"}),
+    ("effect",): ("{saved} log10_flops", {"effects", "change", "at", "converged"}),
     ("suggest",): ("{saved} --budget 2", {"models", "least", "converged"}),
     ("demo",): ("-o {new}", {"forecasts", "prob", "interval", "files"}),
     ("backtest",): ("pc_2 --baselines none --tasks leaderboard_v2/gpqa -o {new}", {"tables", "scores", "methods"}),

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from backtest_fakes import make_tasks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulate import posterior_near, simulate
 
 from bayescale._files import shipped
 from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Task, load_tasks, make_folds
+from bayescale.evaluation.backtest.bayes import BayesMethod
 from bayescale.evaluation.backtest.task import Hide, task_evals
+from bayescale.methods import Posterior
+from bayescale.model import model_data
+from bayescale.model.spec import Spec
 
 ANCHORS = Path(__file__).parents[1] / "fixtures" / "anchors" / "observational_law_predictions.csv.gz"
 
@@ -310,3 +318,31 @@ def test_task_files_with_the_old_name_of_the_chance_level_still_load() -> None:
     assert fields["chance_level"] == 0.26243386
     old = {("chance" if name == "chance_level" else name): value for name, value in fields.items()}
     assert Task(**old) == task
+
+
+def test_hidden_models_are_forecast_at_their_own_covariates(
+    dated: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fold holds all columns of its models; a method that forecasts from them needs nothing else."""
+    seen: list[Evals] = []
+
+    def fit(spec: Spec, evals: Evals, **settings: Any) -> Posterior:
+        seen.append(evals)
+        truth = simulate(factors=2)[1]
+        x = np.nan_to_num(model_data(spec, evals).covariates)
+        return posterior_near(evals, truth, spec, covariate_value=x, draws=100)
+
+    monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
+    (fold, *_) = make_folds(make_tasks(dated.evals, tmp_path))
+    actual = BayesMethod(dated.spec).predict(fold, 0)
+    assert len(actual.mean) == len(fold.cells) > 0
+    (evals,) = seen
+    columns = ["model", "released", "reasoning", "context"]
+    whole = dated.evals.models[columns].set_index("model")
+    hidden = list(fold.test_models)
+    assert evals.models.set_index("model").loc[hidden, columns[1:]].equals(whole.loc[hidden])
+    assert not set(zip(evals.scores["model"], evals.scores["benchmark"], strict=True)) & set(
+        zip(fold.cells["model"], fold.cells["benchmark"], strict=True)
+    )
+    rows = [evals.model_names.index(name) for name in hidden]
+    assert np.isfinite(model_data(dated.spec, evals).covariates[rows][:, [0, 2]]).any(axis=0).all()

@@ -402,3 +402,11 @@ def test_two_specs_on_two_processes(evals: Evals) -> None:
 
 def test_the_plan_of_folds_is_the_users_to_change() -> None:
     assert dict(Plan((), 2, 0).fold_sampling) == {"draws": 300, "tune": 200, "chains": 2}
+
+
+def test_each_spec_is_told_of_the_covariates_that_it_names(dated: Posterior, posterior: Posterior) -> None:
+    folds = pd.DataFrame({"left_out": ["model"], "fold": [1], "rhat": [1.0]})
+    parts = {n: Assessment(p, None, {}, folds, 1.0) for n, p in (("plain", posterior), ("dated", dated))}  # type: ignore[arg-type]
+    forecasts = Comparison(parts, {**QUESTION, "released": "2026-12", "reasoning": True}).forecasts
+    assert "released" in forecasts["dated"].draws.coords
+    assert "released" not in forecasts["plain"].draws.coords

@@ -85,6 +85,7 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
         "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
         "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
+        "effect": posterior.effect("log10_flops"),
         "emergence": posterior.emergence("bench-1", random_seed=1),
         "uplift": posterior.uplift("bench-1", "bench-2", random_seed=1),
         "explained": posterior.explained_variance("bench-1", ["bench-2"], random_seed=1),
@@ -101,6 +102,7 @@ NAMES = [
     "required",
     "benchmarks",
     "efficiency",
+    "effect",
     "emergence",
     "uplift",
     "explained",
@@ -121,7 +123,7 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
     assert wide.attrs.get("prob", 0.8) == 0.8
     dataset = result.to_xarray()
     assert dataset.data_vars
-    if name not in ("efficiency", "factors"):
+    if name not in ("efficiency", "effect", "factors"):
         assert dataset.attrs["random_seed"] == 1
     # It can be written: its attributes are names and numbers.
     dataset.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")

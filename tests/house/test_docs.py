@@ -178,6 +178,7 @@ def results() -> dict[str, Any]:
         "prediction": posterior.predict("microsoft/phi-2", random_seed=0),
         "required": posterior.required_compute("MMLU", 0.8, "Llama-3", random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
+        "effect": posterior.effect("log10_flops", family="Llama-3"),
         "emergence": posterior.emergence("GSM8K", "Llama-2", random_seed=0),
         "uplift": posterior.uplift("GSM8K CoT + SC", baseline="GSM8K direct", random_seed=0),
         "explained": posterior.explained_variance("GSM8K", ["MMLU"], random_seed=0),

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor
 import pytest
@@ -20,7 +21,7 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
 from scipy.special import expit
-from simulate import rise, simulate
+from simulate import rise, simulate, with_columns
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
@@ -77,8 +78,10 @@ class Table:
     def __post_init__(self) -> None:
         base = [c for c in self.spec.covariates if ":" not in c]
         models = self.evals.models
-        values = np.column_stack([np.log10(models[COLUMNS[c][0]] * COLUMNS[c][1]) for c in base])
+        values = np.column_stack([of_column(models, c) for c in base])
         self.covariates = values - np.nanmean(values, axis=0)
+        if "context" in base:  # numbers are in units of their sd
+            self.covariates[:, base.index("context")] /= np.std(values[:, base.index("context")])
         self.error = np.zeros_like(values)
         if "log10_flops" in base:
             self.error[:, base.index("log10_flops")] = models["flops_log10_sd"].fillna(0)
@@ -94,12 +97,13 @@ class Table:
         family = np.array([names.index(f) for f in self.evals.models["family"]])
         x = at["covariate_value"]
         total = self._covariates(x)
-        for name in ("slope", "difficulty", "log_precision"):
+        for name in ("difficulty", "log_precision"):
             total += log_prior(getattr(priors, name), at[name])
-        if spec.rising and priors.slope.parameters["mu"] == 0:
-            for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
-                if ":" not in covariate:
-                    total += np.log(2 * expit(10 * np.mean(at["loading"] @ slope)))
+        for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
+            prior = getattr(priors, f"slope[{covariate}]", priors.slope)
+            total += log_prior(prior, slope)
+            if spec.rising and prior.parameters["mu"] == 0 and covariate in COLUMNS:
+                total += np.log(2 * expit(10 * np.mean(at["loading"] @ slope)))
         total += self._loadings(at)
 
         chance_level = benchmarks["floor"].to_numpy()
@@ -170,9 +174,10 @@ class Table:
 
     def _covariates(self, x: np.ndarray) -> float:
         """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured."""
-        prior = self.spec.priors.latent_covariate.parameters
-        total = 0.0
+        priors, total = self.spec.priors, 0.0
         for m, c in zip(*np.nonzero(self.latent), strict=True):
+            own = f"latent_covariate[{self.spec.covariates[c]}]"
+            prior = getattr(priors, own, priors.latent_covariate).parameters
             total += stats.norm.logpdf(x[m, c], prior["mu"], prior["sigma"])
             stated, error = self.covariates[m, c], self.error[m, c]
             if error > 0:
@@ -191,6 +196,18 @@ class Table:
                 items = 10_000  # steps of a hundredth of a point
             total += stats.betabinom.logpmf(round(row.score * items), int(items), a, b)
         return total
+
+
+def of_column(models: pd.DataFrame, covariate: str) -> np.ndarray:
+    """Values of a covariate: decades of a size, years of a date, 0 and 1, or the numbers of a column."""
+    if covariate in COLUMNS:
+        column, unit = COLUMNS[covariate]
+        return np.log10(models[column].to_numpy() * unit)
+    if covariate == "released":
+        dates = pd.to_datetime(models["released"].replace("", None))
+        start = pd.to_datetime(dates.dt.year.astype("Int64").astype(str) + "-01-01", errors="coerce")
+        return (dates.dt.year + ((dates - start).dt.days + 0.5) / (365 + dates.dt.is_leap_year)).to_numpy(float)
+    return models[covariate].map({"True": 1.0, "False": 0.0} | {str(i): float(i) for i in range(99)}).to_numpy()
 
 
 def log_prior(prior: Prior, value: np.ndarray) -> float:
@@ -307,6 +324,7 @@ EXACT = {"unknown_compute": 0, "stated_error": 0}
 INDEPENDENT = {"common_loading": False}
 SLOPES = {"benchmark_slopes": True}
 ZERO_MEAN = {name: prior for name, prior in UNUSUAL.items() if name not in ("loading", "slope")}
+BY_NAME = {"slope[released]": "Normal(0, 0.7)", "latent_covariate[released]": "Normal(0.2, 0.6)"}
 # What version 0.1 fitted.
 FIRST = {"uniqueness": False, "rising": False, "learned_ceilings": False, "loading_sds": "factor"}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -337,6 +355,19 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"factors": 2, "covariates": INTERACTION, **SLOPES},
         {"unknown_compute": 2},
     ),
+    "columns as covariates": (
+        {"factors": 2, "covariates": ("log10_flops", "released", "reasoning"), "priors": BY_NAME},
+        {},
+    ),
+    "columns of their own priors": (
+        {
+            "factors": 2,
+            "covariates": ("context", "log10_flops", "released", "reasoning", "log10_flops:reasoning"),
+            "priors": UNUSUAL | BY_NAME | {"slope[reasoning]": "StudentT(4, 0.5, 0.9)"},
+            **SLOPES,
+        },
+        {},
+    ),
 }
 # These have every term of the formula between them; the heavy tests have all.
 FAST = (
@@ -346,6 +377,7 @@ FAST = (
     "other priors, no rotations",
     "bare, fixed floor, exact compute",
     "parameters, tokens and interaction",
+    "columns as covariates",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
@@ -354,7 +386,7 @@ EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy
 def at_one_point(case: str) -> tuple[Table, float, Values]:
     """The tables of a case, and the log-density of the model that is sampled at natural parameters."""
     form, settings = CASES[case]
-    spec, (evals, _) = Spec(**form), simulate(**settings)
+    spec, evals = Spec(**form), with_columns(simulate(**settings)[0])
     table = Table(spec, evals)
     return table, *Built(spec, evals).natural(table, seed=1)
 
@@ -376,7 +408,7 @@ def test_the_density_that_is_sampled_is_that_of_plain_coordinates(case: str) -> 
 def test_variables_are_public_or_coordinates_of_the_sampler(case: str) -> None:
     """What a saved posterior holds is what the plain model has."""
     form, settings = CASES[case]
-    spec, (evals, _) = Spec(**form), simulate(**settings)
+    spec, evals = Spec(**form), with_columns(simulate(**settings)[0])
     names = []
     for parameterization in (Coordinates, PlainCoordinates):
         model = generative_model(parameterization.of(spec, evals))
@@ -440,7 +472,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: Evals) -> None:
     spec = Spec(**CASES[case][0])
-    coordinates = Coordinates.of(spec, evals)
+    coordinates = Coordinates.of(spec, with_columns(evals))
     model, start = generative_model(coordinates), coordinates.starting_point
     dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
     shapes = {name: tuple(len(model.coords[dim]) for dim in own) for name, own in dims.items()}

@@ -182,6 +182,22 @@ def test_what_a_spec_leaves_out_is_said(simulation: tuple[Evals, Truth]) -> None
     assert "picture-efficiency" not in ids
 
 
+def test_every_column_that_is_a_covariate_has_a_control(dated: Posterior) -> None:
+    document = Document(dated.to_html(draws=60, random_seed=0))
+    controls = {a["id"]: a for t, a in document.tags if t == "input" and str(a.get("id")).startswith("slider-")}
+    assert [a["type"] for a in controls.values()] == ["range", "range", "checkbox"]
+    largest = dated.evals.models.sort_values("flops", na_position="first").iloc[-1]
+    assert ("checked" in controls["slider-reasoning"]) == (largest["reasoning"] == "True")
+    assert float(str(controls["slider-released"]["value"])) == pytest.approx(int(largest["released"][:4]), abs=1)
+    code = re.search(r"posterior.forecast\((.*)\)\.summary", document.text)
+    assert code is not None
+    asked = eval(f"dict({code[1]})")
+    assert set(asked) == {"family", "flops", "released", "reasoning"}
+    table = live_forecast(dated, draws=60, random_seed=0).summary(**asked)
+    rows = [a for t, a in document.tags if t == "tr" and "data-median" in a]
+    np.testing.assert_allclose([float(str(row["data-median"])) for row in rows], table["median"], atol=1e-5)
+
+
 def test_a_file_that_would_be_too_large_holds_fewer_draws(
     two_factors: Posterior, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,28 @@ def test_a_reader_asks_by_keyboard_and_gets_the_numbers_of_python(page: Any, liv
     assert "family=bs.NEW_FAMILY, flops=4e+23" in page.locator("#python").text_content()
 
 
+def test_dates_and_flags_are_inputs_too(browser: Any, dated: Posterior, tmp_path: Path) -> None:
+    (tmp_path / "dated.html").write_text(dated.to_html(draws=60, random_seed=0), encoding="utf-8")
+    live, wrong = live_forecast(dated, draws=60, random_seed=0), list[str]()
+    page = browser.new_page()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto((tmp_path / "dated.html").as_uri())
+    page.wait_for_selector("html[data-ready=all]", state="attached")
+    page.locator("#family").select_option("0")
+    page.locator("#value-flops").fill("4e23")
+    page.locator("#value-released").fill("2026.5")
+    for reasoning in (False, True):
+        page.locator("#slider-reasoning").set_checked(reasoning)
+        expected = by_python(live.summary("Family-A", 4e23, released=2026.5, reasoning=reasoning))
+        np.testing.assert_allclose(shown(page), expected, rtol=0, atol=1e-6)
+    asked = page.locator("#python").text_content()
+    assert 'family="Family-A", released=2026.5, flops=4e+23, reasoning=True' in asked
+    page.wait_for_timeout(600)
+    assert "Family-A, released 2026.50, 4.00e+23 FLOP, reasoning:" in page.locator("#answer").inner_text()
+    page.close()
+    assert wrong == []
+
+
 def test_what_is_said_aloud_follows(page: Any, live: LiveForecast) -> None:
     page.locator("#value-flops").fill("2e22")
     median = live.summary(live.draws.data.coords["family"][int(page.locator("#family").input_value())], 2e22)["median"]

@@ -58,7 +58,7 @@ def both(
     table = page.live.summary(family, **asked, given=known)
     names = page.live.draws.data.coords["family"]
     index = -1 if family == NEW_FAMILY else names.index(family)
-    log10 = [float(np.log10(asked[m["argument"]])) for m in measured]
+    log10 = [float(np.log10(asked[m["argument"]]) if m["kind"] == "size" else asked[m["argument"]]) for m in measured]
     ours = table[["lower", "median", "upper"]].to_numpy(), table.attrs["effective_draws"]
     return ours, page.forecast(index, log10, known)
 
@@ -80,6 +80,15 @@ def test_whatever_the_spec(form: str) -> None:
         for known in ({}, {"bench-1": 0.7, "bench-5": 0.4}):
             ours, theirs = both(page, family, FIGURES, known)
             np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
+
+
+def test_columns_as_covariates(dated: Posterior) -> None:
+    live = live_forecast(dated, draws=60, random_seed=0)
+    page = Page(live, dated.evals)
+    assert page.compute("posterior.compute") == 1
+    for known in ({}, {"bench-1": 0.7}):
+        ours, theirs = both(page, "Family-A", {**FIGURES, "released": 2026.5, "reasoning": 1}, known)
+        np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)

@@ -227,7 +227,13 @@ class Comparison:
             raise EvaluationError(
                 "There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...})."
             )
-        return {name: p.forecast(**{"random_seed": 0, **self.question}) for name, p in self.posteriors.items()}
+        # Each spec is told of the covariates that it names.
+        named = {c for p in self.posteriors.values() for c in p.spec.base_covariates}
+        asked = {
+            spec: {k: v for k, v in self.question.items() if k not in named or k in posterior.spec.base_covariates}
+            for spec, posterior in self.posteriors.items()
+        }
+        return {spec: self.posteriors[spec].forecast(**{"random_seed": 0, **facts}) for spec, facts in asked.items()}
 
     def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the forecast under each spec.

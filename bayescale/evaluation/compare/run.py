@@ -195,7 +195,7 @@ def with_priors(base: Spec, priors: Mapping[str, Sequence[Any]]) -> list[Spec]:
         for choice in [choices] if isinstance(choices, str) else choices:
             variant = base.replace(priors={name: choice})
             value = getattr(variant.priors, name)
-            if value != getattr(base.priors, name):
+            if value != getattr(base.priors, name, None):
                 variants.append(variant.replace(name=f"{name} {value}"))
     if len(variants) == 1:
         raise EvaluationError(f"priors: give other values of at least one of {', '.join(Priors.model_fields)}.")

@@ -21,6 +21,7 @@ from bayescale.model.coordinates.pilot import (
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
 from bayescale.model.coordinates.unknown import Whitening, prior_whitening, whitening
+from bayescale.model.covariates import SIZES
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, model_data, unknown_cells
 from bayescale.model.kernels.levels import levels
@@ -28,7 +29,7 @@ from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
 from bayescale.model.prior import Prior
 from bayescale.model.rising import log_rising, rising_slopes
-from bayescale.model.spec import COVARIATE_COLUMNS, Spec
+from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
@@ -100,8 +101,8 @@ class PlainCoordinates:
     @property
     def rises(self) -> np.ndarray:
         """Whether capability grows with each covariate by the prior (covariate,)."""
-        skewed = self.spec.rising and self.spec.priors.slope.symmetric
-        return np.array([skewed and name in COVARIATE_COLUMNS for name in self.spec.covariates])
+        priors = zip(self.spec.covariates, self.spec.slope_priors, strict=True)
+        return np.array([self.spec.rising and name in SIZES and prior.symmetric for name, prior in priors])
 
     def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
         """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
@@ -125,7 +126,7 @@ class PlainCoordinates:
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Make slopes, difficulties, family offsets and capabilities.
 
-        ``beta_ck ~ prior``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
+        ``beta_ck ~ prior_c``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
         ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
 
         Parameters
@@ -137,13 +138,12 @@ class PlainCoordinates:
         family_sd : scalar tensor, or None without offsets
         curve, noise
         """
-        priors = self.spec.priors
-        dims = ("covariate", "factor")
-        if self.rises.any():
-            slope = rising_slopes("slope", priors.slope, loading, self.rises, factors=self.size[1], dims=dims)
+        slopes, dims = self.spec.slope_priors, ("covariate", "factor")
+        if self.rises.any() or len(set(slopes)) > 1:
+            slope = rising_slopes("slope", slopes, loading, self.rises, factors=self.size[1], dims=dims)
         else:
-            slope = priors.slope.variable("slope", dims=dims)
-        difficulty = priors.difficulty.variable("difficulty", dims="benchmark")
+            slope = slopes[0].variable("slope", dims=dims)
+        difficulty = self.spec.priors.difficulty.variable("difficulty", dims="benchmark")
         mean = x @ slope
         if family_sd is not None:
             mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
@@ -252,8 +252,9 @@ class Coordinates(PlainCoordinates):
 
     def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
-        priors, dims = self.spec.priors, {name: len(labels) for name, labels in self.data.coords.items()}
-        if priors.slope.positive:
+        dims = {name: len(labels) for name, labels in self.data.coords.items()}
+        difficulties, slope_priors = self.spec.priors.difficulty, self.spec.slope_priors
+        if any(prior.positive for prior in slope_priors):
             return super().levels(x, loading, effects, family_sd, curve, noise)
         score, share, observed = (_container(name) for name in ("observed_score", "expected_share", "observed"))
         weight, response = observed_response(score, share, observed, curve, noise.precision, self.data.items)
@@ -264,10 +265,8 @@ class Coordinates(PlainCoordinates):
             pt.zeros(shape) if name == "offset" and family_sd is None else pm.Flat(coordinate(name), shape=shape)
             for name, shape in zip(_LEVELS, shapes, strict=True)
         ]
-        normals = [
-            np.repeat([p.location_and_scale], size, axis=0)
-            for p, size in ((priors.difficulty, benchmarks), (priors.slope, slopes))
-        ]
+        sized = [(difficulties, benchmarks), *((prior, dims["factor"]) for prior in slope_priors)]
+        normals = [np.repeat([prior.location_and_scale], size, axis=0) for prior, size in sized]
         # Rows that lie together: Numba keeps no program on disk with an array that does not.
         mean, scale = np.ascontiguousarray(np.concatenate(normals).T)
         sd = pt.as_tensor(0.0 if family_sd is None else family_sd, dtype="float64")
@@ -277,11 +276,12 @@ class Coordinates(PlainCoordinates):
         )  # fmt: skip
         unknowns = sum(np.prod(shape) for shape in shapes) - (0 if family_sd is not None else np.prod(shapes[1]))
         density = density - 0.5 * np.log(2 * np.pi) * unknowns
-        for part, prior in ((top[:benchmarks], priors.difficulty), (top[benchmarks:], priors.slope)):
+        slope = top[benchmarks:].reshape((dims["covariate"], dims["factor"]))
+        parts = [(top[:benchmarks], difficulties), *((slope[c], prior) for c, prior in enumerate(slope_priors))]
+        for part, prior in parts:
             if prior.distribution != "Normal":  # `levels` has counted the normal of its location and scale
                 normal = pm.Normal.dist(*prior.location_and_scale)
                 density = density + (prior.log_density(part) - pm.logp(normal, part)).sum()
-        slope = top[benchmarks:].reshape((dims["covariate"], dims["factor"]))
         if self.rises.any():
             density = density + log_rising(loading, slope, self.rises)
         pm.Potential("levels", density)

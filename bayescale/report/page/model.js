@@ -2,8 +2,8 @@
 // A test holds both languages to the same numbers (1e-6): never change one alone.
 //
 // `posterior` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays in row-major order, draws
-// first. A `query` is {family (index; -1: a new family), values (one per base covariate: log10 of what the user gave,
-// not centred), given: [[benchmark, score], ...]}.
+// first. A `query` is {family (index; -1: a new family), values (one per base covariate: log10 of a size, decimal years,
+// a number, or 0 and 1, not centred), given: [[benchmark, score], ...]}.
 
 const TINY = 1e-300; // keeps logarithms and divisions finite where a curve is flat, as in Python
 
@@ -25,9 +25,9 @@ function scoreSlope(mean, floor, ceiling, shape) {
   return (halfWay(shape)[1] / shape) * (mean - floor) * -Math.expm1(logRoot);
 }
 
-// Centred covariates; an interaction is the product of its parts.
+// Centred and scaled covariates; an interaction is the product of its parts.
 function covariates(posterior, values) {
-  const centred = values.map((value, i) => value - posterior.measured[i].centre);
+  const centred = values.map((value, i) => (value - posterior.measured[i].centre) / posterior.measured[i].spread);
   return posterior.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1));
 }
 

@@ -22,15 +22,27 @@ function start() {
   const sliders = posterior.measured.map((m) => find(`slider-${m.name}`));
   const texts = posterior.measured.map((m) => find(`value-${m.name}`));
   const sources = {}; // of the pictures, by name, once they are drawn
-  // Log10 in base units; not read from the sliders, whose steps would round what was typed.
-  const values = sliders.map((slider) => Number(slider.value));
+  // Log10 of sizes in base units; not read from the sliders, whose steps would round what was typed.
+  const values = sliders.map((slider) => (slider.type === "checkbox" ? Number(slider.checked) : Number(slider.value)));
   let bandOf = null, waiting = 0, timer = 0;
 
   const family = () => Number(find("family").value);
   const shown = () => (find("shown") ? Number(find("shown").value) : 0);
   const familyName = () => (family() < 0 ? "A new family" : posterior.families[family()]);
-  const inUnits = (i) => 10 ** values[i] / posterior.measured[i].scale;
   const asText = (value) => (value >= 1e5 || value < 0.01 ? value.toExponential(2) : String(Number(value.toPrecision(3))));
+  // A value as the reader types it, and back.
+  function typed(i, value = values[i]) {
+    const { kind, scale } = posterior.measured[i];
+    if (kind === "size") return asText(10 ** value / scale);
+    return kind === "date" ? value.toFixed(2) : String(Number(value.toPrecision(6)));
+  }
+  const fromText = (i, text) =>
+    posterior.measured[i].kind === "size" ? Math.log10(Number(text) * posterior.measured[i].scale) : Number(text || NaN);
+  function words(i) {
+    const { kind, title, unit } = posterior.measured[i];
+    if (kind === "flag") return values[i] ? title : `not ${title}`;
+    return kind === "size" ? `${typed(i)} ${unit}` : `${title} ${typed(i)}`;
+  }
 
   // Valid scores as [benchmark, score], and a message for each invalid one.
   function readScores() {
@@ -49,9 +61,9 @@ function start() {
 
   function readValues() {
     return posterior.measured.flatMap((m, i) => {
-      const bad = texts[i].getAttribute("aria-invalid") === "true";
-      const [low, high] = [m.lowest, m.highest].map((v) => asText(10 ** v / m.scale));
-      return bad ? [`${m.title} must be a number from ${low} to ${high}, in ${m.unit}.`] : [];
+      const bad = texts[i]?.getAttribute("aria-invalid") === "true";
+      const [low, high] = [m.lowest, m.highest].map((v) => typed(i, v));
+      return bad ? [`${m.title} must be a number from ${low} to ${high}${m.kind === "size" ? `, in ${m.unit}` : ""}.`] : [];
     });
   }
 
@@ -81,9 +93,9 @@ function start() {
     const left = `${Math.round(answer.effective)} of ${posterior.sizes.draws} draws are compatible with the known scores.`;
     find("weight").textContent = given.length ? left + rough : "";
     find("python").textContent = inPython(given);
-    sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", `${asText(inUnits(i))} ${posterior.measured[i].unit}`));
+    sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", words(i)));
     const { lower, median, upper } = answer.rows[shown()];
-    const size = posterior.measured.map((m, i) => `${asText(inUnits(i))} ${m.unit}`).join(", ");
+    const size = values.map((_, i) => words(i)).join(", ");
     const text =
       `${familyName()}, ${size}: ${posterior.benchmarks[shown()]} ${median.toFixed(3)}, ` +
       `from ${lower.toFixed(3)} to ${upper.toFixed(3)}.`;
@@ -93,7 +105,11 @@ function start() {
 
   function inPython(given) {
     const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(posterior.families[family()]);
-    const sizes = posterior.measured.map((m, i) => `${m.argument}=${Number((10 ** values[i]).toPrecision(6))}`);
+    const said = (m, i) => {
+      if (m.kind === "flag") return values[i] ? "True" : "False";
+      return Number((m.kind === "size" ? 10 ** values[i] : values[i]).toPrecision(m.kind === "size" ? 6 : 9));
+    };
+    const sizes = posterior.measured.map((m, i) => `${m.argument}=${said(m, i)}`);
     const scores = given.map(([b, score]) => `${JSON.stringify(posterior.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
     return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${posterior.prob}, kind="expected")`;
@@ -110,18 +126,19 @@ function start() {
     fill("known", { benchmark: given.map(([b]) => posterior.benchmarks[b]), score: given.map(([, score]) => score) });
     if (!sources.band) return;
     const { lower, median, upper } = answer.rows[shown()];
-    fill("here", { compute: [10 ** values[0]], lower: [lower], median: [median], upper: [upper] });
+    fill("here", { compute: [10 ** values[posterior.compute]], lower: [lower], median: [median], upper: [upper] });
     drawFamily();
   }
 
-  // Band and observed scores change with the family and the benchmark only, not with the slider.
+  // Band and observed scores change with family, benchmark and other covariates, not with the slider of compute.
   function drawFamily() {
-    const wanted = `${family()} ${shown()}`;
+    const place = posterior.compute, at = (x) => values.map((value, i) => (i === place ? x : value));
+    const wanted = `${family()} ${shown()} ${at(0)}`;
     if (bandOf === wanted) return;
     bandOf = wanted;
-    const { lowest, highest } = posterior.measured[0], b = shown();
+    const { lowest, highest } = posterior.measured[place], b = shown();
     const grid = Array.from({ length: POINTS }, (_, i) => lowest + ((highest - lowest) * i) / (POINTS - 1));
-    const along = grid.map((x) => forecast(posterior, { family: family(), values: [x], given: [] }).rows[b]);
+    const along = grid.map((x) => forecast(posterior, { family: family(), values: at(x), given: [] }).rows[b]);
     const column = (end) => along.map((row) => row[end]);
     const band = { lower: column("lower"), median: column("median"), upper: column("upper") };
     fill("band", { compute: grid.map((x) => 10 ** x), ...band });
@@ -138,15 +155,17 @@ function start() {
 
   sliders.forEach((slider, i) =>
     slider.addEventListener("input", () => {
-      values[i] = Number(slider.value);
-      texts[i].value = asText(inUnits(i));
-      texts[i].setAttribute("aria-invalid", "false");
+      values[i] = texts[i] ? Number(slider.value) : Number(slider.checked);
+      if (texts[i]) {
+        texts[i].value = typed(i);
+        texts[i].setAttribute("aria-invalid", "false");
+      }
       ask();
     }),
   );
   texts.forEach((text, i) =>
-    text.addEventListener("input", () => {
-      const { scale, lowest, highest } = posterior.measured[i], value = Math.log10(Number(text.value) * scale);
+    text?.addEventListener("input", () => {
+      const { lowest, highest } = posterior.measured[i], value = fromText(i, text.value);
       const good = value >= lowest && value <= highest;
       text.setAttribute("aria-invalid", String(!good));
       if (good) sliders[i].value = values[i] = value;
