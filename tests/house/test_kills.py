@@ -54,9 +54,16 @@ class Killed:
         """Run to the end, and return the seconds that it took."""
         started = time.monotonic()
         process = self.start()
-        _, err = process.communicate(timeout=SECONDS)
+        err = self.end(process)
         assert process.returncode == 0, err
         return time.monotonic() - started
+
+    def end(self, process: subprocess.Popen[str]) -> str:
+        """Wait for the end of a process, which outlives no failure of a test, and return what it said."""
+        try:
+            return process.communicate(timeout=SECONDS)[1]
+        finally:
+            process.kill()
 
     def kill(self, number: signal.Signals, after: float) -> None:
         """Start, kill after some seconds, and check what is left."""
@@ -65,7 +72,7 @@ class Killed:
             process.wait(after)
         except subprocess.TimeoutExpired:
             process.send_signal(number)
-        _, err = process.communicate(timeout=SECONDS)
+        err = self.end(process)
         assert process.returncode in ENDS[number], err
         assert "Traceback" not in err
         self.check()
