@@ -136,13 +136,13 @@ def effect(
     fitted = Posterior.load(posterior)
     found = fitted.effect(covariate, family, flops=flops, **options.columns(settings, released))
     table = found.summary(prob=prob)
+    files.write_results(table, csv, lambda: found.plot(prob=prob), plot)
     show.warn_unconverged(fitted.convergence)
     if json:
         about = {"covariate": found.covariate, "change": found.change, "at": found.at}
         show.document(show.about(fitted), about | {"prob": prob, "effects": table.to_dict("records")})
     else:
         show.effect_table(table, f"{found.covariate}, {found.change}, on {found.at}", prob)
-    files.write_results(table, csv, lambda: found.plot(prob=prob), plot)
 
 
 def report(

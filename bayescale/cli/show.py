@@ -75,7 +75,7 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 
 def effect_table(table: pd.DataFrame, what: str, prob: float) -> None:
     """Print the effect of a covariate, per benchmark; `what` says which change of which model."""
-    kind = table["interval"].iloc[0]
+    kind = table.attrs["interval"]
     say(f"Effect of {what}: median [{100 * prob:.12g}% {kind} credible interval]")
     forms = {"logits": "{:+.2f}", "points": "{:+.3f}", "log10_compute": "{:+.2f}"}
     titles = {"points": "points of 1", "log10_compute": "decades of compute"}

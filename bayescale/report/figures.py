@@ -34,7 +34,7 @@ NEUTRAL = "#808080"
 FAINT = "#9A9A9A"
 FORECAST = "#D55E00"
 FAMILY = "#2A87C8"
-_MOST_DECADES = 30  # to either side, of a picture of compute multipliers
+_MOST_LOG10_MULTIPLIER = 30  # to either side, of a picture of compute multipliers
 BOKEH_MARKERS = {"D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x"}
 
 
@@ -102,7 +102,7 @@ def efficiency_forest(efficiency: Efficiency, prob: float = PROB) -> figure:
     source = ColumnDataSource(dict(table.assign(**looks).items()))
     # Where too little is known for a bound it is no number, or astronomic; the reference is always in the picture.
     bounds = np.log10(np.concatenate([low, high, [1.0]]))
-    bounds = bounds[np.isfinite(bounds)].clip(-_MOST_DECADES, _MOST_DECADES)
+    bounds = bounds[np.isfinite(bounds)].clip(-_MOST_LOG10_MULTIPLIER, _MOST_LOG10_MULTIPLIER)
     ends = 10 ** bounds.min() / 1.2, 10 ** bounds.max() * 1.2
     drawn = _canvas(70 + 18 * len(table), x_axis_type="log", x_range=ends, y_range=FactorRange(*labels))
     drawn.add_layout(Span(location=1, dimension="height", line_color=NEUTRAL, line_dash="dashed"))

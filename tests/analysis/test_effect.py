@@ -11,6 +11,7 @@ import pytest
 from conftest import Run
 from simulate import posterior_near, rise, simulate, simulation_spec
 
+from bayescale._intervals import interval_columns
 from bayescale.errors import ForecastError
 from bayescale.methods import Posterior
 
@@ -132,7 +133,7 @@ def test_the_command_prints_and_writes_what_the_library_says(run: Run, dated: Po
     assert code == 0
     assert f"{expected['logits'][0]:+.2f}" in out
     assert picture.exists()
-    pd.testing.assert_frame_equal(pd.read_csv(csv), expected)
+    pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(expected))
     code, out, _ = run(*asked, "--json")
     assert json.loads(out)["effects"][1]["benchmark"] == "bench-1"
     code, _, err = run(*asked, "--set", "reasoning")

@@ -140,7 +140,7 @@ def test_a_score_that_guessing_gives_in_some_draws_needs_no_compute_there(poster
 
 def test_the_statement_is_the_summary_in_words(emergence: Emergence) -> None:
     table = emergence.summary([0.6], prob=0.8)
-    columns = "benchmark family score threshold of median lower upper never prob interval"
+    columns = "benchmark family score threshold of median lower upper never"
     assert list(table.columns) == columns.split()
     assert table["threshold"].tolist() == ["half way", "half way", "score", "score"]
     typical, single = table.iloc[2], table.iloc[3]

@@ -23,7 +23,7 @@ few = settings(max_examples=8, deadline=None)
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).filter(
     lambda s: s.isprintable() and s == s.strip()
 )
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 positive = st.floats(1e-9, 999_999.0)
 
 

@@ -138,7 +138,10 @@ SPECS: list[tuple[Callable[..., Any], str]] = [
     (lambda: Spec.from_yaml("name: [a]"), "name: Input should be a valid string"),
     (lambda: Spec.from_yaml("curve: line"), "curve: Input should be 'sigmoid' or 'richards'"),
     (lambda: Spec.from_yaml("curve: null"), "curve: Input should be 'sigmoid' or 'richards'"),
-    (lambda: Spec.from_yaml("covariates: [log10_flop]"), "covariates.0: Input should be 'log10_flops',"),
+    (
+        lambda: Spec.from_yaml("covariates: [log10_flop]"),
+        "There is no covariate 'log10_flop'. Did you mean 'log10_flops'",
+    ),
     (lambda: Spec.from_yaml("covariates: log10_flops log10_params"), "covariates: Input should be a valid tuple"),
     (lambda: Spec.from_yaml("covariates: []"), "covariates must name at least one covariate, each once"),
     (lambda: Spec.from_yaml("covariates: 3"), "covariates: Input should be a valid tuple"),

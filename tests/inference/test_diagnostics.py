@@ -226,9 +226,9 @@ def test_field_names_of_version_0_1_0_are_read(posterior: Posterior) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"draws": 0}, "draws=0: a whole number, at least 1"),
-        ({"tune": -1}, "tune=-1: a whole number, at least 1"),
-        ({"chains": 0}, "chains=0: a whole number, at least 1"),
+        ({"draws": 0}, "draws=0: a whole number, from 1 to"),
+        ({"tune": -1}, "tune=-1: a whole number, from 1 to"),
+        ({"chains": 0}, "chains=0: a whole number, from 1 to"),
         ({"target_accept": 1.0}, "target_accept=1.0 must lie between 0 and 1"),
         ({"target_accept": 80}, "target_accept=80 must lie between 0 and 1"),
         ({"nuts_sampler": "stan"}, "'stan' is not one of nutpie, pymc, numpyro"),

@@ -40,7 +40,7 @@ def points(ax: plt.Axes) -> np.ndarray:
 
 def test_a_fan_marks_the_forecasts_with_their_summary(forecast: Forecast) -> None:
     ax = forecast.plot_fan("bench-1", prob=0.8)
-    table = forecast.summary(prob=0.8).set_index(["family", "benchmark"])
+    table = forecast.to_pandas(prob=0.8).set_index(["family", "benchmark"])
     assert len(ax.containers) == 2
     for container, (family, flops) in zip(ax.containers, [("Family-A", 1e25), (NEW_FAMILY, 4e25)], strict=True):
         row = table.loc[(family, "bench-1")]

@@ -56,6 +56,7 @@ def inputs(two_factors: Posterior, prior: PriorPredictive, comparison: Compariso
         "posterior": two_factors,
         "benchmark": "bench-1",
         "forecast": two_factors.forecast(family=["Family-B", NEW_FAMILY], flops=[1e25, 4e25], random_seed=0),
+        "effect": two_factors.effect("log10_flops"),
         "efficiency": two_factors.efficiency(),
         "emergence": two_factors.emergence("bench-1", random_seed=0),
         "check": two_factors.predictive_check(draws=100, random_seed=0),
