@@ -62,6 +62,10 @@ class ForecastWarning(BayescaleWarning):
     """The forecast is unreliable, for example because of few effective draws."""
 
 
+class ExtrapolationWarning(ForecastWarning):
+    """The forecast lies more than a decade of compute, or a year, beyond the models of the data."""
+
+
 _LONGEST = 80  # characters of a name in a message
 
 

@@ -43,7 +43,7 @@ class RequiredCompute(Result):
     draws : xarray.Dataset
         ``log10_flops``, dims ``(chain, draw, family)``; ``inf`` in draws where no compute is enough.
     flops : xarray.DataArray
-        Dim ``(family,)``, FLOP; ``inf`` where 1e32 FLOP are not enough, 0 where any compute is.
+        Dim ``(family,)``, FLOP; ``inf`` where 1e30 FLOP are not enough, 0 where any compute is.
     benchmark : str
     above, probability : float
         Score and probability to exceed it.

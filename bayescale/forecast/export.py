@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayescale._intervals import KIND, PROB, decimals, interval_columns, quantile_error, tails
 from bayescale.errors import MissingDependencyError
+from bayescale.forecast.extrapolation import DISTANCES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +27,8 @@ SIZES = ("flops", "params_b", "tokens_t")
 def facts(forecast: Forecast) -> list[str]:
     """Return what was said of the models beside their family, sizes first."""
     coords = forecast.draws.coords
-    along = [str(n) for n in coords if coords[n].dims == ("model",) and n not in ("model", "family", *SIZES)]
+    others = {"model", "family", *SIZES, *(name for name, _ in DISTANCES.values())}
+    along = [str(n) for n in coords if coords[n].dims == ("model",) and n not in others]
     return [*(name for name in SIZES if name in coords), *along]
 
 
@@ -82,6 +84,9 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
     left = [(sizes[name] - here[name], name) for name in here]
     if more := " and ".join(f"{count} more {name}s" for count, name in left if count):
         lines.append(f"... {more} in .summary()")
+    for name, unit in DISTANCES.values():
+        if name in shown.coords and (far := shown[name].to_series()).gt(0).any():
+            lines.append(f"beyond the data by {', '.join(f'{value:.1f}' for value in far)} {unit}")
     head = f"measured scores, median [{100 * prob:.12g}% {KIND} credible interval]:"
     return [f"  {line.rstrip()}" for line in [head, *lines]]
 

@@ -19,6 +19,7 @@ from bayescale.errors import ForecastError, ForecastWarning
 from bayescale.evals.tables import export_csv
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
+from bayescale.forecast.extrapolation import distances_beyond, warn_if_far
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.probability import Thresholds, joint_probability, read_thresholds
 from bayescale.forecast.query import ForecastQuery, as_scores, read_given, read_query
@@ -324,7 +325,11 @@ def make_forecast(
             warnings.warn(ForecastWarning(text), stacklevel=3)
     else:
         expected, predicted = forecast_scores(draws, query, rng)
-    dataset = _dataset(posterior, query, expected, predicted)
+    distances = distances_beyond(draws.data, query.covariates)
+    warn_if_far(query.labels, distances, stacklevel=3)
+    dataset = _dataset(posterior, query, expected, predicted).assign_coords(
+        {name: ("model", values) for name, values in distances.items()}
+    )
     return Forecast(dataset, posterior, conditions, effective, random_seed)
 
 

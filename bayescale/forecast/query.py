@@ -24,7 +24,9 @@ NEW_FAMILY = tables.NEW_FAMILY
 
 # Plausible compute (FLOP), parameters and training tokens.
 SMALLEST = {"flops": SMALLEST_FLOPS, "params": 1e5, "tokens": 1e6}
-LARGEST = {"flops": 1e32, "params": 1e15, "tokens": 1e18}
+LARGEST = {"flops": 1e30, "params": 1e15, "tokens": 1e18}
+# About the most of any model that was released until 2026 (Epoch AI's estimates, and statements of makers).
+LARGEST_KNOWN = {"flops": 5e26, "params": 1e13, "tokens": 1e14}
 # Relative difference of stated compute from 6 x parameters x tokens that estimates of compute explain.
 AGREEMENT = 0.1
 UNITS = {"flops": "FLOP", "params": "parameters", "tokens": "training tokens"}
@@ -144,7 +146,8 @@ def _numbers(name: str, value: Any) -> np.ndarray:
             raise ForecastError(_too_small(name, v))
         if v > LARGEST[name]:
             raise ForecastError(
-                f"{name}={v:g} is beyond anything plausible; {name}= is a plain number of {UNITS[name]}."
+                f"{name}={v:g} is beyond anything plausible: more than {LARGEST[name]:.0e} {UNITS[name]}, some "
+                f"{LARGEST[name] / LARGEST_KNOWN[name]:.0e} times those of any model. {name}= is a plain number."
             )
     return values
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
 from bayescale.analysis.compute_equivalent import require_compute
-from bayescale.errors import ConvergenceWarning, require_names
+from bayescale.errors import ConvergenceWarning, ExtrapolationWarning, require_names
 from bayescale.forecast.forecast import make_forecast
 from bayescale.plots.evals import draw_scores
 from bayescale.plots.families import Mark, mark_families
@@ -51,6 +51,7 @@ def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.n
         with warnings.catch_warnings():
             # The forecast has warned of its posterior: do not repeat that for each family.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            warnings.simplefilter("ignore", ExtrapolationWarning)
             again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed, **said)
         scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
         bands[mark] = grid, np.quantile(scores, [lower, 0.5, upper], axis=(0, 1))
@@ -117,13 +118,18 @@ def _draw_fan(
     require_names([benchmark], benchmarks, "benchmark in the forecast")
     column, table = benchmarks.index(benchmark), forecast.summary(prob=prob)
     draw_scores(benchmark, ax, evals, list(bands), size=34, named=False)
+    largest = evals.models["flops"].max()
     for mark, (compute, scores) in bands.items():
         colour = mark.colour
         low, middle, high = scores[..., column]
-        ax.fill_between(compute, low, high, color=colour, alpha=0.13, linewidth=0, zorder=2)
-        for edge in (low, high):
-            ax.plot(compute, edge, color=colour, linewidth=0.7, alpha=0.6, zorder=3)
-        ax.plot(compute, middle, color=colour, linewidth=1.8, label=mark.family, zorder=4)
+        # Beyond the data the band is pale and its lines dashed.
+        last = max(int((compute <= largest).sum()) - 1, 0)
+        for here, style, alpha in ((slice(last + 1), "-", 0.13), (slice(last, None), "--", 0.06)):
+            ax.fill_between(compute[here], low[here], high[here], color=colour, alpha=alpha, linewidth=0, zorder=2)
+            for edge in (low, high):
+                ax.plot(compute[here], edge[here], color=colour, linewidth=0.7, alpha=0.6, linestyle=style, zorder=3)
+            label = mark.family if style == "-" else "_nolegend_"
+            ax.plot(compute[here], middle[here], color=colour, linewidth=1.8, linestyle=style, label=label, zorder=4)
         mine = draws["family"].to_numpy() == mark.family
         rows = table[table["benchmark"] == benchmark][mine]
         flops = draws["flops"].to_numpy()[mine]
@@ -144,7 +150,7 @@ def _caption(prob: float, forecast: Forecast) -> str:
     return (
         f"bands and bars: {prob:.0%} {KIND} credible intervals of the measured score"
         f"{f', bars given {given}' if given else ''}; filled: observed, open: forecast; "
-        "models of unknown compute are not shown"
+        "dashed: beyond the compute of the data; models of unknown compute are not shown"
     )
 
 

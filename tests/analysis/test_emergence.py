@@ -121,7 +121,7 @@ def test_where_scores_do_not_rise_the_threshold_is_never_reached(posterior: Post
     assert np.isinf(high)
     wanted = np.sort(threshold.to_numpy().ravel())
     assert middle == pytest.approx(np.median(wanted), rel=1e-3)
-    assert "to more than 1e32)" in flat.statement(0.6)
+    assert "to more than 1e30)" in flat.statement(0.6)
     assert "In 15.0% of the draws no compute is enough." in flat.statement(0.6)
     assert flat.summary([0.6])["never"].tolist() == [0.15] * 4
 

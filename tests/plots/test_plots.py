@@ -73,7 +73,10 @@ def test_the_band_of_a_fan_is_the_familys_forecast(posterior: Posterior) -> None
     forecast = posterior.forecast(family="Family-B", flops=1e25, random_seed=0)
     ax = forecast.plot_fan("bench-1")
     (line,) = [artist for artist in ax.lines if artist.get_label() == "Family-B"]
-    x, y = line.get_xdata(), line.get_ydata()
+    # Beyond the data a dashed line of the same width goes on where it ends.
+    (beyond,) = [a for a in ax.lines if a.get_linestyle() == "--" and a.get_linewidth() == line.get_linewidth()]
+    assert beyond.get_xdata()[0] == line.get_xdata()[-1] <= posterior.evals.models["flops"].max()
+    x, y = (np.concatenate([a[:-1], b]) for a, b in zip(line.get_data(), beyond.get_data(), strict=True))
     again = posterior.forecast(family="Family-B", flops=list(x), random_seed=0).summary()
     np.testing.assert_allclose(y, again.loc[again["benchmark"] == "bench-1", "median"])
     assert x.min() < 1e25 < x.max()

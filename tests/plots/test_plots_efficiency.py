@@ -157,7 +157,7 @@ def test_a_threshold_beyond_the_picture_is_still_said(posterior: Posterior) -> N
     idata = with_groups(posterior.idata, {"posterior": held})
     falling = Posterior(idata, posterior.spec, posterior.evals, posterior.convergence, posterior.sampling)
     ax = plot_emergence(falling.emergence("bench-1", "Family-A", random_seed=0), 0.7)
-    assert "70% at more than 1e32 FLOP" in ax.texts[0].get_text()
+    assert "70% at more than 1e30 FLOP" in ax.texts[0].get_text()
     assert all(line.get_label() != "_crossing" for line in ax.lines)
     ax.figure.canvas.draw()
 
