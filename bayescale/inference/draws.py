@@ -27,7 +27,8 @@ class Draws:
     ``floor``, ``ceiling``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and
     ``specific_sd`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family,
     factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model,
-    covariate), ``testlet`` (S, model, testlet); sds (S,).
+    covariate), ``testlet`` (S, model, testlet), ``compute_slope`` (S, compute predictor), ``maker_compute`` (S,
+    organization); sds (S,).
     """
 
     data: ModelData
@@ -52,6 +53,11 @@ class Draws:
     own_loading_sd: np.ndarray
     common_loading_sd: np.ndarray
     benchmark_slope_sd: np.ndarray
+    compute_slope: np.ndarray
+    compute_sd: np.ndarray
+    vague_compute_sd: np.ndarray
+    maker_compute: np.ndarray
+    maker_compute_sd: np.ndarray
 
     @property
     def size(self) -> int:
@@ -227,6 +233,10 @@ def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
         names["specific_sd"] = ("benchmark",)
     if spec.learned_ceilings:
         names |= dict.fromkeys(("ceiling", "ceiling_gap"), ("benchmark",))
+    if (predictors := data.predictors) is not None:
+        names |= {"compute_slope": ("compute_predictor",), "compute_sd": ()}
+        names |= {"maker_compute": ("organization",), "maker_compute_sd": ()} if predictors.makers else {}
+        names |= {} if predictors.whole.all() else {"vague_compute_sd": ()}
     return names
 
 
@@ -300,4 +310,9 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         own_loading_sd=flat("own_loading_sd"),
         common_loading_sd=flat("common_loading_sd"),
         benchmark_slope_sd=flat("benchmark_slope_sd"),
+        compute_slope=flat("compute_slope", 0),
+        compute_sd=flat("compute_sd"),
+        vague_compute_sd=flat("vague_compute_sd"),
+        maker_compute=flat("maker_compute", 0),
+        maker_compute_sd=flat("maker_compute_sd"),
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.model.compute import expected_compute
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design, unknown_cells
@@ -132,16 +133,37 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
 
 def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
     """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
-    mean, sd = covariate_prior(spec, data)
-    x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
+    prior_mean, prior_sd = covariate_prior(spec, data)
+    x = pt.as_tensor(np.where(prior_sd > 0, 0.0, prior_mean))
     rows, columns = unknown_cells(spec, data)
+    mean, sd = prior_mean[rows, columns], prior_sd[rows, columns]
+    if data.predictors is not None:
+        mean, sd = _predicted_compute(data, *expected_compute(spec, data.predictors, at), mean, sd)
     if len(rows):
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
-        values = at.unknown_covariates("latent_covariate", mean[rows, columns], sd[rows, columns], "latent_cell")
+        values = at.unknown_covariates("latent_covariate", mean, sd, "latent_cell")
         x = x[rows, columns].set(values)
     values = pt.stack(design(x, spec.covariates), axis=1)
     return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))
+
+
+def _predicted_compute(data: ModelData, mean: Any, sd: Any, others_mean: Any, others_sd: Any) -> tuple[Any, Any]:
+    """Observe disclosed compute; return means and sds of the latent cells, those of compute as it is predicted.
+
+    Of compute that is stated with an error, what is latent is drawn given both; the statement is observed.
+    """
+    place = data.column("log10_flops")
+    stated, error = data.covariates[:, place], data.covariate_sd[:, place]
+    known = np.flatnonzero(np.isfinite(stated))
+    spread = pt.sqrt(sd[known] ** 2 + error[known] ** 2)
+    pm.Normal("disclosed_compute", mean[known], spread, observed=stated[known])
+    weight = np.where(np.isfinite(error) & (error > 0), 1 / np.where(error > 0, error, 1.0) ** 2, 0.0)
+    precision = 1 / sd**2 + weight
+    mean, sd = (mean / sd**2 + weight * np.nan_to_num(stated)) / precision, 1 / pt.sqrt(precision)
+    rows, columns = (part.copy() for part in np.nonzero(data.covariate_sd != 0))
+    here = columns == place
+    return pt.switch(here, mean[rows], others_mean), pt.switch(here, sd[rows], others_sd)
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:

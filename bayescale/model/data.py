@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
+from bayescale.model.compute import ComputePredictors, read_predictors
 from bayescale.model.covariates import CovariateColumn, read_covariates, unknown_values
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.spec import Spec
@@ -39,6 +40,8 @@ class ModelData:
         `items` are `bayescale.model.curve.SHARE_STEPS` where a score is no proportion of items.
     cells : dict of str to ndarray (model, benchmark)
         The scores and which of them were observed, see `observed_cells`.
+    predictors : ComputePredictors or None
+        What predicts compute, if the spec says so (`Spec.compute_from`).
     """
 
     coords: dict[str, list[str]]
@@ -51,6 +54,7 @@ class ModelData:
     floor: np.ndarray
     ceiling: np.ndarray
     cells: dict[str, np.ndarray]
+    predictors: ComputePredictors | None = None
 
     @property
     def centre(self) -> np.ndarray:
@@ -100,6 +104,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         items = np.full_like(items, np.nan)
     items = np.where(np.isnan(items), SHARE_STEPS, items)
     factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
+    predictors = read_predictors(spec, models)
     return ModelData(
         coords={
             "model": evals.model_names,
@@ -108,6 +113,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "factor": [f"capability {k + 1}" for k in range(factors)],
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
+            **({} if predictors is None else predictors.coords),
         },
         columns=columns,
         covariates=values,
@@ -118,6 +124,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         floor=benchmarks["floor"].to_numpy(float),
         ceiling=benchmarks["ceiling"].to_numpy(float),
         cells=observed_cells(evals, items),
+        predictors=predictors,
     )
 
 

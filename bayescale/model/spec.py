@@ -29,10 +29,14 @@ _MOST_FACTORS_0_1 = 8
 
 # What a spec that version 0.1 saved has in place of the fields that came later.
 _FORM_0_1: Mapping[str, Any] = MappingProxyType(
-    {"uniqueness": False, "loading_sds": "factor", "rising": False, "learned_ceilings": False}
+    {"uniqueness": False, "loading_sds": "factor", "rising": False, "learned_ceilings": False, "compute_from": ()}
 )
 # Priors that it had not, by the field that switches their term on.
-_NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings"}
+_NEW_PRIORS = {
+    "specific_sd": "uniqueness",
+    "ceiling_gap": "learned_ceilings",
+    **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
+}
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
@@ -135,6 +139,7 @@ class Spec(Frozen):
     rising: bool = True
     learned_ceilings: bool = False
     curve: Literal["sigmoid", "richards"] = "richards"
+    compute_from: tuple[str, ...] = ()
     floor: Floor = Floor()
     priors: Priors = Priors()
 
@@ -185,6 +190,14 @@ class Spec(Frozen):
         for name, _ in self.priors:
             if (of := split_name(name)[1]) is not None and of not in known:
                 raise ValueError(f"priors: {suggest(of, known, 'covariate')} So {name} is the prior of nothing.")
+        return self
+
+    @model_validator(mode="after")
+    def _compute_can_be_predicted(self) -> Spec:
+        if self.compute_from and "log10_flops" not in self.covariates:
+            raise ValueError("compute_from predicts undisclosed compute: it needs log10_flops among the covariates")
+        if "log10_flops" in self.compute_from or len(set(self.compute_from)) != len(self.compute_from):
+            raise ValueError("compute_from must name other columns than compute, each once")
         return self
 
     @property

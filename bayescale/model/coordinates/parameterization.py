@@ -104,7 +104,7 @@ class PlainCoordinates:
         priors = zip(self.spec.covariates, self.spec.slope_priors, strict=True)
         return np.array([self.spec.rising and name in SIZES and prior.symmetric for name, prior in priors])
 
-    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+    def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:
         """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
         return pm.Normal(name, mean, sd, dims=dims)
 
@@ -221,10 +221,10 @@ class Coordinates(PlainCoordinates):
             start[coordinate("loading")] = self.pilot @ representative(self.pilot) / SPREAD
         return start
 
-    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+    def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:
         """Sample the unknown values of a family's models together (`coordinates.unknown`)."""
         centre, scale, neighbour, log_volume = (_container(f"unknown_{part}") for part in Whitening._fields)
-        z = pm.Flat(coordinate(name), shape=len(mean))
+        z = pm.Flat(coordinate(name), shape=self.arrays["unknown_centre"].shape)
         values = centre + (scale * z[neighbour]).sum(axis=1)
         pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), values).sum() + log_volume)
         return pm.Deterministic(name, values, dims=dims)
