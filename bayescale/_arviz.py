@@ -82,7 +82,7 @@ def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:
     --------
     >>> draws = xr.Dataset({"x": (("chain", "draw"), [[1.0]])})
     >>> read = read_netcdf(netcdf_bytes({"posterior": draws}, {"version": 2}))
-    >>> float(read["posterior"]["x"]), int(read.attrs["version"])
+    >>> read["posterior"]["x"].item(), int(read.attrs["version"])
     (1.0, 2)
     """
     import h5netcdf

@@ -40,12 +40,10 @@ def whitening(draws: np.ndarray, family: np.ndarray) -> Whitening:
     Examples
     --------
     >>> import numpy as np
-    >>> draws = np.random.default_rng(1).normal(size=(400, 3)) @ [[1, 1, 0], [0, 0.1, 0], [0, 0, 2]]
+    >>> draws = np.random.default_rng(1).normal(size=(2000, 3)) @ [[1, 1, 0], [0, 1, 0], [0, 0, 2]]
     >>> found = whitening(draws, np.array([0, 0, 1]))
-    >>> found.scale.round(1)
-    array([[1. , 0. ],
-           [1. , 0.2],
-           [2. , 0. ]])
+    >>> bool(np.abs(found.scale - [[1, 0], [1, 1], [2, 0]]).max() < 0.1), found.neighbour.tolist()
+    (True, [[0, 1], [0, 1], [2, 0]])
     """
     (scale, neighbour), log_volume = _empty(family), 0.0
     for label in np.unique(family):
