@@ -283,8 +283,11 @@ def with_columns(evals: Evals) -> Evals:
     dates = [str(day.date()) for day in pd.Timestamp("2022-11-03") + pd.to_timedelta(rng.integers(0, 900, count), "D")]
     dates[1] = dates[4] = ""
     flags = np.arange(count) % 3 == 0
+    makers = [("Maker A", "", "Maker B")[m % 3] for m in range(count)]
     return Evals(
-        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count)),
+        evals.models.assign(
+            released=dates, reasoning=flags, context=rng.integers(1, 99, count), organization=makers
+        ),
         evals.benchmarks,
         evals.scores,
     )

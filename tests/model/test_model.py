@@ -55,6 +55,11 @@ DIMS = {
     "testlet_effect": ("model", "testlet"),
     "capability": ("model", "factor"),
     "covariate_value": ("model", "covariate"),
+    "compute_slope": ("compute_predictor",),
+    "compute_sd": (),
+    "vague_compute_sd": (),
+    "maker_compute_sd": (),
+    "maker_compute": ("organization",),
 }
 # Variables that turn together with the factors.
 TURNING = ("slope", "loading", "family_offset", "capability")
@@ -96,7 +101,9 @@ class Table:
         names, count = self.evals.families, len(benchmarks)
         family = np.array([names.index(f) for f in self.evals.models["family"]])
         x = at["covariate_value"]
-        total = self._covariates(x)
+        total = self._covariates(x, *(self._compute(at) if spec.compute_from else (None, None)))
+        if spec.compute_from:
+            total += self._compute_priors(at)
         for name in ("difficulty", "log_precision"):
             total += log_prior(getattr(priors, name), at[name])
         for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
@@ -172,18 +179,49 @@ class Table:
         total = log_prior(prior["own_loading_sd"], own) + log_prior(prior["common_loading_sd"], common)
         return total + sum(around.logpdf(of_factor) for of_factor in at["loading"].T)
 
-    def _covariates(self, x: np.ndarray) -> float:
-        """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured."""
+    def _covariates(self, x: np.ndarray, mean: Any = None, sd: Any = None) -> float:
+        """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured.
+
+        Where compute is predicted, `mean` and `sd` of each model are its prior, and what is stated of it is observed.
+        """
         priors, total = self.spec.priors, 0.0
-        for m, c in zip(*np.nonzero(self.latent), strict=True):
+        for m, c in np.ndindex(self.covariates.shape):
             own = f"latent_covariate[{self.spec.covariates[c]}]"
             prior = getattr(priors, own, priors.latent_covariate).parameters
-            total += stats.norm.logpdf(x[m, c], prior["mu"], prior["sigma"])
+            mu, sigma = prior["mu"], prior["sigma"]
+            predicted = mean is not None and self.spec.covariates[c] == "log10_flops"
+            if predicted:
+                mu, sigma = mean[m], sd[m]
             stated, error = self.covariates[m, c], self.error[m, c]
-            if error > 0:
-                total += stats.norm.logpdf(stated, x[m, c], error)
-                total -= stats.norm.logpdf(stated, prior["mu"], np.hypot(prior["sigma"], error))
+            if self.latent[m, c]:
+                total += stats.norm.logpdf(x[m, c], mu, sigma)
+                if error > 0:
+                    total += stats.norm.logpdf(stated, x[m, c], error)
+                    total -= 0.0 if predicted else stats.norm.logpdf(stated, mu, np.hypot(sigma, error))
+            elif predicted:
+                total += stats.norm.logpdf(stated, mu, sigma)
         return total
+
+    def _compute(self, at: Values) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of each model's compute given its release date, its parameters and its maker."""
+        models = self.evals.models
+        z = np.column_stack([of_column(models, name) for name in ("released", "log10_params")])
+        z = z - np.nanmean(z, axis=0)
+        unknown = np.isnan(z)
+        mean = at["compute_slope"][0] + np.where(unknown, 0, z) @ at["compute_slope"][1:3]
+        mean = mean + unknown @ at["compute_slope"][3:]
+        makers = models["organization"].tolist()
+        names = sorted({name for name in makers if name})
+        mean = mean + np.array([at["maker_compute"][names.index(name)] if name else 0.0 for name in makers])
+        return mean, np.where(unknown.any(axis=1), at["vague_compute_sd"], at["compute_sd"])
+
+    def _compute_priors(self, at: Values) -> float:
+        priors = self.spec.priors
+        total = log_prior(priors.latent_covariate, at["compute_slope"][0])
+        total += log_prior(priors.compute_slope, at["compute_slope"][1:])
+        total += log_prior(priors.compute_sd, at["compute_sd"]) + log_prior(priors.compute_sd, at["vague_compute_sd"])
+        total += log_prior(priors.maker_compute_sd, at["maker_compute_sd"])
+        return total + stats.norm.logpdf(at["maker_compute"], 0, at["maker_compute_sd"]).sum()
 
     def _scores(self, mean: np.ndarray, precision: np.ndarray) -> float:
         total = 0.0
@@ -359,6 +397,15 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"factors": 2, "covariates": ("log10_flops", "released", "reasoning"), "priors": BY_NAME},
         {},
     ),
+    "compute of date, size and maker": (
+        {
+            "factors": 2,
+            "covariates": ("log10_flops", "released"),
+            "compute_from": ("released", "log10_params", "organization"),
+            "priors": BY_NAME,
+        },
+        {"unknown_compute": 3, "stated_error": 2},
+    ),
     "columns of their own priors": (
         {
             "factors": 2,
@@ -378,6 +425,7 @@ FAST = (
     "bare, fixed floor, exact compute",
     "parameters, tokens and interaction",
     "columns as covariates",
+    "compute of date, size and maker",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
