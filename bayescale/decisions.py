@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayescale.analysis.compute_optimal import ComputeOptimal
     from bayescale.analysis.model_selection import Cost, Suggestion
     from bayescale.analysis.required_compute import RequiredCompute
+    from bayescale.analysis.training_compute import TrainingCompute
     from bayescale.forecast import Forecast
     from bayescale.forecast.prediction import Prediction
 
@@ -60,6 +61,25 @@ class Decisions(PosteriorData):
 
         with working("Predicting scores"):
             return predict_models(self, models, benchmarks, random_seed)
+
+    def compute(self) -> TrainingCompute:
+        """Return the training compute of every model of the data, disclosed or not, with intervals.
+
+        See `bayescale.TrainingCompute`.
+
+        Raises
+        ------
+        ForecastError
+            For a spec without compute.
+
+        Examples
+        --------
+        >>> posterior.compute().summary()[["model", "median", "lower", "upper"]].shape
+        (36, 4)
+        """
+        from bayescale.analysis.training_compute import training_compute
+
+        return training_compute(self)
 
     def required_compute(
         self,
