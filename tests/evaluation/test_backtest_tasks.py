@@ -23,7 +23,8 @@ from bayescale.evaluation.backtest.bayes import BayesMethod
 from bayescale.evaluation.backtest.task import Hide, task_evals
 from bayescale.methods import Posterior
 from bayescale.model import model_data
-from bayescale.model.spec import Spec
+from bayescale.model.data import unknown_cells
+from bayescale.model.spec import Spec, load_spec
 
 ANCHORS = Path(__file__).parents[1] / "fixtures" / "anchors" / "observational_law_predictions.csv.gz"
 
@@ -231,6 +232,22 @@ def test_models_of_unknown_compute_and_new_families_are_asked_for(rolling: list[
         assert asked["flops"].isna().any()
         assert not set(asked["family"]) <= set(models.loc[fold.evals.scores["model"].unique(), "family"])
         assert asked["released"].ne("").all()
+
+
+def test_a_spec_of_dates_draws_the_unknown_compute_of_hidden_models(rolling: list[Fold]) -> None:
+    spec = load_spec("dated")
+    for fold in rolling:
+        data, models = model_data(spec, fold.evals), fold.evals.models
+        rows, columns = unknown_cells(spec, data)
+        assert {spec.covariates[c] for c in columns} == {"log10_flops"}
+        latent = set(models["model"].iloc[rows])
+        undisclosed = set(models["model"][models["flops"].isna()])
+        assert latent >= undisclosed
+        assert undisclosed & set(fold.test_models)
+        # All else is known: date and flag of every model, and a family, be it a new one.
+        known = np.delete(data.covariates, spec.covariates.index("log10_flops"), axis=1)
+        assert np.isfinite(known).all()
+        assert set(fold.evals.families) == set(models["family"])
 
 
 def window(**changes: Any) -> dict[str, Any]:
