@@ -14,7 +14,9 @@ from bayescale.inference.defaults import BACKTEST_DRAWS, CHAINS, TUNE
 from bayescale.inference.parallel import cores_each, require_libraries
 
 if TYPE_CHECKING:
-    from bayescale.evaluation.backtest import Backtest
+    import pandas as pd
+
+    from bayescale.evaluation.backtest import Backtest, Task
 
 # Seconds to wait for a scheduler.
 TIMEOUT = 15
@@ -35,6 +37,8 @@ COLUMNS = {
     "seconds": ("s", "{:.0f}"),
 }
 
+METRICS = ("n_test", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90")
+
 
 def backtest(
     out: options.Out,
@@ -53,7 +57,9 @@ def backtest(
     baselines: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Baseline for comparison, such as pc_3; repeatable; or none.", show_default="all"
+            metavar="NAME",
+            help="Baseline for comparison, such as pc_3; repeatable; or none.",
+            show_default="those that suit the tasks",
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Worker processes.")] = 1,
@@ -74,7 +80,8 @@ def backtest(
     coverage of the intervals.
 
     The folder receives scores.csv (a row per method and task, or pool of tasks), predictions.csv (a row per forecast),
-    figures, and fits/ with each finished fit. The same command resumes an interrupted run from there.
+    figures, and fits/ with each finished fit. For tasks that see no score of the hidden models, by_compute.csv has the
+    scores for known and unknown compute. The same command resumes an interrupted run from there.
     """
     from bayescale._display import counting
     from bayescale.cli.figures import draw_backtest, forecast_pictures
@@ -87,7 +94,7 @@ def backtest(
 
     named = options.names(tasks, "--tasks", default=PAPER_TASKS)
     chosen_tasks = load_tasks(None if named == ["all"] else named)
-    names = [*(specs or ["default"]), *_baselines(baselines)]
+    names = [*(specs or ["default"]), *_baselines(baselines, chosen_tasks)]
     # The workers of a cluster have processors of their own.
     cores = None if dask else cores_each(jobs)
     chosen = resolve_methods(list(dict.fromkeys(names)), draws=draws, tune=tune, chains=chains, cores=cores)
@@ -96,7 +103,7 @@ def backtest(
     pictures = ("calibration.png", "errors.png", *forecast_pictures(method.name for method in chosen).values())
     with resumable(fits), _cluster(dask), counting("fits") as update:
         make_folder(out)
-        check_targets(*(out / name for name in ("scores.csv", "predictions.csv", *pictures)))
+        check_targets(*(out / name for name in ("scores.csv", "predictions.csv", "by_compute.csv", *pictures)))
 
         def report(done: int, total: int, last: str) -> None:
             nonlocal kept
@@ -108,6 +115,8 @@ def backtest(
     if kept:
         show.step(f"Reused {_count(kept, 'fit')} of an earlier run.")
     tables = {"scores.csv": result.scores, "predictions.csv": result.predictions}
+    if len(by_compute := _by_compute(result)):
+        tables["by_compute.csv"] = by_compute
     write_folder(out, tables, lambda: draw_backtest(result))
     if json:
         show.document({"random_seed": random_seed}, _document(result))
@@ -125,11 +134,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _baselines(names: list[str] | None) -> list[str]:
+def _baselines(names: list[str] | None, tasks: list[Task]) -> list[str]:
     from bayescale.errors import suggest
     from bayescale.evaluation.backtest.baselines import BASELINES
+    from bayescale.evaluation.backtest.run import default_baselines
 
-    chosen = options.names(names, "--baselines", default=tuple(BASELINES))
+    chosen = options.names(names, "--baselines", default=default_baselines(tasks))
     for name in chosen:
         if name not in BASELINES:
             raise EvaluationError(f"{suggest(name, BASELINES, 'baseline')} Give specs as arguments, without an option.")
@@ -169,6 +179,21 @@ def _pools(result: Backtest) -> dict[str, str]:
     return {pool: title for pool, title in pools.items() if pool in pooled}
 
 
+def _by_compute(result: Backtest) -> pd.DataFrame:
+    """Return the scores by known and unknown compute, for tasks and groups of them that see no score of hidden models.
+
+    The table has no rows where all compute is known, or none.
+    """
+    import pandas as pd
+
+    blind = {task.name for task in result.tasks if not task.seen}
+    blind |= {group for group, names in result.groups.items() if blind.issuperset(names)}
+    kinds = sorted(result.cells["compute"][result.cells["task"].isin(blind)].unique())
+    scores = [result.of_compute(kind).scores.assign(compute=kind) for kind in kinds] if len(kinds) > 1 else []
+    table = pd.concat([result.scores.iloc[:0].assign(compute=""), *scores], ignore_index=True)
+    return table[table["task"].isin(blind)]
+
+
 def _document(result: Backtest) -> dict[str, Any]:
     """Return the JSON document: the printed tables in full, and a row per method and task."""
     from bayescale.evaluation.backtest.result import REFERENCE
@@ -180,6 +205,7 @@ def _document(result: Backtest) -> dict[str, Any]:
         "tasks": [task.name for task in result.tasks],
         "averaged": list(result.averaged),
         "tables": tables,
+        "by_compute": _by_compute(result).to_dict("records"),
         "relative_mse_intervals": intervals,
         "scores": result.scores.to_dict("records"),
         "failures": [str(failure) for failure in result.failures],
@@ -187,12 +213,17 @@ def _document(result: Backtest) -> dict[str, Any]:
 
 
 def _print_tables(result: Backtest) -> None:
+    by_compute = _by_compute(result)
     for pool, title in _pools(result).items():
         print(f"\n{title}")
         table = result.summary(pool)
         lower, upper = (table[end].map("{:.2f}".format) for end in ("lower", "upper"))
         interval = (lower + " to " + upper).where(table["lower"].notna())
         show.plain_table(show.formatted(table.assign(interval=interval), COLUMNS))
+        for kind, rows in by_compute[by_compute["task"] == pool].groupby("compute"):
+            print(f"\n{pool}, {kind} compute")
+            chosen = rows.rename(columns={"spec_or_method": "method"}).set_index("method").sort_values("mae")
+            show.plain_table(show.formatted(chosen, {name: COLUMNS[name] for name in METRICS}))
     print()
     if result.scores.groupby("task")["n_test"].nunique().max() > 1:
         show.say("Where n differs, some methods cannot forecast all models and leave some out.")

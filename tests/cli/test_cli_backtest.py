@@ -208,9 +208,9 @@ def test_the_default_is_the_default_spec_and_all_baselines_on_the_papers_tasks(
     code, _, err = run("-o", tmp_path)
     assert code == 130
     assert err == "Interrupted.\n"
-    from bayescale.evaluation.backtest.baselines import BASELINES
+    from bayescale.evaluation.backtest.baselines import BASELINES, DATED
 
-    assert called["methods"] == ["default", *BASELINES]
+    assert called["methods"] == ["default", *(name for name in BASELINES if name not in DATED)]
     assert len(called["tasks"]) == 17
 
 
@@ -256,3 +256,16 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     assert code == 0
     assert err.startswith("Reused 1 fit of an earlier run.\n")
     assert len(no_sampling) == 1
+
+
+def test_known_and_unknown_compute_have_tables_of_their_own(run: Run, tmp_path: Path) -> None:
+    """Where no score of a hidden model is seen; the default baselines are those of dates."""
+    code, out, err = run("best_so_far", "--baselines", "none", "--tasks", "rolling_6m/2024-01", "-o", tmp_path / "new")
+    assert code == 0, err
+    assert "rolling_6m, known compute" in out
+    assert "rolling_6m, unknown compute" in out
+    table = pd.read_csv(tmp_path / "new" / "by_compute.csv")
+    assert list(table) == [*SCORES, "compute"]
+    assert table["task"].unique().tolist() == ["rolling_6m/2024-01", "rolling_6m"]
+    whole = pd.read_csv(tmp_path / "new" / "scores.csv").set_index("task")["n_test"]
+    assert table.groupby("task")["n_test"].sum().to_dict() == whole.to_dict()

@@ -20,11 +20,12 @@ from backtest_fakes import Guess, Mishap, Partial, make_tasks, stopping
 
 from bayescale.errors import BacktestWarning, EvaluationError
 from bayescale.evals import Evals
-from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, score
+from bayescale.evaluation.backtest import Backtest, Fold, Predictive, Task, backtest, load_tasks, score
 from bayescale.evaluation.backtest import fold as fold_room
+from bayescale.evaluation.backtest.baselines import BASELINES, DATED
 from bayescale.evaluation.backtest.job import make_jobs
 from bayescale.evaluation.backtest.result import PREDICTIONS, SCORES
-from bayescale.evaluation.backtest.run import resolve_methods
+from bayescale.evaluation.backtest.run import default_baselines, resolve_methods
 from bayescale.model.spec import Spec, load_spec
 
 METHODS = [Guess("a"), Partial("b"), Guess("c", width=0.05)]
@@ -473,4 +474,29 @@ def test_methods_by_name_path_and_value(tmp_path: Path) -> None:
     made = resolve_methods(["default", str(file), Spec(name="other"), "pc_1"], draws=7, cores=2)
     assert [m.name for m in made] == ["default", "mine", "other", "pc_1"]
     assert made[1].draws == 7  # type: ignore[attr-defined]
-    assert [m.name for m in resolve_methods()][:2] == ["default", "pc_1"]
+
+
+def test_the_default_baselines_suit_the_tasks() -> None:
+    paper, dated = load_tasks(["agent"]), load_tasks(["rolling_6m/2024-01"])
+    assert default_baselines(paper)[0] == "pc_1"
+    assert default_baselines(dated) == DATED
+    assert set(default_baselines([*paper, *dated])) == set(BASELINES)
+    assert not {*DATED} & {*default_baselines(paper)}
+
+
+def test_known_and_unknown_compute_are_scored_apart(result: Backtest, tasks: list[Task]) -> None:
+    flops = make_folds(tasks)[0].evals.models.set_index("model")["flops"]
+    known, unknown = (result.of_compute(kind) for kind in ("known", "unknown"))
+    assert flops[known.cells["model"]].notna().all()
+    assert flops[unknown.cells["model"]].isna().all()
+    assert len(known.cells) + len(unknown.cells) == len(result.cells)
+    assert list(known.scores) == SCORES
+    rows = known.scores.set_index(["spec_or_method", "task"])
+    cells = known.cells[(known.cells["method"] == "a") & known.cells["task"].str.startswith("out/")]
+    assert rows.loc[("a", "out"), "n_test"] == len(cells)
+    assert rows.loc[("a", "out"), "crps"] == pytest.approx(cells["crps"].mean())
+    assert rows.loc[("a", "huge"), "rhat"] == 1.01  # of the whole fit
+    assert set(known.summary("large").index) == {"a", "b", "c"}
+    assert known.to_xarray().sizes["cell"] < result.to_xarray().sizes["cell"]
+    with pytest.raises(EvaluationError, match=r"'unknwon'.*Did you mean 'unknown'"):
+        result.of_compute("unknwon")  # type: ignore[arg-type]

@@ -23,7 +23,8 @@ from bayescale.evaluation.backtest.bayes import BayesMethod
 from bayescale.evaluation.backtest.task import Hide, task_evals
 from bayescale.methods import Posterior
 from bayescale.model import model_data
-from bayescale.model.spec import Spec
+from bayescale.model.data import unknown_cells
+from bayescale.model.spec import Spec, load_spec
 
 ANCHORS = Path(__file__).parents[1] / "fixtures" / "anchors" / "observational_law_predictions.csv.gz"
 
@@ -94,7 +95,7 @@ def test_folds_over_the_same_benchmarks_share_coordinates(folds: list[Fold]) -> 
     for fold in folds:
         key = fold.tasks[0].evals, fold.tasks[0].benchmarks
         coordinates.setdefault(key, set()).add((*fold.evals.model_names, *fold.evals.benchmark_names))
-    assert len(coordinates) == 4
+    assert len(coordinates) == 4 + 4  # of the paper's models, and of four origins
     assert {len(actual) for actual in coordinates.values()} == {1}
 
 
@@ -170,6 +171,159 @@ def test_the_future_is_the_twenty_models_that_were_added_later(folds: list[Fold]
     assert (fold.evals.models.set_index("model").loc[list(fold.test_models), "released"] >= "2024-03").all()
 
 
+# Rolling origins
+
+
+ORIGINS = ("2024-01", "2024-07", "2025-01", "2025-07")
+
+
+@pytest.fixture(scope="module")
+def rolling(folds: list[Fold]) -> list[Fold]:
+    return [fold for fold in folds if fold.tasks[0].hide.released]
+
+
+def test_there_are_four_origins_of_two_horizons(tasks: list[Task], rolling: list[Fold]) -> None:
+    for group in ("rolling_6m", "rolling_12m"):
+        assert [t.name for t in tasks if t.group == group] == [f"{group}/{origin}" for origin in ORIGINS]
+    for fold, origin in zip(rolling, ORIGINS, strict=True):  # both horizons of an origin are one fit
+        assert [t.name for t in fold.tasks] == [f"rolling_6m/{origin}", f"rolling_12m/{origin}"]
+    sizes = [fold.cells.groupby("task").size().to_dict() for fold in rolling]
+    assert [size[f"rolling_12m/{origin}"] for size, origin in zip(sizes, ORIGINS, strict=True)] == [303, 205, 234, 325]
+    assert [size[f"rolling_6m/{origin}"] for size, origin in zip(sizes, ORIGINS, strict=True)] == [160, 143, 156, 222]
+
+
+def test_nothing_released_from_the_origin_on_is_seen(rolling: list[Fold]) -> None:
+    """Dates sort as texts: those that are only a month come first in it, and no origin is within a month."""
+    for fold, origin in zip(rolling, ORIGINS, strict=True):
+        models, benchmarks = fold.evals.models.set_index("model"), fold.evals.benchmarks
+        seen = models.loc[fold.evals.scores["model"].unique(), "released"]
+        assert (seen < origin).all()
+        assert (benchmarks["released"] < origin).all()
+        assert (models.loc[list(fold.test_models), "released"] >= origin).all()
+        whole = all_scores(fold)
+        later = task_evals("frontier").models.set_index("model")["released"]
+        for task in fold.tasks:
+            asked = fold.cells[fold.cells["task"] == task.name]
+            assert task.hide.released is not None
+            end = str(task.hide.released.before)
+            released = whole["model"].map(later)
+            assert len(asked) == ((released >= origin) & (released < end)).sum()
+            assert asked["model"].map(later).between(origin, end, inclusive="left").all()
+        # Nobody who is released later lends so much as a date to the fit.
+        assert set(fold.evals.model_names) == {*fold.test_models, *fold.evals.scores["model"]}
+
+
+def test_a_benchmark_takes_part_with_six_scores_at_the_origin(rolling: list[Fold]) -> None:
+    frontier = task_evals("frontier")
+    released = frontier.models.set_index("model")["released"]
+    age = frontier.benchmarks.set_index("benchmark")["released"]
+    for fold, origin in zip(rolling, ORIGINS, strict=True):
+        seen = frontier.scores[frontier.scores["model"].map(released) < origin]
+        counts = seen["benchmark"].value_counts()
+        enough = {b for b in counts.index[counts >= 6] if age[b] < origin}
+        assert set(fold.evals.benchmark_names) == enough
+        assert set(fold.tasks[0].targets) == enough
+
+
+def test_models_of_unknown_compute_and_new_families_are_asked_for(rolling: list[Fold]) -> None:
+    for fold in rolling:
+        models = fold.evals.models.set_index("model")
+        asked = models.loc[fold.cells["model"].unique()]
+        assert asked["flops"].isna().any()
+        assert not set(asked["family"]) <= set(models.loc[fold.evals.scores["model"].unique(), "family"])
+        assert asked["released"].ne("").all()
+
+
+def test_a_spec_of_dates_draws_the_unknown_compute_of_hidden_models(rolling: list[Fold]) -> None:
+    spec = load_spec("dated")
+    for fold in rolling:
+        data, models = model_data(spec, fold.evals), fold.evals.models
+        rows, columns = unknown_cells(spec, data)
+        assert {spec.covariates[c] for c in columns} == {"log10_flops"}
+        latent = set(models["model"].iloc[rows])
+        undisclosed = set(models["model"][models["flops"].isna()])
+        assert latent >= undisclosed
+        assert undisclosed & set(fold.test_models)
+        # All else is known: date and flag of every model, and a family, be it a new one.
+        known = np.delete(data.covariates, spec.covariates.index("log10_flops"), axis=1)
+        assert np.isfinite(known).all()
+        assert set(fold.evals.families) == set(models["family"])
+
+
+def window(**changes: Any) -> dict[str, Any]:
+    return {
+        "seen": [],
+        "targets": "all",
+        "hide": {"released": {"from": "2023-07-01", "before": "2024-01-01", "least_scores": 3} | changes},
+    }
+
+
+@pytest.fixture
+def dates(evals: Evals, tmp_path: Path) -> tuple[Evals, Path]:
+    """Models before, in and after the second half of 2023; two without a date."""
+    months = [
+        ("2022-11-15", "2023-08-15", "2024-02-01", "2023-02-03", "2023-11-02")[i % 5]
+        for i in range(len(evals.model_names))
+    ]
+    months[:5] = ["", "", "2023-06", "2023", "2023-07-01"]
+    dated = Evals(evals.models.assign(released=months), evals.benchmarks, evals.scores)
+    return dated, dated.to_directory(tmp_path / "dated")
+
+
+def test_a_split_by_date_of_ones_own(dates: tuple[Evals, Path], tmp_path: Path) -> None:
+    evals, folder = dates
+    (task,) = load(tmp_path, document(evals, folder, **window()))
+    assert task.name == "mine/2023-07"
+    (fold,) = make_folds([task])
+    day = evals.models.set_index("model")["released"]
+    names = evals.model_names
+    assert not {names[0], names[1]} & set(fold.participants)  # no date
+    assert names[2] not in fold.test_models  # June is over
+    assert names[3] in fold.test_models  # a year counts when it is over
+    assert names[4] in fold.test_models  # the first day
+    assert not [m for m in fold.participants if day[m] == "2024-02-01"]
+    assert all(day[m] >= "2023-07" or m == names[3] for m in fold.test_models)
+
+
+def test_both_windows_of_an_origin_share_a_fold_and_another_origin_does_not(
+    dates: tuple[Evals, Path], tmp_path: Path
+) -> None:
+    evals, folder = dates
+    group = document(evals, folder, **window())["groups"][0]  # type: ignore[index]
+    rules = [("2023-07-01", "2023-10-01"), ("2023-07-01", "2024-01-01"), ("2023-09-01", "2024-01-01")]
+    groups = [
+        group | {"group": f"g{i}", "hide": {"released": {"from": start, "before": end, "least_scores": 3}}}
+        for i, (start, end) in enumerate(rules)
+    ]
+    first, other = make_folds(load(tmp_path, {"groups": groups}))
+    assert [len(first.tasks), len(other.tasks)] == [2, 1]
+    short, long = (set(first.cells["model"][first.cells["task"] == t.name]) for t in first.tasks)
+    assert short < long
+    assert set(first.test_models) >= long
+    # Alone, a task asks for the same.
+    (alone,) = make_folds(first.tasks[:1])
+    assert set(alone.cells["model"]) == short
+
+
+@pytest.mark.parametrize(
+    ("changes", "released", "words"),
+    [
+        ({"least_scores": 1000}, None, "Group 'mine': no benchmark has scores of 1000 models"),
+        ({}, "in spring", "Table of models, column released: 'in spring' of .*: no date such as 2024-07-23"),
+        ({}, "", "no benchmark has scores of 3 models that were released before 2023-07-01"),
+    ],
+)
+def test_a_split_that_leaves_nothing_is_refused(
+    changes: dict[str, Any], released: str | None, words: str, dates: tuple[Evals, Path], tmp_path: Path
+) -> None:
+    evals, folder = dates
+    if released is not None:
+        models = evals.models.assign(released=released)
+        folder = Evals(models, evals.benchmarks, evals.scores).to_directory(tmp_path / "other")
+    with pytest.raises(EvaluationError, match=words):
+        make_folds(load(tmp_path, document(evals, folder, **window(**changes))))
+
+
 # Tasks of one's own, on a small simulation
 
 
@@ -213,6 +367,10 @@ BAD = [
     ({"hide": {"top_share": 1.5}}, "top_share"),
     ({"hide": {"larger": 3}}, "larger"),
     ({"hide": None}, "hide"),
+    ({"hide": {"released": {"from": "2024-01-01"}}}, "before"),
+    ({"hide": {"released": {"from": "2024-07-01", "before": "2024-01-01"}}, "targets": "all"}, "is the first day"),
+    ({"hide": {"released": {"from": "spring", "before": "2024-01-01"}}, "targets": "all"}, "from"),
+    ({"hide": {"released": {"from": "2023-01-01", "before": "2024-01-01"}}}, "give targets: all"),
     ({"targets": {"two": "bench-22"}}, "Did you mean 'bench-2'"),
     ({"seen": ["bench-9"]}, "is not in the joint data of group 'mine'"),
     ({"suites": ["standrd"]}, "Suite 'standrd' is not in"),

@@ -19,6 +19,8 @@ from bayescale.errors import MissingDependencyError
 from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Predictive, load_tasks, make_folds
 from bayescale.evaluation.backtest.baselines import BASELINES
+from bayescale.evaluation.backtest.baselines.baseline import to_logit
+from bayescale.evaluation.backtest.baselines.dated import best_before
 
 CUTOFF = 1e23
 
@@ -226,8 +228,11 @@ def full_simulation() -> Simulation:
     simulation = factor_simulation(np.random.default_rng(3), factors=2, missing=0.1, n=40)
     rng = np.random.default_rng(4)
     simulation.family = [f"F{i}" for i in rng.integers(5, size=40)]
-    simulation.columns = {"params_b": rng.uniform(1, 70, 40)}
     simulation.scores["other target"] = rng.uniform(0, 1, 40)
+    simulation.columns = {
+        "params_b": rng.uniform(1, 70, 40),
+        "released": [f"202{i % 5}-0{1 + i % 9}" for i in range(40)],
+    }
     return simulation
 
 
@@ -264,6 +269,84 @@ def test_hidden_scores_do_not_leak(full_simulation: Simulation, full_fold: Fold,
         first, second = (predict(name, fold, draws=4) for fold in (full_fold, other))
         np.testing.assert_array_equal(first.mean, second.mean)
         np.testing.assert_array_equal(first.draws, second.draws)
+
+
+# Dates
+
+
+def dated_simulation(days: list[str], scores: dict[str, list[float]], **columns: Any) -> Simulation:
+    """Models by date; those of 2025 are above the cutoff, so hidden."""
+    flops = np.array([5e23 if day >= "2025" else 1e22 for day in days])
+    table = {name: np.array(column, dtype=float) for name, column in scores.items()}
+    return Simulation(flops, ["F"] * len(days), table, columns={"released": days} | columns)
+
+
+def test_best_so_far_by_hand(tmp_path: Path) -> None:
+    days = ["2023-01-01", "2023-02-01", "2023-02-01", "2023-05-01", "", "2024-01-01", "2025-01-01", "2025-06-01"]
+    fold = dated_simulation(days, {"target": [0.2, 0.5, 0.3, 0.4, 0.99, 0.6, 0.7, 0.8]}).fold(tmp_path)
+    actual = predict("best_so_far", fold, draws=4000)
+    assert actual.mean.tolist() == [0.6, 0.6]
+    date = np.array([1.0, 2, 2, 3, 4])
+    before = best_before(date, np.array([0.2, 0.5, 0.3, 0.4, 0.6]))
+    np.testing.assert_array_equal(before, [np.nan, 0.2, 0.2, 0.5, 0.5])
+    # What the rule was off by, on the logit scale: of four models, among them the two of one day.
+    off = to_logit(np.array([0.5, 0.3, 0.4, 0.6])) - to_logit(before[1:])
+    values = np.unique(np.round(to_logit(actual.draws) - to_logit(np.array(0.6)), 9))
+    np.testing.assert_allclose(values, np.sort(off), atol=1e-8)
+
+
+def test_a_trend_over_date_comes_back(tmp_path: Path) -> None:
+    days = [f"20{y}-{m:02}-15" for y in (22, 23, 24) for m in range(1, 13, 2)] + ["2025-03-15", "2025-09-15"]
+    year = np.array([int(d[:4]) + (int(d[5:7]) - 0.5) / 12 for d in days])
+    simulation = dated_simulation(days, {"target": list(expit(1.1 * (year - 2024)))})
+    fold = replace(simulation, floor="chance").fold(tmp_path)
+    for name in ("date_trend", "record_trend"):
+        np.testing.assert_allclose(predict(name, fold).mean, fold.cells["score"], atol=2e-3)
+
+
+def test_record_holders_alone_determine_their_trend(tmp_path: Path) -> None:
+    """Every second model is a weak one: no record, but a new model may be as weak."""
+    months = [(y, m) for y in (22, 23, 24) for m in range(1, 13)]
+    year = np.array([2000 + y + (m - 0.5) / 12 for y, m in months] + [2025.2])
+    weak = np.arange(len(year)) % 2 == 1
+    scores = expit(year - 2024 - 3 * weak)
+    days = [f"20{y}-{m:02}-15" for y, m in months] + ["2025-03-15"]
+    fold = replace(dated_simulation(days, {"target": list(scores)}), floor="chance").fold(tmp_path)
+    record, everybody = (predict(name, fold, draws=400) for name in ("record_trend", "date_trend"))
+    assert record.mean[0] == pytest.approx(expit(1.2), abs=0.01)
+    assert everybody.mean[0] < 0.6
+    assert (record.draws[:, 0] < 0.2).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_one_factor_and_date_forecast_benchmarks_that_saw_few(rng: np.random.Generator, tmp_path: Path) -> None:
+    """The capability of a date is known from all benchmarks; a benchmark with five scores needs no trend of its own."""
+    days = [f"20{y}-{m:02}-15" for y in (21, 22, 23, 24) for m in range(1, 13)] + ["2025-02-15", "2025-10-15"]
+    year = np.array([int(d[:4]) + (int(d[5:7]) - 0.5) / 12 for d in days])
+    capability = 1.2 * (year - 2023) + 0.3 * rng.normal(size=len(days))
+    capability[-2:] = 1.2 * (year[-2:] - 2023)
+    scores = {f"b{i}": expit(slope * (capability - i + 1)) for i, slope in enumerate((0.8, 1.0, 1.3, 1.0))}
+    rare = np.full(len(days), np.nan)
+    rare[[3, 12, 20, 33, 41, -2, -1]] = expit(capability - 2)[[3, 12, 20, 33, 41, -2, -1]]
+    fold = dated_simulation(days, {b: list(s) for b, s in scores.items()} | {"few": list(rare)}).fold(tmp_path)
+    actual = predict("factor_date", fold, draws=500)
+    error = np.abs(actual.mean - actual.cells["score"])
+    few = actual.cells["benchmark"] == "few"
+    assert error[~few].max() < 0.03
+    assert error[few].max() < 0.1
+    low, high = np.quantile(actual.draws, [0.05, 0.95], axis=0)
+    assert ((low < actual.cells["score"]) & (actual.cells["score"] < high)).all()
+    assert (high - low).mean() < 0.4
+
+
+def test_the_mean_stands_in_for_unknown_compute(tmp_path: Path) -> None:
+    n = 24
+    flops = np.append(np.geomspace(1e20, 9e22, n), [5e23, np.nan])
+    score = np.append(expit(np.log10(flops[:n] / CUTOFF) + 1), [0.5, 0.5])
+    fold = Simulation(flops, ["F"] * (n + 2), {"target": score}, floor="chance").fold(tmp_path)
+    regression, actual = (predict(name, fold, draws=200) for name in ("family_compute", "family_compute_or_mean"))
+    assert len(regression.cells) == 1
+    assert actual.mean.tolist() == [regression.mean[0], pytest.approx(score[:n].mean())]
+    assert np.quantile(actual.draws[:, 1], [0.0, 1.0]) == pytest.approx([score.min(), score[:n].max()], abs=1e-6)
 
 
 def constant(value: float) -> Callable[[Simulation], None]:

@@ -15,6 +15,7 @@ import pymc as pm
 import pytest
 from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.variable import TensorConstant
+from simulate import with_columns
 
 from bayescale.errors import FitError
 from bayescale.evals import Evals
@@ -94,7 +95,7 @@ def test_an_empty_container_is_skipped(program: Any) -> None:
 @pytest.mark.parametrize("name", list_specs())
 def test_constants_of_the_density_lie_together(name: str, evals: Evals) -> None:
     """Numba keeps no program on disk with an array that does not: every process would compile it again, for 13 s."""
-    model = generative_model(Coordinates.of(load_spec(name), evals))
+    model = generative_model(Coordinates.of(load_spec(name), with_columns(evals)))
     constants = [node.data for node in graph_inputs([model.logp()]) if isinstance(node, TensorConstant)]
     assert len(constants) > 10
     assert all(value.flags.c_contiguous for value in constants)

@@ -488,7 +488,7 @@ def test_other_cells_need_no_other_model(evals: Evals) -> None:
 
 @pytest.mark.parametrize("name", list_specs())
 def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: Evals) -> None:
-    spec = load_spec(name)
+    spec, evals = load_spec(name), with_columns(evals)
     model = build_model(spec, evals)
     coords = {dim: list(labels) for dim, labels in model.coords.items()}
     assert coords["model"] == evals.model_names

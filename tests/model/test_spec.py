@@ -9,11 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from simulate import with_columns
 
 from bayescale._files import shipped
 from bayescale.errors import SpecError
 from bayescale.model.prior import Prior
-from bayescale.model.priors import SCALES, Floor, Priors
+from bayescale.model.priors import SCALES, Floor, Priors, split_name
 from bayescale.model.spec import Spec, list_specs, load_spec
 
 SHIPPED = [
@@ -42,7 +43,7 @@ def test_a_shipped_spec_spells_everything_out_and_survives_yaml(name: str, tmp_p
     assert spec.name == name
     assert spec.title
     assert set(written) == set(Spec.model_fields)
-    assert set(written["priors"]) == set(Priors.model_fields)
+    assert {split_name(prior)[0] for prior in written["priors"]} == set(Priors.model_fields)
     assert set(written["floor"]) == set(Floor.model_fields)
     assert Spec.from_yaml(spec.to_yaml()) == spec
     path = tmp_path / "mine.yaml"
@@ -64,6 +65,10 @@ def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
         assert load_spec(name).identity == default.replace(factors=factors).identity
     assert load_spec("sigmoids").identity == default.replace(curve="sigmoid").identity
     assert load_spec("params_and_tokens").covariates == ("log10_params", "log10_tokens")
+    dated = load_spec("dated")
+    assert dated.covariates == ("log10_flops", "released", "reasoning")
+    priors = {"slope[released]": "Normal(0, 1)", "latent_covariate[released]": "Normal(0, 1)"}
+    assert dated.identity == default.replace(covariates=dated.covariates, priors=priors).identity
     none = load_spec("no_family_offsets")
     assert not none.family_offsets
     assert none.identity == default.replace(family_offsets=False, family_benchmark=none.family_benchmark).identity
@@ -78,7 +83,7 @@ def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
 
 
 def test_an_unknown_shipped_spec_is_refused_with_the_nearest() -> None:
-    with pytest.raises(SpecError, match=r"Did you mean 'default'.*Known: default, no_family_offsets.*\.yaml"):
+    with pytest.raises(SpecError, match=r"Did you mean 'default'.*Known: .*default, no_family_offsets.*\.yaml"):
         load_spec("defualt")
     with pytest.raises(SpecError, match=r"There is no spec file 'nowhere\.yaml'"):
         load_spec("nowhere.yaml")
@@ -296,7 +301,7 @@ def test_a_prior_is_in_use_if_and_only_if_the_model_has_it(name: str) -> None:
     from bayescale.model import build_model
 
     spec = load_spec(name)
-    variables = build_model(spec, load_evals("base-llms-all")).named_vars
+    variables = build_model(spec, with_columns(load_evals("base-llms-all"))).named_vars
     # These are variables by their own name; `loading` is one either way.
     named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n in ("curve_shape", "ceiling_gap")]
     assert {n for n in named if n not in variables} == {n for n in spec.unused_priors if n in named}

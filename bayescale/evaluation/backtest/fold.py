@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,14 @@ import xarray as xr
 from bayescale._identity import identity
 from bayescale.errors import EvaluationError
 from bayescale.evals import Evals
-from bayescale.evaluation.backtest.task import Task, task_evals
+from bayescale.evaluation.backtest.task import Task, Window, task_evals
 
 CELL = ["task", "model", "benchmark"]
 """Columns that identify a forecast."""
 
 _Names = tuple[str, ...]
-_Pool = tuple[str, _Names]  # the data and the benchmarks of tasks that are fitted together
+# The data and the benchmarks of tasks that are fitted together, and their origin.
+_Pool = tuple[str, _Names, date | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +63,8 @@ class Fold:
 def make_folds(tasks: Sequence[Task]) -> list[Fold]:
     """Group tasks into folds, in order of each fold's first task: tasks that hide the same scores share one.
 
+    Tasks of one origin see the same scores and share a fold, too, which hides the longest of their windows.
+
     Raises
     ------
     EvaluationError
@@ -76,18 +80,41 @@ def make_folds(tasks: Sequence[Task]) -> list[Fold]:
     pools: dict[_Pool, Evals] = {}
     taking_part: dict[_Pool, set[str]] = {}
     groups: dict[tuple[_Pool, _Names, _Names, _Names], list[Task]] = {}
+    targets = _joint_targets(tasks)
+    longest: dict[_Pool, date] = {}
     for task in tasks:
-        pool = task.evals, task.benchmarks
+        if window := task.hide.released:
+            longest[_pool(task)] = max(window.before, longest.get(_pool(task), window.before))
+    for task in tasks:
+        pool = _pool(task)
         if pool not in pools:
             pools[pool] = evals_of[task.evals].select(benchmarks=task.benchmarks)
-        participants = _participants(task, tasks, pools[pool])
+        window = task.hide.released and task.hide.released.model_copy(update={"before": longest[pool]})
+        participants = _participants(task, targets[_protocol(task)], window, pools[pool])
         taking_part.setdefault(pool, set()).update(participants)
-        test = _test_models(task, pools[pool], participants)
+        test = _test_models(task, window, pools[pool], participants)
         groups.setdefault((pool, task.seen, participants, test), []).append(task)
     return [
         _fold(members, pools[pool], taking_part[pool], participants, test)
         for (pool, _, participants, test), members in groups.items()
     ]
+
+
+def _pool(task: Task) -> _Pool:
+    return task.evals, task.benchmarks, task.hide.released.from_ if task.hide.released else None
+
+
+def _protocol(task: Task) -> str:
+    """Return all of a task but its name and targets."""
+    return task.model_dump_json(exclude={"name", "targets"})
+
+
+def _joint_targets(tasks: Sequence[Task]) -> dict[str, set[str]]:
+    """Return the targets, by protocol, of all tasks that are alike but for their targets."""
+    targets: dict[str, set[str]] = {}
+    for task in tasks:
+        targets.setdefault(_protocol(task), set()).update(task.targets)
+    return targets
 
 
 def _fold(
@@ -108,6 +135,8 @@ def _fold(
             # Forecast from compute: a sibling of unknown compute stays hidden, and is not forecast.
             with_compute = evals.models["model"][evals.models["flops"].notna()]
             scores = scores[scores["model"].isin(with_compute)]
+        if window := task.hide.released:
+            scores = scores[scores["model"].isin(evals.models["model"][window.is_hidden(evals.models)])]
         if scores.empty:
             raise EvaluationError(
                 f"Task {task.name} has nothing to forecast: no model that it hides has a score on a target."
@@ -116,25 +145,21 @@ def _fold(
     return Fold(tuple(tasks), visible, participants, test, pd.concat(rows, ignore_index=True))
 
 
-def _participants(task: Task, tasks: Sequence[Task], evals: Evals) -> tuple[str, ...]:
+def _participants(task: Task, joint_targets: set[str], window: Window | None, evals: Evals) -> tuple[str, ...]:
     """Return models that pass the task's filter and have a score on a target of it or of the tasks like it."""
-    alike = {"name", "targets"}
-    together = [t for t in tasks if t.model_dump(exclude=alike) == task.model_dump(exclude=alike)]
-    targets = {b for t in together for b in t.targets}
-    if task.hide.top_share is not None:
-        targets = set(task.targets)
-    scored = set(evals.scores["model"][evals.scores["benchmark"].isin(targets)])
-    rule, models = task.models, evals.models
-    chosen = models["model"].isin(scored) & ~models["family"].isin(rule.families_except)
-    chosen &= ~models["model"].isin(rule.except_)
-    if rule.families is not None:
-        chosen &= models["family"].isin(rule.families)
-    return tuple(models["model"][chosen])
+    targets = joint_targets if task.hide.top_share is None else task.targets
+    scored = evals.scores["model"][evals.scores["benchmark"].isin(targets)]
+    chosen = evals.models["model"].isin(scored) & task.models.among(evals.models)
+    if window is not None:
+        chosen &= window.is_seen(evals.models) | window.is_hidden(evals.models)
+    return tuple(evals.models["model"][chosen])
 
 
-def _test_models(task: Task, evals: Evals, participants: tuple[str, ...]) -> tuple[str, ...]:
+def _test_models(task: Task, window: Window | None, evals: Evals, participants: tuple[str, ...]) -> tuple[str, ...]:
     models = evals.models[evals.models["model"].isin(participants)]
     hide = task.hide
+    if window is not None:
+        return tuple(models["model"][window.is_hidden(models)])
     if hide.flops_above is not None:
         return tuple(models["model"][~(models["flops"] <= hide.flops_above)])
     if hide.models is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 POOLED = "all"
 REFERENCE = "pc_3"
 
+_KEY = ["spec_or_method", "task"]
+_DIAGNOSTICS = ["rhat", "ess", "divergences", "seconds"]
 SCORES = [
-    "spec_or_method", "task", "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90",
-    "rhat", "ess", "divergences", "seconds",
+    *_KEY, "n_test", "mse", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90", *_DIAGNOSTICS
 ]  # fmt: skip
 PREDICTIONS = ["task", "method", "model", "benchmark", "score", "mean", *metrics.QUANTILES]
 
@@ -41,7 +42,8 @@ class Backtest:
     ----------
     cells : pandas.DataFrame
         One row per method and forecast: ``method, task, model, benchmark, score, mean, median, q05, q25, q75, q95,
-        crps, log_score, pit``; see `bayescale.evaluation.backtest.metrics.score_cells`.
+        crps, log_score, pit``; see `bayescale.evaluation.backtest.metrics.score_cells`. ``compute`` says whether the
+        model's training compute is ``"known"`` or ``"unknown"``.
     scores : pandas.DataFrame
         One row per method and task, with the columns of ``scores.csv``. Further rows pool the cells of the averaged
         tasks (task ``all``) and of each group (the group's name). ``rhat`` and ``ess`` are the worst of the fits
@@ -78,6 +80,30 @@ class Backtest:
     def groups(self) -> dict[str, list[str]]:
         """Names of the tasks by group."""
         return _groups(self.tasks)
+
+    def of_compute(self, compute: Literal["known", "unknown"]) -> Backtest:
+        """Return the backtest of the models of known, or of unknown, training compute alone.
+
+        ``rhat``, ``ess``, ``divergences`` and ``seconds`` are still those of the whole fits.
+
+        Raises
+        ------
+        EvaluationError
+            When no model with forecasts is of that kind.
+
+        Examples
+        --------
+        >>> from bayescale.evaluation.backtest import backtest
+        >>> result = backtest(["best_so_far", "date_trend"], tasks=["rolling_6m/2024-01"])
+        >>> result.of_compute("unknown").summary("rolling_6m")["n_test"].tolist()
+        [49, 49]
+        """
+        cells = self.cells[self.cells["compute"] == compute].reset_index(drop=True)
+        if cells.empty:
+            kinds = set(self.cells["compute"])
+            raise EvaluationError(suggest(compute, kinds, "kind of compute among the models with forecasts"))
+        scores = _metrics(cells, _pools(self.tasks)).merge(self.scores[[*_KEY, *_DIAGNOSTICS]], on=_KEY)
+        return replace(self, cells=cells, scores=scores[SCORES])
 
     def relative_mse(self, reference: str = REFERENCE) -> pd.DataFrame:
         """Compute the test MSE of each method and task relative to `reference` and to the best baseline of the task.
@@ -151,8 +177,8 @@ class Backtest:
         Returns
         -------
         xarray.Dataset
-            Dims ``(method, cell)``, with the coordinates ``task``, ``model`` and ``benchmark`` along ``cell``; the
-            variables are the numeric columns of `cells`, NaN where a method leaves a cell out.
+            Dims ``(method, cell)``, with the coordinates ``task``, ``model``, ``benchmark`` and ``compute`` along
+            ``cell``; the variables are the numeric columns of `cells`, NaN where a method leaves a cell out.
 
         Examples
         --------
@@ -161,10 +187,11 @@ class Backtest:
         >>> dict(result.to_xarray()["crps"].sizes)
         {'method': 2, 'cell': 18}
         """
-        cells = self.cells[CELL].drop_duplicates(ignore_index=True)
-        numbered = self.cells.merge(cells.assign(cell=cells.index), on=CELL)
-        dataset = numbered.set_index(["method", "cell"]).drop(columns=CELL).to_xarray()
-        dataset = dataset.assign_coords({name: ("cell", cells[name].astype(object)) for name in CELL})
+        labels = [*CELL, "compute"]
+        cells = self.cells[labels].drop_duplicates(ignore_index=True)
+        numbered = self.cells.merge(cells.assign(cell=cells.index), on=labels)
+        dataset = numbered.set_index(["method", "cell"]).drop(columns=labels).to_xarray()
+        dataset = dataset.assign_coords({name: ("cell", cells[name].astype(object)) for name in labels})
         return dataset.sel({"method": self.cells["method"].unique()}).assign_attrs(random_seed=self.random_seed)
 
     def plot(self, ax: Axes | None = None, reference: str = REFERENCE, *, prob: float = PROB) -> Axes:
@@ -198,7 +225,11 @@ def collect(
 
     cells, fits = [], []
     for number, (job, predictive) in enumerate(finished):
-        cells.append(metrics.score_cells(predictive, random_seed).assign(method=job.method.name))
+        scored = metrics.score_cells(predictive, random_seed)
+        models = job.fold.evals.models
+        undisclosed = scored["model"].isin(models["model"][models["flops"].isna()])
+        compute = np.where(undisclosed, "unknown", "known")
+        cells.append(scored.assign(method=job.method.name, compute=compute))
         served = predictive.cells[["task"]].drop_duplicates()
         fits.append(
             served.assign(
@@ -210,19 +241,22 @@ def collect(
     ranks = scored["task"].map([t.name for t in tasks].index), scored["method"].map(list(methods).index)
     scored = scored.iloc[np.lexsort(ranks)].reset_index(drop=True)
     scored = scored[["method", *scored.columns.drop("method")]]
-    averaged = [t.name for t in tasks if t.averaged]
-    pools = ({POOLED: averaged} if averaged else {}) | _groups(tasks)
-    scores = _scores(scored, pd.concat(fits), pools)
+    scores = _scores(scored, pd.concat(fits), _pools(tasks))
     baselines = tuple(name for name in methods if name in BASELINES)
     return Backtest(scored, scores, tuple(tasks), tuple(methods), baselines, tuple(failures), random_seed)
 
 
-def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
+def _metrics(cells: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
+    """Return the metrics of every method, by task and pool."""
     frames = [
         metrics.summarise(own, pools).assign(spec_or_method=method)
         for method, own in cells.groupby("method", sort=False)
     ]
-    table = pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]) -> pd.DataFrame:
+    table = _metrics(cells, pools)
     diagnostics = []
     for method, task in zip(table["spec_or_method"], table["task"], strict=True):
         # A fit may belong to several tasks of a pool, and counts once.
@@ -230,6 +264,11 @@ def _scores(cells: pd.DataFrame, fits: pd.DataFrame, pools: dict[str, list[str]]
         diagnostics.append(own.agg({"rhat": "max", "ess": "min", "divergences": "sum", "seconds": "sum"}))
     table = table.join(pd.DataFrame(diagnostics).astype({"divergences": int}).round({"seconds": 2}))
     return table[SCORES]
+
+
+def _pools(tasks: Sequence[Task]) -> dict[str, list[str]]:
+    averaged = [t.name for t in tasks if t.averaged]
+    return ({POOLED: averaged} if averaged else {}) | _groups(tasks)
 
 
 def _groups(tasks: Sequence[Task]) -> dict[str, list[str]]:

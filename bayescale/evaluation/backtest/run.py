@@ -46,11 +46,12 @@ def backtest(
     methods : sequence, optional
         Specs (a `Spec`, the name of a built-in one, or the path of a YAML file), baselines by name (see
         `bayescale.evaluation.backtest.baselines`), and objects of your own with the interface of `Method`. Default: the
-        spec ``default`` and all baselines.
+        spec ``default`` and the baselines that suit the tasks: ``DATED`` where all that was released from a day on is
+        hidden, the others elsewhere.
     tasks : sequence of str or Task, optional
         Groups or single built-in tasks, by name, or tasks from `load_tasks`. Default: those of the paper, groups
-        ``emergent``, ``post_training``, ``leaderboard_v2`` and ``agent``; ``largest_out`` and ``future`` are built in
-        as well.
+        ``emergent``, ``post_training``, ``leaderboard_v2`` and ``agent``; ``largest_out``, ``future``,
+        ``rolling_6m`` and ``rolling_12m`` are built in as well.
     directory : str or pathlib.Path, optional
         Folder for finished fits, created if missing. Its fits are reused (same methods with the same settings, same
         data, tasks and seed, same version of bayescale), so that an interrupted run resumes. Default: nothing is kept.
@@ -88,6 +89,8 @@ def backtest(
     """
     require_libraries(LIBRARIES, "A backtest", "backtest")
     chosen_tasks = _tasks(tasks)
+    if methods is None:
+        methods = ["default", *default_baselines(chosen_tasks)]
     chosen = resolve_methods(methods, draws=draws, tune=tune, chains=chains, cores=cores or cores_each(jobs))
     random_seed = seed_or_new(random_seed)
     all_jobs = make_jobs(chosen, make_folds(chosen_tasks), random_seed)
@@ -105,15 +108,19 @@ def backtest(
     return collect(finished, failures, chosen_tasks, [m.name for m in chosen], random_seed)
 
 
-def resolve_methods(
-    methods: Sequence[str | Spec | Method] | str | Spec | Method | None = None, **settings: Any
-) -> list[Method]:
+def default_baselines(tasks: Sequence[Task]) -> tuple[str, ...]:
+    """Return the names of the baselines that suit the tasks."""
+    from bayescale.evaluation.backtest.baselines import BASELINES, DATED
+
+    kinds = {task.hide.released is not None for task in tasks}
+    return tuple(name for name in BASELINES if (name in DATED) in kinds)
+
+
+def resolve_methods(methods: Sequence[str | Spec | Method] | str | Spec | Method, **settings: Any) -> list[Method]:
     """Resolve names, specs and paths to methods; `settings` are those of the sampler."""
     from bayescale.evaluation.backtest.baselines import BASELINES
     from bayescale.evaluation.backtest.bayes import BayesMethod
 
-    if methods is None:
-        methods = ["default", *BASELINES]
     if isinstance(methods, str | Spec) or not isinstance(methods, Sequence):
         methods = [methods]
     resolved: list[Method] = []

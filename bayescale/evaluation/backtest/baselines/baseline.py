@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
+from bayescale.evals import Evals
+from bayescale.evals.tables import text
 from bayescale.evaluation.backtest.fold import Fold
 from bayescale.evaluation.backtest.method import Predictive
 from bayescale.evaluation.backtest.task import Task
+from bayescale.model.covariates import decimal_year
 
 # Half a point in a hundred keeps scores of exactly 0 and 1 finite, as half an item does for counts (Haldane 1956).
 _POINTS, _HALF = 100.0, 0.5
@@ -27,6 +30,8 @@ class PredictionProblem:
 
     Attributes
     ----------
+    evals : Evals
+        The visible scores of the fold, which all its problems share.
     observed : pandas.DataFrame (model, benchmark)
         All scores that are not hidden, NaN where there is none.
     benchmarks : pandas.DataFrame
@@ -40,6 +45,7 @@ class PredictionProblem:
 
     task: Task
     benchmark: str
+    evals: Evals
     observed: pd.DataFrame
     benchmarks: pd.DataFrame
     training: pd.DataFrame
@@ -56,6 +62,15 @@ class PredictionProblem:
         """Return the logarithm of a column (model,) of the training and of the test models, NaN where unknown."""
         return np.log(self.training[column].to_numpy(float)), np.log(self.test[column].to_numpy(float))
 
+    def years(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the dates of release (model,) of the training and of the test models, in years; NaN where unknown."""
+        return years(self.training), years(self.test)
+
+
+def years(models: pd.DataFrame) -> np.ndarray:
+    """Return dates of release as decimal years (model,), NaN where blank."""
+    return np.array([decimal_year(cell) if text(cell) else np.nan for cell in models["released"]], dtype=float)
+
 
 def prediction_problems(fold: Fold) -> Iterator[PredictionProblem]:
     """Split a fold into prediction problems, without its hidden scores."""
@@ -69,7 +84,7 @@ def prediction_problems(fold: Fold) -> Iterator[PredictionProblem]:
             if len(positions):
                 training = shown.assign(score=observed[benchmark]).dropna(subset="score")
                 test = models.loc[fold.cells["model"].iloc[positions]]
-                yield PredictionProblem(task, benchmark, observed, benchmarks, training, test, positions)
+                yield PredictionProblem(task, benchmark, fold.evals, observed, benchmarks, training, test, positions)
 
 
 class Forecasts(NamedTuple):
@@ -136,15 +151,17 @@ def bootstrap(
     draws: int,
     refits: int,
     rng: np.random.Generator,
+    errors: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw forecasts of a regression by the residual bootstrap (Davison & Hinkley 1997, sections 6.3 and 7.2).
 
     `refit` maps scores (model,) of the training models to forecasts (test model,); `fitted` (model,) are its fitted
-    values, and `pool` residuals on the logit scale. Returns scores (draw, test model) in [0, 1], with the uncertainty
+    values, and `pool` residuals on the logit scale; those of new models are drawn from `errors`, by default the same.
+    Returns scores (draw, test model) in [0, 1], with the uncertainty
     of the parameters and the scatter of single models; the draws are spread evenly over the refits.
     """
     parts = []
     for part in np.array_split(np.arange(draws), min(refits, draws)):
         resampled = scatter(fitted, pool, 1, rng)[0]
-        parts.append(scatter(refit(resampled), pool, len(part), rng))
+        parts.append(scatter(refit(resampled), pool if errors is None else errors, len(part), rng))
     return np.concatenate(parts)

@@ -43,6 +43,10 @@ class ScalingLaw(Baseline):
     def covariates(self, problem: PredictionProblem) -> tuple[np.ndarray, np.ndarray] | None:
         """Return covariates (model, covariate) of the training and of the test models; NaN where unknown."""
 
+    def fitted_to(self, x: np.ndarray, score: np.ndarray) -> np.ndarray:
+        """Return which training models (model,) determine the curve: all of them."""
+        return np.ones(len(score), dtype=bool)
+
     def forecast(self, problem: PredictionProblem, rng: np.random.Generator) -> Forecasts | None:
         """Fit the curve to training models with known covariates, and forecast; see `Baseline`."""
         covariates = self.covariates(problem)
@@ -52,20 +56,24 @@ class ScalingLaw(Baseline):
         x, test, score = covariates[0][usable], covariates[1][served], problem.training["score"].to_numpy()[usable]
         learned = problem.task.law_floor == "learned"
         parameters = 1 + x.shape[1] + learned
-        if len(score) <= parameters or not served.any():
+        kept = self.fitted_to(x, score)
+        if kept.sum() <= parameters or not served.any():
             return None
 
         floor = (0.0, _HIGHEST_FLOOR) if learned else (problem.chance_level, problem.chance_level)
-        curve = fit_curve(x, score, floor)
+        curve = fit_curve(x[kept], score[kept], floor)
 
         def refit(resampled: np.ndarray) -> np.ndarray:
-            return fit_curve(x, resampled, floor, start=curve, tolerance=_REFIT_TOLERANCE).predict(test)
+            return fit_curve(x[kept], resampled, floor, start=curve, tolerance=_REFIT_TOLERANCE).predict(test)
 
         fitted = curve.predict(x)
         residuals = to_logit(score) - to_logit(fitted)
         # Centred, and scaled for the degrees of freedom.
-        pool = (residuals - residuals.mean()) * np.sqrt(len(score) / (len(score) - parameters))
-        return Forecasts(served, curve.predict(test), bootstrap(refit, fitted, pool, self.draws, self.refits, rng))
+        pool = (residuals[kept] - residuals[kept].mean()) * np.sqrt(kept.sum() / (kept.sum() - parameters))
+        # Residuals of models to which the curve was not fitted keep their mean: a new model may be like them.
+        errors = pool if kept.all() else residuals
+        draws = bootstrap(refit, fitted[kept], pool, self.draws, self.refits, rng, errors=errors)
+        return Forecasts(served, curve.predict(test), draws)
 
 
 @dataclass(frozen=True)
