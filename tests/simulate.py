@@ -285,9 +285,7 @@ def with_columns(evals: Evals) -> Evals:
     flags = np.arange(count) % 3 == 0
     makers = [("Maker A", "", "Maker B")[m % 3] for m in range(count)]
     return Evals(
-        evals.models.assign(
-            released=dates, reasoning=flags, context=rng.integers(1, 99, count), organization=makers
-        ),
+        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count), organization=makers),
         evals.benchmarks,
         evals.scores,
     )

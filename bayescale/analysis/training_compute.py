@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
@@ -74,11 +73,6 @@ class TrainingCompute(Result):
 
         return draw_training_compute(self, ax=ax, prob=prob)
 
-    def unstated(self) -> np.ndarray:
-        """Return which models (model,) do not state their compute, or with an error."""
-        models = self.posterior.evals.models
-        return (models["flops"].isna() | (models["flops_log10_sd"] > 0)).to_numpy()
-
     def __repr__(self) -> str:
         table = self.summary()
         missing = table["stated"].isna()
@@ -98,8 +92,8 @@ def training_compute(posterior: PosteriorData) -> TrainingCompute:
     draws = posterior.draws
     if "log10_flops" not in draws.data.coords["covariate"]:
         raise ForecastError(
-            f"The spec {posterior.spec.name!r} predicts from {' and '.join(posterior.spec.covariates)}, and knows nothing "
-            "of compute: use a spec with log10_flops."
+            f"The spec {posterior.spec.name!r} predicts from {' and '.join(posterior.spec.covariates)}, and knows "
+            "nothing of compute: use a spec with log10_flops."
         )
     posterior.convergence.warn_unless_converged("This compute comes")
     values = draws.covariate[..., draws.data.place("log10_flops")] + draws.data.compute.centre

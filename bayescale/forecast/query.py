@@ -40,8 +40,8 @@ COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in SIZ
 class UndisclosedCompute(NamedTuple):
     """What is known of new models whose compute nobody states, for `with_compute`.
 
-    `regressors` are (model, compute predictor), `maker` (model,) the index of a maker, -1 for a new one, `whole` (model,)
-    whether all that predicts compute is known, `measured` (model, base covariate) the other covariates.
+    `regressors` are (model, compute predictor), `maker` (model,) the index of a maker, -1 for a new one, `whole`
+    (model,) whether all that predicts compute is known, `measured` (model, base covariate) the other covariates.
     """
 
     regressors: np.ndarray

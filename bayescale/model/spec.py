@@ -302,7 +302,7 @@ class Spec(Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
-            **{prior: getattr(self, switch) for prior, switch in _NEW_PRIORS.items()},
+            **{prior: bool(getattr(self, switch)) for prior, switch in _NEW_PRIORS.items()},
             "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)
@@ -316,7 +316,7 @@ class Spec(Frozen):
             if not getattr(self, switch):
                 del content["priors"][prior]
         for key, value in _FORM_0_1.items():
-            if content[key] == value:
+            if getattr(self, key) == value:
                 del content[key]
         content["factors"] = {"many": "auto", "auto": "identified"}.get(content["factors"], content["factors"])
         return stored_identity(json.dumps(content, sort_keys=True))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 POINTS = 60
+MOST_MODELS = 40
 
 
 def plot_emergence(
@@ -112,7 +113,7 @@ def draw_training_compute(compute: TrainingCompute, ax: Axes | None = None, *, p
     """Draw the compute of models that do not state it exactly, a row each, with a cross at what is stated."""
     wide, core = compute.summary(prob=prob), compute.summary(prob=0.5)
     models = compute.posterior.evals.models
-    rows = np.flatnonzero(compute.unstated())
+    rows = np.flatnonzero(models["flops"].isna() | (models["flops_log10_sd"] > 0))
     if "released" in models:
         rows = rows[np.argsort(models["released"].to_numpy(str)[rows], kind="stable")]
     rows = rows[-MOST_MODELS:]

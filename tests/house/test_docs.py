@@ -176,6 +176,7 @@ def results() -> dict[str, Any]:
         "comparison": rough_comparison(posterior),
         "forecast": posterior.forecast(family="Llama-3", flops=4e25, random_seed=0),
         "prediction": posterior.predict("microsoft/phi-2", random_seed=0),
+        "compute": posterior.compute(),
         "required": posterior.required_compute("MMLU", 0.8, "Llama-3", random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
         "effect": posterior.effect("log10_flops", family="Llama-3"),

@@ -290,6 +290,9 @@ def test_print_says_which_priors_are_not_in_use() -> None:
             "benchmark_slope_sd",
             "family_benchmark_sd",
             "ceiling_gap",
+            "compute_slope",
+            "compute_sd",
+            "maker_compute_sd",
         }
     )
     assert "common_loading, family_offsets" in "\n".join(lines)
