@@ -92,8 +92,8 @@ def sample_until_converged(
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late and draws < LEAST_DRAWS:
                 raise FitError(
-                    f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or a "
-                    "number of draws."
+                    f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or "
+                    "a number of draws."
                 )
             if late:
                 return drawn, None
