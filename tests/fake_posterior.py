@@ -66,7 +66,7 @@ def rough_truth(evals: Evals, spec: Spec) -> Truth:
     loading = 0.2 * rng.standard_normal((len(lines), factors))
     loading[:, 0] = rise / SLOPE
     residual = 0.5 * rng.standard_normal((len(x), factors))
-    groups = list(dict.fromkeys(t for t in table["testlet"] if t))
+    groups = [t for t, size in table["testlet"].value_counts(sort=False).items() if t and size > 1]
     items = table["items"].to_numpy(float)
     return Truth(
         families=families,

@@ -354,7 +354,7 @@ def posterior_near(
         "benchmark": evals.benchmark_names,
         "factor": [f"capability {k + 1}" for k in range(factors)],
         "covariate": list(spec.covariates),
-        "testlet": list(dict.fromkeys(t for t in evals.benchmarks["testlet"] if t)),
+        "testlet": [t for t, n in evals.benchmarks["testlet"].value_counts(sort=False).items() if t and n > 1],
     }
     data = {}
     for name, (dims, centre) in variables.items():

@@ -116,6 +116,12 @@ class ConvergenceReport(BaseModel):
         return min((min(b.ess_bulk, b.ess_tail) for b in self.blocks if b.required), default=np.nan)
 
     @property
+    def long_enough(self) -> bool:
+        """Whether the required blocks hold: what else is wrong, such as divergences, more draws do not mend."""
+        enough = MIN_ESS_PER_CHAIN * self.chains
+        return all(b.rhat <= MAX_RHAT and min(b.ess_bulk, b.ess_tail) >= enough for b in self.blocks if b.required)
+
+    @property
     def wanted_draws(self) -> int:
         """Draws per chain with which the required blocks would converge; see `more_draws`."""
         here = self.draws / max(self.chains, 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._arviz import dataset, inference_data
+from bayescale.errors import FitError
 
 if TYPE_CHECKING:
     from bayescale.inference.diagnostics import ConvergenceReport
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 FIRST_CHECK, GROWTH = 400, 1.25
 # Draws of a chain after which sampling ends in any case.
 MOST_DRAWS = 20_000
+# Draws of a chain without which nothing can be said.
+LEAST_DRAWS = 4
 
 
 def checkpoints() -> Iterator[int]:
@@ -63,6 +66,11 @@ def sample_until_converged(
         As many draws of each chain as the last diagnosis saw; where the budget ended, all that every chain has.
     report : ConvergenceReport or None
         The last diagnosis, if the chains converged.
+
+    Raises
+    ------
+    FitError
+        When the budget ends during the warm-up.
     """
     ends = time.monotonic() + 60 * max_minutes
     handle, numbers = start(draws=MOST_DRAWS), checkpoints()
@@ -77,11 +85,16 @@ def sample_until_converged(
             if draws >= wanted:
                 here = first_draws(drawn, wanted)
                 report = diagnose(here)
-                if report.converged or wanted >= MOST_DRAWS:
+                if report.long_enough or wanted >= MOST_DRAWS:
                     return here, report if report.converged else None
                 needed = report.wanted_draws
                 wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
+            if late and draws < LEAST_DRAWS:
+                raise FitError(
+                    f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or "
+                    "a number of draws."
+                )
             if late:
                 return drawn, None
             rate = max(draws, 1) / (time.monotonic() - began)

@@ -143,7 +143,7 @@ class Spec(Frozen):
     floor: Floor = Floor()
     priors: Priors = Priors()
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         if isinstance(values.get("priors"), Mapping) and set(values["priors"]) == _PRIORS_0_1:
             # Version 0.1 saved every prior, and had no others.
             many = values.get("factors", "auto") == "auto"

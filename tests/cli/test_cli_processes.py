@@ -35,10 +35,9 @@ def stop(*_, **__):
     time.sleep(600)
 
 
-def half_a_file(self, path, **settings):
-    real(self, path, **settings)
-    os.truncate(path, os.path.getsize(path) // 2)
-    stop()
+class Seal(bytes):
+    # What ends a file: its content is written by then.
+    __add__ = stop
 
 
 def interrupted(*_, **__):
@@ -53,9 +52,9 @@ fit.fit = lambda *_, **__: Posterior.load(source)
 if where == "rename":
     os.replace = stop
 elif where == "write":
-    kind = type(Posterior.load(source).idata)
-    real = kind.to_netcdf
-    kind.to_netcdf = half_a_file
+    whole = Posterior.load(source)
+    fit.fit = lambda *_, **__: whole
+    importlib.import_module("bayescale.inference.storage")._SEAL = Seal()
 elif where == "sampling":
     fit.fit = interrupted
 

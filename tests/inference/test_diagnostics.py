@@ -311,7 +311,7 @@ def test_a_fit_that_is_too_short_warns_with_remedies_and_so_does_its_forecast(sa
     assert len(issued) == 1
     assert "NOT converged" in str(issued[0].message)
     assert "Use about" in str(issued[0].message)
-    with pytest.warns(ConvergenceWarning, match="did not converge.*effective draws"):
+    with pytest.warns(ConvergenceWarning, match="did not converge.*run is too short"):
         forecast = posterior.forecast(family="Family-A", flops=1e25, random_seed=0)
     assert np.isfinite(forecast.draws["predicted_score"]).all()
 
