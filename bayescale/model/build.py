@@ -134,7 +134,7 @@ def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
     """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
     mean, sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
-    rows, columns = unknown_cells(spec, data)
+    rows, columns = unknown_cells(data)
     if len(rows):
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
