@@ -11,8 +11,9 @@ import pandas as pd
 from bayescale._files import shipped
 from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError, suggest
+from bayescale.evals.csv_files import read_tables
 from bayescale.evals.evals import Evals
-from bayescale.evals.tables import counting, errors_only, read_tables, tables_error
+from bayescale.evals.tables import counting, errors_only, tables_error
 from bayescale.evals.validation import validate_tables
 
 

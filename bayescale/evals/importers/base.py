@@ -18,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bayescale._files import shipped
 from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.tables import TABLES, read_table
+from bayescale.evals.csv_files import read_table
+from bayescale.evals.tables import TABLES
 
 # Folder of the shipped mappings, and the column of ``benchmarks.csv`` with the aliases.
 FOLDER = "mappings"
