@@ -13,8 +13,9 @@ from bayescale.inference.posterior import PosteriorData
 if TYPE_CHECKING:
     from bayescale.analysis.benchmark_selection import BenchmarkSuggestion
     from bayescale.analysis.compute_optimal import ComputeOptimal
-    from bayescale.analysis.model_selection import Cost, Suggestion
+    from bayescale.analysis.model_selection import Suggestion
     from bayescale.analysis.required_compute import RequiredCompute
+    from bayescale.analysis.suggestion import Cost
     from bayescale.analysis.training_compute import TrainingCompute
     from bayescale.forecast import Forecast
     from bayescale.forecast.prediction import Prediction

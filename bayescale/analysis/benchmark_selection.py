@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bayescale._display import Result
-from bayescale._intervals import PROB
-from bayescale.analysis.model_selection import Cost, Names, read_budget, read_costs, suggestion_text
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import PredictiveMoments
+from bayescale.analysis.suggestion import Cost, DesignChoice, Names, choose, read_budget, read_costs
 from bayescale.errors import ForecastError, require_names
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.axes import Axes
-
     from bayescale.forecast import Forecast
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BenchmarkSuggestion(Result):
+class BenchmarkSuggestion(DesignChoice):
     """Benchmarks to run on one model, chosen to minimise the variance of its expected scores on the targets.
 
     Made by `Posterior.suggest_benchmarks`. Variances and covariances over the draws of the forecast are taken for those
@@ -54,6 +48,8 @@ class BenchmarkSuggestion(Result):
     (2, False)
     """
 
+    kind = "benchmark"
+
     table: pd.DataFrame
     model: str
     candidates: tuple[str, ...]
@@ -77,53 +73,22 @@ class BenchmarkSuggestion(Result):
         >>> suggestion.least <= suggestion.variance_left(["MMLU"]) <= 1
         True
         """
-        names = [benchmarks] if isinstance(benchmarks, str) else list(dict.fromkeys(benchmarks))
-        require_names(names, self.candidates, "benchmark among the candidates")
-        return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
-
-    @cached_property
-    def least(self) -> float:
-        """Share of the variance that would remain if all candidates were run."""
-        return self.variance_left(self.candidates)
+        return self._share_left(benchmarks)
 
     @property
     def titles(self) -> tuple[str, str]:
         """Title of a plot, and what the variance is of."""
         return f"Which benchmarks to run on {self.model}", f"{len(self.targets)} benchmarks"
 
-    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
-        """Return a copy of `table`, which holds no interval: `prob` changes nothing.
-
-        Examples
-        --------
-        >>> posterior.suggest_benchmarks(posterior.forecast("Llama-3", 4e25), 1, candidates=["MMLU"]).summary().shape
-        (1, 6)
-        """
-        return self.table.copy()
-
-    def to_xarray(self) -> xr.Dataset:
-        return super().to_xarray().merge(self.table.set_index("benchmark").to_xarray())
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the share of variance that remains after each benchmark; see `bayescale.plots.plot_suggestion`.
-
-        Examples
-        --------
-        >>> posterior.suggest_benchmarks(posterior.forecast("Llama-3", 4e25), 3).plot().get_xscale()
-        'log'
-        """
-        from bayescale.plots import plot_suggestion
-
-        return plot_suggestion(self, ax=ax)
-
     def __repr__(self) -> str:
-        lines = suggestion_text(self.table, "benchmark")
         head = (
             f"Suggestion for {self.model}: run {len(self.table)} of {len(self.candidates)} benchmarks. Running these "
             f"leaves {self.table['variance_left'].iloc[-1]:.1%} of the forecast variance over {len(self.targets)} "
             f"benchmarks (all candidates: {self.least:.1%}):"
         )
-        return "\n".join([head, *lines, "Next: suggestion.plot(); run them; posterior.forecast(..., given=scores)"])
+        return "\n".join(
+            [head, *self._lines(), "Next: suggestion.plot(); run them; posterior.forecast(..., given=scores)"]
+        )
 
 
 def choose_benchmarks(
@@ -160,20 +125,15 @@ def choose_benchmarks(
     )
     design = Design(moments, len(chosen), len(alone))
     offered = order[: len(chosen)]
-    picked = design.choose(costs[offered].to_numpy(float), limit)
-    left = np.array([design.variance(picked[: i + 1]) for i in range(len(picked))])
-    paid = costs[[offered[i] for i in picked]].to_numpy(float)
-    table = pd.DataFrame(
-        {
-            "order": np.arange(1, len(picked) + 1),
-            "benchmark": [offered[i] for i in picked],
-            "cost": paid,
-            "total_cost": np.cumsum(paid),
-            "variance_left": left / design.variance([]),
-            "forecast_sd": np.sqrt(left),
-        }
-    )
-    model = str(draws["model"].item())
+    table = choose(design, offered, costs, limit).rename_axis("benchmark").reset_index()
+    columns = ["order", "benchmark", *(name for name in table if name not in ("order", "benchmark"))]
     return BenchmarkSuggestion(
-        table, model, tuple(offered), tuple(order[len(alone) :]), limit, unit, design, forecast.random_seed
+        table=table[columns],
+        model=str(draws["model"].item()),
+        candidates=tuple(offered),
+        targets=tuple(order[len(alone) :]),
+        budget=limit,
+        cost=unit,
+        design=design,
+        random_seed=forecast.random_seed,
     )

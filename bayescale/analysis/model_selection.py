@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from bayescale._display import Result
 from bayescale._intervals import PROB, with_interval
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
-from bayescale.errors import ForecastError, as_number, percentage_hint, require_name, require_names, suggest
+from bayescale.analysis.suggestion import Cost, DesignChoice, Names, choose, read_budget, read_costs
+from bayescale.errors import ForecastError, percentage_hint, require_names, suggest
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.axes import Axes
-
     from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
     from bayescale.model.spec import Spec
 
-Cost = str | Mapping[str, float] | None
-Names = Iterable[str] | None
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Suggestion(Result):
+class Suggestion(DesignChoice):
     """Models to evaluate on a benchmark, chosen to minimise the forecast variance of the others.
 
     Attributes
@@ -63,6 +56,8 @@ class Suggestion(Result):
     True
     """
 
+    kind = "model"
+
     table: pd.DataFrame
     target: str | None
     candidates: tuple[str, ...]
@@ -92,14 +87,7 @@ class Suggestion(Result):
         >>> suggestion.least <= suggestion.variance_left(["Qwen/Qwen1.5-4B", "microsoft/phi-2"]) <= 1
         True
         """
-        names = [models] if isinstance(models, str) else list(dict.fromkeys(models))
-        require_names(names, self.candidates, "model among the candidates")
-        return self.design.variance([self.candidates.index(name) for name in names]) / self.design.variance([])
-
-    @cached_property
-    def least(self) -> float:
-        """Share of the forecast variance that would remain if all candidates were evaluated."""
-        return self.variance_left(self.candidates)
+        return self._share_left(models)
 
     @property
     def titles(self) -> tuple[str, str]:
@@ -156,32 +144,8 @@ class Suggestion(Result):
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
         return with_interval(table[self.design.first :].reset_index(drop=True), prob)
 
-    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
-        """Return a copy of `table`, which holds no interval: `prob` changes nothing.
-
-        Examples
-        --------
-        >>> posterior.suggest_models(2).summary()["order"].tolist()
-        [1, 2]
-        """
-        return self.table.copy()
-
-    def to_xarray(self) -> xr.Dataset:
-        return super().to_xarray().merge(self.table.set_index("model").to_xarray())
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the share of variance that remains after each model; see `bayescale.plots.plot_suggestion`.
-
-        Examples
-        --------
-        >>> posterior.suggest_models(4).plot().figure.savefig("suggestion.png")
-        """
-        from bayescale.plots import plot_suggestion
-
-        return plot_suggestion(self, ax=ax)
-
     def __repr__(self) -> str:
-        chosen, lines = self.table, suggestion_text(self.table, "model")
+        chosen = self.table
         what = "a new benchmark" if self.target is None else self.target
         spent = "" if self.cost == "models" else f", {chosen['cost'].sum():.4g} of {self.budget:.4g} in {self.cost}"
         head = (
@@ -189,7 +153,9 @@ class Suggestion(Result):
             f"{len(chosen)} leaves {chosen['variance_left'].iloc[-1]:.1%} of the forecast variance over all "
             f"{len(self.forecast_models)} models (all candidates: {self.least:.1%}):"
         )
-        return "\n".join([head, *lines, "Next: suggestion.plot(); evaluate them; suggestion.predict(scores), or refit"])
+        return "\n".join(
+            [head, *self._lines(), "Next: suggestion.plot(); evaluate them; suggestion.predict(scores), or refit"]
+        )
 
 
 @dataclass(frozen=True)
@@ -236,15 +202,11 @@ def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed:
     rows = np.array([evals.model_names.index(m) for m in models])
     target = None if problem.target is None else evals.benchmark_names.index(problem.target)
     design = Design(predict_moments(posterior, rows, target, random_seed), len(candidates), len(alone))
-    numbers = design.choose(problem.costs[candidates].to_numpy(float), problem.budget)
-    names = [candidates[i] for i in numbers]
-    left = np.array([design.variance(numbers[: i + 1]) for i in range(len(numbers))])
-    paid = problem.costs[names].to_numpy(float)
-    table = evals.models.set_index("model").loc[names, ["family", "params_b", "flops"]].reset_index()
-    table = table.assign(cost=paid, total_cost=np.cumsum(paid), variance_left=left / design.variance([]))
-    table.insert(0, "order", np.arange(1, len(names) + 1))
+    chosen = choose(design, candidates, problem.costs, problem.budget)
+    table = evals.models.set_index("model").loc[chosen.index, ["family", "params_b", "flops"]].join(chosen)
+    columns = ["order", "model", *(name for name in table if name != "order")]
     return Suggestion(
-        table=table.assign(forecast_sd=np.sqrt(left)),
+        table=table.rename_axis("model").reset_index()[columns],
         target=problem.target,
         candidates=tuple(candidates),
         forecast_models=tuple(models[len(alone) :]),
@@ -300,42 +262,3 @@ def _named(given: Names, names: list[str], what: str) -> set[str]:
     chosen = set(names) if given is None else {given} if isinstance(given, str) else set(given)
     require_names(sorted(chosen, key=str), names, f"{what} in the fitted data")
     return chosen
-
-
-def read_budget(budget: float, costs: pd.Series, unit: str, kind: str) -> float:
-    """Check a budget: it must buy the cheapest of the candidates."""
-    if not (value := as_number("budget", budget)) >= costs.min():
-        what = unit if unit == f"{kind}s" else f"of {unit}"
-        raise ForecastError(
-            f"budget={value:g} {what} buys no {kind}: the cheapest, {costs.idxmin()}, costs {costs.min():g}."
-        )
-    return value
-
-
-def read_costs(table: pd.DataFrame, candidates: list[str], cost: Cost, unit: str) -> tuple[str, pd.Series]:
-    """Return the unit of the budget, and the costs of the candidates by name; `cost` may be a column of `table`."""
-    rows = table.loc[candidates]
-    if cost is None:
-        return unit, pd.Series(1.0, index=candidates)
-    if isinstance(cost, str):
-        numeric = rows.select_dtypes("number").columns
-        require_name(cost, list(numeric), f"column of numbers in the table of {unit}")
-        called, values = cost, rows[cost].astype(float)
-    else:
-        called, values = "cost", pd.Series({m: cost.get(m, np.nan) for m in candidates}, dtype=float)
-    wrong = [f"{m} ({values[m]:g})" for m in candidates if not (np.isfinite(values[m]) and values[m] > 0)]
-    if wrong:
-        shown = ", ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-        raise ForecastError(
-            f"A cost is needed for each candidate, above zero; {len(wrong)} have none: {shown}. Leave them out of "
-            f"candidates, or give cost={{{unit.removesuffix('s')}: number, ...}}."
-        )
-    return called, values
-
-
-def suggestion_text(table: pd.DataFrame, what: str) -> list[str]:
-    """Return a line per row of a suggestion, at most sixteen; `what` is the column of names."""
-    shown, width = table if len(table) <= 16 else table[:16], table[what].str.len().max()
-    rows = shown[["order", what, "variance_left"]].to_numpy()
-    lines = [f"  {order:3d}  {name:{width}s}  {left:6.1%} remains" for order, name, left in rows]
-    return lines + ([f"  ...  {len(table) - len(shown)} more in .table"] if len(shown) < len(table) else [])

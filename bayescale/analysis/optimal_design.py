@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from bayescale.analysis.predictive_moments import PredictiveMoments
 # Exchanges whose relative improvement is less than this are rounding.
 _LEAST_IMPROVEMENT = 1e-9
 _PASSES = 20
+# Sets of candidates of equal cost, up to as many as all are tried.
+_MOST_SETS = 100
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,14 @@ class Design:
 
         Greedily add the candidate that reduces the variance most, as long as the budget lasts (where costs differ, once
         by variance and once by variance per cost, and keep the better set: Leskovec et al. 2007, KDD, section 3.2);
-        then exchange single candidates as long as that reduces the variance further (Fedorov 1972).
+        then exchange single candidates as long as that reduces the variance further (Fedorov 1972). That ends in a set
+        which no exchange improves, 7% short of the best one in a case of six candidates: of few sets, try all.
         """
+        count = int(budget * (1 + 1e-12) / costs.max()) if np.ptp(costs) == 0 else 0
+        sets = combinations(range(len(costs)), count) if comb(len(costs), count) <= _MOST_SETS else ()
         rules = [np.ones_like(costs)] if np.ptp(costs) == 0 else [costs, np.ones_like(costs)]
         designs = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
-        best = min(designs, key=lambda state: self.variance(state.chosen)).chosen
+        best = min([*(state.chosen for state in designs), *map(list, sets)], key=self.variance)
         # In order: as if only the chosen ones were there.
         only = np.full_like(costs, np.inf)
         only[best] = 1.0

@@ -24,11 +24,12 @@ Benchmarks = Annotated[
 def _answer(
     fitted: Posterior, result: Result, prob: float, csv: Path | None, json: bool, plot: Path | None, **about: Any
 ) -> None:
-    """Print a result, as text or JSON, and write its table and plot."""
+    """Write the table and plot of a result, and print it, as text or JSON."""
     from bayescale.cli import files
 
-    show.warn_unconverged(fitted.convergence)
     table = result.summary(prob=prob)
+    files.write_results(table, csv, result.plot, plot)
+    show.warn_unconverged(fitted.convergence)
     if json:
         show.document(
             show.about(fitted),
@@ -38,7 +39,6 @@ def _answer(
         )
     else:
         show.say(str(result).rsplit("\nNext:", 1)[0])
-    files.write_results(table, csv, result.plot, plot)
 
 
 def predict(

@@ -76,7 +76,7 @@ def make_folder(path: Path) -> None:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV file atomically."""
-    from bayescale.evals.tables import export_csv
+    from bayescale.evals.csv_files import export_csv
 
     export_csv(interval_columns(table), path)
 

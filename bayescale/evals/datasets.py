@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from bayescale._files import shipped
+from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError, suggest
+from bayescale.evals.csv_files import read_tables
 from bayescale.evals.evals import Evals
-from bayescale.evals.tables import counting, errors_only, read_tables, tables_error
+from bayescale.evals.tables import counting, errors_only, tables_error
 from bayescale.evals.validation import validate_tables
 
 
@@ -115,9 +117,7 @@ def read_evals(directory: str | Path) -> Evals:
 
 
 def _sets() -> dict[str, dict[str, Any]]:
-    import yaml
-
-    sets: dict[str, dict[str, Any]] = yaml.safe_load((shipped("data") / "sets.yaml").read_text(encoding="utf-8"))
+    sets: dict[str, dict[str, Any]] = read_yaml((shipped("data") / "sets.yaml").read_text(encoding="utf-8"))
     return sets
 
 

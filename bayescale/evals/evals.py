@@ -16,6 +16,7 @@ from bayescale import _display
 from bayescale._files import storable
 from bayescale._identity import stored_identity
 from bayescale.errors import EvalsError, EvalsWarning, suggest
+from bayescale.evals.csv_files import write_table
 from bayescale.evals.selection import SelectionMixin, require
 from bayescale.evals.tables import (
     SMALLEST_FLOPS,
@@ -24,11 +25,11 @@ from bayescale.evals.tables import (
     counting,
     errors_only,
     has_file_lines,
+    json_value,
     measurements,
     not_a_table,
     tables_error,
     training_flops,
-    write_table,
 )
 from bayescale.evals.validation import find_notes, note, validate_tables
 
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 
 NEXT = 'bs.fit(bs.load_spec("default"), evals)'
 
-FORMAT = 2  # version of the form that `Evals.to_json` writes
+# Version of the form that `Evals.to_json` writes.
+FORMAT = 2
 _MOST_FAMILIES = 8
 
 
@@ -328,7 +330,7 @@ class Evals(SelectionMixin):
         'base-llms'
         """
         content = {
-            name: {column: [_plain(v) for v in values.tolist()] for column, values in table.items()}
+            name: {column: [json_value(v) for v in values.tolist()] for column, values in table.items()}
             for name, table in self._tables().items()
         }
         # Version 1 allows one row per model and benchmark; what it can read stays as it was.
@@ -407,7 +409,7 @@ class Evals(SelectionMixin):
             tables["counting"] = self.scores
         for name, table in tables.items():
             columns = sorted(map(str, table.columns))
-            rows = zip(*(map(_plain, table[c].tolist()) for c in columns), strict=True)
+            rows = zip(*(map(json_value, table[c].tolist()) for c in columns), strict=True)
             texts.append(json.dumps([name, columns, sorted(map(json.dumps, rows))]))
         return stored_identity(*texts)
 
@@ -445,8 +447,3 @@ def details(evals: Evals) -> list[str]:
     flops = evals.models["flops"].dropna()
     span = f"{flops.min():.2g} to {flops.max():.2g} FLOP; " if len(flops) else ""
     return [f"families: {shown}{more}", f"training compute: {span}unknown for {len(evals.models) - len(flops)} models"]
-
-
-def _plain(value: Any) -> Any:
-    # Adding zero turns -0.0 into 0.0, so that equal numbers have one spelling.
-    return value if not isinstance(value, float) else None if value != value else value + 0.0

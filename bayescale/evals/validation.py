@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import suggest
+from bayescale.evals.csv_files import read_tables
 from bayescale.evals.tables import (
     KINDS,
     MEASURED,
@@ -29,7 +30,6 @@ from bayescale.evals.tables import (
     first_names,
     incomplete,
     number,
-    read_tables,
     training_flops,
 )
 

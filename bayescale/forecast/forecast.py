@@ -16,7 +16,7 @@ from bayescale._arviz import netcdf_bytes
 from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
-from bayescale.evals.tables import export_csv
+from bayescale.evals.csv_files import export_csv
 from bayescale.forecast import export
 from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.extrapolation import distances_beyond, warn_if_far

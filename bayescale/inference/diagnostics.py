@@ -17,7 +17,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from bayescale._display import as_html
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.mixing import effective_draws, rhat
-from bayescale.model.data import design
+from bayescale.model.data import design, unknown_cells
 from bayescale.model.priors import SCALES
 
 if TYPE_CHECKING:
@@ -51,6 +51,15 @@ class Block(BaseModel):
     """Whether the posterior counts as converged only if this block does."""
     outlier_chain: int | None = Field(default=None, validation_alias=AliasChoices("outlier_chain", "apart"))
     """The one chain without which the others agree, if there is one: it is in a mode of its own."""
+
+    @property
+    def ess(self) -> float:
+        """The smaller of the effective sample sizes in the bulk and in the tails."""
+        return min(self.ess_bulk, self.ess_tail)
+
+    def holds(self, enough: int) -> bool:
+        """Return whether the chains agree and there are this many effective draws; False where that is unknown."""
+        return self.rhat <= MAX_RHAT and self.ess >= enough
 
 
 class ConvergenceReport(BaseModel):
@@ -113,13 +122,13 @@ class ConvergenceReport(BaseModel):
     @property
     def ess(self) -> float:
         """Smallest effective sample size of the required blocks, in the bulk or the tails; NaN if there is none."""
-        return min((min(b.ess_bulk, b.ess_tail) for b in self.blocks if b.required), default=np.nan)
+        return min((b.ess for b in self.blocks if b.required), default=np.nan)
 
     @property
     def long_enough(self) -> bool:
         """Whether the required blocks hold: what else is wrong, such as divergences, more draws do not mend."""
         enough = MIN_ESS_PER_CHAIN * self.chains
-        return all(b.rhat <= MAX_RHAT and min(b.ess_bulk, b.ess_tail) >= enough for b in self.blocks if b.required)
+        return all(b.holds(enough) for b in self.blocks if b.required)
 
     @property
     def wanted_draws(self) -> int:
@@ -201,8 +210,7 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
     for block in blocks:
         if not block.required:
             continue
-        effective = min(block.ess_bulk, block.ess_tail)
-        if np.isnan(effective) or (np.isnan(block.rhat) and draws.chains > 1):
+        if np.isnan(block.ess) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
             problems.append(f"{block.name}: {here} draws per chain are too few to diagnose. Use at least 400.")
             continue
@@ -210,10 +218,10 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
         if block.rhat > MAX_RHAT:
             fatal = True
             problems.append(_disagreement(block, remedy))
-        elif effective < enough:
+        elif block.ess < enough:
             fatal = True
             problems.append(
-                f"{block.name}: {effective:.0f} effective draws (at {block.worst}; {enough} wanted). {remedy}"
+                f"{block.name}: {block.ess:.0f} effective draws (at {block.worst}; {enough} wanted). {remedy}"
             )
     if divergences:
         serious = divergences > MAX_DIVERGENT_SHARE * draws.size
@@ -247,10 +255,9 @@ def more_draws(block: Block, draws: float, enough: int) -> int:
 
     Effective draws grow with the draws, and R-hat less one falls with them.
     """
-    effective = min(block.ess_bulk, block.ess_tail)
-    if np.isnan(effective):
+    if np.isnan(block.ess):
         return int(_round_up(2 * draws))
-    longer = max(1.3 * enough / max(effective, 1.0), (block.rhat - 1) / (MAX_RHAT - 1) if block.rhat > MAX_RHAT else 0)
+    longer = max(1.3 * enough / max(block.ess, 1.0), (block.rhat - 1) / (MAX_RHAT - 1) if block.rhat > MAX_RHAT else 0)
     return int(_round_up(draws * longer))
 
 
@@ -299,14 +306,10 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     if scales:
         values = np.stack([idata["posterior"][n].to_numpy() for n in scales], axis=-1)
         blocks.append(_block("scales", values, scales, True))
-    latent = ~(draws.data.covariate_sd == 0)  # NaN where nothing is stated
-    if latent.any():
-        rows, columns = np.nonzero(latent)
-        measured = [column.name for column in draws.data.columns]
-        names = [f"{measured[c]} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
-        place = np.array([draws.data.place(name) for name in measured])
-        values = draws.by_chain(draws.covariate[:, rows, place[columns]])
-        blocks.append(_block("unknown covariates", values, names, True))
+    rows, columns = unknown_cells(draws.data)
+    if len(rows):
+        names = [f"{draws.data.columns[c].name} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
+        blocks.append(_block("unknown covariates", draws.by_chain(draws.unknown_covariates()), names, True))
     precision = draws.by_chain(np.log(draws.precision))
     blocks.append(_block("precision of scores", precision, coords["benchmark"], False))
     return blocks

@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale._arviz import dataset, group_names, with_groups
 from bayescale.model.curve import expected_score, log_likelihood_share, logit_score, predict_score, score_precision
-from bayescale.model.data import ModelData
+from bayescale.model.data import ModelData, unknown_cells
 
 if TYPE_CHECKING:
     from bayescale.model.spec import Spec
@@ -133,6 +133,12 @@ class Draws:
         if not self.specific_sd.any():
             return precision
         return score_precision(precision, specific_sd, expected, *curve)
+
+    def unknown_covariates(self) -> np.ndarray:
+        """Return the covariates that are unknown or uncertain (S, value), in the order of `unknown_cells`."""
+        rows, columns = unknown_cells(self.data)
+        places = [self.data.place(self.data.columns[column].name) for column in columns]
+        return self.covariate[:, rows, places]
 
     def expected_share(self) -> np.ndarray:
         """Return the posterior mean (model, benchmark) of the fitted scores' share of the way from floor to ceiling.

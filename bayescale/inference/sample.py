@@ -188,7 +188,7 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         draws = read_draws(_sample(program, **pilot), coordinates.data)
-    moved = Coordinates(coordinates.spec, coordinates.data, draws.expected_share(), draws.covariate)
+    moved = Coordinates(coordinates.spec, coordinates.data, draws.expected_share(), draws.unknown_covariates())
     program = compiled_for(moved)
     if settings["draws"] != "auto":
         return _sample(program, **settings), None

@@ -144,9 +144,9 @@ def covariate_prior(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray
     return np.where(exact, known, mean), np.where(exact, 0.0, 1 / np.sqrt(weight))
 
 
-def unknown_cells(spec: Spec, data: ModelData) -> tuple[np.ndarray, np.ndarray]:
+def unknown_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and columns of the base covariates (model, base covariate) that are unknown or uncertain."""
-    rows, columns = np.nonzero(covariate_prior(spec, data)[1] > 0)
+    rows, columns = np.nonzero(data.covariate_sd != 0)  # NaN where nothing is stated
     return rows.copy(), columns.copy()  # views of one array otherwise, which Numba would not keep on disk
 
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 from bayescale._display import as_html
 from bayescale._files import shipped, storable
 from bayescale._identity import stored_identity
+from bayescale._yaml import read_yaml
 from bayescale.errors import SpecError, suggest
 from bayescale.model.covariates import NOT_COVARIATES, SIZES
 from bayescale.model.prior import Prior
@@ -41,24 +42,6 @@ _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
 _LONGEST = 50_000  # characters of YAML
-_DEEPEST = 10  # lists in lists
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML of few levels, where anchors stand for single values: lists of lists by anchors unfold to any size."""
-
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        alias = self.check_event(yaml.AliasEvent)
-        self.depth += 1
-        if self.depth > _DEEPEST:  # PyYAML takes the square of the depth
-            raise yaml.YAMLError("it is nested too deep")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        if alias and not isinstance(node, yaml.ScalarNode):
-            raise yaml.YAMLError("an anchor may stand for a single value only")
-        return node
 
 
 class Spec(Frozen):
@@ -357,8 +340,8 @@ class Spec(Frozen):
         if len(text) > _LONGEST:
             raise SpecError(f"The spec has {len(text)} characters; a spec has a few thousand.")
         try:
-            values = yaml.load(text, _Loader)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML leaves numbers and dates to Python
+            values = read_yaml(text, lists_by_anchors=False)
+        except ValueError as error:
             raise SpecError(f"The spec is not YAML: {error}") from None
         if not isinstance(values, dict):
             raise SpecError("A spec is a mapping such as 'factors: 4'; see models/default.yaml.")

@@ -13,9 +13,8 @@ from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, legend_abov
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescale.analysis.benchmark_selection import BenchmarkSuggestion
     from bayescale.analysis.explained_variance import ExplainedVariance
-    from bayescale.analysis.model_selection import Suggestion
+    from bayescale.analysis.suggestion import DesignChoice
     from bayescale.methods import Posterior
 
 PALE = "#A9CDE5"
@@ -102,7 +101,7 @@ def plot_explained_variance(explained: ExplainedVariance, ax: Axes | None = None
     return ax
 
 
-def plot_suggestion(suggestion: Suggestion | BenchmarkSuggestion, ax: Axes | None = None) -> Axes:
+def plot_suggestion(suggestion: DesignChoice, ax: Axes | None = None) -> Axes:
     """Plot the expected share of forecast variance that remains after each suggested model or benchmark.
 
     The dashed line is the share that would remain if all candidates were evaluated. Up to sixteen are named,

@@ -142,7 +142,7 @@ def test_alignment_turns_what_has_factors_and_nothing_else() -> None:
     for name in ("difficulty", "family_sd", "floor"):
         xr.testing.assert_identical(straight.idata["posterior"][name], mixed.idata["posterior"][name])
     # Draws of single loadings agree now, and capability grows with compute.
-    rhat = az.rhat(straight.idata["posterior"][["loading", "slope"]])
+    rhat = az.rhat(dataset(straight.idata["posterior"])[["loading", "slope"]])
     assert float(rhat["loading"].max()) < 1.02
     slope = straight.idata["posterior"]["slope"].quantile(0.95, ("chain", "draw"))
     assert (slope > 0).all()

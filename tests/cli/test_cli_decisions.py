@@ -40,6 +40,19 @@ def test_predict(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) ->
     pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(expected.summary()), check_dtype=False)
 
 
+def test_files_are_written_before_anything_is_printed(
+    run: Run, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    csv = tmp_path / "predicted.csv"
+
+    def closed(*_: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("bayescale.cli.show.say", closed)
+    run("predict", saved, "--models", "Family-A-0", "--csv", csv)
+    assert len(pd.read_csv(csv)) == 5
+
+
 def test_suggest_benchmarks(run: Run, saved: Path, posterior: Posterior) -> None:
     asked = ["--candidates", "bench-1", "--candidates", "bench-3", "--targets", "bench-2"]
     code, out, _ = run("suggest-benchmarks", saved, "--model", "Family-A-0", "--budget", 1, *asked, "--json")

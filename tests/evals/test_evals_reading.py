@@ -10,7 +10,8 @@ import pytest
 
 from bayescale.errors import EvalsError, EvalsWarning, suggest
 from bayescale.evals import Evals, load_evals, read_evals
-from bayescale.evals.tables import MOST_SHOWN, TablesError, export_csv
+from bayescale.evals.csv_files import export_csv
+from bayescale.evals.tables import MOST_SHOWN, TablesError
 from bayescale.evals.validation import check_directory
 from bayescale.model.coordinates.parameterization import Coordinates
 from bayescale.model.data import covariate_prior
@@ -250,7 +251,7 @@ def test_writing_leaves_no_half_files(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("bayescale.evals.tables.cell_text", fail)
+    monkeypatch.setattr("bayescale.evals.csv_files.cell_text", fail)
     with pytest.raises(OSError, match="disk full"):
         evals.to_directory(tmp_path)
     assert (tmp_path / "models.csv").read_text() == before

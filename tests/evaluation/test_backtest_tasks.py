@@ -238,7 +238,7 @@ def test_a_spec_of_dates_draws_the_unknown_compute_of_hidden_models(rolling: lis
     spec = load_spec("dated")
     for fold in rolling:
         data, models = model_data(spec, fold.evals), fold.evals.models
-        rows, columns = unknown_cells(spec, data)
+        rows, columns = unknown_cells(data)
         assert {spec.covariates[c] for c in columns} == {"log10_flops"}
         latent = set(models["model"].iloc[rows])
         undisclosed = set(models["model"][models["flops"].isna()])

@@ -410,3 +410,13 @@ def test_each_spec_is_told_of_the_covariates_that_it_names(dated: Posterior, pos
     forecasts = Comparison(parts, {**QUESTION, "released": "2026-12", "reasoning": True}).forecasts
     assert "released" in forecasts["dated"].draws.coords
     assert "released" not in forecasts["plain"].draws.coords
+
+
+def test_a_question_of_dates_is_checked_before_the_fits_as_it_is_asked_after_them(dated: Posterior) -> None:
+    question = {**QUESTION, "released": "2026-12", "reasoning": True}
+    forecasts = compare({"dated": dated}, forecast=question, leave_out=()).forecasts
+    assert forecasts["dated"].draws["released"].item() == "2026-12"
+    with pytest.raises(EvaluationError, match="Did you mean 'released'"):
+        compare({"dated": dated}, forecast={**QUESTION, "releasd": "2026-12", "reasoning": True}, leave_out=())
+    with pytest.raises(EvaluationError, match=r"Spec 'dated': .*say released= and reasoning=, too"):
+        compare({"dated": dated}, forecast=QUESTION, leave_out=())

@@ -13,12 +13,13 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bayescale._files import shipped
+from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError, suggest
-from bayescale.evals.tables import TABLES, read_table
+from bayescale.evals.csv_files import read_table
+from bayescale.evals.tables import TABLES
 
 # Folder of the shipped mappings, and the column of ``benchmarks.csv`` with the aliases.
 FOLDER = "mappings"
@@ -143,8 +144,8 @@ def load_mapping(given: str | Path | Mapping[str, Any] | NameMapping | None) -> 
         path = _mapping_file(given)
         what = f"the mapping {path.name}"
         try:
-            given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, RecursionError, ValueError, yaml.YAMLError) as error:
+            given = read_yaml(path.read_text(encoding="utf-8")) or {}
+        except (OSError, ValueError) as error:
             raise EvalsError(f"Cannot read {what}: {error}") from error
     try:
         return NameMapping.model_validate(given)
@@ -270,7 +271,7 @@ def shipped_aliases(tool: str) -> dict[str, str]:
 
 @functools.cache
 def _known() -> dict[str, Any]:
-    known: dict[str, Any] = yaml.safe_load((shipped("data") / KNOWN).read_text(encoding="utf-8"))
+    known: dict[str, Any] = read_yaml((shipped("data") / KNOWN).read_text(encoding="utf-8"))
     return known
 
 

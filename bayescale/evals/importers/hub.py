@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale._files import shipped
+from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError
 from bayescale.evals.importers.base import shipped_models
 from bayescale.evals.tables import number, text
@@ -69,11 +70,9 @@ def known_hub() -> dict[str, Any]:
 
 def load_facts(path: Path) -> dict[str, Any]:
     """Read a file in the form of ``data/frontier/hub.yaml``."""
-    import yaml
-
     try:
-        known: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        known: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise EvalsError(f"Cannot read the facts in {path}: {error}. Begin with a copy of hub.yaml.") from error
     if lacking := [part for part in PARTS if part not in (known or ())]:
         raise EvalsError(f"The facts in {path} lack {', '.join(lacking)}. Begin with a copy of hub.yaml.")

@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError
+from bayescale.evals.csv_files import write_table
 from bayescale.evals.importers.hub import Export, cells_of, known_hub, load_facts, model_facts, read_rows
 from bayescale.evals.importers.tablefile import tables_in
-from bayescale.evals.tables import TABLES, first_names, write_table
+from bayescale.evals.tables import TABLES, first_names
 
 MODEL_COLUMNS = (
     "model", "family", "organization", "kind", "code", "released", "params_b", "tokens_t", "flops", "flops_log10_sd",

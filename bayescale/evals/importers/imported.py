@@ -12,10 +12,11 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError, EvalsWarning
+from bayescale.evals.csv_files import write_table
 from bayescale.evals.evals import Evals
 from bayescale.evals.importers.base import shipped_models
 from bayescale.evals.importers.merge import CONFLICT, fill_blanks, merge_tables, read_existing, read_template
-from bayescale.evals.tables import TABLES, counting, write_table
+from bayescale.evals.tables import TABLES, counting
 from bayescale.evals.validation import find_implausible
 
 TEMPLATE = "models_to_fill"

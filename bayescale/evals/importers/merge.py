@@ -12,18 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale.evals.csv_files import cell_text, read_table, read_tables
 from bayescale.evals.importers.base import SAME_ITEMS
-from bayescale.evals.tables import (
-    MEASURED,
-    TABLES,
-    cell_text,
-    coerce,
-    number,
-    read_table,
-    read_tables,
-    tables_error,
-    text,
-)
+from bayescale.evals.tables import MEASURED, TABLES, coerce, number, tables_error, text
 
 CONFLICT = ["table", "row", "column", "kept", "offered"]
 

@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from bayescale.errors import EvalsError, suggest
+from bayescale.evals.csv_files import read_table
 from bayescale.evals.importers import epoch, every_eval_ever, inspect_logs, lm_eval, wide
 from bayescale.evals.importers.assemble import assemble_tables
 from bayescale.evals.importers.base import NameMapping, Names, Reading, load_mapping
 from bayescale.evals.importers.imported import Imported
-from bayescale.evals.tables import Problem, coerce, read_table, tables_error, text
+from bayescale.evals.tables import Problem, coerce, tables_error, text
 from bayescale.evals.validation import broken_cells
 
 READERS: dict[str, Callable[..., Reading]] = {

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayescale._files import shipped
+from bayescale._yaml import read_yaml
 from bayescale.errors import EvaluationError, suggest
 from bayescale.evals import Evals, load_evals, read_evals
 from bayescale.evals.tables import first_names, text
@@ -248,14 +248,14 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
     """
     path = Path(file) if file is not None else shipped("data") / "tasks.yaml"
     try:
-        document: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
         entries = [_Entry(**entry) for entry in document["groups"]]
     except OSError as error:
         raise EvaluationError(f"The task file {path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         lines = [f"  {'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
         raise EvaluationError(f"{path} is not a valid task file:\n" + "\n".join(lines)) from None
-    except (yaml.YAMLError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise EvaluationError(
             f"{path} is not a valid task file: it needs a list `groups` of mappings ({error})."
         ) from error

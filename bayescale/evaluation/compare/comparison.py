@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bayescale.evaluation.backtest import Backtest
     from bayescale.forecast import Forecast
     from bayescale.methods import Posterior
+    from bayescale.model.spec import Spec
 
 # Above this Pareto k, an importance sampling estimate is unreliable (Vehtari et al. 2024, JMLR 25:72).
 LARGEST_K = 0.7
@@ -227,13 +228,8 @@ class Comparison:
             raise EvaluationError(
                 "There is no forecast to compare: compare(..., forecast={'family': ..., 'flops': ...})."
             )
-        # Each spec is told of the covariates that it names.
-        named = {c for p in self.posteriors.values() for c in p.spec.base_covariates}
-        asked = {
-            spec: {k: v for k, v in self.question.items() if k not in named or k in posterior.spec.base_covariates}
-            for spec, posterior in self.posteriors.items()
-        }
-        return {spec: self.posteriors[spec].forecast(**{"random_seed": 0, **facts}) for spec, facts in asked.items()}
+        asked = question_of_each(self.question, {name: p.spec for name, p in self.posteriors.items()})
+        return {name: self.posteriors[name].forecast(**{"random_seed": 0, **said}) for name, said in asked.items()}
 
     def forecast_table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the forecast under each spec.
@@ -296,6 +292,15 @@ class Comparison:
         head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
         warnings = [f"(!) {name} {warning}" for name, warning in self.warnings.items()]
         return as_html("\n".join([head, *warnings, following]), self.summary())
+
+
+def question_of_each(question: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:
+    """Return the arguments of a forecast by spec: each is told of those covariates alone that it names."""
+    named = {covariate for spec in specs.values() for covariate in spec.base_covariates}
+    return {
+        name: {k: v for k, v in question.items() if k not in named or k in spec.base_covariates}
+        for name, spec in specs.items()
+    }
 
 
 def _stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bayescale._display import Report, counting
 from bayescale.errors import BayescaleError, EvaluationError, require_names
 from bayescale.evaluation.compare.assess import Assessment, HeldOut, Plan, assess, check_held_out, make_splits
-from bayescale.evaluation.compare.comparison import Comparison
+from bayescale.evaluation.compare.comparison import Comparison, question_of_each
 from bayescale.evaluation.store import FitStore
 from bayescale.forecast.query import COLUMNS, as_scores, read_given, read_query
 from bayescale.inference.defaults import SCAN_DRAWS, seed_or_new
@@ -241,16 +241,18 @@ def _check(
     check_settings(**sampling)
     for unit in leave_out:
         make_splits(evals, unit, folds)
-    asked = {*inspect.signature(Posterior.forecast).parameters} - {"self"}
-    require_names(forecast, asked, "argument of a forecast", EvaluationError)
+    own = {"family", "given", "random_seed"}
+    covariates = {covariate for spec, _ in work.values() for covariate in spec.base_covariates}
+    require_names(forecast, {*own, *COLUMNS, *covariates}, "argument of a forecast", EvaluationError)
     seed_or_new(forecast.get("random_seed"), EvaluationError)
-    sizes = {name: forecast.get(name) for name in COLUMNS}
+    asked = question_of_each(forecast, {name: spec for name, (spec, _) in work.items()})
     for name, (spec, _) in work.items():
         with _naming(name):
             data = model_data(spec, evals)
-            if forecast:
-                query = read_query(spec, data, forecast.get("family"), sizes)
-                read_given(as_scores(forecast.get("given")), query, data.coords["benchmark"])
+            if said := asked[name]:
+                facts = {fact: value for fact, value in said.items() if fact not in own}
+                query = read_query(spec, data, said.get("family"), facts)
+                read_given(as_scores(said.get("given")), query, data.coords["benchmark"])
 
 
 @contextmanager

@@ -168,8 +168,8 @@ class Coordinates(PlainCoordinates):
     expected_share : ndarray (model, benchmark), optional
         Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
         is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
-    covariates : ndarray (S, model, covariate), optional
-        Draws of a short run, by which unknown covariates are whitened. Default: by their priors.
+    unknown : ndarray (S, value), optional
+        Draws of the unknown covariates in a short run, by which they are whitened. Default: by their priors.
     """
 
     def __init__(
@@ -177,11 +177,11 @@ class Coordinates(PlainCoordinates):
         spec: Spec,
         data: ModelData,
         expected_share: np.ndarray | None = None,
-        covariates: np.ndarray | None = None,
+        unknown: np.ndarray | None = None,
     ) -> None:
         super().__init__(spec, data)
         self.expected_share = observed_share(data) if expected_share is None else expected_share
-        self.covariates = covariates
+        self.unknown = unknown
 
     @property
     def rotation_fixed(self) -> bool:
@@ -199,15 +199,14 @@ class Coordinates(PlainCoordinates):
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
-        rows, columns = unknown_cells(self.spec, self.data)
+        rows, columns = unknown_cells(self.data)
         if len(rows):
             family = self.data.family_index[rows]
-            if self.covariates is None:
+            if self.unknown is None:
                 mean, sd = covariate_prior(self.spec, self.data)
                 found = prior_whitening(mean[rows, columns], sd[rows, columns], family)
             else:
-                place = [self.spec.covariates.index(self.spec.base_covariates[c]) for c in columns]
-                found = whitening(self.covariates[:, rows, place], family)
+                found = whitening(self.unknown, family)
             arrays |= {f"unknown_{name}": values for name, values in found._asdict().items()}
         if self.rotation_fixed:
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
