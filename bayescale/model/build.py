@@ -133,18 +133,12 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
 
 def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
     """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
-<<<<<<< HEAD
     prior_mean, prior_sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(prior_sd > 0, 0.0, prior_mean))
-    rows, columns = unknown_cells(spec, data)
+    rows, columns = unknown_cells(data)
     mean, sd = prior_mean[rows, columns], prior_sd[rows, columns]
     if data.predictors is not None:
         mean, sd = _predicted_compute(data, *expected_compute(spec, data.predictors, at), mean, sd)
-=======
-    mean, sd = covariate_prior(spec, data)
-    x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
-    rows, columns = unknown_cells(data)
->>>>>>> main
     if len(rows):
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
