@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.evals.tables import text
@@ -94,7 +93,7 @@ def expected_compute(spec: Spec, predictors: ComputePredictors, at: PlainCoordin
     priors = spec.priors
     level, slope = priors.latent_covariate.location_and_scale, priors.compute_slope.location_and_scale
     location, scale = np.array([level, *[slope] * (len(predictors.names) - 1)]).T.copy()
-    coefficient = pm.Normal("compute_slope", location, scale, dims="compute_predictor")
+    coefficient = at.coefficients("compute_slope", location, scale, predictors.values, dims="compute_predictor")
     mean = pt.as_tensor(predictors.values) @ coefficient
     if predictors.makers:
         between = priors.maker_compute_sd.variable("maker_compute_sd")

@@ -20,10 +20,10 @@ from bayescale.model.coordinates.pilot import (
     observed_share,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
-from bayescale.model.coordinates.unknown import Whitening, prior_whitening, whitening
+from bayescale.model.coordinates.unknown import Whitening, ridge, unwhitened, whitening
 from bayescale.model.covariates import SIZES
 from bayescale.model.curve import Curve, Noise, logit_score
-from bayescale.model.data import ModelData, covariate_prior, model_data, unknown_cells
+from bayescale.model.data import ModelData, model_data, unknown_cells
 from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
@@ -108,6 +108,10 @@ class PlainCoordinates:
         """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
         return pm.Normal(name, mean, sd, dims=dims)
 
+    def coefficients(self, name: str, mean: np.ndarray, sd: np.ndarray, regressors: np.ndarray, dims: str) -> Any:
+        """Make coefficients ``Normal(mean, sd)`` of `regressors` (model, coefficient), which predict compute."""
+        return pm.Normal(name, mean, sd, dims=dims)
+
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
         benchmarks, factors = self.size
@@ -169,7 +173,8 @@ class Coordinates(PlainCoordinates):
         Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
         is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
     unknown : ndarray (S, value), optional
-        Draws of the unknown covariates in a short run, by which they are whitened. Default: by their priors.
+        Standardised draws of the unknown covariates in a short run, by which they are whitened: what is sampled of
+        them (`coordinate`) in coordinates that lack it.
     """
 
     def __init__(
@@ -199,14 +204,10 @@ class Coordinates(PlainCoordinates):
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
-        rows, columns = unknown_cells(self.data)
+        rows, _ = unknown_cells(self.data)
         if len(rows):
             family = self.data.family_index[rows]
-            if self.unknown is None:
-                mean, sd = covariate_prior(self.spec, self.data)
-                found = prior_whitening(mean[rows, columns], sd[rows, columns], family)
-            else:
-                found = whitening(self.unknown, family)
+            found = unwhitened(family) if self.unknown is None else whitening(self.unknown, family)
             arrays |= {f"unknown_{name}": values for name, values in found._asdict().items()}
         if self.rotation_fixed:
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
@@ -224,9 +225,19 @@ class Coordinates(PlainCoordinates):
         """Sample the unknown values of a family's models together (`coordinates.unknown`)."""
         centre, scale, neighbour, log_volume = (_container(f"unknown_{part}") for part in Whitening._fields)
         z = pm.Flat(coordinate(name), shape=self.arrays["unknown_centre"].shape)
-        values = centre + (scale * z[neighbour]).sum(axis=1)
-        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), values).sum() + log_volume)
-        return pm.Deterministic(name, values, dims=dims)
+        standardised = centre + (scale * z[neighbour]).sum(axis=1)
+        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(0, 1), standardised).sum() + log_volume)
+        return pm.Deterministic(name, mean + sd * standardised, dims=dims)
+
+    def coefficients(self, name: str, mean: np.ndarray, sd: np.ndarray, regressors: np.ndarray, dims: str) -> Any:
+        """Sample the coefficients whitened by what disclosed compute says of them, in a ridge regression."""
+        compute = self.data.covariates[:, self.data.column("log10_flops")]
+        centre, scale = ridge(regressors[np.isfinite(compute)], compute[np.isfinite(compute)], mean, sd)
+        z = pm.Flat(coordinate(name), shape=len(mean))
+        value = centre + pt.as_tensor(scale) @ z
+        log_volume = np.log(np.diag(scale)).sum()
+        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), value).sum() + log_volume)
+        return pm.Deterministic(name, value, dims=dims)
 
     # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
     # of the residual sd all of them move together with `family_sd`, because the data identify their products, logits
