@@ -312,7 +312,7 @@ def make_forecast(
     query = read_query(posterior.spec, draws.data, family, facts)
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
-    query = with_compute(draws, query, posterior.spec.covariates, rng)
+    query = with_compute(draws, query, rng)
     effective = float(draws.size)
     if conditions := as_scores(given):
         known, scores = read_given(conditions, query, draws.data.coords["benchmark"])

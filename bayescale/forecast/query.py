@@ -82,13 +82,15 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
 
     `facts` are ``flops``, ``params`` and ``tokens``, and the other columns that the spec names; None is not given.
     """
+    if spec.family_column == MAKER and family is None and facts.get(MAKER) is not None:
+        family = facts[MAKER]
     if family is None:
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
     fitted = data.coords["family"]
     given = {name: value for name, value in facts.items() if value is not None}
     predictors = data.predictors
     columns = {c.name: c for c in (*data.columns, *(predictors.columns if predictors else ())) if c.kind != "size"}
-    makers = {MAKER: given.pop(MAKER)} if predictors and predictors.makers and MAKER in given else {}
+    makers = _said_makers(spec, predictors, family, given)
     require_names(given, [*COLUMNS, *columns], f"covariate in the spec {spec.name!r}")
     sizes = {name: _numbers(name, value) for name, value in given.items() if name in COLUMNS}
     read = {name: read_column(columns[name], value) for name, value in given.items() if name in columns}
@@ -129,15 +131,13 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
         labels=_labels(families, {c.source: told[c.source] for c in data.columns if c.source in told}),
         families=families,
         family_index=np.array([fitted.index(f) if f != NEW_FAMILY else -1 for f in families]),
-        covariates=np.stack(design(centred, spec.covariates), axis=1),
+        covariates=np.stack(design(centred, data.terms), axis=1),
         facts=told | {name: np.array(_per_model(value, count)) for name, value in makers.items()},
         undisclosed=undisclosed,
     )
 
 
-def with_compute(
-    draws: Draws, query: ForecastQuery, covariates: Sequence[str], rng: np.random.Generator
-) -> ForecastQuery:
+def with_compute(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> ForecastQuery:
     """Draw compute that is not stated, given date, maker and size (`bayescale.model.compute`)."""
     told = query.undisclosed
     if told is None:
@@ -149,7 +149,7 @@ def with_compute(
     sd = np.where(told.whole, draws.compute_sd[:, None], draws.vague_compute_sd[:, None])
     measured = np.broadcast_to(told.measured, (draws.size, *told.measured.shape)).copy()
     measured[..., draws.data.column("log10_flops")] = mean + sd * rng.standard_normal(mean.shape)
-    return replace(query, covariates=np.stack(design(measured, covariates), axis=-1), undisclosed=None)
+    return replace(query, covariates=np.stack(design(measured, draws.data.terms), axis=-1), undisclosed=None)
 
 
 def _per_model(value: Any, count: int) -> list[str]:
@@ -159,16 +159,29 @@ def _per_model(value: Any, count: int) -> list[str]:
     return cells * count if len(cells) == 1 else cells
 
 
+def _said_makers(
+    spec: Spec, predictors: ComputePredictors | None, family: Any, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Take the makers out of what was given; families of makers say them, too."""
+    said = given.pop(MAKER, None) if spec.family_column == MAKER or (predictors and predictors.makers) else None
+    if predictors is None or not predictors.makers:
+        return {}
+    if said is None and spec.family_column == MAKER:
+        names = [family] if isinstance(family, str) else list(family)
+        said = [name if name in predictors.makers else NEW_FAMILY for name in names]
+    return {} if said is None else {MAKER: said}
+
+
 def _makers(predictors: ComputePredictors, value: Any, count: int) -> np.ndarray:
     """Return the index of each model's maker, -1 for one that the data do not have."""
     if value is None:
         return np.full(count, -1)
     cells = _per_model(value, count)
     for cell in cells:
-        if cell not in predictors.makers:
+        if cell not in (*predictors.makers, NEW_FAMILY):
             message = suggest(cell, predictors.makers, MAKER)
             raise ForecastError(f"{message} For a maker never seen leave {MAKER}= out.")
-    return np.array([predictors.makers.index(cell) for cell in cells])
+    return np.array([predictors.makers.index(cell) if cell != NEW_FAMILY else -1 for cell in cells])
 
 
 def read_column(column: CovariateColumn, value: Any) -> np.ndarray:

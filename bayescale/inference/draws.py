@@ -9,7 +9,7 @@ import numpy as np
 
 from bayescale._arviz import dataset, group_names, with_groups
 from bayescale.model.curve import expected_score, log_likelihood_share, logit_score, predict_score, score_precision
-from bayescale.model.data import ModelData, unknown_cells
+from bayescale.model.data import ModelData, design, unknown_cells
 
 if TYPE_CHECKING:
     from bayescale.model.spec import Spec
@@ -23,7 +23,8 @@ BLOCK = 32
 class Draws:
     """All variables of the posterior, chains laid end to end; effects that a spec leaves out are zero.
 
-    Shapes, with S draws: ``slope`` (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
+    A covariate here is any term of `ModelData.terms`, the steps of a drift too. Shapes, with S draws: ``slope``
+    (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
     ``floor``, ``ceiling``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and
     ``specific_sd`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family,
     factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model,
@@ -228,6 +229,7 @@ def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
         "family_offset": (spec.family_offsets, ("family", "factor")),
         "family_benchmark": (spec.family_benchmark, ("family", "benchmark")),
         "benchmark_slope": (spec.benchmark_slopes, ("benchmark", "covariate")),
+        "drift": (spec.drift, ("drift_step", "factor")),
         "testlet_effect": (bool(data.coords["testlet"]), ("model", "testlet")),
     }
     for name, (present, dims) in parts.items():
@@ -293,17 +295,25 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
 
     sizes = {dim: len(labels) for dim, labels in data.coords.items()}
     families, benchmarks, factors = sizes["family"], sizes["benchmark"], sizes["factor"]
+    steps = sizes.get("drift_step", 0)
+    slope, covariate = flat("slope"), flat("covariate_value")
+    benchmark_slope = flat("benchmark_slope", benchmarks, sizes["covariate"])
+    if steps:
+        measured = covariate[..., [data.place(column.name) for column in data.columns]]
+        covariate = np.stack(design(measured, data.terms), axis=-1)
+        slope = np.concatenate([slope, flat("drift")], axis=1)
+        benchmark_slope = np.concatenate([benchmark_slope, np.zeros((*benchmark_slope.shape[:2], steps))], axis=2)
     return Draws(
         data=data,
         chains=chains,
-        slope=flat("slope"),
+        slope=slope,
         loading=flat("loading"),
         difficulty=flat("difficulty"),
         floor=flat("floor", benchmarks),
         ceiling=flat("ceiling", benchmarks, left_out=data.ceiling),
         precision=np.exp(flat("log_precision")),
         specific_sd=flat("specific_sd", benchmarks),
-        benchmark_slope=flat("benchmark_slope", benchmarks, sizes["covariate"]),
+        benchmark_slope=benchmark_slope,
         family_offset=flat("family_offset", families, factors),
         family_sd=flat("family_sd"),
         family_benchmark=flat("family_benchmark", families, benchmarks),
@@ -311,7 +321,7 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         testlet=flat("testlet_effect", sizes["model"], sizes["testlet"]),
         testlet_sd=flat("testlet_sd"),
         capability=flat("capability"),
-        covariate=flat("covariate_value"),
+        covariate=covariate,
         curve_shape=flat("curve_shape", benchmarks, left_out=1.0),
         own_loading_sd=flat("own_loading_sd"),
         common_loading_sd=flat("common_loading_sd"),

@@ -127,6 +127,7 @@ def fit(
 
     started = time.perf_counter()
     try:
+        evals = evals.with_families_of(spec.family_column)
         data = model_data(spec, evals)
         idata, convergence = _SAMPLERS[nuts_sampler](
             Coordinates(spec, data),

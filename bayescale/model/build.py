@@ -25,6 +25,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
         loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
+                     with a drift over dates beside them (`bayescale.model.drift`), if the spec has one
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ prior
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
@@ -79,7 +80,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         cells = _containers(at.arrays)
 
         # x_m: known, or latent with the error of its measurement
-        x = _covariates(spec, data, at)
+        x, steps = _covariates(spec, data, at)
 
         # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
@@ -108,8 +109,11 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
         noise = Noise(precision, _specific_sd(spec, data))
 
-        # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
-        level = at.levels(x, loading, effects, family_sd if spec.family_offsets else None, curve, noise)
+        # theta_mk ~ Normal(x_m' beta_k + alpha_fk + drift, 1)
+        drift = None
+        if spec.drift:
+            drift = steps @ at.zero_mean("drift", priors.drift_sd.variable("drift_sd"), ("drift_step", "factor"))
+        level = at.levels(x, loading, effects, family_sd if spec.family_offsets else None, drift, curve, noise)
 
         # eta_mb = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         eta = logit_score(level.capability @ loading.T, level.difficulty, *effects)
@@ -131,8 +135,11 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
     return pt.concatenate([effect, alone], axis=1)[:, testlet]
 
 
-def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
-    """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
+def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> tuple[Any, Any]:
+    """Make covariates (model, covariate), centred and scaled, and the steps of a drift (model, step).
+
+    Unknown and uncertain covariates are latent.
+    """
     prior_mean, prior_sd = covariate_prior(spec, data)
     x = pt.as_tensor(np.where(prior_sd > 0, 0.0, prior_mean))
     rows, columns = unknown_cells(data)
@@ -144,8 +151,9 @@ def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
         pm.modelcontext(None).add_coord("latent_cell", names)
         values = at.unknown_covariates("latent_covariate", mean, sd, "latent_cell")
         x = x[rows, columns].set(values)
-    values = pt.stack(design(x, spec.covariates), axis=1)
-    return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))
+    terms, count = design(x, data.terms), len(spec.covariates)
+    covariates = pm.Deterministic("covariate_value", pt.stack(terms[:count], axis=1), dims=("model", "covariate"))
+    return covariates, pt.stack(terms[count:], axis=1) if spec.drift else None
 
 
 def _predicted_compute(data: ModelData, mean: Any, sd: Any, others_mean: Any, others_sd: Any) -> tuple[Any, Any]:

@@ -54,6 +54,8 @@ DIMS = {
     "testlet_sd": (),
     "testlet_effect": ("model", "testlet"),
     "capability": ("model", "factor"),
+    "drift": ("drift_step", "factor"),
+    "drift_sd": (),
     "covariate_value": ("model", "covariate"),
     "compute_slope": ("compute_predictor",),
     "compute_sd": (),
@@ -62,7 +64,7 @@ DIMS = {
     "maker_compute": ("organization",),
 }
 # Variables that turn together with the factors.
-TURNING = ("slope", "loading", "family_offset", "capability")
+TURNING = ("slope", "loading", "family_offset", "capability", "drift")
 COLUMNS = {"log10_flops": ("flops", 1.0), "log10_params": ("params_b", 1e9), "log10_tokens": ("tokens_t", 1e12)}
 
 Values = dict[str, np.ndarray]
@@ -98,8 +100,9 @@ class Table:
     def log_density(self, at: Values) -> float:
         """The joint density of natural parameters and scores: section 2 of the design, line by line."""
         spec, priors, benchmarks = self.spec, self.spec.priors, self.evals.benchmarks
-        names, count = self.evals.families, len(benchmarks)
-        family = np.array([names.index(f) for f in self.evals.models["family"]])
+        names, count = self.evals.models[spec.family_column], len(benchmarks)
+        names = names.where(names != "", self.evals.models["family"])
+        family = np.array([list(dict.fromkeys(names)).index(f) for f in names])
         x = at["covariate_value"]
         total = self._covariates(x, *(self._compute(at) if spec.compute_from else (None, None)))
         if spec.compute_from:
@@ -109,7 +112,8 @@ class Table:
         for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
             prior = getattr(priors, f"slope[{covariate}]", priors.slope)
             total += log_prior(prior, slope)
-            if spec.rising and prior.parameters["mu"] == 0 and covariate in COLUMNS:
+            grows = (spec.rising and covariate in COLUMNS) or covariate in spec.rising_with
+            if grows and prior.parameters["mu"] == 0:
                 total += np.log(2 * expit(10 * np.mean(at["loading"] @ slope)))
         total += self._loadings(at)
 
@@ -127,6 +131,10 @@ class Table:
             total += log_prior(priors.family_sd, at["family_sd"])
             total += stats.norm.logpdf(at["family_offset"], 0, at["family_sd"]).sum()
             location = location + at["family_offset"][family]
+        if spec.drift:
+            total += log_prior(priors.drift_sd, at["drift_sd"])
+            total += stats.norm.logpdf(at["drift"], 0, at["drift_sd"]).sum()
+            location = location + self._walk(x[:, spec.covariates.index("released")], at["drift"])
         total += stats.norm.logpdf(at["capability"], location, 1).sum()
         if spec.benchmark_slopes:
             total += log_prior(priors.benchmark_slope_sd, at["benchmark_slope_sd"])
@@ -165,6 +173,19 @@ class Table:
             # The intraclass correlation of an evaluation's items, 1 / (phi + 1), grows by `between` of their variance.
             phi = (1 + between) / (1 / (phi + 1) + between) - 1
         return total + self._scores(mean, phi)
+
+    def _walk(self, years: np.ndarray, gains: np.ndarray) -> np.ndarray:
+        """What the years from the centre to each date have added, whole years and the part of the last."""
+        known = self.covariates[:, self.spec.covariates.index("released")]
+        before = int(-np.floor(min(np.nanmin(known), 0)))  # steps down from the centre, the furthest first
+        walk = np.zeros((len(years), gains.shape[1]))
+        for m, t in enumerate(years):
+            steps = gains[before:] if t > 0 else gains[:before][::-1]
+            whole = int(abs(t))
+            walk[m] = steps[:whole].sum(axis=0)
+            if whole < len(steps):
+                walk[m] += (abs(t) - whole) * steps[whole]
+        return walk
 
     def _loadings(self, at: Values) -> float:
         """Independent, or all benchmarks of one factor around what they have in common."""
@@ -406,6 +427,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"unknown_compute": 3, "stated_error": 2},
     ),
+    "dates that drift, makers as families": (
+        {
+            "factors": 2,
+            "covariates": ("log10_flops", "released", "reasoning"),
+            "family_column": "organization",
+            "rising_with": ("reasoning",),
+            "drift": True,
+            "priors": {"latent_covariate[released]": "Normal(0.2, 0.6)"},
+        },
+        {},
+    ),
     "columns of their own priors": (
         {
             "factors": 2,
@@ -426,6 +458,7 @@ FAST = (
     "parameters, tokens and interaction",
     "columns as covariates",
     "compute of date, size and maker",
+    "dates that drift, makers as families",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 

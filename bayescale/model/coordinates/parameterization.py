@@ -102,7 +102,8 @@ class PlainCoordinates:
     def rises(self) -> np.ndarray:
         """Whether capability grows with each covariate by the prior (covariate,)."""
         priors = zip(self.spec.covariates, self.spec.slope_priors, strict=True)
-        return np.array([self.spec.rising and name in SIZES and prior.symmetric for name, prior in priors])
+        grows = {*SIZES, *self.spec.rising_with} if self.spec.rising else set(self.spec.rising_with)
+        return np.array([name in grows and prior.symmetric for name, prior in priors])
 
     def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:
         """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
@@ -127,11 +128,13 @@ class PlainCoordinates:
         """Make effects ``Normal(0, sd)`` with one pooled sd."""
         return pm.Normal(name, 0, sd, dims=dims)
 
-    def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
+    def levels(
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise
+    ) -> Levels:
         """Make slopes, difficulties, family offsets and capabilities.
 
         ``beta_ck ~ prior_c``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
-        ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
+        ``theta_mk ~ Normal(x_m' beta_k + alpha_fk + drift_mk, 1)``.
 
         Parameters
         ----------
@@ -140,6 +143,7 @@ class PlainCoordinates:
         effects : list of tensor (model, benchmark)
             What else adds up to the logits.
         family_sd : scalar tensor, or None without offsets
+        drift : tensor (model, factor), or None without
         curve, noise
         """
         slopes, dims = self.spec.slope_priors, ("covariate", "factor")
@@ -148,7 +152,7 @@ class PlainCoordinates:
         else:
             slope = slopes[0].variable("slope", dims=dims)
         difficulty = self.spec.priors.difficulty.variable("difficulty", dims="benchmark")
-        mean = x @ slope
+        mean = x @ slope if drift is None else x @ slope + drift
         if family_sd is not None:
             mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
         return Levels(slope, difficulty, pm.Normal("capability", mean, 1, dims=("model", "factor")))
@@ -260,12 +264,16 @@ class Coordinates(PlainCoordinates):
         """Sample effects non-centred: the data say little about most of them."""
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
-    def levels(self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise) -> Levels:
+    def levels(
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise
+    ) -> Levels:
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
         dims = {name: len(labels) for name, labels in self.data.coords.items()}
         difficulties, slope_priors = self.spec.priors.difficulty, self.spec.slope_priors
         if any(prior.positive for prior in slope_priors):
-            return super().levels(x, loading, effects, family_sd, curve, noise)
+            return super().levels(x, loading, effects, family_sd, drift, curve, noise)
+        if drift is not None:
+            effects = [*effects, drift @ loading.T]
         score, share, observed = (_container(name) for name in ("observed_score", "expected_share", "observed"))
         weight, response = observed_response(score, share, observed, curve, noise.precision, self.data.items)
         weight = weight / (1 + weight * noise.specific_sd**2)
@@ -299,6 +307,7 @@ class Coordinates(PlainCoordinates):
         difficulty = pm.Deterministic("difficulty", top[:benchmarks], dims="benchmark")
         if family_sd is not None:
             pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))
+        theta = theta if drift is None else theta + drift
         return Levels(slope, difficulty, pm.Deterministic("capability", theta, dims=("model", "factor")))
 
     def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
