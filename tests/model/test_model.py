@@ -525,7 +525,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
     model = build_model(spec, evals)
     coords = {dim: list(labels) for dim, labels in model.coords.items()}
     assert coords["model"] == evals.model_names
-    assert coords["family"] == evals.families
+    assert coords["family"] == evals.with_families_of(spec.family_column).families
     assert coords["benchmark"] == evals.benchmark_names
     assert coords["testlet"] == ["pair"]
     assert coords["covariate"] == list(spec.covariates)
@@ -542,6 +542,8 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "own_loading_sd": not spec.common_loading,
         "common_loading_sd": not spec.common_loading,
         "curve_shape": spec.curve == "sigmoid",
+        **dict.fromkeys(("drift", "drift_sd"), not spec.drift),
+        **dict.fromkeys((name for name in DIMS if "compute" in name), not spec.compute_from),
     }
     for variable, dims in DIMS.items():
         if switched_off.get(variable):
@@ -588,7 +590,8 @@ def test_the_docstring_names_every_public_variable() -> None:
 
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
-    names = [n for n in DIMS if n not in ("benchmark_slope", "benchmark_slope_sd")]
+    other_specs = ("benchmark_slope", "drift", "compute")
+    names = [n for n in DIMS if not any(part in n for part in other_specs)]
     spec = Spec(factors=2, family_benchmark=True, learned_ceilings=True)
     with build_model(spec, evals):
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})
