@@ -113,7 +113,7 @@ class SelectionMixin:
         --------
         >>> from bayescale.evals import load_evals
         >>> load_evals("frontier").with_families_of("organization").families[:2]
-        ['Microsoft', '01.AI']
+        ['01.AI', 'Alibaba']
         """
         if column == "family":
             return self

@@ -53,9 +53,10 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         ``log_precision``, ``specific_sd`` (benchmark),
         ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
         testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate), ``drift`` (drift_step,
-        factor), ``compute_slope`` (compute_predictor), ``maker_compute`` (organization); and the sds ``drift_sd``,
-        ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``, ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
-        ``family_benchmark_sd``, ``testlet_sd``. What the spec switches off is missing, but for ``floor``. Variables
+        factor), ``compute_slope`` (compute_predictor), ``maker_compute`` (organization); and the sds
+        ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``,
+        ``testlet_sd``, ``drift_sd``, ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``. What the
+        spec switches off is missing, but for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
