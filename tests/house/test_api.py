@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from fake_posterior import posterior_of_dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -84,6 +85,7 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
         "prediction": posterior.predict(random_seed=1),
         "compute": posterior.compute(),
         "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
+        "crossing": posterior_of_dates().when("MMLU", 0.9, random_seed=1),
         "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
         "effect": posterior.effect("log10_flops"),
@@ -102,6 +104,7 @@ NAMES = [
     "prediction",
     "compute",
     "required",
+    "crossing",
     "benchmarks",
     "efficiency",
     "effect",
