@@ -120,8 +120,9 @@ def when(
     ((benchmark, score),) = options.known_scores([above], "--above").items()
     tails(prob)
     check_targets(csv, plot=plot)
-    result = Posterior.load(posterior).when(benchmark, score, organization, random_seed=random_seed)
-    _answer(result.posterior, result, prob, csv, json, plot, until=result.until, random_seed=random_seed)
+    fitted = Posterior.load(posterior)
+    result = fitted.when(benchmark, score, organization, random_seed=random_seed)
+    _answer(fitted, result, prob, csv, json, plot, until=result.until, random_seed=random_seed)
 
 
 def suggest_benchmarks(

@@ -109,7 +109,8 @@ def test_one_document_and_nothing_else(
         request.getfixturevalue("no_sampling")
     arguments, keys = CALLS[command]
     places = {
-        "tables": folder / "tables", "saved": folder / "posterior.nc", "dates": folder / "dates.nc", "spec": folder / "mine.yaml",
+        "tables": folder / "tables", "saved": folder / "posterior.nc", "dates": folder / "dates.nc",
+        "spec": folder / "mine.yaml",
         "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",
     }  # fmt: skip
