@@ -274,7 +274,7 @@ def relabelled(idata: Any, data: ModelData) -> Any:
 
 def observed_models(data: ModelData) -> np.ndarray:
     """Return whether each model has a score (model,)."""
-    return data.cells["observed"].any(axis=1)
+    return np.asarray(data.cells["observed"].any(axis=1))
 
 
 def family_sizes(data: ModelData) -> np.ndarray:
@@ -310,8 +310,11 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
     families, benchmarks, factors = sizes["family"], sizes["benchmark"], sizes["factor"]
     slope, capability, covariate = flat("slope"), flat("capability"), flat("covariate_value")
     family_sd = flat("family_sd")
-    residual = (capability - covariate @ slope) * observed_models(data)[:, None]
-    total = np.swapaxes(residual, 1, 2) @ np.eye(families)[data.family_index]
+    family_mean = np.zeros((len(slope), families, factors))
+    for family, models in enumerate(family_sizes(data)):
+        members = np.flatnonzero((data.family_index == family) & observed_models(data))
+        residual = capability[:, members] - covariate[:, members] @ slope
+        family_mean[:, family] = offset_variance(family_sd, models)[:, None] * residual.sum(axis=1)
     return Draws(
         data=data,
         chains=chains,
@@ -324,7 +327,7 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         specific_sd=flat("specific_sd", benchmarks),
         benchmark_slope=flat("benchmark_slope", benchmarks, sizes["covariate"]),
         family_offset=flat("family_offset", families, factors),
-        family_mean=offset_variance(family_sd[:, None], family_sizes(data))[..., None] * np.swapaxes(total, 1, 2),
+        family_mean=family_mean,
         family_sd=family_sd,
         family_benchmark=flat("family_benchmark", families, benchmarks),
         family_benchmark_sd=flat("family_benchmark_sd"),
