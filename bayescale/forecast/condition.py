@@ -13,7 +13,7 @@ effective draws (docs/model-notes.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -251,7 +251,7 @@ def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
 ) -> Conditioned:
     """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
-    latent = LatentModel.of(draws, query.covariates[0], int(query.family_index[0]), given)
+    latent = LatentModel.of(draws, query.covariates[..., 0, :], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
 
 
@@ -264,6 +264,8 @@ def weigh(
     chosen = _systematic(np.exp(log_weight.ravel()), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
+    if query.covariates.ndim == 3:  # each draw has its own
+        query = replace(query, covariates=query.covariates[index])
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
     return Conditioned(expected[:, None], resampled, logsumexp(log_weight, axis=1))
 
@@ -278,9 +280,9 @@ def _scores_elsewhere(
     draws: Draws, query: ForecastQuery, latent: LatentModel, z: np.ndarray, noise: ConditionNoise
 ) -> np.ndarray:
     """Compute expected scores (S, benchmark) on all benchmarks from resampled draws and their unknowns (S, z)."""
-    x = query.covariates[0]
+    x = query.covariates[..., :1, :]
     capability, testlets, own = latent.parts(z)
-    location = x @ draws.slope
+    location = (x @ draws.slope)[:, 0]
     if latent.new_family:
         effect = noise.family_benchmark * draws.family_benchmark_sd[:, None]
         if latent.own_effects:
@@ -291,4 +293,4 @@ def _scores_elsewhere(
         effect = draws.family_benchmark[:, family]
     testlet = noise.testlet * draws.testlet_sd[:, None]
     testlet[:, latent.testlets] = testlets
-    return draws.scores_of((location + capability)[:, None], x[None], testlet[:, None], effect[:, None])[:, 0]
+    return draws.scores_of((location + capability)[:, None], x, testlet[:, None], effect[:, None])[:, 0]
