@@ -21,6 +21,9 @@ import xarray as xr
 InferenceData: TypeAlias = Any
 ELPDData: TypeAlias = Any
 
+# Above this Pareto k, an importance sampling estimate is unreliable (Vehtari et al. 2024, JMLR 25:72).
+LARGEST_K = 0.7
+
 ARVIZ_1 = int(version("arviz").split(".")[0]) >= 1
 
 
@@ -110,6 +113,30 @@ def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDD
         return az.loo(idata, var_name=var_name, pointwise=True, reff=reff)
 
 
+def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return normalised importance weights (draw,) after Pareto smoothing, and Pareto k.
+
+    Of fewer than 25 draws, too few for a tail of five, weights are as they are and k is infinite.
+
+    Examples
+    --------
+    >>> weight, k = pareto_smoothed(np.random.default_rng(0).normal(size=1000))
+    >>> round(float(weight.sum()), 6), k < 0.7
+    (1.0, True)
+    """
+    if len(log_weight) < 25:
+        smoothed, k = log_weight, np.inf
+    elif ARVIZ_1:
+        # It takes log densities of what is left out, minus log weights.
+        smoothed, k = import_module("arviz_stats.base").array_stats.psislw(-log_weight)
+    else:
+        import arviz as az
+
+        smoothed, k = az.psislw(log_weight)
+    weight = np.exp(smoothed - np.max(smoothed))
+    return weight / weight.sum(), float(k)
+
+
 def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
     """Return the elpd, its standard error and the effective number of parameters."""
     names = ("elpd", "se", "p") if ARVIZ_1 else ("elpd_loo", "se", "p_loo")
@@ -133,7 +160,7 @@ def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
     if ARVIZ_1:
         # Densities of refits have no Pareto k, but the comparison asks for elpds of the kind that has.
         return import_module("arviz_stats.utils").ELPDDataLOO(
-            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=0.7, **shared
+            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=LARGEST_K, **shared
         )
     from arviz.stats.stats_utils import ELPDData as Fields
 

@@ -9,7 +9,8 @@ refit would; and specs are compared by it (`log_evidence`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
@@ -26,6 +27,8 @@ from bayescale.model.curve import (
     score_precision,
     score_slope,
 )
+from bayescale.model.data import covariate_prior
+from bayescale.model.spec import Spec
 
 STEPS = 12
 PROPOSALS = 8
@@ -75,6 +78,50 @@ class ConditionNoise:
 
 
 @dataclass(frozen=True)
+class Family:
+    """What is known of a family, draw by draw: its offset, a normal, and its effects on the benchmarks `seen`."""
+
+    offset: np.ndarray  # mean, (S, factor)
+    variance: np.ndarray  # of the offset, the same for all factors, (S,)
+    effect: np.ndarray  # (S, benchmark), zero where not seen
+    seen: np.ndarray  # (benchmark,)
+
+    @classmethod
+    def known(cls, draws: Draws, family: int) -> Family:
+        """Return a family of the data, with its offset and effects as drawn."""
+        effect = draws.family_benchmark[:, family]
+        return cls(draws.family_offset[:, family], np.zeros(draws.size), effect, np.ones(effect.shape[1], dtype=bool))
+
+    @classmethod
+    def new(cls, draws: Draws) -> Family:
+        """Return a family of which nothing is known but the population of families."""
+        effect = np.zeros(draws.difficulty.shape)
+        offset = np.zeros((draws.size, draws.slope.shape[-1]))
+        return cls(offset, draws.family_sd**2, effect, np.zeros(effect.shape[1], dtype=bool))
+
+    @classmethod
+    def of_models(cls, draws: Draws, rows: np.ndarray) -> Family:
+        """Return the family of these models of the data, if any, given their capabilities as drawn."""
+        family = cls.new(draws)
+        for row in rows:
+            expected = np.einsum("sc,sck->sk", draws.covariate[:, row], draws.slope) + family.offset
+            family = family.with_model(draws.capability[:, row] - expected)
+        seen = (draws.data.cells["observed"][rows] > 0).any(axis=0)
+        if len(rows):
+            effect = np.where(seen, draws.family_benchmark[:, draws.data.family_index[rows[0]]], 0.0)
+            family = replace(family, effect=effect)
+        return replace(family, seen=seen | ~draws.family_benchmark_sd.any())
+
+    def with_model(self, residual: np.ndarray) -> Family:
+        """Return the family given one more model, whose capability is `residual` (S, factor) above what was expected.
+
+        The offset is normal, and capability scatters around it with variance 1: both are conjugate.
+        """
+        gain = self.variance / (1 + self.variance)
+        return replace(self, offset=self.offset + gain[:, None] * residual, variance=gain)
+
+
+@dataclass(frozen=True)
 class LatentModel:
     """Latent variables of a new model: logits of the given scores = base + design z, with prior z ~ Normal(0, sd^2)."""
 
@@ -97,37 +144,55 @@ class LatentModel:
         Covariates are centred, (covariate,), or (S, covariate) where they are unknown and drawn. `family` is an index,
         -1 for a new family.
         """
+        return cls._built(draws, covariates, given, Family.new(draws) if family < 0 else Family.known(draws, family))
+
+    @classmethod
+    def left_out(cls, draws: Draws, spec: Spec, row: int, given: np.ndarray, family: Family) -> LatentModel:
+        """Build the latent variables of a model of the data as if its scores, on `given`, had not been seen.
+
+        Its covariates are latent where they are unknown or uncertain; with interactions, which are not linear in them,
+        they are as drawn.
+        """
+        mean, sd = (values[row] for values in covariate_prior(spec, draws.data))
+        if not sd.any() or len(mean) < len(spec.covariates):
+            return cls._built(draws, draws.covariate[:, row], given, family)
+        return cls._built(draws, mean, given, family, covariate_sd=sd)
+
+    @classmethod
+    def _built(
+        cls, draws: Draws, covariates: np.ndarray, given: np.ndarray, family: Family,
+        covariate_sd: np.ndarray | None = None,
+    ) -> LatentModel:  # fmt: skip
         size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
-        new_family = family < 0
-        location = np.einsum("sc,sck->sk", x, draws.slope)
-        effect: np.ndarray | float = 0.0
-        if not new_family:
-            location = location + draws.family_offset[:, family]
-            effect = draws.family_benchmark[:, [family]][..., given]
+        location = np.einsum("sc,sck->sk", x, draws.slope) + family.offset
         loading = draws.loading[:, given]
+        effect = family.effect[:, None, given]
         base = draws.logit(location[:, None], x[:, None], family_benchmark=effect, benchmarks=given)[:, 0]
         groups = draws.data.testlet_index[given]
         testlets = np.unique(groups[groups >= 0])
         member = (groups[:, None] == testlets[None, :]).astype(float)
-        # A new family's offset only ever enters together with the residual: one normal of variance 1 + tau^2.
-        ability_sd = np.sqrt(1 + draws.family_sd**2) if new_family else np.ones(size)
-        parts = [loading, np.broadcast_to(member, (size, *member.shape))]
-        sds = [(ability_sd, loading.shape[2]), (draws.testlet_sd, len(testlets))]
-        if new_family:
-            parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
-            sds.append((draws.family_benchmark_sd, len(given)))
+        unseen = np.eye(len(given))[:, ~family.seen[given]]
+        # What is unknown of a family's offset only ever enters together with the residual, of variance 1.
+        parts = [loading, *(np.broadcast_to(part, (size, *part.shape)) for part in (member, unseen))]
+        sds = [np.sqrt(1 + family.variance), draws.testlet_sd, draws.family_benchmark_sd]
+        columns = [np.repeat(sd[:, None], part.shape[2], 1) for sd, part in zip(sds, parts, strict=True)]
+        if covariate_sd is not None:
+            latent = covariate_sd > 0
+            slope = loading @ np.swapaxes(draws.slope, 1, 2) + draws.benchmark_slope[:, given]
+            parts.append(slope[..., latent])
+            columns.append(np.broadcast_to(covariate_sd[latent], (size, latent.sum())))
         return cls(
             given=given,
             base=base,
             design=np.concatenate(parts, axis=2),
-            sd=np.maximum(np.concatenate([np.repeat(sd[:, None], n, 1) for sd, n in sds], axis=1), 1e-6),
+            sd=np.maximum(np.concatenate(columns, axis=1), 1e-6),
             floor=draws.floor[:, given],
             ceiling=draws.ceiling[:, given],
             noise=Noise(draws.precision[:, given], draws.specific_sd[:, given]),
             items=draws.data.items[given],
             curve_shape=draws.curve_shape[:, given],
             testlets=testlets,
-            new_family=new_family,
+            new_family=not family.seen.any(),
         )
 
     @property
@@ -205,10 +270,47 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
 
     By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
     """
+    return _evidence(model, scores, rng)[0]
+
+
+def family_log_evidence(
+    draws: Draws, spec: Spec, scores: Mapping[int, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> np.ndarray:
+    """Estimate the log-likelihood (S,) of all scores of several models of one new family together.
+
+    By sequential imputation (Kong, Liu & Wong 1994, JASA 89:278): the likelihood of each model's scores, as in
+    `log_evidence`, given the unknowns of the models before it, drawn given their scores. Its exponential is unbiased.
+
+    Parameters
+    ----------
+    scores : mapping of int to tuple
+        By row of the models table: index of the benchmarks, and scores on them.
+    """
+    family = Family.of_models(draws, np.empty(0, dtype=int))
+    total = np.zeros(draws.size)
+    factors = draws.slope.shape[-1]
+    for row, (given, values) in scores.items():
+        model = LatentModel.left_out(draws, spec, row, given, family)
+        evidence, proposals, log_weight = _evidence(model, values, rng)
+        total += evidence
+        chosen = np.argmax(log_weight + rng.gumbel(size=log_weight.shape), axis=1)
+        z = proposals[np.arange(draws.size), chosen]
+        family = family.with_model(z[:, :factors])
+        new, start = given[~family.seen[given]], factors + len(model.testlets)
+        family.effect[:, new] = z[:, start : start + len(new)]
+        family.seen[new] = True
+    return total
+
+
+def _evidence(
+    model: LatentModel, scores: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the log-likelihood (S,), and the proposals with their log weights that it comes from."""
     noise = ProposalNoise.drawn(model.size, rng)
-    _, log_weight = propose(model, *posterior_mode(model, scores), scores, noise)
+    proposals, log_weight = propose(model, *posterior_mode(model, scores), scores, noise)
     # The weights leave out a constant of the normal prior, which counts where models differ in factors.
-    return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)
+    constant = np.log(log_weight.shape[1]) + model.sd.shape[1] / 2 * np.log(2 * np.pi)
+    return logsumexp(log_weight, axis=1) - constant, proposals, log_weight
 
 
 def condition_on_scores(
@@ -229,14 +331,14 @@ def weigh(
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, noise.proposals)
     flat = log_weight.ravel() - logsumexp(log_weight)
     per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
-    chosen = _systematic(np.exp(flat), draws.size, noise.start)
+    chosen = systematic(np.exp(flat), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
     return expected[:, None], resampled, float(1 / np.sum(per_draw**2))
 
 
-def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
+def systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
     """Resample systematically: indices of `size` draws, each repeated within one of its expected number of times."""
     points = (start + np.arange(size)) / size
     return np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)
