@@ -149,22 +149,27 @@ def pareto_k(found: ELPDData) -> np.ndarray:
     return np.asarray(found["pareto_k"])
 
 
-def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
-    """Return held-out log densities, one a model, in the form that `compare_elpd` takes."""
+def pointwise(found: ELPDData) -> np.ndarray:
+    """Return the log density of each observation (observation,)."""
+    return np.asarray(found["elpd_i" if ARVIZ_1 else "loo_i"]).ravel()
+
+
+def elpd_of_units(log_density: pd.Series[float]) -> ELPDData:
+    """Return held-out log densities, one a model or family, in the form that `compare_elpd` takes."""
     count = len(log_density)
-    pointwise = xr.DataArray(
-        log_density.to_numpy(float), dims="model", coords={"model": [str(name) for name in log_density.index]}
+    each = xr.DataArray(
+        log_density.to_numpy(float), dims="unit", coords={"unit": [str(name) for name in log_density.index]}
     )
-    total, se = float(pointwise.sum()), float(np.sqrt(count * log_density.var(ddof=0)))
+    total, se = float(each.sum()), float(np.sqrt(count * log_density.var(ddof=0)))
     shared: dict[str, Any] = {"se": se, "n_samples": 0, "n_data_points": count, "warning": False, "scale": "log"}
     if ARVIZ_1:
         # Densities of refits have no Pareto k, but the comparison asks for elpds of the kind that has.
         return import_module("arviz_stats.utils").ELPDDataLOO(
-            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=LARGEST_K, **shared
+            elpd=total, p=float("nan"), elpd_i=each, pareto_k=xr.zeros_like(each), good_k=LARGEST_K, **shared
         )
     from arviz.stats.stats_utils import ELPDData as Fields
 
-    fields = {"elpd_loo": total, "p_loo": float("nan"), "loo_i": pointwise, **shared}
+    fields = {"elpd_loo": total, "p_loo": float("nan"), "loo_i": each, **shared}
     return Fields(data=list(fields.values()), index=list(fields))
 
 

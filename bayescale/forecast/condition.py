@@ -117,8 +117,8 @@ class Family:
 
         The offset is normal, and capability scatters around it with variance 1: both are conjugate.
         """
-        gain = self.variance / (1 + self.variance)
-        return replace(self, offset=self.offset + gain[:, None] * residual, variance=gain)
+        variance = self.variance / (1 + self.variance)
+        return replace(self, offset=self.offset + variance[:, None] * residual, variance=variance)
 
 
 @dataclass(frozen=True)
