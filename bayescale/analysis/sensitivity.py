@@ -88,9 +88,9 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
 def left_out(posterior: PosteriorData) -> dict[str, str]:
     """Return, by variable of the posterior whose distribution is not scaled, the reason."""
     pooled = "its distribution is learned, and part of the model"
-    reasons = dict.fromkeys(
-        ("loading", "family_offset", "family_benchmark", "benchmark_slope", "testlet_effect", "capability"), pooled
-    )
+    effects = ("family_offset", "family_benchmark", "benchmark_slope", "testlet_effect", "drift", "maker_compute")
+    reasons = dict.fromkeys(("loading", *effects, "capability"), pooled)
+    reasons["vague_compute_sd"] = "it has the prior of compute_sd, which is scaled for compute_sd alone"
     reasons["latent_covariate"] = "unknown covariates: prior and measurement are one distribution of each model"
     scaled = log_priors(posterior)
     return {name: why for name, why in reasons.items() if name in posterior.idata["posterior"] and name not in scaled}
@@ -104,7 +104,7 @@ def conflicts(posterior: PosteriorData) -> dict[str, str]:
     posterior leans towards its prior, so this misses conflicts rather than invents them.
     """
     found = {}
-    for name, parts in _draws_by_prior(posterior):
+    for name, places, parts in _draws_by_prior(posterior):
         probabilities = []
         for prior, values in parts:
             both = np.concatenate([prior.draw(PRIOR_DRAWS, random_seed=0), np.median(values, axis=0)])
@@ -112,7 +112,7 @@ def conflicts(posterior: PosteriorData) -> dict[str, str]:
             probabilities.append((typical[:, None] <= median).mean(axis=0))
         least = np.concatenate(probabilities)
         if least.min() * len(least) < UNLIKELY:
-            place = _places(posterior.idata["posterior"][name])[int(least.argmin())]
+            place = places[int(least.argmin())]
             found[name] = f"{place or name}: prior probability {max(least.min(), 1 / PRIOR_DRAWS):.2g}"
     return found
 
@@ -124,7 +124,7 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     """
     densities = {
         name: sum(prior.log_density(values).eval().sum(axis=1) for prior, values in parts)
-        for name, parts in _draws_by_prior(posterior)
+        for name, _, parts in _draws_by_prior(posterior)
     }
     if posterior.spec.floor.learned:
         shapes = posterior.spec.floor.shapes(posterior.draws.data.floor)
@@ -132,16 +132,18 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     return densities
 
 
-def _draws_by_prior(posterior: PosteriorData) -> Iterator[tuple[str, list[tuple[Prior, np.ndarray]]]]:
-    """Yield each prior that the spec uses by name, with its distributions and the draws (S, value) of each."""
+def _draws_by_prior(posterior: PosteriorData) -> Iterator[tuple[str, list[str], list[tuple[Prior, np.ndarray]]]]:
+    """Yield each prior that the spec uses: name, labels of its values, and distributions with draws (S, value)."""
     draws, spec = posterior.idata["posterior"], posterior.spec
     for name in type(spec.priors).model_fields:
         if name in spec.unused_priors or name not in draws or name == "latent_covariate":
             continue
-        values = draws[name].transpose("chain", "draw", ...).to_numpy()
-        values = values.reshape((values.shape[0] * values.shape[1], -1))
+        array = draws[name].transpose("chain", "draw", ...)
+        if name == "compute_slope":  # whose intercept has the prior of unknown compute
+            array = array.isel(compute_predictor=slice(1, None))
+        values = array.to_numpy().reshape((array.sizes["chain"] * array.sizes["draw"], -1))
         priors = spec.slope_priors if name == "slope" else (spec.prior(name, posterior.draws.loading.shape[2]),)
-        yield name, list(zip(priors, np.split(values, len(priors), axis=1), strict=True))
+        yield name, _places(array), list(zip(priors, np.split(values, len(priors), axis=1), strict=True))
 
 
 def _places(array: xr.DataArray) -> list[str]:

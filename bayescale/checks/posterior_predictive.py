@@ -22,7 +22,7 @@ from bayescale._display import Result
 from bayescale._intervals import PROB, tails
 from bayescale.checks.pit import BAND, Reading, inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
-from bayescale.forecast.condition import Family, LatentModel, log_evidence, systematic
+from bayescale.forecast.condition import Family, LatentModel, log_evidence, siblings, systematic
 from bayescale.inference.defaults import seed_or_new
 from bayescale.model.curve import predict_score
 
@@ -188,12 +188,11 @@ def _left_out_scores(draws: Draws, spec: Spec, rng: np.random.Generator) -> tupl
     """Draw the observed scores (S, cell) of each model as if they were unseen, and return Pareto k (model,)."""
     data = draws.data
     observed = data.cells["observed"] > 0
-    with_scores, parts, k = observed.any(axis=1), [], np.full(len(observed), np.nan)
-    for row in np.flatnonzero(with_scores):
+    parts, k = [], np.full(len(observed), np.nan)
+    for row in np.flatnonzero(observed.any(axis=1)):
         (given,) = np.nonzero(observed[row])
-        siblings = with_scores & (data.family_index == data.family_index[row])
-        siblings[row] = False
-        latent = LatentModel.left_out(draws, spec, row, given, Family.of_models(draws, np.flatnonzero(siblings)))
+        family = Family.of_models(draws, siblings(draws, row, [row]))
+        latent = LatentModel.left_out(draws, spec, row, given, family)
         evidence = log_evidence(latent, data.cells["observed_score"][row, given], rng)
         weight, k[row] = pareto_smoothed(-evidence)
         chosen = systematic(weight, draws.size, rng.random())

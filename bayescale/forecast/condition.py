@@ -9,7 +9,7 @@ refit would; and specs are compared by it (`log_evidence`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -150,11 +150,11 @@ class LatentModel:
     def left_out(cls, draws: Draws, spec: Spec, row: int, given: np.ndarray, family: Family) -> LatentModel:
         """Build the latent variables of a model of the data as if its scores, on `given`, had not been seen.
 
-        Its covariates are latent where they are unknown or uncertain; with interactions, which are not linear in them,
-        they are as drawn.
+        Its covariates are latent where they are unknown or uncertain; with interactions or a drift, which are not
+        linear in them, they are as drawn.
         """
-        mean, sd = (values[row] for values in covariate_prior(spec, draws.data))
-        if not sd.any() or len(mean) < len(spec.covariates):
+        mean, sd = _covariates_without_scores(draws, spec, row)
+        if not sd.any() or mean.shape[-1] < len(draws.data.terms):
             return cls._built(draws, draws.covariate[:, row], given, family)
         return cls._built(draws, mean, given, family, covariate_sd=sd)
 
@@ -177,10 +177,10 @@ class LatentModel:
         sds = [np.sqrt(1 + family.variance), draws.testlet_sd, draws.family_benchmark_sd]
         columns = [np.repeat(sd[:, None], part.shape[2], 1) for sd, part in zip(sds, parts, strict=True)]
         if covariate_sd is not None:
-            latent = covariate_sd > 0
+            latent = covariate_sd.any(axis=0)
             slope = loading @ np.swapaxes(draws.slope, 1, 2) + draws.benchmark_slope[:, given]
             parts.append(slope[..., latent])
-            columns.append(np.broadcast_to(covariate_sd[latent], (size, latent.sum())))
+            columns.append(covariate_sd[:, latent])
         return cls(
             given=given,
             base=base,
@@ -276,20 +276,23 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
 def family_log_evidence(
     draws: Draws, spec: Spec, scores: Mapping[int, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
 ) -> np.ndarray:
-    """Estimate the log-likelihood (S,) of all scores of several models of one new family together.
+    """Estimate the log-likelihood (S,) of all scores of several models together, which share their family.
 
     By sequential imputation (Kong, Liu & Wong 1994, JASA 89:278): the likelihood of each model's scores, as in
     `log_evidence`, given the unknowns of the models before it, drawn given their scores. Its exponential is unbiased.
+    What `draws` have seen of other models of a family counts, too.
 
     Parameters
     ----------
     scores : mapping of int to tuple
         By row of the models table: index of the benchmarks, and scores on them.
     """
-    family = Family.of_models(draws, np.empty(0, dtype=int))
+    families: dict[int, Family] = {}
     total = np.zeros(draws.size)
     factors = draws.slope.shape[-1]
     for row, (given, values) in scores.items():
+        label = int(draws.data.family_index[row])
+        family = families.get(label) or Family.of_models(draws, siblings(draws, row, list(scores)))
         model = LatentModel.left_out(draws, spec, row, given, family)
         evidence, proposals, log_weight = _evidence(model, values, rng)
         total += evidence
@@ -299,7 +302,32 @@ def family_log_evidence(
         new, start = given[~family.seen[given]], factors + len(model.testlets)
         family.effect[:, new] = z[:, start : start + len(new)]
         family.seen[new] = True
+        families[label] = family
     return total
+
+
+def siblings(draws: Draws, row: int, without: Sequence[int]) -> np.ndarray:
+    """Return the rows of the models of a model's family, but for `without`, of which scores were fitted."""
+    of_family = draws.data.family_index == draws.data.family_index[row]
+    of_family[list(without)] = False
+    return np.flatnonzero(of_family & draws.data.cells["observed"].any(axis=1))
+
+
+def _covariates_without_scores(draws: Draws, spec: Spec, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and sd (S, base covariate) of a model's covariates by their priors and measurements."""
+    data = draws.data
+    mean, sd = (np.tile(values[row], (draws.size, 1)) for values in covariate_prior(spec, data))
+    if data.predictors is not None and sd[0, place := data.column("log10_flops")] > 0:
+        predictors, stated, error = data.predictors, data.covariates[row, place], data.covariate_sd[row, place]
+        predicted = draws.compute_slope @ predictors.values[row]
+        if predictors.makers and predictors.maker[row] >= 0:
+            predicted = predicted + draws.maker_compute[:, predictors.maker[row]]
+        spread = draws.compute_sd if predictors.whole[row] else draws.vague_compute_sd
+        measured = 1 / error**2 if np.isfinite(error) else 0.0
+        precision = 1 / spread**2 + measured
+        mean[:, place] = (predicted / spread**2 + measured * np.nan_to_num(stated)) / precision
+        sd[:, place] = 1 / np.sqrt(precision)
+    return mean, sd
 
 
 def _evidence(
@@ -317,7 +345,7 @@ def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, Draws, float]:
     """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
-    latent = LatentModel.of(draws, query.covariates[0], int(query.family_index[0]), given)
+    latent = LatentModel.of(draws, query.covariates[..., 0, :], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
 
 
@@ -334,6 +362,8 @@ def weigh(
     chosen = systematic(np.exp(flat), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
+    if query.covariates.ndim == 3:  # each draw has its own
+        query = replace(query, covariates=query.covariates[index])
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
     return expected[:, None], resampled, float(1 / np.sum(per_draw**2))
 
@@ -348,8 +378,8 @@ def _scores_elsewhere(
     draws: Draws, query: ForecastQuery, latent: LatentModel, z: np.ndarray, noise: ConditionNoise
 ) -> np.ndarray:
     """Compute expected scores (S, benchmark) on all benchmarks from resampled draws and their unknowns (S, z)."""
-    x, factors = query.covariates[0], draws.loading.shape[2]
-    location = x @ draws.slope
+    x, factors = query.covariates[..., :1, :], draws.loading.shape[2]
+    location = (x @ draws.slope)[:, 0]
     if latent.new_family:
         effect = noise.family_benchmark * draws.family_benchmark_sd[:, None]
         effect[:, latent.given] = z[:, factors + len(latent.testlets) :]
@@ -359,4 +389,4 @@ def _scores_elsewhere(
         effect = draws.family_benchmark[:, family]
     testlet = noise.testlet * draws.testlet_sd[:, None]
     testlet[:, latent.testlets] = z[:, factors : factors + len(latent.testlets)]
-    return draws.scores_of((location + z[:, :factors])[:, None], x[None], testlet[:, None], effect[:, None])[:, 0]
+    return draws.scores_of((location + z[:, :factors])[:, None], x, testlet[:, None], effect[:, None])[:, 0]

@@ -87,12 +87,11 @@ def test_draws_are_weighted_as_if_the_scores_had_not_been_fitted(simulation: Sim
     replicated = check.replicated.to_numpy()[:, (check.cells["model"] == name).to_numpy()]
     benchmarks = check.cells.loc[check.cells["model"] == name, "benchmark"]
     given = np.array([evals.benchmark_names.index(b) for b in benchmarks])
-    data = posterior.draws.data
-    siblings = np.flatnonzero((data.family_index == data.family_index[row]) & (np.arange(12) != row))
+    others = np.array([m for m, name_ in enumerate(evals.model_names) if name_[:8] == "Family-B" and m != row])
     latent = LatentModel.left_out(
-        posterior.draws, posterior.spec, row, given, Family.of_models(posterior.draws, siblings)
+        posterior.draws, posterior.spec, row, given, Family.of_models(posterior.draws, others)
     )
-    evidence = log_evidence(latent, data.cells["observed_score"][row, given], np.random.default_rng(1))
+    evidence = log_evidence(latent, posterior.draws.data.cells["observed_score"][row, given], np.random.default_rng(1))
     weight = softmax(-evidence)
     odds = weight[shift > 0].sum() / weight[shift < 0].sum()
     assert not 0.8 < odds < 1.25

@@ -282,9 +282,13 @@ def drawn_scores(draws: Draws, rows: np.ndarray, repeats: int, sd: float) -> tup
     return mean, cell_precision(mean, draws.precision[:, None], noise, floor, shape)
 
 
-def test_scores_of_a_new_family_together_are_what_brute_force_gives(uncertain: Posterior) -> None:
+def test_scores_of_a_new_family_together_are_what_brute_force_gives(simulation: tuple[Evals, Truth]) -> None:
     """Two models, the second of unknown compute."""
-    draws, spec = uncertain.draws.thinned(10), uncertain.spec
+    evals, truth = simulation
+    matrix = evals.matrix()
+    hidden = evals.mask(matrix.model.str.startswith("Family-D") & (matrix.benchmark != ""))
+    posterior = posterior_near(hidden, truth, simulation_spec(), spread=0.3, log_precision=5.0, seed=2)
+    draws, spec = posterior.draws.thinned(10), posterior.spec
     rows = np.array([3, 11])
     assert np.isnan(draws.data.covariates[11, 0])
     scores = {3: (np.array([0, 4]), np.array([0.55, 0.4])), 11: (np.array([1, 4]), np.array([0.6, 0.5]))}
