@@ -113,6 +113,30 @@ def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDD
         return az.loo(idata, var_name=var_name, pointwise=True, reff=reff)
 
 
+def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return normalised importance weights (draw,) after Pareto smoothing, and Pareto k.
+
+    Of fewer than 25 draws, too few for a tail of five, weights are as they are and k is infinite.
+
+    Examples
+    --------
+    >>> weight, k = pareto_smoothed(np.random.default_rng(0).normal(size=1000))
+    >>> round(float(weight.sum()), 6), k < 0.7
+    (1.0, True)
+    """
+    if len(log_weight) < 25:
+        smoothed, k = log_weight, np.inf
+    elif ARVIZ_1:
+        # It takes log densities of what is left out, minus log weights.
+        smoothed, k = import_module("arviz_stats.base").array_stats.psislw(-log_weight)
+    else:
+        import arviz as az
+
+        smoothed, k = az.psislw(log_weight)
+    weight = np.exp(smoothed - np.max(smoothed))
+    return weight / weight.sum(), float(k)
+
+
 def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
     """Return the elpd, its standard error and the effective number of parameters."""
     names = ("elpd", "se", "p") if ARVIZ_1 else ("elpd_loo", "se", "p_loo")
@@ -144,22 +168,27 @@ def weights_pareto_k(log_weight: np.ndarray) -> float:
             return float("inf")
 
 
-def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
-    """Return held-out log densities, one a model, in the form that `compare_elpd` takes."""
+def pointwise(found: ELPDData) -> np.ndarray:
+    """Return the log density of each observation (observation,)."""
+    return np.asarray(found["elpd_i" if ARVIZ_1 else "loo_i"]).ravel()
+
+
+def elpd_of_units(log_density: pd.Series[float]) -> ELPDData:
+    """Return held-out log densities, one a model or family, in the form that `compare_elpd` takes."""
     count = len(log_density)
-    pointwise = xr.DataArray(
-        log_density.to_numpy(float), dims="model", coords={"model": [str(name) for name in log_density.index]}
+    each = xr.DataArray(
+        log_density.to_numpy(float), dims="unit", coords={"unit": [str(name) for name in log_density.index]}
     )
-    total, se = float(pointwise.sum()), float(np.sqrt(count * log_density.var(ddof=0)))
+    total, se = float(each.sum()), float(np.sqrt(count * log_density.var(ddof=0)))
     shared: dict[str, Any] = {"se": se, "n_samples": 0, "n_data_points": count, "warning": False, "scale": "log"}
     if ARVIZ_1:
         # Densities of refits have no Pareto k, but the comparison asks for elpds of the kind that has.
         return import_module("arviz_stats.utils").ELPDDataLOO(
-            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=LARGEST_K, **shared
+            elpd=total, p=float("nan"), elpd_i=each, pareto_k=xr.zeros_like(each), good_k=LARGEST_K, **shared
         )
     from arviz.stats.stats_utils import ELPDData as Fields
 
-    fields = {"elpd_loo": total, "p_loo": float("nan"), "loo_i": pointwise, **shared}
+    fields = {"elpd_loo": total, "p_loo": float("nan"), "loo_i": each, **shared}
     return Fields(data=list(fields.values()), index=list(fields))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from bayescale._display import working
 from bayescale._intervals import PROB
@@ -150,18 +150,16 @@ class Posterior(Decisions):
         facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
         return make_forecast(self, family, given=given, random_seed=random_seed, **facts)
 
-    def predictive_check(
-        self, replicate: Literal["same", "new"] = "same", draws: int = 1000, *, random_seed: int | None = None
-    ) -> PredictiveCheck:
-        """Replicate the observed scores from the posterior and compare (posterior predictive check).
+    def predictive_check(self, draws: int = 1000, *, random_seed: int | None = None) -> PredictiveCheck:
+        """Compare the scores of each model with replications that leave it out (posterior predictive check).
 
-        Scores of the ``same`` models helped to fit their own curves: expect PIT values too central, and 50% intervals
-        that cover 82% (default spec on `base-llms`). ``new`` models of the same families and compute check more sharply
-        (mixed replication: Gelman, Meng & Stern 1996, Statistica Sinica 6). For forecasts see ``bayescale backtest``.
+        Each model's scores are predicted from its family and covariates, by draws weighted as if its scores had not
+        been fitted (Pareto-smoothed importance sampling of whole models, without refits). If the model is right, PIT
+        values are uniform and intervals hold what they say. It takes seconds to a minute. Whether forecasts of larger
+        or later models hold is for ``bayescale backtest``.
 
         Parameters
         ----------
-        replicate : {"same", "new"}
         draws : int
             Number of posterior draws, evenly spread.
         random_seed : int, optional
@@ -170,7 +168,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            When `replicate` is neither, or `draws` not positive.
+            When `draws` is not positive.
 
         Examples
         --------
@@ -179,8 +177,8 @@ class Posterior(Decisions):
         """
         from bayescale.checks import predictive_check
 
-        with working("Replicating the scores"):
-            return predictive_check(self, replicate, draws, random_seed=random_seed)
+        with working("Replicating the scores, one model left out at a time"):
+            return predictive_check(self, draws, random_seed=random_seed)
 
     def to_html(
         self,

@@ -228,8 +228,8 @@ def pit(check):
 
 @picture("Posterior predictive check of every benchmark")
 def predictive_check(check):
-    """Fitted scores lie in the middle of their replications too often (light blue), as expected; too high, too low or
-    too scattered (orange) would be a misfit.
+    """Scores of each model among forecasts that leave it out: of the right model, all lines are inside their bands
+    with probability 95%.
     """
     return plots.plot_predictive_check(check)
 

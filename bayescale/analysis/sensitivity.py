@@ -2,18 +2,20 @@
 
 Each prior, or the likelihood, is raised to a power near one by importance weights; how fast the distribution of a
 quantity then moves is its sensitivity (Kallioinen, Paananen, Burkner & Vehtari 2024, Statistics and Computing 34:57).
-Only the priors that a spec names are scaled. Parameters pooled under them (loadings, offsets) are part of the model:
-scaling their distributions too would say little about the choice of the priors.
+The priors that a spec names are scaled, and those of floors. Parameters pooled under them (loadings, offsets) are part
+of the model: scaling their distributions too would say little about the choice of the priors. The prior of unknown
+covariates is left out, too: it is one distribution together with the errors of measurement.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.stats import beta
 
 from bayescale import _arviz
 from bayescale.errors import ForecastError, MissingDependencyError
@@ -22,9 +24,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from bayescale.inference.posterior import PosteriorData
+    from bayescale.model.prior import Prior
 
 # Above it a prior is informative about a quantity, below it the likelihood is weak (Kallioinen et al. 2024, section 3).
 THRESHOLD = 0.05
+
+# Prior probability of what the posterior says below which a prior is contradicted, and draws to estimate it with.
+UNLIKELY = 0.01
+PRIOR_DRAWS = 20_000
 
 
 def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> pd.DataFrame:
@@ -41,7 +48,10 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
     -------
     pandas.DataFrame
         Index ``quantity``; one column a prior of the spec, ``all priors``, ``likelihood``, and ``diagnosis``: ``prior
-        and data in conflict`` when both move it (above 0.05), ``prior dominates`` when the data hardly do, or ``-``.
+        and data in conflict`` when both move it (above 0.05), ``prior dominates`` when the data hardly do, or ``-``,
+        which says nothing of what is left out. Its ``attrs`` say the rest: ``left_out``, by what has a distribution
+        but is not scaled, why not; and ``conflicts``, by prior that the posterior contradicts, the parameter for which
+        it does most. A prior may be contradicted without moving a quantity: see `conflicts`.
 
     Raises
     ------
@@ -71,26 +81,75 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
     table["diagnosis"] = np.where(
         by_prior & by_data, "prior and data in conflict", np.where(by_prior, "prior dominates", "-")
     )
+    table.attrs |= {"left_out": left_out(posterior), "conflicts": conflicts(posterior)}
     return table
+
+
+def left_out(posterior: PosteriorData) -> dict[str, str]:
+    """Return, by variable of the posterior whose distribution is not scaled, the reason."""
+    pooled = "its distribution is learned, and part of the model"
+    effects = ("family_offset", "family_benchmark", "benchmark_slope", "testlet_effect", "drift", "maker_compute")
+    reasons = dict.fromkeys(("loading", *effects, "capability"), pooled)
+    reasons["vague_compute_sd"] = "it has the prior of compute_sd, which is scaled for compute_sd alone"
+    reasons["latent_covariate"] = "unknown covariates: prior and measurement are one distribution of each model"
+    scaled = log_priors(posterior)
+    return {name: why for name, why in reasons.items() if name in posterior.idata["posterior"] and name not in scaled}
+
+
+def conflicts(posterior: PosteriorData) -> dict[str, str]:
+    """Return, by prior that the posterior contradicts, the parameter for which it does most.
+
+    A prior is contradicted where a draw from it would be as unlikely as the posterior median of one of its parameters
+    with probability below `UNLIKELY`, over the number of parameters (Box 1980, JRSS A 143:383, on the parameters). The
+    posterior leans towards its prior, so this misses conflicts rather than invents them.
+    """
+    found = {}
+    for name, places, parts in _draws_by_prior(posterior):
+        probabilities = []
+        for prior, values in parts:
+            both = np.concatenate([prior.draw(PRIOR_DRAWS, random_seed=0), np.median(values, axis=0)])
+            typical, median = np.split(prior.log_density(both).eval(), [PRIOR_DRAWS])
+            probabilities.append((typical[:, None] <= median).mean(axis=0))
+        least = np.concatenate(probabilities)
+        if least.min() * len(least) < UNLIKELY:
+            place = places[int(least.argmin())]
+            found[name] = f"{place or name}: prior probability {max(least.min(), 1 / PRIOR_DRAWS):.2g}"
+    return found
 
 
 def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     """Compute the log density (chain * draw,) of the draws under each prior that the spec uses, by name of the prior.
 
-    The priors of unknown compute and of floors (`Spec.floor`) are left out.
+    The prior of unknown covariates is left out (`left_out`).
     """
+    densities = {
+        name: sum(prior.log_density(values).eval().sum(axis=1) for prior, values in parts)
+        for name, _, parts in _draws_by_prior(posterior)
+    }
+    if posterior.spec.floor.learned:
+        shapes = posterior.spec.floor.shapes(posterior.draws.data.floor)
+        densities["floor"] = beta.logpdf(posterior.draws.floor, *shapes).sum(axis=1)
+    return densities
+
+
+def _draws_by_prior(posterior: PosteriorData) -> Iterator[tuple[str, list[str], list[tuple[Prior, np.ndarray]]]]:
+    """Yield each prior that the spec uses: name, labels of its values, and distributions with draws (S, value)."""
     draws, spec = posterior.idata["posterior"], posterior.spec
-    densities: dict[str, np.ndarray] = {}
     for name in type(spec.priors).model_fields:
         if name in spec.unused_priors or name not in draws or name == "latent_covariate":
             continue
-        values = draws[name].transpose("chain", "draw", ...).to_numpy()
-        values = values.reshape((values.shape[0] * values.shape[1], -1))
+        array = draws[name].transpose("chain", "draw", ...)
+        if name == "compute_slope":  # whose intercept has the prior of unknown compute
+            array = array.isel(compute_predictor=slice(1, None))
+        values = array.to_numpy().reshape((array.sizes["chain"] * array.sizes["draw"], -1))
         priors = spec.slope_priors if name == "slope" else (spec.prior(name, posterior.draws.loading.shape[2]),)
-        densities[name] = np.zeros(len(values))
-        for prior, part in zip(priors, np.split(values, len(priors), axis=1), strict=True):
-            densities[name] += prior.log_density(part).eval().sum(axis=1)
-    return densities
+        yield name, _places(array), list(zip(priors, np.split(values, len(priors), axis=1), strict=True))
+
+
+def _places(array: xr.DataArray) -> list[str]:
+    """Return the labels of the scalars of draws, by their coordinates."""
+    rest = [dim for dim in array.dims if dim not in ("chain", "draw")]
+    return [", ".join(map(str, place)) for place in itertools.product(*(array[dim].to_numpy() for dim in rest))]
 
 
 def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
@@ -105,7 +164,6 @@ def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -
             )
         rest = [d for d in array.dims if d not in ("chain", "draw")]
         flat = array.transpose("chain", "draw", *rest).to_numpy().reshape((sizes["chain"], sizes["draw"], -1))
-        places = itertools.product(*(array[dim].to_numpy() for dim in rest))  # one, of no coordinates, of a scalar
-        labels = [f"{name}: {', '.join(map(str, place))}" if place else name for place in places]
+        labels = [f"{name}: {place}" if place else name for place in _places(array)]
         named |= {label: flat[..., i] for i, label in enumerate(labels)}
     return named

@@ -8,10 +8,11 @@ import numpy as np
 
 from bayescale._arviz import InferenceData, with_groups
 from bayescale.analysis.sensitivity import log_priors
-from bayescale.checks.posterior_predictive import replicate_scores
+from bayescale.inference.draws import BLOCK
 from bayescale.inference.posterior import of_cells
 
 if TYPE_CHECKING:
+    from bayescale.inference.draws import Draws
     from bayescale.inference.posterior import PosteriorData
 
 
@@ -22,7 +23,7 @@ def observed_groups(posterior: PosteriorData, random_seed: int) -> InferenceData
     observed = posterior.draws.data.cells["observed"] > 0
     seen = posterior.draws.data.cells["observed_score"][observed]
     cell = np.arange(len(seen))
-    replicated = replicate_scores(posterior.draws, observed, "same", np.random.default_rng(random_seed))
+    replicated = _replicated(posterior.draws, observed, np.random.default_rng(random_seed))
     likelihood = posterior.draws.log_likelihood()
     priors = {name: posterior.labelled(name, values.ravel()) for name, values in log_priors(posterior).items()}
     groups = {
@@ -32,3 +33,13 @@ def observed_groups(posterior: PosteriorData, random_seed: int) -> InferenceData
     }
     datasets = {name: values.to_dataset() for name, values in groups.items()}
     return with_groups(posterior.idata, {**datasets, "log_prior": xr.Dataset(priors)})
+
+
+def _replicated(draws: Draws, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw scores (S, cell) of the same models with observation noise at the observed cells, row by row."""
+    parts = []
+    for start in range(0, len(observed), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(observed)))
+        row, column = np.nonzero(observed[rows])
+        parts.append(draws.measured(draws.fitted_scores(rows)[:, row, column], rng, column))
+    return np.concatenate(parts, axis=1)

@@ -1,21 +1,30 @@
-"""Posterior predictive check: observed scores compared with scores replicated from the posterior."""
+"""Posterior predictive check by leave-one-model-out: scores of each model among forecasts made without them.
+
+Scores that were fitted lie nearer to the middle of their replications than new ones, under the right model too. So
+each model's scores are compared with scores of a new model of its family and covariates, under draws that are weighted
+as if its scores had not been fitted: by one over their likelihood, the model's own unknowns and its family's offset
+integrated out, Pareto-smoothed (Vehtari, Gelman & Gabry 2017, Statistics and Computing 27:1413; of whole units: Merkle,
+Furr & Rabe-Hesketh 2019, Psychometrika 84:802). Under the right model their PIT values are uniform, by
+benchmark; and so are those of all scores of a model together, which see noise that hardly widens a forecast.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
+from bayescale._arviz import LARGEST_K, pareto_smoothed
 from bayescale._display import Result
 from bayescale._intervals import PROB, tails
-from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
+from bayescale.checks.pit import BAND, Reading, inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
-from bayescale.forecast.predict import ModelNoise, new_model_scores
-from bayescale.forecast.query import ForecastQuery
+from bayescale.forecast.condition import Family, LatentModel, log_evidence, siblings, systematic
 from bayescale.inference.defaults import seed_or_new
-from bayescale.inference.draws import BLOCK
+from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,13 +32,15 @@ if TYPE_CHECKING:
 
     from bayescale.inference.draws import Draws
     from bayescale.inference.posterior import PosteriorData
+    from bayescale.model.spec import Spec
 
-Replicate = Literal["same", "new"]
+# Where logits of scores are cut: half a point from 0 and 1.
+_ENDS = (0.005, 0.995)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PredictiveCheck(Result):
-    """Observed scores with their replications; made by `Posterior.predictive_check`.
+    """Observed scores among forecasts that leave out their model; made by `Posterior.predictive_check`.
 
     Attributes
     ----------
@@ -37,9 +48,10 @@ class PredictiveCheck(Result):
         Scores in [0, 1] with observation noise, dims ``(draw, cell)``; ``model`` and ``benchmark`` along ``cell``.
     cells : pandas.DataFrame
         One row per observed score: ``model, benchmark, observed`` (as the model reads it: counted scores rounded to the
-        nearest item), ``replicated`` (mean), ``pit`` (randomised probability integral transform, in (0, 1)).
-    replicate : {"same", "new"}
-        Whether the same models or new ones of the same families are replicated.
+        nearest item), ``replicated`` (mean), ``pit`` (randomised probability integral transform, in (0, 1)), and
+        of its model ``pit_together`` (the PIT of the Mahalanobis distance of all its scores, in logits, from their
+        forecast) and ``pareto_k``: above 0.7 the posterior depends so much on the model that importance sampling cannot
+        leave it out, and its PIT values are drawn towards the middle.
     title : str
         Names of spec and evals.
     random_seed : int
@@ -47,16 +59,33 @@ class PredictiveCheck(Result):
 
     Examples
     --------
-    >>> check = posterior.predictive_check(replicate="new", draws=200)
+    >>> check = posterior.predictive_check(draws=200)
     >>> check.replicated.dims
     ('draw', 'cell')
     """
 
     replicated: xr.DataArray
     cells: pd.DataFrame
-    replicate: Replicate
     title: str
     random_seed: int
+
+    @property
+    def band(self) -> float:
+        """Probability of each band, so that all benchmarks, and `together`, are inside with probability 95%."""
+        return 1 - (1 - BAND) / (self.cells["benchmark"].nunique() + 1)  # Bonferroni
+
+    @property
+    def together(self) -> Reading:
+        """How the scores of one model lie together: ``as expected``, ``too scattered`` or ``too central``."""
+        pit = self.cells.drop_duplicates("model")["pit_together"].to_numpy()
+        if read_pit(pit, prob=self.band) == "as expected":
+            return "as expected"
+        return "too scattered" if pit.mean() > 0.5 else "too central"
+
+    @property
+    def large_k(self) -> int:
+        """Number of models whose Pareto k is above 0.7."""
+        return int((self.cells.drop_duplicates("model")["pareto_k"] > LARGEST_K).sum())
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the check per benchmark; `prob` is the probability of the wider interval, 0.9 below.
@@ -69,34 +98,27 @@ class PredictiveCheck(Result):
             - ``benchmark, scores`` (their number), ``observed, replicated`` (means);
             - ``coverage_50, coverage_90``: shares of observed scores inside equal-tailed intervals of the replications,
               computed from PIT values, which handle ties;
-            - ``pit_p``: p value of the Kolmogorov-Smirnov test that the PIT values are uniform, as if they were
-              independent;
-            - ``sd_p``: share of draws in which the standard deviation of the replicated scores over models exceeds that
-              of the observed ones (posterior predictive p value: Gelman, Meng & Stern 1996); near 0 the replicated
-              models are too similar, near 1 too different. NaN for a single score;
-            - ``pit``: a class, see `bayescale.checks.pit.read_pit`.
+            - ``pit``: a class, see `bayescale.checks.pit.read_pit`. Under the right model all benchmarks, and
+              `together`, are ``as expected`` with probability 95%.
 
         Examples
         --------
         >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
         ['MMLU', 'ARC-C']
         """
-        from scipy.stats import kstest
-
         tails(prob)
         rows = []
         for name, part in self.cells.groupby("benchmark", sort=False):
-            pit, observed = part["pit"].to_numpy(), part["observed"].to_numpy()
-            spread = self.replicated.to_numpy()[:, part.index].std(axis=1)
+            pit = part["pit"].to_numpy()
             means = {"scores": len(part), **part[["observed", "replicated"]].mean()}
             coverage = {f"coverage_{100 * p:g}": inside(pit, p).mean() for p in (0.5, prob)}
-            sd_p = (spread > observed.std()).mean() if len(part) > 1 else np.nan
-            tests = {"pit_p": kstest(pit, "uniform").pvalue, "sd_p": sd_p, "pit": read_pit(pit)}
-            rows.append({"benchmark": name, **means, **coverage, **tests})
+            rows.append({"benchmark": name, **means, **coverage, "pit": read_pit(pit, prob=self.band)})
         return pd.DataFrame(rows)
 
     def to_xarray(self) -> xr.Dataset:
-        cells = {name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit")}
+        cells = {
+            name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit", "pit_together", "pareto_k")
+        }
         return super().to_xarray().assign(cells)
 
     def plot(self, benchmarks: list[str] | None = None) -> Figure:
@@ -110,63 +132,83 @@ class PredictiveCheck(Result):
 
         return plot_predictive_check(self, benchmarks=benchmarks)
 
+    @property
+    def caution(self) -> str:
+        """One sentence on the models that importance sampling cannot leave out; empty if there are none."""
+        if not self.large_k:
+            return ""
+        models = self.cells["model"].nunique()
+        return f"Pareto k exceeds {LARGEST_K} for {self.large_k} of {models} models: these seem too well predicted."
+
     def __repr__(self) -> str:
         table = self.summary()
         off = table[table["pit"] != "as expected"]
         classes = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
-        return (
-            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the "
-            f"{self.replicate} models in {self.replicated.sizes['draw']} draws.\n"
-            f"Benchmarks whose PIT values are not uniform: {classes}.\nNext: check.summary(), check.plot()"
-        )
+        lines = [
+            f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated with their model left "
+            f"out, in {self.replicated.sizes['draw']} draws.",
+            f"Benchmarks whose PIT values are not uniform: {classes}. Scores of one model together: {self.together}.",
+            self.caution,
+            "Next: check.summary(), check.plot()",
+        ]
+        return "\n".join(filter(None, lines))
 
 
-def predictive_check(
-    posterior: PosteriorData, replicate: Replicate = "same", draws: int = 1000, *, random_seed: int | None = None
-) -> PredictiveCheck:
-    """Replicate the observed scores from `posterior`; `Posterior.predictive_check` documents the arguments."""
+def predictive_check(posterior: PosteriorData, draws: int = 1000, *, random_seed: int | None = None) -> PredictiveCheck:
+    """Replicate scores of each model without it; `Posterior.predictive_check` documents the arguments."""
     import xarray as xr
 
-    if replicate not in ("same", "new"):
-        raise ForecastError(f"replicate={replicate!r} is neither 'same' nor 'new'.")
     if not (isinstance(draws, int | np.integer) and draws >= 1):
         raise ForecastError(f"draws={draws!r}: a whole number, at least 1, is needed.")
     random_seed = seed_or_new(random_seed)
     thinned = posterior.draws.thinned(draws)
-    data = thinned.data
-    observed = data.cells["observed"] > 0
+    observed = thinned.data.cells["observed"] > 0
     row, column = np.nonzero(observed)
-    names = posterior.evals.model_names, posterior.evals.benchmark_names
-    replicated = replicate_scores(thinned, observed, replicate, np.random.default_rng(random_seed))
-    labels = {"model": np.array(names[0])[row], "benchmark": np.array(names[1])[column]}
-    cells = pd.DataFrame({**labels, "observed": data.cells["observed_score"][observed]})
+    rng = np.random.default_rng(random_seed)
+    replicated, k = _left_out_scores(thinned, posterior.spec, rng)
+    names = {"model": posterior.evals.model_names, "benchmark": posterior.evals.benchmark_names}
+    labels = {n: np.array(v)[at] for (n, v), at in zip(names.items(), (row, column), strict=True)}
+    cells = pd.DataFrame({**labels, "observed": thinned.data.cells["observed_score"][observed]})
     uniform = uniform_by_name(cells[list(labels)], random_seed)
-    cells = cells.assign(
-        replicated=replicated.mean(axis=0), pit=randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
+    pit = randomised_pit(cells["observed"].to_numpy(), replicated.T, uniform)
+    together = np.array(
+        [_pit_together(replicated[:, row == m], cells["observed"][row == m], rng) for m in np.unique(row)]
     )
+    by_model = {"pit_together": together[np.unique(row, return_inverse=True)[1]], "pareto_k": k[row]}
+    cells = cells.assign(replicated=replicated.mean(axis=0), pit=pit, **by_model)
     drawn = xr.DataArray(replicated, dims=("draw", "cell"), coords={n: ("cell", v) for n, v in labels.items()})
     title = f"spec {posterior.spec.name!r} on {posterior.evals.name!r}"
     # By benchmark, in the order of the tables, as in all output.
     order = np.argsort(column, kind="stable")
     cells = cells.iloc[order].reset_index(drop=True)
-    return PredictiveCheck(drawn[:, order].rename("score"), cells, replicate, title, random_seed)
+    return PredictiveCheck(drawn[:, order].rename("score"), cells, title, random_seed)
 
 
-def replicate_scores(draws: Draws, observed: np.ndarray, replicate: Replicate, rng: np.random.Generator) -> np.ndarray:
-    """Draw scores (S, cell) with observation noise at the observed cells, row by row."""
-    parts = []
-    for start in range(0, len(observed), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(observed)))
-        expected = draws.fitted_scores(rows) if replicate == "same" else _siblings(draws, rows, rng)
-        row, column = np.nonzero(observed[rows])
-        parts.append(draws.measured(expected[:, row, column], rng, column))
-    return np.concatenate(parts, axis=1)
+def _left_out_scores(draws: Draws, spec: Spec, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the observed scores (S, cell) of each model as if they were unseen, and return Pareto k (model,)."""
+    data = draws.data
+    observed = data.cells["observed"] > 0
+    parts, k = [], np.full(len(observed), np.nan)
+    for row in np.flatnonzero(observed.any(axis=1)):
+        (given,) = np.nonzero(observed[row])
+        family = Family.of_models(draws, siblings(draws, row, [row]))
+        latent = LatentModel.left_out(draws, spec, row, given, family)
+        evidence = log_evidence(latent, data.cells["observed_score"][row, given], rng)
+        weight, k[row] = pareto_smoothed(-evidence)
+        chosen = systematic(weight, draws.size, rng.random())
+        expected = latent.mean((latent.sd * rng.standard_normal(latent.sd.shape))[:, None])
+        precision = latent.precision(expected)
+        parts.append(predict_score(expected[chosen, 0], precision[chosen, 0], latent.items, rng))
+    return np.concatenate(parts, axis=1), k
 
 
-def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return expected scores (S, model, benchmark) of new models of the same families with the same covariates."""
-    family = draws.data.family_index[rows]
-    names = [draws.data.coords["model"][m] for m in rows]
-    families = [draws.data.coords["family"][f] for f in family]
-    query = ForecastQuery(names, families, family, draws.covariate[:, rows], {})
-    return new_model_scores(draws, query, ModelNoise.drawn(draws, len(names), rng))
+def _pit_together(replicated: np.ndarray, observed: pd.Series, rng: np.random.Generator) -> float:
+    """Return the PIT of the distance of one model's scores (score,) among those of their replications (S, score).
+
+    Distances are from the mean of all, the observed scores among them: exchangeable under the right model.
+    """
+    scores = logit(np.clip(np.vstack([observed, replicated]), *_ENDS))
+    centred = scores - scores.mean(axis=0)
+    precision = np.linalg.pinv(centred.T @ centred, hermitian=True)
+    distance = np.einsum("sb,bc,sc->s", centred, precision, centred)
+    return float(randomised_pit(distance[:1], distance[None, 1:], rng.random(1))[0])

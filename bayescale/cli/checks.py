@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -50,10 +50,6 @@ def prior(
 
 def check(
     posterior: options.PosteriorFile,
-    replicate: Annotated[
-        Literal["same", "new"],
-        typer.Option(help="Replicate scores of the same models, or of new models of their families."),
-    ] = "same",
     random_seed: options.RandomSeed = options.SEED,
     csv: options.Csv = None,
     json: options.AsJson = False,
@@ -65,21 +61,24 @@ def check(
     (R-hat, effective sample size), divergences, tree depth and energy, not on single loadings, which are not
     identified.
 
-    A posterior predictive check follows. Per benchmark, it compares the observed scores with scores replicated from the
-    posterior: coverage of the 50% and 90% intervals, and uniformity of the PIT values (--plot draws them). The same
-    scores were fitted, so they lie in the middle of their replications more often than new ones would; scores that are
-    too high, too low or too scattered show a misfit.
+    A posterior predictive check follows. It predicts the scores of each model from its family and covariates, with that
+    model left out by importance sampling. Per benchmark, it prints the coverage of the 50% and 90% intervals, and
+    whether the PIT values are uniform (--plot draws them), and then whether the scores of one model lie together as
+    forecast. If the model is right, all are as expected with probability 95%.
     """
     from bayescale.cli import files
     from bayescale.methods import Posterior
 
     files.check_targets(csv, plot=plot)
     fitted = Posterior.load(posterior)
-    replicated = fitted.predictive_check(replicate, random_seed=random_seed)
+    replicated = fitted.predictive_check(random_seed=random_seed)
     table = replicated.summary()
     files.write_results(table, csv, replicated.plot, plot)
     if json:
-        predictive = {"replicate": replicate, "random_seed": random_seed, "benchmarks": table.to_dict("records")}
+        predictive = {
+            "random_seed": random_seed, "together": replicated.together, "large_k": replicated.large_k,
+            "benchmarks": table.to_dict("records"),
+        }  # fmt: skip
         show.document(
             show.about(fitted), {"sampling": dict(fitted.sampling)}, fitted.convergence.model_dump(),
             {"predictive": predictive},
@@ -88,5 +87,5 @@ def check(
         show.say(repr(fitted).split("\n", 1)[0])
         show.say(str(fitted.convergence))
         print()
-        show.predictive_table(table, replicate)
+        show.predictive_table(table, replicated.together, replicated.caution)
     raise typer.Exit(0 if fitted.converged else 1)

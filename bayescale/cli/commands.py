@@ -29,7 +29,6 @@ RENAMED = {
     "--prior": "--priors",
     "--family": "--families",
     "--up-to": "--max-flops",
-    "--models": "--replicate",
 }
 
 

@@ -114,7 +114,8 @@ def compare(
     else:
         show.plain_table(show.formatted(comparison.summary(), COLUMNS))
         show.say(
-            "Differences are from the best spec, with one standard error. The first elpd gives ranking and weights."
+            "Differences are from the best spec, with one standard error, clustered by family. The first elpd gives "
+            "ranking and weights."
         )
     for name, warning in comparison.warnings.items():
         show.step(f"Warning: {name} {warning}: use more --draws, or do not rely on its numbers.")

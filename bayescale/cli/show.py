@@ -86,17 +86,16 @@ def effect_table(table: pd.DataFrame, what: str, prob: float) -> None:
     plain_table(table[["benchmark"]].assign(**columns))
 
 
-def predictive_table(table: pd.DataFrame, replicate: str) -> None:
-    """Print the posterior predictive check, per benchmark."""
-    replicated = "the same models" if replicate == "same" else "new models of the same families and compute"
+def predictive_table(table: pd.DataFrame, together: str, caution: str) -> None:
+    """Print the posterior predictive check, per benchmark, and a caution, if any."""
     say(
-        f"Posterior predictive check, replicating {replicated}: observed and replicated mean, coverage of 50% and 90% "
-        "intervals, p-values (PIT uniformity; between-model sd)"
+        "Posterior predictive check, one model left out at a time: observed and replicated mean, coverage of 50% and "
+        "90% intervals, and whether PIT values are uniform"
     )
     columns = {name: _text(table[name]) for name in ("observed", "replicated")}
     columns |= {f"{prob}%\ncoverage": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
-    columns |= {"PIT p": _text(table["pit_p"]), "sd p": _text(table["sd_p"]), "PIT": table["pit"]}
-    plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
+    plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns, PIT=table["pit"]))
+    say(f"Scores of one model together: {together}. {caution}".rstrip())
 
 
 def formatted(table: pd.DataFrame, columns: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

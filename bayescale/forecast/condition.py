@@ -13,6 +13,7 @@ effective draws (docs/model-notes.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -32,6 +33,8 @@ from bayescale.model.curve import (
     score_precision,
     score_slope,
 )
+from bayescale.model.data import covariate_prior
+from bayescale.model.spec import Spec
 
 STEPS = 12
 PROPOSALS = 8
@@ -81,6 +84,53 @@ class ConditionNoise:
 
 
 @dataclass(frozen=True)
+class Family:
+    """What is known of a family, draw by draw: its offset, a normal, and its effects on the benchmarks `seen`."""
+
+    offset: np.ndarray  # mean, (S, factor)
+    variance: np.ndarray  # of the offset, the same for all factors, (S,)
+    effect: np.ndarray  # (S, benchmark), zero where not seen
+    seen: np.ndarray  # (benchmark,), all of them by a spec without such effects
+    new: bool = False  # whether it has no model yet
+
+    @classmethod
+    def known(cls, draws: Draws, family: int) -> Family:
+        """Return a family of the data given the capabilities of its models, with its effects as drawn."""
+        variance = offset_variance(draws.family_sd, family_sizes(draws.data)[family])
+        effect = draws.family_benchmark[:, family]
+        return cls(draws.family_mean[:, family], variance, effect, np.ones(effect.shape[1], dtype=bool))
+
+    @classmethod
+    def unseen(cls, draws: Draws) -> Family:
+        """Return a family of which nothing is known but the population of families."""
+        effect = np.zeros(draws.difficulty.shape)
+        offset = np.zeros((draws.size, draws.slope.shape[-1]))
+        seen = np.full(draws.difficulty.shape[1], not draws.family_benchmark_sd.any())
+        return cls(offset, draws.family_sd**2, effect, seen, new=True)
+
+    @classmethod
+    def of_models(cls, draws: Draws, rows: np.ndarray) -> Family:
+        """Return the family of these models of the data, if any, given their capabilities as drawn."""
+        family = cls.unseen(draws)
+        for row in rows:
+            expected = np.einsum("sc,sck->sk", draws.covariate[:, row], draws.slope) + family.offset
+            family = family.with_model(draws.capability[:, row] - expected)
+        seen = (draws.data.cells["observed"][rows] > 0).any(axis=0)
+        if len(rows):
+            effect = np.where(seen, draws.family_benchmark[:, draws.data.family_index[rows[0]]], 0.0)
+            family = replace(family, effect=effect)
+        return replace(family, seen=seen | family.seen)
+
+    def with_model(self, residual: np.ndarray) -> Family:
+        """Return the family given one more model, whose capability is `residual` (S, factor) above what was expected.
+
+        The offset is normal, and capability scatters around it with variance 1: both are conjugate.
+        """
+        variance = offset_variance(np.sqrt(self.variance), 1)
+        return replace(self, offset=self.offset + variance[:, None] * residual, variance=variance, new=False)
+
+
+@dataclass(frozen=True)
 class LatentModel:
     """Latent variables of a new model: logits of the given scores = base + design z, with prior z ~ Normal(0, sd^2)."""
 
@@ -104,41 +154,56 @@ class LatentModel:
         Covariates are centred, (covariate,), or (S, covariate) where they are unknown and drawn. `family` is an index,
         -1 for a new family.
         """
+        return cls._built(draws, covariates, given, Family.unseen(draws) if family < 0 else Family.known(draws, family))
+
+    @classmethod
+    def left_out(cls, draws: Draws, spec: Spec, row: int, given: np.ndarray, family: Family) -> LatentModel:
+        """Build the latent variables of a model of the data as if its scores, on `given`, had not been seen.
+
+        Its covariates are latent where they are unknown or uncertain; with interactions or a drift, which are not
+        linear in them, they are as drawn.
+        """
+        mean, sd = _covariates_without_scores(draws, spec, row)
+        if not sd.any() or mean.shape[-1] < len(draws.data.terms):
+            return cls._built(draws, draws.covariate[:, row], given, family)
+        return cls._built(draws, mean, given, family, covariate_sd=sd)
+
+    @classmethod
+    def _built(
+        cls, draws: Draws, covariates: np.ndarray, given: np.ndarray, family: Family,
+        covariate_sd: np.ndarray | None = None,
+    ) -> LatentModel:  # fmt: skip
         size, x = draws.size, np.broadcast_to(covariates, (draws.size, np.shape(covariates)[-1]))
-        new_family = family < 0
-        location = np.einsum("sc,sck->sk", x, draws.slope)
-        effect: np.ndarray | float = 0.0
-        models = 0
-        if not new_family:
-            location = location + draws.family_mean[:, family]
-            effect = draws.family_benchmark[:, [family]][..., given]
-            models = family_sizes(draws.data)[family]
+        location = np.einsum("sc,sck->sk", x, draws.slope) + family.offset
         loading = draws.loading[:, given]
+        effect = family.effect[:, None, given]
         base = draws.logit(location[:, None], x[:, None], family_benchmark=effect, benchmarks=given)[:, 0]
         groups = draws.data.testlet_index[given]
         testlets = np.unique(groups[groups >= 0])
         member = (groups[:, None] == testlets[None, :]).astype(float)
-        # What is unknown of the family's offset only ever enters together with the residual, of variance 1.
-        ability_sd = np.sqrt(1 + offset_variance(draws.family_sd, models))
-        parts = [loading, np.broadcast_to(member, (size, *member.shape))]
-        sds = [(ability_sd, loading.shape[2]), (draws.testlet_sd, len(testlets))]
-        own_effects = new_family and bool(draws.family_benchmark_sd.any())
-        if own_effects:
-            parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
-            sds.append((draws.family_benchmark_sd, len(given)))
+        unseen = np.eye(len(given))[:, ~family.seen[given]]
+        # What is unknown of a family's offset only ever enters together with the residual, of variance 1.
+        parts = [loading, *(np.broadcast_to(part, (size, *part.shape)) for part in (member, unseen))]
+        sds = [np.sqrt(1 + family.variance), draws.testlet_sd, draws.family_benchmark_sd]
+        columns = [np.repeat(sd[:, None], part.shape[2], 1) for sd, part in zip(sds, parts, strict=True)]
+        if covariate_sd is not None:
+            latent = covariate_sd.any(axis=0)
+            slope = loading @ np.swapaxes(draws.slope, 1, 2) + draws.benchmark_slope[:, given]
+            parts.append(slope[..., latent])
+            columns.append(covariate_sd[:, latent])
         return cls(
             given=given,
             base=base,
             design=np.concatenate(parts, axis=2),
-            sd=np.maximum(np.concatenate([np.repeat(sd[:, None], n, 1) for sd, n in sds], axis=1), 1e-6),
+            sd=np.maximum(np.concatenate(columns, axis=1), 1e-6),
             floor=draws.floor[:, given],
             ceiling=draws.ceiling[:, given],
             noise=Noise(draws.precision[:, given], draws.specific_sd[:, given]),
             items=draws.data.items[given],
             curve_shape=draws.curve_shape[:, given],
             testlets=testlets,
-            new_family=new_family,
-            own_effects=own_effects,
+            new_family=family.new,
+            own_effects=bool(unseen.shape[1]),
         )
 
     @property
@@ -222,10 +287,75 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
 
     By importance sampling, up to a constant that depends on the scores alone (`log_likelihood_share`).
     """
+    return _evidence(model, scores, rng)[0]
+
+
+def family_log_evidence(
+    draws: Draws, spec: Spec, scores: Mapping[int, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
+) -> np.ndarray:
+    """Estimate the log-likelihood (S,) of all scores of several models together, which share their family.
+
+    By sequential imputation (Kong, Liu & Wong 1994, JASA 89:278): the likelihood of each model's scores, as in
+    `log_evidence`, given the unknowns of the models before it, drawn given their scores. Its exponential is unbiased.
+    What `draws` have seen of other models of a family counts, too.
+
+    Parameters
+    ----------
+    scores : mapping of int to tuple
+        By row of the models table: index of the benchmarks, and scores on them.
+    """
+    families: dict[int, Family] = {}
+    total = np.zeros(draws.size)
+    factors = draws.slope.shape[-1]
+    for row, (given, values) in scores.items():
+        label = int(draws.data.family_index[row])
+        family = families.get(label) or Family.of_models(draws, siblings(draws, row, list(scores)))
+        model = LatentModel.left_out(draws, spec, row, given, family)
+        evidence, proposals, log_weight = _evidence(model, values, rng)
+        total += evidence
+        chosen = np.argmax(log_weight + rng.gumbel(size=log_weight.shape), axis=1)
+        z = proposals[np.arange(draws.size), chosen]
+        family = family.with_model(z[:, :factors])
+        new, start = given[~family.seen[given]], factors + len(model.testlets)
+        family.effect[:, new] = z[:, start : start + len(new)]
+        family.seen[new] = True
+        families[label] = family
+    return total
+
+
+def siblings(draws: Draws, row: int, without: Sequence[int]) -> np.ndarray:
+    """Return the rows of the models of a model's family, but for `without`, of which scores were fitted."""
+    of_family = draws.data.family_index == draws.data.family_index[row]
+    of_family[list(without)] = False
+    return np.flatnonzero(of_family & draws.data.cells["observed"].any(axis=1))
+
+
+def _covariates_without_scores(draws: Draws, spec: Spec, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and sd (S, base covariate) of a model's covariates by their priors and measurements."""
+    data = draws.data
+    mean, sd = (np.tile(values[row], (draws.size, 1)) for values in covariate_prior(spec, data))
+    if data.predictors is not None and sd[0, place := data.column("log10_flops")] > 0:
+        predictors, stated, error = data.predictors, data.covariates[row, place], data.covariate_sd[row, place]
+        predicted = draws.compute_slope @ predictors.values[row]
+        if predictors.makers and predictors.maker[row] >= 0:
+            predicted = predicted + draws.maker_compute[:, predictors.maker[row]]
+        spread = draws.compute_sd if predictors.whole[row] else draws.vague_compute_sd
+        measured = 1 / error**2 if np.isfinite(error) else 0.0
+        precision = 1 / spread**2 + measured
+        mean[:, place] = (predicted / spread**2 + measured * np.nan_to_num(stated)) / precision
+        sd[:, place] = 1 / np.sqrt(precision)
+    return mean, sd
+
+
+def _evidence(
+    model: LatentModel, scores: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the log-likelihood (S,), and the proposals with their log weights that it comes from."""
     noise = ProposalNoise.drawn(model.size, rng)
-    _, log_weight = propose(model, *posterior_mode(model, scores), scores, noise)
+    proposals, log_weight = propose(model, *posterior_mode(model, scores), scores, noise)
     # The weights leave out a constant of the normal prior, which counts where models differ in factors.
-    return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)
+    constant = np.log(log_weight.shape[1]) + model.sd.shape[1] / 2 * np.log(2 * np.pi)
+    return logsumexp(log_weight, axis=1) - constant, proposals, log_weight
 
 
 @dataclass(frozen=True)
@@ -261,7 +391,7 @@ def weigh(
     """Condition with given noise: propose, weight and resample."""
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, noise.proposals)
     log_weight = log_weight - logsumexp(log_weight)
-    chosen = _systematic(np.exp(log_weight.ravel()), draws.size, noise.start)
+    chosen = systematic(np.exp(log_weight.ravel()), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
     if query.covariates.ndim == 3:  # each draw has its own
@@ -270,7 +400,7 @@ def weigh(
     return Conditioned(expected[:, None], resampled, logsumexp(log_weight, axis=1))
 
 
-def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
+def systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
     """Resample systematically: indices of `size` draws, each repeated within one of its expected number of times."""
     points = (start + np.arange(size)) / size
     return np.minimum(np.searchsorted(np.cumsum(weights), points), len(weights) - 1)

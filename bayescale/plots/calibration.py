@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND
-from bayescale.checks.pit import BAND, ecdf_difference, inside, out_of_band, read_pit, uniform_band
+from bayescale.checks.pit import ecdf_difference, inside, out_of_band, read_pit, uniform_band
 from bayescale.errors import EvaluationError, require_names
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, label_below, legend_above, new_axes, score_axis, title
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from bayescale.evaluation.backtest import Backtest
 
 PANELS = 24
+_CAPTION = "replications of models of the same family and covariates, from all scores but the model's own"
 _LABELS = ("PIT: share of replications below the observed score", "PIT ECDF minus uniform CDF")
 
-# Fitted scores are expected to be too central, so this class has another colour than misfits.
-_COLOURS = {"as expected": COLOURS[0], "too central": COLOURS[4]}
-_MISFIT = COLOURS[1]
+_COLOUR, _MISFIT = COLOURS[0], COLOURS[1]
 _MEANING = {
     "as expected": "as expected: uniform over the replications",
     "too central": "too central: too often in the middle of the replications",
@@ -54,17 +53,17 @@ def plot_predictive_check(check: PredictiveCheck, benchmarks: Sequence[str] | No
     >>> plot_predictive_check(check, benchmarks=["MMLU", "GSM8K"]).savefig("check.png")
     """
     names, more = first(list(dict.fromkeys(check.cells["benchmark"])), benchmarks, PANELS)
-    labels = f"{_LABELS[0]}\n{_caption(check)}{more}", _LABELS[1]
+    labels = f"{_LABELS[0]}\n{_CAPTION}{more}", _LABELS[1]
     return panels(names, lambda name, ax: _draw_pit(check, name, ax), labels, size=(3.5, 2.5), sharex=True, sharey=True)
 
 
 def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> Axes:
     """Plot the ECDF of a benchmark's PIT values minus the uniform CDF, with its simultaneous band.
 
-    If observed scores and replications have the same distribution, the whole line is inside the band with probability
-    95% (Säilynoja, Bürkner & Vehtari 2022). Below zero on the left and above on the right: observed scores are too near
-    the middle of the replications. Above on the left and below on the right: too many are in the tails. All below:
-    observed scores are higher than replicated ones.
+    If observed scores and replications have the same distribution, the lines of all benchmarks are inside their bands
+    with probability 95% or more (Säilynoja, Bürkner & Vehtari 2022). Below zero on the left and above on the right:
+    observed scores are too near the middle of the replications. Above on the left and below on the right: too many are
+    in the tails. All below: observed scores are higher than replicated ones.
 
     Raises
     ------
@@ -77,7 +76,7 @@ def plot_pit(check: PredictiveCheck, benchmark: str, ax: Axes | None = None) -> 
     >>> plot_pit(posterior.predictive_check(draws=200), "MMLU").figure.savefig("pit.png")
     """
     ax = _draw_pit(check, benchmark, new_axes(ax, (6.0, 4.0)))
-    label_below(ax, _LABELS[0], _caption(check))
+    label_below(ax, _LABELS[0], _CAPTION)
     ax.set_ylabel(_LABELS[1], fontsize=9)
     legend_above(ax, lift=0.07)
     return ax
@@ -87,28 +86,21 @@ def _draw_pit(check: PredictiveCheck, benchmark: str, ax: Axes) -> Axes:
     cells = check.cells
     require_names([benchmark], list(dict.fromkeys(cells["benchmark"])), "benchmark in the observed scores")
     pit = cells["pit"][cells["benchmark"] == benchmark].to_numpy()
-    points, lower, upper = uniform_band(len(pit))
+    points, lower, upper = uniform_band(len(pit), prob=check.band)
     difference = ecdf_difference(pit, points)
-    reading = read_pit(pit)
-    colour = _COLOURS.get(reading, _MISFIT)
-    label = f"{BAND:.0%} simultaneous band of uniform PIT values"
+    reading = read_pit(pit, prob=check.band)
+    colour = _COLOUR if reading == "as expected" else _MISFIT
+    label = f"{check.band:.3g} simultaneous band of uniform PIT values"
     ax.fill_between(points, lower, upper, color="#DDDDDD", linewidth=0, zorder=1, label=label)
     ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=2)
     ax.plot(points, difference, color=colour, linewidth=1.8, zorder=3)
-    outside = np.where(out_of_band(pit), difference, np.nan)
+    outside = np.where(out_of_band(pit, prob=check.band), difference, np.nan)
     ax.plot(points, outside, color=colour, linewidth=4.5, solid_capstyle="round", zorder=4)
     ax.plot([], [], color=colour, linewidth=1.8 if reading == "as expected" else 4.5, label=_MEANING[reading])
     ax.set_xlim(0, 1)
     title(ax, benchmark)
     ax.set_title(reading, loc="right", fontsize=9.5, color=colour, weight="bold")
     return ax
-
-
-def _caption(check: PredictiveCheck) -> str:
-    """Describe the replications, and the deviation to expect."""
-    if check.replicate == "same":
-        return "replications of the same models, whose scores were fitted: PIT values are expected to be too central"
-    return "replications of new models of the same families and compute"
 
 
 def plot_backtest_calibration(

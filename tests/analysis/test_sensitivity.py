@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 from simulate import CONVERGED, Truth, posterior_near, simulation_spec
 
+from bayescale._arviz import with_groups
 from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
@@ -25,7 +28,36 @@ def test_log_priors_are_scipys(posterior: Posterior) -> None:
 
 def test_every_prior_that_the_spec_uses_is_scaled(posterior: Posterior) -> None:
     unused = set(posterior.spec.unused_priors)
-    assert set(log_priors(posterior)) == {n for n, _ in posterior.spec.priors} - unused - {"latent_covariate"}
+    assert set(log_priors(posterior)) == {n for n, _ in posterior.spec.priors} - unused - {"latent_covariate"} | {
+        "floor"
+    }
+    floor = stats.beta.logpdf(posterior.draws.floor, *posterior.spec.floor.shapes(posterior.draws.data.floor))
+    np.testing.assert_allclose(log_priors(posterior)["floor"], floor.sum(axis=1))
+
+
+def test_a_prior_far_from_the_data_is_named_with_its_parameter(simulation: Simulation) -> None:
+    """The third benchmark's is seven sds from one prior, and within one sd of the other."""
+    evals, truth = simulation
+    at = np.array([5.5, 5.5, 9.0, 5.0, 5.5])
+    found = {}
+    for prior in ("Normal(5.5, 0.5)", "Normal(9, 4)"):
+        spec = simulation_spec(priors={"log_precision": prior, "difficulty": "Normal(0, 5)"})
+        posterior = posterior_near(evals, truth, spec, convergence=CONVERGED, log_precision=at)
+        table = prior_sensitivity(posterior, {"difficulty": posterior.idata["posterior"]["difficulty"]})
+        found[prior] = table.attrs["conflicts"]
+    assert found["Normal(5.5, 0.5)"]["log_precision"] == "bench-3: prior probability 5e-05"
+    assert "log_precision" not in found["Normal(9, 4)"]
+    assert "difficulty" not in found["Normal(5.5, 0.5)"]
+
+
+def test_what_is_not_scaled_is_named(posterior: Posterior) -> None:
+    sampled = posterior.idata["posterior"].assign(latent_covariate=("latent_cell", np.zeros(2)))
+    wider = dataclasses.replace(posterior, idata=with_groups(posterior.idata, {"posterior": sampled}))
+    quantity = {"sd": posterior.idata["posterior"]["family_sd"]}
+    reasons = prior_sensitivity(wider, quantity).attrs["left_out"]
+    assert reasons["latent_covariate"].startswith("unknown covariates")
+    assert {"loading", "family_offset", "capability"} <= set(reasons)
+    assert not set(reasons) & set(log_priors(posterior))
 
 
 def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -71,16 +70,15 @@ def test_prior_as_json(run: Run, spec_file: Path, tables: Path, evals: Evals) ->
     assert [row["benchmark"] for row in actual["benchmarks"]] == evals.benchmark_names
 
 
-@pytest.mark.parametrize("models", ["same", "new"])
-def test_check_prints_writes_and_draws(
-    run: Run, saved: Path, posterior: Posterior, tmp_path: Path, models: Any
-) -> None:
+def test_check_prints_writes_and_draws(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     picture, csv = tmp_path / "pit.svg", tmp_path / "check.csv"
 
-    code, out, err = run("check", saved, "--replicate", models, "--csv", csv, "--plot", picture)
+    code, out, err = run("check", saved, "--csv", csv, "--plot", picture)
 
-    expected = posterior.predictive_check(models, random_seed=SEED).summary()
+    check = posterior.predictive_check(random_seed=SEED)
+    expected = check.summary()
     assert code == 0
+    assert f"Scores of one model together: {check.together}." in out
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
     pd.testing.assert_frame_equal(pd.read_csv(csv), expected, check_dtype=False)
     assert "<svg" in picture.read_text()
@@ -98,9 +96,11 @@ def test_check_as_json(run: Run, saved: Path, posterior: Posterior) -> None:
     actual = json.loads(out)
     assert (code, err) == (0, "")
     assert actual["converged"] is True
-    assert actual["predictive"]["replicate"] == "same"
+    check = posterior.predictive_check(random_seed=SEED)
+    assert actual["predictive"]["together"] == check.together
+    assert actual["predictive"]["large_k"] == check.large_k
     table = pd.DataFrame(actual["predictive"]["benchmarks"])
-    pd.testing.assert_frame_equal(table, posterior.predictive_check(random_seed=SEED).summary(), check_dtype=False)
+    pd.testing.assert_frame_equal(table, check.summary(), check_dtype=False)
 
 
 MISTAKES = [
@@ -112,7 +112,6 @@ MISTAKES = [
     ("prior --plot {folder}", "it is a folder"),
     ("prior --plot {folder}/prior.doc", ".png"),
     ("prior --csv {folder}/none/prior.csv", "there is no folder"),
-    ("check {saved} --replicate old", "'same', 'new'"),
     ("check {saved} --plot {folder}/pit.doc", ".png"),
     ("check {saved} --csv {folder}/none/a.csv", "there is no folder"),
 ]
@@ -133,5 +132,3 @@ def test_defaults_are_those_of_the_library() -> None:
     typed = {k: p.default for k, p in inspect.signature(checks.prior).parameters.items()}
     assert typed["draws"] == inspect.signature(prior_predictive).parameters["draws"].default
     assert typed["prob"] == PROB
-    models = inspect.signature(Posterior.predictive_check).parameters["replicate"].default
-    assert inspect.signature(checks.check).parameters["replicate"].default == models

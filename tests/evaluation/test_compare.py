@@ -23,7 +23,8 @@ from bayescale import _arviz
 from bayescale.errors import BacktestWarning, EvaluationError, FitError
 from bayescale.evals import Evals
 from bayescale.evaluation.compare import Assessment, Comparison, compare, scan_factors, scan_priors
-from bayescale.evaluation.compare.assess import Plan, held_out_elpd, make_splits
+from bayescale.evaluation.compare.assess import Plan, held_out_elpd, loo, make_splits
+from bayescale.evaluation.compare.comparison import clustered_se
 from bayescale.methods import Posterior
 from bayescale.model.curve import expected_score, logit_score
 
@@ -114,15 +115,60 @@ def test_densities_are_of_all_scores_together(simulation: Simulation) -> None:
     assert difference > 0.25 * len(evals.model_names)
 
 
+def test_a_family_is_scored_jointly(simulation: Simulation) -> None:
+    """Its models share its offset: where offsets differ widely, the joint density beats the product of the models'."""
+    evals, truth = simulation
+    (split,) = [s for s in make_splits(evals, "family", 4) if "Family-B-1" in s.models]
+    posterior = posterior_near(split.evals, truth, simulation_spec(), spread=0.02)
+    posterior.__dict__["draws"] = dataclasses.replace(posterior.draws, family_sd=np.full(posterior.draws.size, 8.0))
+    together = held_out_elpd(posterior, evals, split.models, 0, "family")
+    alone = held_out_elpd(posterior, evals, split.models, 0)
+    assert together.index.tolist() == ["Family-B"]
+    assert together["Family-B"] > alone.sum() + 1
+    (one,) = held_out_elpd(posterior, evals, split.models[:1], 0, "family")
+    assert one == pytest.approx(alone.iloc[0], abs=0.05)
+
+
+def test_likelihoods_are_compared_by_the_mass_of_one_item(simulation: Simulation) -> None:
+    """The same expected scores and precision under both: their grids of 300 to 2,000 items and 10,000 steps differ."""
+    evals, truth = simulation
+    fitted = {
+        name: posterior_near(evals, truth, simulation_spec(likelihood=name), spread=0.02, log_precision=3.0)
+        for name in ("beta_binomial", "beta")
+    }
+    by_score = {name: _arviz.pointwise(loo(posterior)) for name, posterior in fitted.items()}
+    items = evals.benchmarks["items"].to_numpy()
+    _, column = np.nonzero(fitted["beta"].draws.data.cells["observed"])
+    np.testing.assert_allclose(by_score["beta"], by_score["beta_binomial"], atol=0.3)
+    free = np.isinf(items[column]) | np.isnan(items[column])
+    np.testing.assert_array_equal(by_score["beta"][free], by_score["beta_binomial"][free])
+    # On grids of their own they were apart by the log of steps per item.
+    own = fitted["beta"].draws.log_likelihood().mean(axis=0) - fitted["beta_binomial"].draws.log_likelihood().mean(
+        axis=0
+    )
+    np.testing.assert_allclose(own[~free], -np.log(10_000 / items[column][~free]), atol=0.3)
+    assert not np.allclose(own[~free], 0, atol=1)
+    matrix = evals.matrix()
+    hidden = evals.mask((matrix.model == "Family-B-5") & (matrix.benchmark != ""))
+    elpd = [
+        held_out_elpd(posterior_near(hidden, truth, p.spec, spread=0.02, log_precision=3.0), evals, ("Family-B-5",), 0)
+        for p in fitted.values()
+    ]
+    assert elpd[0].item() == pytest.approx(elpd[1].item(), abs=1)
+
+
 # Comparison
+
+
+SCORES = simulate()[0].n_scores
 
 
 def assessment(posterior: Posterior, shift: float = 0.0, seed: int = 0) -> Assessment:
     rng = np.random.default_rng(seed)
-    names = posterior.evals.model_names
-    base = np.random.default_rng(9).normal(5, 2, len(names))
-    by = {b: pd.Series(base + shift + 0.1 * rng.standard_normal(len(names)), names) for b in ("model", "family")}
-    cells = 2 + 0.3 * rng.standard_normal((4, 500, 60)) + shift
+    names = {"model": posterior.evals.model_names, "family": posterior.evals.families}
+    base = np.random.default_rng(9).normal(5, 2, 12)
+    by = {b: pd.Series(base[: len(n)] + shift + 0.1 * rng.standard_normal(len(n)), n) for b, n in names.items()}
+    cells = 2 + 0.3 * rng.standard_normal((4, 500, SCORES)) + shift
     likelihood = xr.Dataset({"score": (("chain", "draw", "cell"), cells)})
     loo = _arviz.loo(_arviz.inference_data({"log_likelihood": likelihood}), "score", reff=1)
     folds = pd.DataFrame({"left_out": ["model"], "fold": [1], "models": [3], "rhat": [1.02], "seconds": [1.0]})
@@ -141,7 +187,11 @@ def test_the_table_puts_the_best_first_and_counts_from_it(comparison: Comparison
     parts = comparison.assessments
     by_hand = parts["worse"].held_out["model"] - parts["better"].held_out["model"]
     assert table.loc["worse", "difference_model"] == pytest.approx(by_hand.sum())
-    assert table.loc["worse", "dse_model"] == pytest.approx(np.sqrt(len(by_hand)) * by_hand.std(ddof=0))
+    # Four families of three models: sums over a family are what is independent.
+    sums = (by_hand - by_hand.mean()).groupby(by_hand.index.str[:8]).sum()
+    assert table.loc["worse", "dse_model"] == pytest.approx(np.sqrt(4 / 3 * (sums**2).sum()))
+    families = parts["worse"].held_out["family"] - parts["better"].held_out["family"]
+    assert table.loc["worse", "dse_family"] == pytest.approx(np.sqrt(4) * families.std(ddof=1))
     assert table.loc["better", ["difference_model", "difference_family", "difference_loo"]].tolist() == [0, 0, 0]
     assert table["weight"].sum() == pytest.approx(1)
     assert table["weight"].idxmax() == "better"
@@ -162,7 +212,7 @@ def test_a_dataset_has_the_density_of_every_model(comparison: Comparison) -> Non
     dataset = comparison.to_xarray()
     assert dataset["spec"].to_numpy().tolist() == comparison.names
     held_out = comparison.assessments["worse"].held_out["family"]
-    np.testing.assert_array_equal(dataset["elpd_family"].sel(spec="worse", model=held_out.index), held_out)
+    np.testing.assert_array_equal(dataset["elpd_family"].sel(spec="worse", family=held_out.index), held_out)
     assert dataset["pareto_k"].dims == ("spec", "cell")
 
 
@@ -170,8 +220,22 @@ def test_weights_are_shared_by_specs_that_are_alike_in_different_places() -> Non
     """Stacking: each of two specs predicts half of the models well."""
     good, bad = np.full(20, 3.0), np.full(20, -3.0)
     of = {"a": np.r_[good, bad], "b": np.r_[bad, good]}
-    weight = _arviz.compare_elpd({name: _arviz.elpd_of_models(pd.Series(v)) for name, v in of.items()})["weight"]
+    weight = _arviz.compare_elpd({name: _arviz.elpd_of_units(pd.Series(v)) for name, v in of.items()})["weight"]
     np.testing.assert_allclose(weight, 0.5, atol=0.02)
+
+
+def test_standard_errors_are_of_clusters() -> None:
+    """Families whose models all err alike count once each; of models that are alone it is the usual standard error."""
+    values = np.random.default_rng(0).normal(size=30)
+    usual = np.sqrt(30) * values.std(ddof=1)
+    assert clustered_se(values, np.arange(30)) == pytest.approx(usual)
+    assert clustered_se(np.repeat(values, 4), np.repeat(np.arange(30), 4)) == pytest.approx(4 * usual)
+    drawn = [np.repeat(np.random.default_rng(seed).normal(size=30), 4).sum() for seed in range(2000)]
+    expected = [
+        clustered_se(np.repeat(np.random.default_rng(seed).normal(size=30), 4), np.repeat(np.arange(30), 4))
+        for seed in range(200)
+    ]
+    assert np.mean(expected) == pytest.approx(np.std(drawn), rel=0.05)
 
 
 def test_a_single_spec_is_a_comparison_too(posterior: Posterior) -> None:

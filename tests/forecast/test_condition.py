@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, logsumexp
-from simulate import Truth, new_models, posterior_near, simulate, simulation_spec
+from simulate import Truth, cell_precision, new_models, posterior_near, rise, simulate, simulation_spec
 
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
-from bayescale.forecast.condition import LatentModel, log_evidence
+from bayescale.forecast.condition import Family, LatentModel, family_log_evidence, log_evidence
+from bayescale.inference.draws import Draws
 from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
@@ -261,3 +262,73 @@ def test_specs_without_an_effect_can_be_conditioned(simulation: tuple[Evals, Tru
         forecast = posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.7, "bench-4": 0.5}, random_seed=0)
         assert np.isfinite(flat(forecast)).all()
         assert middle(forecast)["bench-1"] == pytest.approx(0.7, abs=0.06)
+
+
+# Models of the data, as if their scores had not been seen
+
+
+def test_a_familys_offset_given_its_models_is_normal(two_factors: Posterior) -> None:
+    """Prior Normal(0, tau^2), and a normal observation of variance 1 by each model: precisions add up."""
+    draws = two_factors.draws
+    rows = np.flatnonzero(draws.data.family_index == 1)
+    family = Family.of_models(draws, rows)
+    deviation = draws.capability[:, rows] - np.einsum("smc,sck->smk", draws.covariate[:, rows], draws.slope)
+    precision = len(rows) + 1 / draws.family_sd**2
+    np.testing.assert_allclose(family.variance, 1 / precision)
+    np.testing.assert_allclose(family.offset, deviation.sum(axis=1) / precision[:, None])
+    np.testing.assert_array_equal(family.effect, draws.family_benchmark[:, 1])
+    alone = Family.of_models(draws, rows[:0])
+    assert not alone.seen.any()
+    np.testing.assert_array_equal(alone.variance, draws.family_sd**2)
+
+
+def drawn_scores(draws: Draws, rows: np.ndarray, repeats: int, sd: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw models of one new family by the equations: expected scores and precision (repeat, S, model, benchmark).
+
+    `sd` is that of the prior of the compute of the last model, which is unknown.
+    """
+    rng, (size, factors) = np.random.default_rng(1), draws.slope[:, 0].shape
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.standard_normal((repeats, size, *shape))
+
+    x = np.broadcast_to(draws.covariate[:, rows, 0], (repeats, size, len(rows))).copy()
+    x[..., -1] = sd * normal()
+    offset = draws.family_sd[:, None, None] * normal(1, factors)
+    capability = x[..., None] * draws.slope[:, None, 0] + offset + normal(len(rows), factors)
+    testlet = draws.testlet_sd[:, None, None] * normal(len(rows), 1) * (draws.data.testlet_index >= 0)
+    effect = draws.family_benchmark_sd[:, None, None] * normal(1, draws.difficulty.shape[1])
+    logit = capability @ np.swapaxes(draws.loading, 1, 2) - draws.difficulty[:, None] + testlet + effect
+    logit += x[..., None] * draws.benchmark_slope[:, None, :, 0]
+    floor, shape, noise = draws.floor[:, None], draws.curve_shape[:, None], draws.specific_sd[:, None]
+    mean = floor + (1 - floor) * rise(logit, shape)
+    return mean, cell_precision(mean, draws.precision[:, None], noise, floor, shape)
+
+
+def test_scores_of_a_new_family_together_are_what_brute_force_gives(simulation: tuple[Evals, Truth]) -> None:
+    """Two models, the second of unknown compute."""
+    evals, truth = simulation
+    matrix = evals.matrix()
+    hidden = evals.mask(matrix.model.str.startswith("Family-D") & (matrix.benchmark != ""))
+    posterior = posterior_near(hidden, truth, simulation_spec(), spread=0.3, log_precision=5.0, seed=2)
+    draws, spec = posterior.draws.thinned(10), posterior.spec
+    rows = np.array([3, 11])
+    assert np.isnan(draws.data.covariates[11, 0])
+    scores = {3: (np.array([0, 4]), np.array([0.55, 0.4])), 11: (np.array([1, 4]), np.array([0.6, 0.5]))}
+    repeated = draws.take(np.repeat(np.arange(10), 300))
+    each = family_log_evidence(repeated, spec, scores, np.random.default_rng(0)).reshape(10, 300)
+    ours = logsumexp(each, axis=1) - np.log(300)
+    mean, precision = drawn_scores(draws, rows, 20_000, float(spec.priors.latent_covariate.parameters["sigma"]))
+    total = np.zeros(mean.shape[:2])
+    for place, (given, values) in enumerate(scores.values()):
+        items, mu, phi = draws.data.items[given], mean[..., place, given], precision[..., place, given]
+        a, b, hits = mu * phi, (1 - mu) * phi, np.rint(values * items)
+        total += (betaln(hits + a, items - hits + b) - betaln(a, b)).sum(axis=-1)
+    exact = logsumexp(total, axis=0) - np.log(len(total))
+    # Brute force is noisy where scores are unlikely; the mean over draws is what specs are compared by.
+    assert logsumexp(ours) == pytest.approx(logsumexp(exact), abs=0.1)
+    assert np.median(np.abs(ours - exact)) < 0.15
+    # One model alone is no different from the known function.
+    first = family_log_evidence(draws, spec, {3: scores[3]}, np.random.default_rng(0))
+    model = LatentModel.of(draws, draws.covariate[:, 3], -1, scores[3][0])
+    np.testing.assert_allclose(first, log_evidence(model, scores[3][1], np.random.default_rng(0)))

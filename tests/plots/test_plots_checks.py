@@ -35,9 +35,9 @@ def check(posterior: Posterior) -> PredictiveCheck:
 
 @pytest.fixture(scope="module")
 def scattered(simulation: tuple[Evals, Truth]) -> PredictiveCheck:
-    """Of a posterior that is far too sure of itself."""
+    """Of a posterior that is far off."""
     evals, truth = simulation
-    wrong = {"log_precision": np.full(5, 20.0), "difficulty": truth.difficulty + 0.5 * (-1) ** np.arange(5)}
+    wrong = {"difficulty": truth.difficulty + 5 * (-1) ** np.arange(5)}
     return posterior_near(evals, truth, simulation_spec(), chains=1, draws=100, spread=0.01, **wrong).predictive_check(
         random_seed=0
     )
@@ -94,13 +94,13 @@ def test_axes_in_are_axes_out(prior: PriorPredictive, check: PredictiveCheck) ->
 def test_the_line_is_the_difference_from_uniform(check: PredictiveCheck) -> None:
     ax = plot_pit(check, "bench-1")
     pit = check.cells["pit"][check.cells["benchmark"] == "bench-1"].to_numpy()
-    points, lower, upper = uniform_band(len(pit))
+    points, lower, upper = uniform_band(len(pit), prob=check.band)
     line = next(x for x in ax.lines if len(x.get_xdata()) == len(points))
     np.testing.assert_array_equal(line.get_xdata(), points)
     np.testing.assert_array_equal(line.get_ydata(), ecdf_difference(pit, points))
     corners = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert np.isin(np.round([*lower, *upper], 9), np.round(corners, 9)).all()
-    assert "expected to be too central" in ax.get_xlabel()
+    assert "all scores but the model's own" in ax.get_xlabel()
 
 
 def test_what_leaves_the_band_is_marked(scattered: PredictiveCheck) -> None:
@@ -110,7 +110,7 @@ def test_what_leaves_the_band_is_marked(scattered: PredictiveCheck) -> None:
         ax = plot_pit(scattered, str(name))
         pit = scattered.cells["pit"][scattered.cells["benchmark"] == name].to_numpy()
         (thick,) = (x for x in ax.lines if x.get_linewidth() > 4 and len(x.get_xdata()))
-        np.testing.assert_array_equal(np.isfinite(thick.get_ydata()), out_of_band(pit))
+        np.testing.assert_array_equal(np.isfinite(thick.get_ydata()), out_of_band(pit, prob=scattered.band))
         assert same_color(thick.get_color(), COLOURS[1])
         assert ax.get_title(loc="right") == reading
 

@@ -3,7 +3,8 @@
 A single left-out score is easy to predict, because the other scores of its model inform its capabilities, and
 importance sampling from the full posterior is unreliable if one score moves a latent variable (Vehtari, Gelman & Gabry
 2017; Merkle, Furr & Rabe-Hesketh 2019, Psychometrika 84:802). A forecast concerns a model, or a family, without any
-scores: hence the joint log density of all scores of a model, with its capabilities integrated out.
+scores: hence the joint log density of all scores of a model, with its capabilities integrated out; and of all scores of
+a family, with its offset integrated out, which its models share.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from scipy.special import logsumexp
 from bayescale import _arviz, methods
 from bayescale.errors import ConvergenceWarning, EvaluationError
 from bayescale.evaluation.store import SPEED, FitStore, key_of
-from bayescale.forecast.condition import LatentModel, log_evidence
+from bayescale.forecast.condition import LatentModel, family_log_evidence, log_evidence
 from bayescale.inference import defaults
 from bayescale.methods import Posterior
+from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.data import model_data, observed_cells
 from bayescale.model.spec import Spec
 
@@ -63,7 +65,7 @@ class Assessment:
     loo : arviz.ELPDData
         Over single scores, by importance sampling.
     held_out : dict of str to pandas.Series
-        By unit left out (``model``, ``family``): log density of each model's scores, in nats.
+        By unit left out: joint log density of the scores of each ``model``, or of each ``family``, in nats.
     folds : pandas.DataFrame
         One row per refit: ``left_out, fold, models, rhat, ess, divergences, seconds``.
     seconds : float
@@ -98,10 +100,12 @@ def assess(spec: Spec, evals: Evals, plan: Plan, posterior: Posterior | None = N
         for left_out in plan.leave_out:
             parts = []
             for number, split in enumerate(make_splits(evals, left_out, plan.folds), start=1):
-                part, diagnostics = _fold(spec, evals, split, f"{left_out}-{number}", number, plan, store)
+                part, diagnostics = _fold(spec, evals, split, left_out, number, plan, store)
                 parts.append(part)
                 rows.append((left_out, number, len(split.models), *diagnostics))
-            held_out[left_out] = pd.concat(parts).loc[[m for m in evals.model_names if m in set(evals.scores["model"])]]
+            names = evals.model_names if left_out == "model" else evals.families
+            elpd = pd.concat(parts)
+            held_out[left_out] = elpd.loc[[name for name in names if name in elpd.index]]
         cellwise = loo(posterior)
     columns = ["left_out", "fold", "models", "rhat", "ess", "divergences", "seconds"]
     return Assessment(posterior, cellwise, held_out, pd.DataFrame(rows, columns=columns), time.perf_counter() - started)
@@ -121,18 +125,19 @@ def _fit(spec: Spec, evals: Evals, plan: Plan, store: FitStore | None) -> Poster
 
 
 def _fold(
-    spec: Spec, evals: Evals, split: Split, label: str, number: int, plan: Plan, store: FitStore | None
+    spec: Spec, evals: Evals, split: Split, left_out: HeldOut, number: int, plan: Plan, store: FitStore | None
 ) -> tuple[pd.Series[float], list[float]]:
-    """Return densities of the hidden models and diagnostics of the refit, from the store if they are there."""
+    """Return densities of the hidden units and diagnostics of the refit, from the store if they are there."""
+    label = f"{left_out}-{number}"
     # The same seed for all specs: common random numbers make differences sharper.
     seed = int(np.random.SeedSequence([plan.random_seed, number]).generate_state(1)[0])
     settings = {"random_seed": seed, **plan.fold_sampling}
-    key = _key(spec, evals, settings, split.models)
+    key = _key(spec, evals, settings, (left_out, *split.models))
     path = store and store.file(f"{spec.name}-{label}", key)
 
     def decode(arrays: dict[str, np.ndarray]) -> tuple[pd.Series[float], list[float]]:
         rhat, ess, divergences, seconds = arrays["diagnostics"].tolist()
-        elpd = pd.Series(arrays["elpd"], list(split.models), name="elpd", dtype=float)
+        elpd = pd.Series(arrays["elpd"], list(hidden_units(evals, split.models, left_out)), name="elpd", dtype=float)
         return elpd, [rhat, ess, int(divergences), seconds]
 
     if store and path and (kept := store.read_arrays(path, key, decode)):
@@ -140,7 +145,8 @@ def _fold(
     fold = methods.fit(spec, split.evals, **{"cores": plan.cores, "progressbar": False, **settings})
     report = fold.convergence
     diagnostics = np.array([report.rhat, report.ess_bulk, report.divergences, fold.sampling["seconds"]], dtype=float)
-    arrays = {"elpd": held_out_elpd(fold, evals, split.models, seed).to_numpy(), "diagnostics": diagnostics}
+    elpd = held_out_elpd(fold, evals, split.models, seed, left_out)
+    arrays = {"elpd": elpd.to_numpy(), "diagnostics": diagnostics}
     if store and path:
         store.write_arrays(path, key, arrays, f"the densities of {spec.name}, {label}")
     return decode(arrays)
@@ -205,28 +211,58 @@ def check_held_out(leave_out: Sequence[str], folds: int) -> None:
 
 def loo(posterior: Posterior) -> Any:
     """Estimate the elpd of single scores by PSIS-LOO, with Pareto k; returns `ELPDData` of the installed ArviZ."""
-    return _arviz.loo(posterior.log_likelihood(), var_name="score")
+    idata, data = posterior.log_likelihood(), posterior.draws.data
+    _, column = np.nonzero(data.cells["observed"])
+    steps = xr.DataArray(log_steps(posterior.evals, data.items)[column], dims="cell")
+    density = _arviz.dataset(idata["log_likelihood"]) + steps
+    return _arviz.loo(_arviz.with_groups(idata, {"log_likelihood": density}), var_name="score")
 
 
-def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], random_seed: int) -> pd.Series[float]:
-    """Compute the joint log predictive density (model,) of each hidden model's scores, in nats.
+def log_steps(evals: Evals, items: np.ndarray) -> np.ndarray:
+    """Return the log of the steps (benchmark,) of a likelihood's grid, of `items` steps, in one item of the table.
 
-    This is the mean over draws of the likelihood of the scores, with the model's own parameters (residual capability,
-    testlet effects, and for an unseen family its offset and its family-by-benchmark effects) integrated out by
-    importance sampling (`bayescale.forecast.condition.log_evidence`). `posterior` was fitted without the scores of
-    `models`, which are among `evals`.
+    Added to the log mass of a score it is the log mass of one item around it (a step, where no items are counted), as
+    far as the mass is even over an item. So specs whose likelihoods have different grids are on one scale.
     """
-    draws = posterior.draws.thinned(DRAWS)
-    data = model_data(posterior.spec, evals)
+    return np.log(items / evals.benchmarks["items"].fillna(SHARE_STEPS).to_numpy(float))
+
+
+def hidden_units(evals: Evals, models: Sequence[str], left_out: HeldOut) -> dict[str, list[int]]:
+    """Return the rows of the models table by unit left out: each model alone, or all of a family."""
+    family = dict(zip(evals.model_names, evals.models["family"], strict=True))
+    units: dict[str, list[int]] = {}
+    for name in models:
+        units.setdefault(name if left_out == "model" else family[name], []).append(evals.model_names.index(name))
+    return units
+
+
+def held_out_elpd(
+    posterior: Posterior, evals: Evals, models: tuple[str, ...], random_seed: int, left_out: HeldOut = "model"
+) -> pd.Series[float]:
+    """Compute the joint log predictive density of the scores of each hidden model, or of each hidden family, in nats.
+
+    This is the mean over draws of the likelihood of the scores, with the parameters of the models (residual capability,
+    testlet effects, and for an unseen family its offset and its family-by-benchmark effects) integrated out by
+    importance sampling (`bayescale.forecast.condition`). `posterior` was fitted without the scores of `models`, which
+    are among `evals`.
+    """
+    draws, spec = posterior.draws.thinned(DRAWS), posterior.spec
+    data = model_data(spec, evals)
     cells = observed_cells(evals, data.items)
     seen_families = set(data.family_index[posterior.draws.data.cells["observed"].any(axis=1)])
     rng = np.random.default_rng(random_seed)
+    constant = cells["observed"] * (cells["log_choose"] + log_steps(evals, data.items))
     log_densities = {}
-    for name in models:
-        row = evals.model_names.index(name)
-        (given,) = np.nonzero(cells["observed"][row])
-        family = int(data.family_index[row])
-        model = LatentModel.of(draws, draws.covariate[:, row], family if family in seen_families else -1, given)
-        density = log_evidence(model, cells["observed_score"][row, given], rng)
-        log_densities[name] = float(logsumexp(density) - np.log(len(density)) + cells["log_choose"][row, given].sum())
+    for name, rows in hidden_units(evals, models, left_out).items():
+        scores = {
+            row: (given := np.flatnonzero(cells["observed"][row]), cells["observed_score"][row, given]) for row in rows
+        }
+        if left_out == "family":
+            density = family_log_evidence(draws, spec, scores, rng)
+        else:
+            ((row, (given, values)),) = scores.items()
+            family = int(data.family_index[row])
+            model = LatentModel.of(draws, draws.covariate[:, row], family if family in seen_families else -1, given)
+            density = log_evidence(model, values, rng)
+        log_densities[name] = float(logsumexp(density) - np.log(len(density)) + constant[rows].sum())
     return pd.Series(log_densities, name="elpd", dtype=float)

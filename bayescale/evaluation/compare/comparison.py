@@ -8,6 +8,7 @@ from functools import cached_property
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from bayescale import _arviz
@@ -85,8 +86,9 @@ class Comparison:
         -------
         pandas.DataFrame
             Index spec, the best first: ``elpd, se, p`` (effective number of parameters, of LOO alone), ``difference``
-            to the best with its standard error ``dse`` over models (LOO: over scores), and ``weight`` (stacking: Yao et
-            al. 2018, Bayesian Analysis 13:917).
+            to the best with its standard error ``dse``, and ``weight`` (stacking: Yao et al. 2018, Bayesian Analysis
+            13:917). Standard errors are clustered by family (`clustered_se`), because models of one family, and scores
+            of one model, share what no spec predicts. Of ``family`` it is the joint density of a family's scores.
 
         Raises
         ------
@@ -105,11 +107,28 @@ class Comparison:
             )
         if left_out not in self._elpd_tables:
             parts = {
-                name: a.loo if left_out == LOO else _arviz.elpd_of_models(a.held_out[left_out])
+                name: a.loo if left_out == LOO else _arviz.elpd_of_units(a.held_out[left_out])
                 for name, a in self.assessments.items()
             }
-            self._elpd_tables[left_out] = _arviz.compare_elpd(parts).rename_axis("spec")
+            table = _arviz.compare_elpd(parts).rename_axis("spec")
+            density = {name: _arviz.pointwise(part) for name, part in parts.items()}
+            family = self._families(left_out)
+            table["se"] = [clustered_se(density[name], family) for name in table.index]
+            best = density[table.index[0]]
+            table["dse"] = [clustered_se(density[name] - best, family) for name in table.index]
+            self._elpd_tables[left_out] = table
         return self._elpd_tables[left_out].copy()
+
+    def _families(self, left_out: str) -> np.ndarray:
+        """Return the family of each density: of a model, of a family itself, or of a score."""
+        first = next(iter(self.assessments.values()))
+        evals = first.posterior.evals
+        family = evals.models.set_index("model")["family"]
+        if left_out == LOO:
+            row, _ = np.nonzero(first.posterior.draws.data.cells["observed"])
+            return family.loc[np.array(evals.model_names)[row]].to_numpy()
+        names = first.held_out[left_out].index
+        return family.loc[names].to_numpy() if left_out == "model" else names.to_numpy()
 
     @cached_property
     def _elpd_tables(self) -> dict[str, pd.DataFrame]:
@@ -182,8 +201,8 @@ class Comparison:
         Returns
         -------
         xarray.Dataset
-            ``elpd_model`` and ``elpd_family``, as far as they were left out: log density of all scores of a model
-            (spec, model), in nats. ``pareto_k`` (spec, cell) of the observed scores.
+            As far as they were left out, ``elpd_model`` (spec, model) and ``elpd_family`` (spec, family): log density
+            of all scores of a model, or of a family, in nats. ``pareto_k`` (spec, cell) of the observed scores.
 
         Examples
         --------
@@ -194,7 +213,7 @@ class Comparison:
 
         parts = []
         for a in self.assessments.values():
-            held_out = {f"elpd_{u}": a.held_out[u].rename_axis("model").to_xarray() for u in self.left_out if u != LOO}
+            held_out = {f"elpd_{u}": a.held_out[u].rename_axis(u).to_xarray() for u in self.left_out if u != LOO}
             parts.append(xr.Dataset({**held_out, "pareto_k": ("cell", _arviz.pareto_k(a.loo))}))
         dataset = xr.concat(parts, pd.Index(self.names, name="spec"), join="outer")
         return dataset if self.random_seed is None else dataset.assign_attrs(random_seed=self.random_seed)
@@ -290,6 +309,24 @@ class Comparison:
         head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
         warnings = [f"(!) {name} {warning}" for name, warning in self.warnings.items()]
         return as_html("\n".join([head, *warnings, following]), self.summary())
+
+
+def clustered_se(values: np.ndarray, cluster: np.ndarray) -> float:
+    """Return the standard error of the sum of `values` whose clusters, not they themselves, are independent.
+
+    ``sqrt(G / (G - 1) sum_g (sum_i (x_i - mean))^2)``, i over cluster g of G (Cameron & Miller 2015, J. Human Resources
+    50:317, section II); NaN for a single cluster.
+
+    Examples
+    --------
+    >>> values = np.array([1.0, 3.0, 2.0, 2.0])
+    >>> clustered_se(values, np.array(["a", "a", "b", "c"])), round(clustered_se(values, np.arange(4)), 3)
+    (0.0, 1.633)
+    """
+    totals = pd.Series(values - np.mean(values)).groupby(np.asarray(cluster)).sum()
+    if len(totals) < 2:
+        return float("nan")
+    return float(np.sqrt(len(totals) / (len(totals) - 1) * np.square(totals).sum()))
 
 
 def question_of_each(question: Mapping[str, Any], specs: Mapping[str, Spec]) -> dict[str, dict[str, Any]]:

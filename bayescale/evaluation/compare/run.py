@@ -46,6 +46,8 @@ def compare(
 ) -> Comparison:
     """Compare specs on the same evals.
 
+    Specs with different likelihoods are on one scale, the log mass of one item around each score.
+
     Parameters
     ----------
     specs : sequence of str or Spec, or mapping of str to Posterior
