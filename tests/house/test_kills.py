@@ -62,7 +62,6 @@ for line in sys.stdin:
     started = time.monotonic()
     child = os.fork()
     if not child:
-        os.setsid()
         for stream, path in enumerate([os.devnull, os.devnull, "stderr.txt"]):
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), stream)
         sys.argv = ["bayescale", *command.split()]
@@ -128,9 +127,12 @@ def server(evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
         (folder / f"{name}.yaml").write_text(simulation_spec().replace(name=name).to_yaml())
     with subprocess.Popen(
         [sys.executable, "-c", SERVER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
     ) as process:  # fmt: skip
-        yield folder, process
+        try:
+            yield folder, process
+        finally:  # what it started does not outlive a failure
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
