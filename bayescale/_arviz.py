@@ -21,6 +21,9 @@ import xarray as xr
 InferenceData: TypeAlias = Any
 ELPDData: TypeAlias = Any
 
+# Pareto k above which importance sampling is not reliable (Vehtari et al. 2024, JMLR 25:72).
+LARGEST_K = 0.7
+
 ARVIZ_1 = int(version("arviz").split(".")[0]) >= 1
 
 
@@ -122,6 +125,25 @@ def pareto_k(found: ELPDData) -> np.ndarray:
     return np.asarray(found["pareto_k"])
 
 
+def weights_pareto_k(log_weight: np.ndarray) -> float:
+    """Return the Pareto k of importance weights (draw,): infinite where too few draws carry weight for an estimate.
+
+    Examples
+    --------
+    >>> uniform = np.random.default_rng(0).uniform(size=4000)
+    >>> abs(weights_pareto_k(-0.5 * np.log(uniform)) - 0.5) < 0.1  # weights of a Pareto distribution with k = 0.5
+    True
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not ARVIZ_1:
+            return float(import_module("arviz").psislw(log_weight.copy())[1])
+        try:  # it takes log-likelihoods of observations to leave out, and negates them
+            return float(import_module("arviz_stats.base").array_stats.psislw(-log_weight)[1])
+        except ValueError:  # a tail without any weight
+            return float("inf")
+
+
 def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
     """Return held-out log densities, one a model, in the form that `compare_elpd` takes."""
     count = len(log_density)
@@ -133,7 +155,7 @@ def elpd_of_models(log_density: pd.Series[float]) -> ELPDData:
     if ARVIZ_1:
         # Densities of refits have no Pareto k, but the comparison asks for elpds of the kind that has.
         return import_module("arviz_stats.utils").ELPDDataLOO(
-            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=0.7, **shared
+            elpd=total, p=float("nan"), elpd_i=pointwise, pareto_k=xr.zeros_like(pointwise), good_k=LARGEST_K, **shared
         )
     from arviz.stats.stats_utils import ELPDData as Fields
 

@@ -125,14 +125,16 @@ def measure(mean: np.ndarray, precision: np.ndarray, items: np.ndarray, rng: np.
 
 
 def new_models(
-    posterior: Posterior, family: str | None, flops: float | None, repeats: int, seed: int = 0
+    posterior: Posterior, family: str | None, flops: float | None, repeats: int, seed: int = 0, *, offsets: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw new models from a posterior of compute alone: expected scores and precision (simulation, benchmark).
 
     `family` None is one never seen, `flops` None is compute that is unknown; every draw makes `repeats` models.
+    Without `offsets` that of a known family is drawn given the capabilities of its models, as it is in any posterior
+    that was sampled.
     """
-    data = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
-    data = {n: np.repeat(v, repeats, axis=0) for n, v in data.items() if n not in ("capability", "covariate_value")}
+    known = {n: v.to_numpy().reshape(-1, *v.shape[2:]) for n, v in posterior.idata["posterior"].data_vars.items()}
+    data = {n: np.repeat(v, repeats, axis=0) for n, v in known.items() if n not in ("capability", "covariate_value")}
     evals, rng = posterior.evals, np.random.default_rng(seed)
     size, benchmarks = data["difficulty"].shape
     if flops is None:
@@ -146,6 +148,8 @@ def new_models(
     else:
         row = evals.families.index(family)
         offset, family_benchmark = data["family_offset"][:, row], data["family_benchmark"][:, row]
+        if not offsets:
+            offset = _offset_given_models(known, np.array(evals.models["family"] == family), repeats, rng)
     capability = x * data["slope"][:, 0] + offset + rng.standard_normal(offset.shape)
     testlet = data["testlet_sd"][:, None] * rng.standard_normal((size, 1))
     logit_of_score = np.einsum("sbk,sk->sb", data["loading"], capability) - data["difficulty"]
@@ -154,6 +158,17 @@ def new_models(
     expected = data["floor"] + (1 - data["floor"]) * rise(logit_of_score, data["curve_shape"])
     noise = np.exp(data["log_precision"]), data.get("specific_sd", np.zeros((size, benchmarks)))
     return expected, cell_precision(expected, *noise, data["floor"], data["curve_shape"])
+
+
+def _offset_given_models(
+    draws: dict[str, np.ndarray], members: np.ndarray, repeats: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw a family's offset (simulation, factor) by Bayes' rule for normals: prior sd tau, one of sd 1 for a model."""
+    residual = (draws["capability"] - draws["covariate_value"] @ draws["slope"])[:, members]
+    precision = 1 / draws["family_sd"] ** 2 + members.sum()
+    mean = residual.sum(axis=1) / precision[:, None]
+    normal = rng.standard_normal((len(mean), repeats, mean.shape[1]))
+    return (mean[:, None] + normal / np.sqrt(precision)[:, None, None]).reshape(-1, mean.shape[1])
 
 
 def simulate(

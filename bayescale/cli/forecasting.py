@@ -93,6 +93,7 @@ def forecast(
         show.document(
             show.about(fitted),
             {"prob": prob, "interval": KIND, "random_seed": random_seed, "given": dict(forecast.given)},
+            {"pareto_k": forecast.pareto_k} if forecast.given else {},
             {"effective_draws": forecast.effective_draws, "forecasts": rows.to_dict("records")},
             {} if asked is None else {"above": high, "below": low, "probabilities": asked.to_dict("records")},
         )

@@ -39,8 +39,10 @@ def program() -> str:
 
 def forecast_table(forecast: Forecast, prob: float) -> None:
     """Print median and interval per benchmark and model, with as many models side by side as the width allows."""
-    from bayescale.forecast.export import side_by_side
+    from bayescale.forecast.export import side_by_side, support
 
+    if forecast.given:
+        say(f"Draws that the given scores leave: {support(forecast)}")
     say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {KIND} credible interval]")
     cells = side_by_side(forecast, prob=prob)
     # Rich separates columns by up to three characters.

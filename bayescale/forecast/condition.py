@@ -1,21 +1,27 @@
 """Condition a forecast on known scores of the model by importance sampling, without refitting.
 
-For each posterior draw, the unknowns of the new model (residual capability, testlet effects, and for a new family its
-family-by-benchmark effects) are conditioned on the known scores: Fisher scoring finds their mode, and proposals come
-from a Student-t around it. The average weight of a draw is the likelihood of the known scores under it, with the
-unknowns integrated out: draws are resampled by it, so that the scores also update the family and the benchmarks, as a
-refit would; and specs are compared by it (`log_evidence`).
+For each posterior draw, the unknowns of the new model (residual capability, the offset of its family, testlet effects,
+and for a new family its family-by-benchmark effects) are conditioned on the known scores: Fisher scoring finds their
+mode, and proposals come from a Student-t around it. The average weight of a draw is the likelihood of the known scores
+under it, with the unknowns integrated out: draws are resampled by it, so that the scores also update the benchmarks, as
+a refit would; and specs are compared by it (`log_evidence`).
+
+The offset of a known family is an unknown here, too: given the capabilities of the family's models it is normal,
+whatever their scores. With the drawn offsets instead, a surprising score of a family of one model left a sixth of the
+effective draws (docs/model-notes.md).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
 
+from bayescale._arviz import weights_pareto_k
 from bayescale.forecast.query import ForecastQuery
-from bayescale.inference.draws import Draws
+from bayescale.inference.draws import Draws, family_sizes, offset_variance
 from bayescale.model.curve import (
     Noise,
     beta_shapes,
@@ -89,6 +95,7 @@ class LatentModel:
     curve_shape: np.ndarray  # (S, given)
     testlets: np.ndarray  # testlets that the given benchmarks touch
     new_family: bool
+    own_effects: bool  # whether the family's effects on the given benchmarks are unknowns
 
     @classmethod
     def of(cls, draws: Draws, covariates: np.ndarray, family: int, given: np.ndarray) -> LatentModel:
@@ -101,19 +108,22 @@ class LatentModel:
         new_family = family < 0
         location = np.einsum("sc,sck->sk", x, draws.slope)
         effect: np.ndarray | float = 0.0
+        models = 0
         if not new_family:
-            location = location + draws.family_offset[:, family]
+            location = location + draws.family_mean[:, family]
             effect = draws.family_benchmark[:, [family]][..., given]
+            models = family_sizes(draws.data)[family]
         loading = draws.loading[:, given]
         base = draws.logit(location[:, None], x[:, None], family_benchmark=effect, benchmarks=given)[:, 0]
         groups = draws.data.testlet_index[given]
         testlets = np.unique(groups[groups >= 0])
         member = (groups[:, None] == testlets[None, :]).astype(float)
-        # A new family's offset only ever enters together with the residual: one normal of variance 1 + tau^2.
-        ability_sd = np.sqrt(1 + draws.family_sd**2) if new_family else np.ones(size)
+        # What is unknown of the family's offset only ever enters together with the residual, of variance 1.
+        ability_sd = np.sqrt(1 + offset_variance(draws.family_sd, models))
         parts = [loading, np.broadcast_to(member, (size, *member.shape))]
         sds = [(ability_sd, loading.shape[2]), (draws.testlet_sd, len(testlets))]
-        if new_family:
+        own_effects = new_family and bool(draws.family_benchmark_sd.any())
+        if own_effects:
             parts.append(np.broadcast_to(np.eye(len(given)), (size, len(given), len(given))))
             sds.append((draws.family_benchmark_sd, len(given)))
         return cls(
@@ -128,6 +138,7 @@ class LatentModel:
             curve_shape=draws.curve_shape[:, given],
             testlets=testlets,
             new_family=new_family,
+            own_effects=own_effects,
         )
 
     @property
@@ -135,6 +146,12 @@ class LatentModel:
         """Number of draws and of unknowns."""
         draws, unknowns = self.sd.shape
         return draws, unknowns
+
+    def parts(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Split unknowns (..., z): capability, testlets, and a new family's effects on the given benchmarks, if any."""
+        own = z.shape[-1] - len(self.given) if self.own_effects else z.shape[-1]
+        testlets = own - len(self.testlets)
+        return z[..., :testlets], z[..., testlets:own], z[..., own:]
 
     def mean(self, z: np.ndarray) -> np.ndarray:
         """Compute expected scores (S, ..., given) of the given benchmarks from z (S, ..., z)."""
@@ -211,9 +228,28 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
     return logsumexp(log_weight, axis=1) - np.log(log_weight.shape[1]) - model.sd.shape[1] / 2 * np.log(2 * np.pi)
 
 
+@dataclass(frozen=True)
+class Conditioned:
+    """A new model given some of its scores: resampled draws, and how well the weights of all draws support them."""
+
+    expected: np.ndarray  # expected scores (S, 1, benchmark)
+    draws: Draws
+    log_weight: np.ndarray  # (S,), log-likelihood of the known scores, normalised
+
+    @property
+    def effective_draws(self) -> float:
+        """The effective number of draws."""
+        return float(1 / np.sum(np.exp(2 * self.log_weight)))
+
+    @cached_property
+    def pareto_k(self) -> float:
+        """Shape of the tail of the weights (Vehtari et al. 2024, JMLR 25:72); above 0.7 no number of draws will do."""
+        return weights_pareto_k(self.log_weight)
+
+
 def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, Draws, float]:
+) -> Conditioned:
     """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
     latent = LatentModel.of(draws, query.covariates[..., 0, :], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
@@ -221,21 +257,17 @@ def condition_on_scores(
 
 def weigh(
     draws: Draws, query: ForecastQuery, latent: LatentModel, scores: np.ndarray, noise: ConditionNoise
-) -> tuple[np.ndarray, Draws, float]:
-    """Condition with given noise: propose, weight and resample.
-
-    Return expected scores (S, 1, benchmark) given the known ones, their draws, and the effective number of draws.
-    """
+) -> Conditioned:
+    """Condition with given noise: propose, weight and resample."""
     proposals, log_weight = propose(latent, *posterior_mode(latent, scores), scores, noise.proposals)
-    flat = log_weight.ravel() - logsumexp(log_weight)
-    per_draw = np.exp(logsumexp(log_weight, axis=1) - logsumexp(log_weight))
-    chosen = _systematic(np.exp(flat), draws.size, noise.start)
+    log_weight = log_weight - logsumexp(log_weight)
+    chosen = _systematic(np.exp(log_weight.ravel()), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
     if query.covariates.ndim == 3:  # each draw has its own
         query = replace(query, covariates=query.covariates[index])
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
-    return expected[:, None], resampled, float(1 / np.sum(per_draw**2))
+    return Conditioned(expected[:, None], resampled, logsumexp(log_weight, axis=1))
 
 
 def _systematic(weights: np.ndarray, size: int, start: float) -> np.ndarray:
@@ -248,15 +280,17 @@ def _scores_elsewhere(
     draws: Draws, query: ForecastQuery, latent: LatentModel, z: np.ndarray, noise: ConditionNoise
 ) -> np.ndarray:
     """Compute expected scores (S, benchmark) on all benchmarks from resampled draws and their unknowns (S, z)."""
-    x, factors = query.covariates[..., :1, :], draws.loading.shape[2]
+    x = query.covariates[..., :1, :]
+    capability, testlets, own = latent.parts(z)
     location = (x @ draws.slope)[:, 0]
     if latent.new_family:
         effect = noise.family_benchmark * draws.family_benchmark_sd[:, None]
-        effect[:, latent.given] = z[:, factors + len(latent.testlets) :]
+        if latent.own_effects:
+            effect[:, latent.given] = own
     else:
         family = int(query.family_index[0])
-        location = location + draws.family_offset[:, family]
+        location = location + draws.family_mean[:, family]
         effect = draws.family_benchmark[:, family]
     testlet = noise.testlet * draws.testlet_sd[:, None]
-    testlet[:, latent.testlets] = z[:, factors : factors + len(latent.testlets)]
-    return draws.scores_of((location + z[:, :factors])[:, None], x, testlet[:, None], effect[:, None])[:, 0]
+    testlet[:, latent.testlets] = testlets
+    return draws.scores_of((location + capability)[:, None], x, testlet[:, None], effect[:, None])[:, 0]

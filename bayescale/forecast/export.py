@@ -91,6 +91,11 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
     return [f"  {line.rstrip()}" for line in [head, *lines]]
 
 
+def support(forecast: Forecast) -> str:
+    """Return the words on how well the draws support a forecast given scores."""
+    return f"{forecast.effective_draws:.0f} effective, Pareto k {forecast.pareto_k:.2f}"
+
+
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:
     """Return one row per chain, draw, model and benchmark."""
     frame = forecast.draws.to_dataframe().reset_index()
@@ -122,6 +127,7 @@ def about(forecast: Forecast) -> dict[str, Any]:
         "converged": int(posterior.converged),
         "given": json.dumps(dict(forecast.given)),
         "effective_draws": float(forecast.effective_draws),
+        **({"pareto_k": float(forecast.pareto_k)} if forecast.given else {}),
         "random_seed": forecast.random_seed,
         "bayescale": version("bayescale"),
     }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _display
-from bayescale._arviz import netcdf_bytes
+from bayescale._arviz import LARGEST_K, netcdf_bytes
 from bayescale._files import atomic_write
 from bayescale._intervals import KIND, PROB, summarise
 from bayescale.errors import ForecastError, ForecastWarning
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
 
 Kind = Literal["predicted", "expected"]
-# Fewer effective draws than this after conditioning make interval ends jump by more than they are wide.
-MIN_EFFECTIVE_DRAWS = 200
+# Effective draws after conditioning below which a forecast is withheld, and below which its interval ends are rough.
+MIN_EFFECTIVE_DRAWS, FEW_EFFECTIVE_DRAWS = 50, 200
 # As many models stand side by side in a notebook; more of them below each other.
 MOST_BESIDE = 6
 
@@ -56,6 +56,9 @@ class Forecast(_display.Result):
         Effective number of posterior draws after conditioning on `given`.
     random_seed : int
         Seed of the noise.
+    pareto_k : float
+        Shape of the tail of the draws' weights after conditioning, NaN without `given`; above 0.7 the effective draws
+        are themselves uncertain.
 
     Examples
     --------
@@ -71,6 +74,7 @@ class Forecast(_display.Result):
     given: Mapping[str, float]
     effective_draws: float
     random_seed: int
+    pareto_k: float = float("nan")
 
     def summary(self, *, prob: float = PROB, kind: Kind = "predicted") -> pd.DataFrame:
         """Summarise each score by its median and equal-tailed credible interval.
@@ -280,7 +284,8 @@ class Forecast(_display.Result):
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
         sizes = self.draws.sizes
         head = f"{type(self).__name__} of {named}{known}: {sizes['benchmark']} benchmarks, "
-        head += f"{sizes['chain'] * sizes['draw']} draws."
+        head += f"{sizes['chain'] * sizes['draw']} draws"
+        head += f", of which the given scores leave {export.support(self)}." if self.given else "."
         following = ".summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
         return "\n".join([head, *export.text(self), f"Next: {following}"])
 
@@ -313,17 +318,13 @@ def make_forecast(
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     query = with_compute(draws, query, rng)
-    effective = float(draws.size)
+    effective, pareto_k = float(draws.size), float("nan")
     if conditions := as_scores(given):
         known, scores = read_given(conditions, query, draws.data.coords["benchmark"])
-        expected, resampled, effective = condition_on_scores(draws, query, known, scores, rng)
-        predicted = resampled.measured(expected, rng)
-        if effective < MIN_EFFECTIVE_DRAWS:
-            text = (
-                f"Only {effective:.0f} of {draws.size} draws are compatible with the given scores: do not use these "
-                "intervals. Add the model to the data (evals.add) and fit again."
-            )
-            warnings.warn(ForecastWarning(text), stacklevel=3)
+        found = condition_on_scores(draws, query, known, scores, rng)
+        effective, pareto_k = found.effective_draws, found.pareto_k
+        _require_support(effective, pareto_k, draws.size)
+        expected, predicted = found.expected, found.draws.measured(found.expected, rng)
     else:
         expected, predicted = forecast_scores(draws, query, rng)
     distances = distances_beyond(draws.data, query.covariates)
@@ -331,7 +332,19 @@ def make_forecast(
     dataset = _dataset(posterior, query, expected, predicted).assign_coords(
         {name: ("model", values) for name, values in distances.items()}
     )
-    return Forecast(dataset, posterior, conditions, effective, random_seed)
+    return Forecast(dataset, posterior, conditions, effective, random_seed, pareto_k)
+
+
+def _require_support(effective: float, pareto_k: float, draws: int) -> None:
+    """Raise `ForecastError` where too few draws support a forecast given scores; warn where it is rough."""
+    found = f"Only {effective:.0f} of {draws} draws are compatible with the given scores (Pareto k {pareto_k:.2f})"
+    remedy = (
+        "Add the model with these scores to the data (evals.add), fit again, and ask posterior.predict for the rest."
+    )
+    if effective < MIN_EFFECTIVE_DRAWS:
+        raise ForecastError(f"{found}, too few for intervals: the forecast is withheld. {remedy}")
+    if effective < FEW_EFFECTIVE_DRAWS or pareto_k > LARGEST_K:
+        warnings.warn(ForecastWarning(f"{found}: the ends of these intervals are rough. {remedy}"), stacklevel=4)
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:

@@ -27,9 +27,9 @@ class Draws:
     (S, covariate, factor), ``loading`` (S, benchmark, factor), ``difficulty``,
     ``floor``, ``ceiling``, ``curve_shape`` (1 where a spec leaves it out), ``precision`` and
     ``specific_sd`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family,
-    factor), ``family_benchmark`` (S, family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model,
-    covariate), ``testlet`` (S, model, testlet), ``compute_slope`` (S, compute predictor), ``maker_compute`` (S,
-    organization); sds (S,).
+    factor), ``family_mean``, the mean of the offsets given the capabilities of their models, ``family_benchmark`` (S,
+    family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet`` (S, model,
+    testlet), ``compute_slope`` (S, compute predictor), ``maker_compute`` (S, organization); sds (S,).
     """
 
     data: ModelData
@@ -43,6 +43,7 @@ class Draws:
     specific_sd: np.ndarray
     benchmark_slope: np.ndarray
     family_offset: np.ndarray
+    family_mean: np.ndarray
     family_sd: np.ndarray
     family_benchmark: np.ndarray
     family_benchmark_sd: np.ndarray
@@ -282,6 +283,29 @@ def relabelled(idata: Any, data: ModelData) -> Any:
     return with_groups(idata, renamed) if renamed else idata
 
 
+def observed_models(data: ModelData) -> np.ndarray:
+    """Return whether each model has a score (model,)."""
+    return np.asarray(data.cells["observed"].any(axis=1))
+
+
+def family_sizes(data: ModelData) -> np.ndarray:
+    """Return the number of models with scores of each family (family,)."""
+    return np.bincount(data.family_index, observed_models(data), minlength=len(data.coords["family"]))
+
+
+def offset_variance(sd: Any, models: Any) -> Any:
+    """Return the variance of the offset of a family given the capabilities of its models, one normal with unit sd each.
+
+    Its mean is this variance times the sum of their residuals, ``theta - x beta``. Zero models: a new family's.
+
+    Examples
+    --------
+    >>> float(offset_variance(2.0, 0)), round(float(offset_variance(2.0, 1)), 3)
+    (4.0, 0.8)
+    """
+    return sd**2 / (1 + models * sd**2)
+
+
 def read_draws(idata: Any, data: ModelData) -> Draws:
     """Read the draws of a posterior that was fitted to these arrays."""
     posterior = idata["posterior"]
@@ -296,13 +320,19 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
     sizes = {dim: len(labels) for dim, labels in data.coords.items()}
     families, benchmarks, factors = sizes["family"], sizes["benchmark"], sizes["factor"]
     steps = sizes.get("drift_step", 0)
-    slope, covariate = flat("slope"), flat("covariate_value")
+    slope, capability, covariate = flat("slope"), flat("capability"), flat("covariate_value")
     benchmark_slope = flat("benchmark_slope", benchmarks, sizes["covariate"])
     if steps:
         measured = covariate[..., [data.place(column.name) for column in data.columns]]
         covariate = np.stack(design(measured, data.terms), axis=-1)
         slope = np.concatenate([slope, flat("drift")], axis=1)
         benchmark_slope = np.concatenate([benchmark_slope, np.zeros((*benchmark_slope.shape[:2], steps))], axis=2)
+    family_sd = flat("family_sd")
+    family_mean = np.zeros((len(slope), families, factors))
+    for family, models in enumerate(family_sizes(data)):
+        members = np.flatnonzero((data.family_index == family) & observed_models(data))
+        residual = capability[:, members] - covariate[:, members] @ slope
+        family_mean[:, family] = offset_variance(family_sd, models)[:, None] * residual.sum(axis=1)
     return Draws(
         data=data,
         chains=chains,
@@ -315,12 +345,13 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         specific_sd=flat("specific_sd", benchmarks),
         benchmark_slope=benchmark_slope,
         family_offset=flat("family_offset", families, factors),
-        family_sd=flat("family_sd"),
+        family_mean=family_mean,
+        family_sd=family_sd,
         family_benchmark=flat("family_benchmark", families, benchmarks),
         family_benchmark_sd=flat("family_benchmark_sd"),
         testlet=flat("testlet_effect", sizes["model"], sizes["testlet"]),
         testlet_sd=flat("testlet_sd"),
-        capability=flat("capability"),
+        capability=capability,
         covariate=covariate,
         curve_shape=flat("curve_shape", benchmarks, left_out=1.0),
         own_loading_sd=flat("own_loading_sd"),

@@ -102,14 +102,14 @@ class LiveForecast:
             return new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size)
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])
         latent = LatentModel.of(self.draws, query.covariates[0], int(query.family_index[0]), index)
-        expected, _, effective_draws = weigh(self.draws, query, latent, scores, self._noise(latent))
-        return expected[:, 0], effective_draws
+        found = weigh(self.draws, query, latent, scores, self._noise(latent))
+        return found.expected[:, 0], found.effective_draws
 
     def _noise(self, latent: LatentModel) -> ConditionNoise:
         """Select the columns of the unknowns that the model has."""
         factors, testlets = self.draws.loading.shape[2], self.draws.testlet.shape[-1]
         columns = [*range(factors), *(factors + latent.testlets)]
-        if latent.new_family:
+        if latent.own_effects:
             columns += [*(factors + testlets + latent.given)]
         proposals = ProposalNoise(self.proposals.normal[..., columns], self.proposals.chi_square)
         return ConditionNoise(proposals, self.start, self.model.family_benchmark[:, 0], self.model.testlet[:, 0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayescale._intervals import KIND, tails
 from bayescale.forecast import NEW_FAMILY
+from bayescale.inference.draws import family_sizes
 from bayescale.model.drift import DATE, step_number
 from bayescale.report.live import PRECISION
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Parameters in the equations of a new model; capabilities of fitted models are not packed.
 OF_DRAWS = (
     "slope", "loading", "difficulty", "floor", "ceiling", "precision", "specific_sd", "curve_shape", "benchmark_slope",
-    "family_offset", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
+    "family_offset", "family_mean", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
 
 # Range of a slider below the smallest and above the largest value: decades of a size, years of a date, sds of
@@ -40,6 +41,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
     return {
         "families": data.coords["family"],
         "newFamily": NEW_FAMILY,
+        "familySizes": family_sizes(data).tolist(),
         "benchmarks": data.coords["benchmark"],
         "quantiles": [lower, 0.5, upper],
         "prob": prob,

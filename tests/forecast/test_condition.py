@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.special import betaln, logsumexp
-from simulate import Truth, new_models, posterior_near, simulation_spec
+from simulate import Truth, new_models, posterior_near, simulate, simulation_spec
 
+from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY, Forecast
 from bayescale.forecast.condition import LatentModel, log_evidence
@@ -19,7 +20,7 @@ from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 
 FLOPS = 5e23
-REPEATS = 100
+REPEATS = 150
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,10 @@ def simulated() -> NewModels:
     """New models of a posterior, kept for the next test: they take longer to simulate than to weigh."""
 
     @lru_cache(maxsize=1)
-    def simulate(posterior: Posterior, family: str, flops: float) -> tuple[np.ndarray, np.ndarray]:
-        return new_models(posterior, None if family == NEW_FAMILY else family, flops, REPEATS)
+    def weighed(posterior: Posterior, family: str, flops: float) -> tuple[np.ndarray, np.ndarray]:
+        return new_models(posterior, None if family == NEW_FAMILY else family, flops, REPEATS, offsets=False)
 
-    return simulate
+    return weighed
 
 
 def brute_force(
@@ -147,6 +148,24 @@ def test_given_scores_reweight_the_draws(uncertain: Posterior) -> None:
     assert forecast.draws.sizes == {"chain": 4, "draw": 1000, "model": 1, "benchmark": 5}
 
 
+def test_a_surprise_in_a_family_of_one_leaves_most_draws(simulation: tuple[Evals, Truth]) -> None:
+    """The family's offset is integrated out: the draws need not hold one that explains the scores."""
+    evals, truth = simulate(5, families=12, models=12)
+    alone = posterior_near(evals, truth, simulation_spec(), spread=0.02, log_precision=5.0, family_sd=2.0)
+    free = alone.forecast(family="Family-D", flops=FLOPS, random_seed=0).summary(prob=0.98, kind="expected")
+    known = free.set_index("benchmark")["upper"].to_dict()
+    forecast = alone.forecast(family="Family-D", flops=FLOPS, given=known, random_seed=0)
+    assert forecast.effective_draws > 2000
+    assert forecast.pareto_k < 0.5
+
+
+@pytest.mark.parametrize("family", ["Family-A", NEW_FAMILY])
+def test_scores_that_no_draw_explains_withhold_the_forecast(posterior: Posterior, family: str) -> None:
+    """Zero of 2,000 items, of which a guesser has a quarter right."""
+    with pytest.raises(ForecastError, match=r"Only \d+ of 4000 draws .*\(Pareto k .*withheld\. .*evals\.add.*predict"):
+        posterior.forecast(family=family, flops=FLOPS, given={"bench-1": 0.0}, random_seed=0)
+
+
 @pytest.mark.parametrize("family", ["Family-A", NEW_FAMILY])
 def test_higher_scores_raise_all_others_and_narrow_them(posterior: Posterior, family: str) -> None:
     free = posterior.forecast(family=family, flops=FLOPS, random_seed=0)
@@ -168,10 +187,14 @@ def test_the_known_benchmark_itself_stays_near_its_score(posterior: Posterior) -
     assert table["given"].notna().sum() == 1
     assert forecast.given == {"bench-1": 0.7}
     assert "given bench-1 = 0.7" in repr(forecast)
+    assert f"leave {forecast.effective_draws:.0f} effective, Pareto k {forecast.pareto_k:.2f}" in repr(forecast)
+    assert forecast.to_pandas().attrs["pareto_k"] == forecast.to_xarray().attrs["pareto_k"] == forecast.pareto_k < 0.7
 
 
-@pytest.mark.parametrize("score", [0.0, 1.0, 0, 1])
-@pytest.mark.parametrize("benchmark", ["bench-1", "bench-2", "bench-3"])
+@pytest.mark.parametrize(
+    ("benchmark", "score"),
+    [("bench-1", 1.0), ("bench-1", 1), *((f"bench-{b}", score) for b in (2, 3) for score in (0.0, 1.0, 0, 1))],
+)
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ForecastWarning")
 def test_scores_of_exactly_zero_and_one_are_ordinary(posterior: Posterior, benchmark: str, score: float) -> None:
     for family in ("Family-A", NEW_FAMILY):

@@ -436,10 +436,12 @@ def test_a_posterior_that_did_not_converge_warns_with_each_forecast(posterior: P
 def test_given_scores_that_surprise_the_posterior_warn(simulation: tuple[Evals, Truth]) -> None:
     few = posterior_near(*simulation, simulation_spec(), draws=300, spread=0.02, seed=1)
     few = dataclasses.replace(few, convergence=few.convergence.model_copy(update={"converged": True}))
-    odd = {"bench-1": 0.26, "bench-2": 0.95, "bench-3": 0.02}
-    with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*evals\.add"):
+    odd = {"bench-1": 0.3, "bench-2": 0.5}
+    with pytest.warns(ForecastWarning, match=r"Only \d+ of 1200 draws are compatible.*rough.*evals\.add"):
         forecast = few.forecast(family="Family-A", flops=1e25, given=odd, random_seed=0)
-    assert forecast.effective_draws < 200
+    assert 50 <= forecast.effective_draws < 200
+    with pytest.raises(ForecastError, match=r"Only \d+ of 1200 draws .*too few for intervals: .*withheld.*evals\.add"):
+        few.forecast(family="Family-A", flops=1e25, given=odd | {"bench-2": 0.95, "bench-3": 0.02}, random_seed=0)
 
 
 def test_simulated_evals_are_forecast_near_their_truth() -> None:

@@ -15,8 +15,9 @@ from simulate import Truth, simulate, simulation_spec
 
 from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals, load_evals
+from bayescale.forecast import Forecast
 from bayescale.methods import Posterior, fit
-from bayescale.model.spec import load_spec
+from bayescale.model.spec import Spec, load_spec
 
 pytestmark = pytest.mark.slow
 
@@ -151,6 +152,7 @@ def test_forecasts_of_larger_unseen_models_hold_their_measured_scores(recovered:
 
 # Real data
 
+FLOPS = 5e23
 MODEL, FAMILY = "meta-llama/Meta-Llama-3-70B", "Llama-3"
 KNOWN = ("MMLU", "GSM8K")
 
@@ -186,10 +188,27 @@ def quantiles(draws: np.ndarray, *at: float) -> np.ndarray:
 def test_given_scores_agree_with_a_refit_that_has_them(
     left_out: tuple[Posterior, Posterior, dict[str, float]],
 ) -> None:
-    """Medians within 0.01, interval ends within 0.02, or three Monte Carlo standard errors where those are larger."""
     without, refitted, known = left_out
     compute = without.evals.models.set_index("model").loc[MODEL, "flops"]
-    forecast = without.forecast(family=FAMILY, flops=compute, given=known, random_seed=0)
+    require_agreement(without, without.forecast(family=FAMILY, flops=compute, given=known, random_seed=0), refitted)
+
+
+def test_surprising_scores_of_a_family_of_one_agree_with_a_refit() -> None:
+    """A small world in which a second model of a family is two sds better than its first."""
+    evals, _ = simulate(3, families=10, models=20, unknown_compute=0, stated_error=0, testlets=("",) * 5, missing=0.0)
+    evals = evals.select(models=[name for name in evals.model_names if name != "Family-C-12"])
+    spec, settings = Spec(factors=1, testlets=False), {"draws": 2000, "chains": 4, "progressbar": False}
+    without = fit(spec, evals, random_seed=1, **settings)
+    middle = without.forecast(family="Family-C", flops=FLOPS, random_seed=0).summary(prob=0.95, kind="expected")
+    known = middle.set_index("benchmark")["upper"].round(3)[["bench-1", "bench-3"]].to_dict()
+    forecast = without.forecast(family="Family-C", flops=FLOPS, given=known, random_seed=0)
+    assert forecast.pareto_k < 0.7
+    refitted = fit(spec, evals.add(MODEL, "Family-C", known, flops=FLOPS), random_seed=2, **settings)
+    require_agreement(without, forecast, refitted)
+
+
+def require_agreement(without: Posterior, forecast: Forecast, refitted: Posterior) -> None:
+    """Medians within 0.01, interval ends within 0.02, or three Monte Carlo standard errors where those are larger."""
     ours, theirs = flat(forecast.draws["expected_score"]), flat(refitted.expected_scores([MODEL]))
     # Draws that carry weight, of the draws that the chains are worth.
     effective = forecast.effective_draws * min(1.0, without.convergence.ess_bulk / without.convergence.draws)

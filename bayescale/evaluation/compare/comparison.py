@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from bayescale.methods import Posterior
     from bayescale.model.spec import Spec
 
-# Above this Pareto k, an importance sampling estimate is unreliable (Vehtari et al. 2024, JMLR 25:72).
-LARGEST_K = 0.7
 LOO = "loo"
 # Refits are short, and only means over draws are used: above this R-hat, their chains are in different modes.
 FOLD_RHAT = 1.1
@@ -168,7 +166,7 @@ class Comparison:
         for name, a in self.assessments.items():
             k, report = _arviz.pareto_k(a.loo), a.posterior.convergence
             rows[name] = {
-                "p_loo": _arviz.elpd_summary(a.loo)[2], "large_k": (k > LARGEST_K).mean(), "worst_k": k.max(),
+                "p_loo": _arviz.elpd_summary(a.loo)[2], "large_k": (k > _arviz.LARGEST_K).mean(), "worst_k": k.max(),
                 "rhat": report.rhat, "ess": report.ess_bulk, "divergences": report.divergences,
                 "converged": report.converged, "rhat_folds": a.folds["rhat"].max(), "seconds": a.seconds,
             }  # fmt: skip

@@ -9,15 +9,17 @@ const FREEDOM = 7; // degrees of freedom of the Student-t proposal
 // Unknowns z on draw `s`: the logits of the known scores are base + effects z, with prior z ~ Normal(0, sd^2).
 function unknowns(posterior, s, x, family, known) {
   const { benchmarks: B, factors: K, families: F, testlets: G } = posterior.sizes, C = x.length, a = posterior.arrays;
-  const newFamily = family < 0, Z = K + known.testlets.length + (newFamily ? known.benchmarks.length : 0);
-  const here = location(posterior, s, x, family);
+  const newFamily = family < 0, ownEffects = newFamily && known.ownEffects;
+  const Z = K + known.testlets.length + (ownEffects ? known.benchmarks.length : 0);
+  const here = location(posterior, s, x, family, a.family_mean);
   const sd = new Float64Array(Z).fill(a.testlet_sd[s]);
-  // Only the sum of a new family's offset and the residual enters.
-  sd.fill(newFamily ? Math.sqrt(1 + a.family_sd[s] ** 2) : 1, 0, K);
-  if (newFamily) sd.fill(a.family_benchmark_sd[s], K + known.testlets.length);
+  // Only the sum of the residual and of what is unknown of the family's offset enters.
+  const models = newFamily ? 0 : posterior.familySizes[family], variance = a.family_sd[s] ** 2;
+  sd.fill(Math.sqrt(1 + variance / (1 + models * variance)), 0, K);
+  if (ownEffects) sd.fill(a.family_benchmark_sd[s], K + known.testlets.length);
   // Columns of the packed normals: all factors, then all testlets, then all benchmarks.
   const columns = [...Array(K).keys(), ...known.testlets.map((g) => K + g)];
-  if (newFamily) columns.push(...known.benchmarks.map((b) => K + G + b));
+  if (ownEffects) columns.push(...known.benchmarks.map((b) => K + G + b));
   const rows = known.benchmarks.map((b, i) => {
     const at = s * B + b, effects = new Float64Array(Z);
     let base = -a.difficulty[at];
@@ -29,7 +31,7 @@ function unknowns(posterior, s, x, family, known) {
     if (!newFamily) base += a.family_benchmark[(s * F + family) * B + b];
     const place = known.testlets.indexOf(posterior.testletIndex[b]);
     if (place >= 0) effects[K + place] = 1;
-    if (newFamily) effects[K + known.testlets.length + i] = 1;
+    if (ownEffects) effects[K + known.testlets.length + i] = 1;
     const items = posterior.items[b], hits = roundHalfEven(known.scores[i] * items);
     const curve = { floor: a.floor[at], ceiling: a.ceiling[at], shape: a.curve_shape[at] };
     return { base, effects, ...curve, precision: a.precision[at], specificSd: a.specific_sd[at], items, hits };
@@ -99,6 +101,7 @@ function conditionedScores(posterior, query) {
   const known = { benchmarks: query.given.map(([b]) => b), scores: query.given.map(([, score]) => score) };
   const groups = known.benchmarks.map((b) => posterior.testletIndex[b]).filter((g) => g >= 0);
   known.testlets = [...new Set(groups)].sort((one, other) => one - other);
+  known.ownEffects = a.family_benchmark_sd.some((v) => v > 0);
 
   const proposed = [], logWeight = new Float64Array(S * P), places = [];
   for (let s = 0; s < S; s++) {
@@ -159,6 +162,6 @@ function knownModel(posterior, s, row, z, here, family, known) {
     const drawn = a.new_family_benchmark[row * B + b] * a.family_benchmark_sd[s];
     familyBenchmark[b] = family < 0 ? drawn : a.family_benchmark[(s * F + family) * B + b];
   }
-  if (family < 0) known.benchmarks.forEach((b, i) => (familyBenchmark[b] = z[K + known.testlets.length + i]));
+  if (family < 0 && known.ownEffects) known.benchmarks.forEach((b, i) => (familyBenchmark[b] = z[K + known.testlets.length + i]));
   return { capability, familyBenchmark, testlet };
 }

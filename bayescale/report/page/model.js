@@ -49,10 +49,10 @@ function scoresOf(posterior, s, x, model, into, row) {
 }
 
 // Capabilities of a typical model: the effect of the covariates, plus the offset of a fitted family.
-function location(posterior, s, x, family) {
+function location(posterior, s, x, family, offset = posterior.arrays.family_offset) {
   const { factors: K, families: F } = posterior.sizes, a = posterior.arrays;
   return Float64Array.from({ length: K }, (_, k) => {
-    let sum = family >= 0 ? a.family_offset[(s * F + family) * K + k] : 0;
+    let sum = family >= 0 ? offset[(s * F + family) * K + k] : 0;
     for (let c = 0; c < x.length; c++) sum += x[c] * a.slope[(s * x.length + c) * K + k];
     return sum;
   });

@@ -1,7 +1,7 @@
 // Interaction: read the query from the form, and write the answer to the page. All text from data enters as text
 // (textContent, JSON), never as markup.
 
-const LEAST = 50; // effective draws below which intervals are not reliable
+const LEAST = 50; // effective draws below which intervals are withheld, as in Python
 const POINTS = 40; // of the band over compute
 const PAUSE = 400; // milliseconds of quiet before a screen reader announces the new forecast
 
@@ -73,11 +73,12 @@ function start() {
     find("trouble").textContent = trouble.join(" ");
     find("trouble").hidden = !trouble.length;
     const answer = forecast(posterior, { family: family(), values, given });
+    if (given.length && answer.effective < LEAST) answer.rows.forEach((row) => Object.assign(row, { lower: NaN, median: NaN, upper: NaN }));
     rows.forEach((row, b) => {
-      const { lower, median, upper } = answer.rows[b];
+      const { lower, median, upper } = answer.rows[b], withheld = Number.isNaN(median);
       Object.assign(row.dataset, { lower, median, upper });
-      row.cells[1].textContent = median.toFixed(3);
-      row.cells[2].textContent = `${lower.toFixed(3)} to ${upper.toFixed(3)}`;
+      row.cells[1].textContent = withheld ? "" : median.toFixed(3);
+      row.cells[2].textContent = withheld ? "withheld" : `${lower.toFixed(3)} to ${upper.toFixed(3)}`;
     });
     say(answer, given);
     draw(answer, given);
@@ -89,16 +90,16 @@ function start() {
   }
 
   function say(answer, given) {
-    const rough = answer.effective < LEAST ? " Too few for reliable intervals: refit with these scores added." : "";
+    const withheld = given.length && answer.effective < LEAST;
+    const remedy = "Too few for intervals: ask all draws, in Python, or fit again with these scores in the data.";
     const left = `${Math.round(answer.effective)} of ${posterior.sizes.draws} draws are compatible with the known scores.`;
-    find("weight").textContent = given.length ? left + rough : "";
+    find("weight").textContent = given.length ? `${left}${withheld ? ` ${remedy}` : ""}` : "";
     find("python").textContent = inPython(given);
     sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", words(i)));
     const { lower, median, upper } = answer.rows[shown()];
     const size = values.map((_, i) => words(i)).join(", ");
-    const text =
-      `${familyName()}, ${size}: ${posterior.benchmarks[shown()]} ${median.toFixed(3)}, ` +
-      `from ${lower.toFixed(3)} to ${upper.toFixed(3)}.`;
+    const interval = withheld ? "withheld" : `${median.toFixed(3)}, from ${lower.toFixed(3)} to ${upper.toFixed(3)}`;
+    const text = `${familyName()}, ${size}: ${posterior.benchmarks[shown()]} ${interval}.`;
     clearTimeout(timer);
     timer = setTimeout(() => (find("answer").textContent = text), PAUSE);
   }
