@@ -241,8 +241,8 @@ def _start(
 def _sample(program: Any, *, draws: int, **settings: Any) -> Any:
     with one_thread_each():
         idata = _start(program, draws=draws, **settings)
-    # nutpie answers Ctrl-C with the draws so far, shorter chains padded with NaN; a truncated posterior must not pass for
-    # a whole one.
+    # nutpie answers Ctrl-C with the draws so far, shorter chains padded with NaN; a truncated posterior must not pass
+    # for a whole one.
     energy = idata["sample_stats"]["energy"].to_numpy().astype(float)
     if idata["posterior"].sizes["draw"] < draws or not np.isfinite(energy).all():
         raise KeyboardInterrupt
