@@ -1,7 +1,7 @@
 """The seam to private names of nutpie, Numba, PyTensor and glibc: all that compiles faster than their public ways.
 
 `BAYESCALE_FAST_COMPILE=0` in the environment, set before the first fit, switches all of it off. The density, its
-gradient and the draws stay what they are; compiling takes longer.
+gradient and the draws stay what they are; compiling takes longer, and no compiled code is kept on disk.
 
 What a default fit of `base-llms` loses without the seam (seconds of compiling on two cores, both stacks in
 docs/performance.md): nutpie writes a C function around each of PyTensor's programs, and Numba copies the whole program
@@ -29,6 +29,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import pytensor
 from numba.core import caching, cgutils, types
 from numba.core.imputils import impl_ret_new_ref
 from numba.extending import intrinsic
@@ -58,7 +59,7 @@ _REPLACED = {
 
 
 # Compiled code on disk. It is pickled, and a pickle runs what it likes: a stranger must not write to the folder, and a
-# file that was cut short or changed must not be read. Both hold with and without the seam to what compiles faster.
+# file that was cut short or changed must not be read. Without the seam nothing is read or kept there.
 
 _SEAL = b"bayescale-sha256:"
 _said: set[str] = set()
@@ -157,7 +158,11 @@ def _closed(folder: Path) -> bool:
     return True
 
 
-caching.IndexDataCacheFile = _SealedCache
+_OVERRIDDEN = ("_load_index", "_load_data", "_open_for_write")
+if ENABLED and all(hasattr(caching.IndexDataCacheFile, name) for name in _OVERRIDDEN):
+    caching.IndexDataCacheFile = _SealedCache
+else:
+    pytensor.config.numba__cache = False
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -32,13 +32,16 @@ def read_yaml(text: str, lists_by_anchors: bool = True) -> Any:
     try:
         loader = _Loader(text)
         loader.lists_by_anchors = lists_by_anchors
-        return loader.get_single_data()
+        document = loader.get_single_data()
+        if loader.doubled:
+            raise ValueError(f"{'; '.join(loader.doubled)}. Keep one of them.")
+        return document
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML leaves numbers and dates to Python
         raise ValueError(str(error)) from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Counts levels and values: lists of lists by anchors unfold to any size."""
+    """Counts levels and values, for lists of lists by anchors unfold to any size; and finds doubled keys."""
 
     lists_by_anchors = True
 
@@ -46,6 +49,7 @@ class _Loader(yaml.SafeLoader):
         super().__init__(stream)
         self.depth = self.values = 0
         self.sizes: dict[Any, int] = {}
+        self.doubled: list[str] = []
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         alias, before = self.check_event(yaml.AliasEvent), self.values
@@ -61,4 +65,17 @@ class _Loader(yaml.SafeLoader):
         if self.values > _MOST:
             raise yaml.YAMLError("it unfolds to far more than its text")
         self.sizes[node] = self.values - before
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, str], list[int]] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                lines.setdefault((key.tag, key.value), []).append(key.start_mark.line + 1)
+        self.doubled += [
+            f"the key {key[:50]!r} is there {len(at)} times (lines {', '.join(map(str, at))})"
+            for (_, key), at in lines.items()
+            if len(at) > 1
+        ]
         return node

@@ -25,6 +25,7 @@ _SIGNALS = {"SIGINT": "Interrupted.", "SIGTERM": "Terminated.", "SIGHUP": "The t
 
 class _State:
     received: signal.Signals | None = None
+    dropped = False
 
 
 def received_signal() -> signal.Signals | None:
@@ -74,29 +75,41 @@ def _signals(last: bool) -> Iterator[None]:
     A signal that is ignored stays so, as under `nohup`. Further ones are ignored during the cleaning up, except Ctrl-C.
     If this is the `last` work of the process, what comes later ends it without a traceback.
     """
-    _State.received = None
+    _State.received, _State.dropped = None, False
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, _: Any) -> None:
-        if _State.received and number != signal.SIGINT:
+        if _State.received and number != signal.SIGINT and not _State.dropped:
             return
-        _State.received = _State.received or signal.Signals(number)
+        _State.received, _State.dropped = _State.received or signal.Signals(number), False
         # Threads that feed worker processes raise errors of their own when the pool is interrupted.
         threading.excepthook = lambda *_: None
         raise KeyboardInterrupt
+
+    def again(unraisable: Any) -> None:
+        # Python drops what a finalizer or a callback raises, and the command would go on.
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt) or not _State.received:
+            unraisable_hook(unraisable)
+        elif not _State.dropped:
+            _State.dropped = True
+            timer = threading.Timer(0.1, signal.pthread_kill, [threading.get_ident(), _State.received])
+            timer.daemon = True
+            timer.start()
 
     asked = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     previous = {one: signal.getsignal(one) for one in asked}
     for one, handler in previous.items():
         if handler not in (signal.SIG_IGN, None):
             signal.signal(one, interrupt)
-    hook = threading.excepthook
+    hook, unraisable_hook = threading.excepthook, sys.unraisablehook
+    if os.name == "posix":
+        sys.unraisablehook = again
     try:
         yield
     finally:
-        threading.excepthook = hook
+        threading.excepthook, sys.unraisablehook = hook, unraisable_hook
         for one, handler in previous.items():
             if handler not in (signal.SIG_IGN, None):
                 signal.signal(one, signal.SIG_DFL if last else handler)

@@ -208,6 +208,9 @@ class PosteriorData:
     def load(cls, path: str | Path) -> Self:
         """Read a posterior written by `save`; it forecasts exactly as before.
 
+        A digest tells whether anything in the file has changed. Files of version 0.1 have none: in these, draws that
+        changed within their range pass unnoticed.
+
         Raises
         ------
         FileError

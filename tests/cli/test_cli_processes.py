@@ -146,6 +146,18 @@ def test_a_reader_that_stops_early_is_no_error() -> None:
     assert ran.stderr == ""
 
 
+FACTORS = "import sys, bayescale; print(bayescale.Posterior.load(sys.argv[1]).factors.summary().shape)"
+
+
+@pytest.mark.parametrize("arguments", [["-m", "bayescale", "check"], ["-c", FACTORS]])
+def test_python_without_docstrings_and_assertions(arguments: list[str], saved: Path) -> None:
+    """Libraries that take docstrings apart fail under ``-OO``."""
+    command = [sys.executable, "-OO", *arguments, saved]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    assert "Error" not in ran.stderr
+    assert ran.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayescale.errors.ConvergenceWarning")
 def test_a_session(evals: Evals, tmp_path: Path) -> None:

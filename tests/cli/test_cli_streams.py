@@ -120,8 +120,17 @@ from bayescale.cli import main
 from bayescale.evals import datasets
 
 
+class Finalized:
+    def __del__(self):
+        print("stopped", flush=True)
+        time.sleep(600)
+
+
 def stop(*_):
-    print("stopped", flush=True)
+    if "finalizer" in sys.argv:
+        Finalized()
+    else:
+        print("stopped", flush=True)
     time.sleep(600)
 
 
@@ -133,6 +142,7 @@ sys.exit(main(["data", "list"]))
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("where", ["code", "finalizer"])  # Python drops what a finalizer raises
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
@@ -141,8 +151,8 @@ sys.exit(main(["data", "list"]))
         (signal.SIGINT, 130, "Interrupted.\n"),
     ],
 )
-def test_a_signal_ends_a_command_in_words(number: signal.Signals, code: int, words: str) -> None:
-    command = [sys.executable, "-c", DRIVER]
+def test_a_signal_ends_a_command_in_words(number: signal.Signals, code: int, words: str, where: str) -> None:
+    command = [sys.executable, "-c", DRIVER, where]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "stopped\n"

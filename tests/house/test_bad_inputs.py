@@ -123,6 +123,11 @@ SPECS: list[tuple[Callable[..., Any], str]] = [
     (lambda: Spec.from_yaml("[1, 2]"), "A spec is a mapping such as 'factors: 4'"),
     (lambda: Spec.from_yaml("factors"), "A spec is a mapping such as 'factors: 4'"),
     (lambda: Spec.from_yaml("factors: {"), "The spec is not YAML"),
+    (lambda: Spec.from_yaml("factors: 2\nfactors: 3"), "the key 'factors' is there 2 times (lines 1, 2). Keep one"),
+    (
+        lambda: Spec.from_yaml("{a: 1, a: 2, priors: {\nslope: 1, slope: 2}}"),
+        "the key 'slope' is there 2 times (lines 2, 2); the key 'a' is there 2 times (lines 1, 1)",
+    ),
     (lambda: Spec.from_yaml("factors: 0"), "0 is no number of capabilities: a whole number from 1 to 20, or auto"),
     (lambda: Spec.from_yaml("factors: -1"), "-1 is no number of capabilities: a whole number from 1 to 20, or auto"),
     (lambda: Spec.from_yaml("factors: 2.5"), "2.5 is no number of capabilities: a whole number from 1 to 20, or"),

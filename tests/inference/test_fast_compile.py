@@ -232,6 +232,21 @@ def test_switched_off_the_density_is_the_same() -> None:
 
 # Compiled code on disk
 
+SEAL = """
+import numba.core.caching, pytensor
+from pytensor.link.numba import cache
+if NAMES: del numba.core.caching.IndexDataCacheFile._load_index
+from bayescale import _fast_compile
+print(numba.core.caching.IndexDataCacheFile is _fast_compile._SealedCache, pytensor.config.numba__cache)
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("on", "renamed", "kept"), [("1", False, True), ("0", False, False), ("1", True, False)])
+def test_without_the_seam_no_compiled_code_is_kept(on: str, renamed: bool, kept: bool) -> None:
+    """Switched off, or with a Numba whose private methods have other names."""
+    assert python(SEAL.replace("NAMES", str(renamed)), BAYESCALE_FAST_COMPILE=on) == [str(kept)] * 2
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

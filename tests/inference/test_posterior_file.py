@@ -23,6 +23,7 @@ from simulate import Truth, posterior_near
 from bayescale._arviz import dataset, group_names, inference_data
 from bayescale.errors import BayescaleError, ConvergenceWarning, FileError
 from bayescale.evals import Evals
+from bayescale.inference.hdf5_check import refusal
 from bayescale.inference.storage import FORMAT
 from bayescale.methods import Posterior
 from bayescale.model.spec import Spec
@@ -275,9 +276,22 @@ def test_flipped_bits_are_noticed_everywhere(file: Path) -> None:
         refused(file, "damaged")
 
 
-def test_a_file_with_which_hdf5_does_not_end_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file.write_bytes(file.read_bytes()[:-100])
+@pytest.mark.heavy
+def test_a_slow_start_of_python_is_no_damage(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processor time before the file is read does not count, nor does waiting for a processor."""
+    (tmp_path / "sitecustomize.py").write_text("import time\nwhile time.process_time() < 3: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert refusal(file.read_bytes() + b"not checked before") is None
+
+
+@pytest.mark.heavy
+def test_a_file_with_which_hdf5_does_not_end_is_refused(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "h5py.py").write_text("def File(*_):\n    while True: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)  # of the process that checks: this one has the real one
     monkeypatch.setattr("bayescale.inference.hdf5_check._SECONDS", 0)
+    file.write_bytes(file.read_bytes()[:-100])
     refused(file, "HDF5 does not come to an end with it")
 
 
