@@ -39,7 +39,8 @@ default (`prob=`).
 INPUTS = """\
 ## What the plots are drawn from
 
-The code below needs these lines. On two cores `posterior` takes one to two minutes; `comparison` and `result` take ten together.
+The code below needs these lines. On two cores `posterior` takes one to two minutes; `comparison` and `result` take ten
+together.
 """
 
 
