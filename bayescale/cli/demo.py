@@ -54,7 +54,9 @@ def demo(
     (show.warn_unconverged if json else show.convergence)(posterior.convergence)
 
     forecast = posterior.forecast(
-        family=[family or NEW_FAMILY for family, _ in FORECASTS], flops=[flops for _, flops in FORECASTS]
+        family=[family or NEW_FAMILY for family, _ in FORECASTS],
+        flops=[flops for _, flops in FORECASTS],
+        random_seed=random_seed,
     )
     rows = forecast.to_pandas(prob=PROB)
     outcome = evals.matrix().sel(model=HIDDEN).to_series()

@@ -91,7 +91,7 @@ def plot_fan(
     >>> plot_fan(posterior.forecast(family="Llama-3", flops=4e25), "MMLU").get_xscale()
     'log'
     """
-    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), observed, prob)
+    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), observed, prob, named=True)
     label_below(ax, "training compute (FLOP)", _caption(prob, forecast))
     ax.set_ylabel(f"{benchmark} score")
     legend_inside(ax)
@@ -123,7 +123,7 @@ def plot_forecast(
 
 def _draw_fan(
     forecast: Forecast, benchmark: str, bands: dict[Mark, tuple[np.ndarray, np.ndarray]], ax: Axes,
-    observed: Evals | None, prob: float,
+    observed: Evals | None, prob: float, named: bool = False,
 ) -> Axes:  # fmt: skip
     fitted, draws = forecast.posterior.evals, forecast.draws
     evals = observed or fitted
@@ -155,12 +155,14 @@ def _draw_fan(
     smallest = min(evals.models["flops"].min(), *(compute[0] for compute, _ in bands.values()))
     ax.set_xlim(left=max(smallest / 2, 1e19))
     ax.set_ylim(0, 1.01)
-    _name_models(ax, benchmark, evals, forecast, {mark.family: mark for mark in bands})
+    _mark_models(ax, benchmark, evals, forecast, {mark.family: mark for mark in bands}, named)
     return ax
 
 
-def _name_models(ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, marks: dict[str, Mark]) -> None:
-    """Draw on top and name the observed models near the forecast compute, and those that the fit did not see."""
+def _mark_models(
+    ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, marks: dict[str, Mark], named: bool
+) -> None:
+    """Draw on top the observed models near the forecast compute, and those that the fit did not see; name them."""
     asked, fitted = forecast.draws["flops"].to_numpy(), forecast.posterior.evals.model_names
     models = evals.models.assign(score=evals.matrix().sel(benchmark=benchmark).to_numpy())
     models = models.dropna(subset=["flops", "score"])
@@ -168,14 +170,18 @@ def _name_models(ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, mar
     models["unseen"] = ~models["model"].isin(fitted)
     near = models[models["unseen"] | (models["distance"] <= np.log10(NEAR))]
     near = near.sort_values(["unseen", "distance"], ascending=[False, True])[:MOST_NAMED]
+    near["name"] = near["model"].str.split("/").str[-1].str.removeprefix("Meta-")
+    hidden = near["name"][near["unseen"]].tolist()
     labels = []
     for row in near.itertuples():
         mark = marks.get(row.family, Mark(row.family, INK, "o"))
-        star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": "not in the fit"}
+        legend = f"{hidden[0]}, not in the fit" if len(hidden) == 1 else "not in the fit"
+        star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": legend}
         look = star if row.unseen else {"marker": mark.marker, "s": 30, "color": mark.colour}
         ax.scatter(row.flops, row.score, edgecolor="white", linewidth=0.5, zorder=7, **look)
-        name = row.model.split("/")[-1].removeprefix("Meta-")
-        labels.append((np.array([[row.flops, row.score]]), Mark(name, look["color"], mark.marker)))
+        labels.append((np.array([[row.flops, row.score]]), Mark(row.name, look["color"], mark.marker)))
+    if not named:
+        return
     middles = forecast.summary().query("benchmark == @benchmark")["median"].to_numpy()
     label_paths(ax, labels, np.column_stack([np.r_[models["flops"], asked], np.r_[models["score"], middles]]))
 
