@@ -168,15 +168,15 @@ def _mark_models(
     models = models.dropna(subset=["flops", "score"])
     models["distance"] = np.abs(np.log10(models["flops"].to_numpy(float)[:, None] / asked)).min(axis=1)
     models["unseen"] = ~models["model"].isin(fitted)
+    models["name"] = models["model"].str.split("/").str[-1].str.removeprefix("Meta-")
     near = models[models["unseen"] | (models["distance"] <= np.log10(NEAR))]
     near = near.sort_values(["unseen", "distance"], ascending=[False, True])[:MOST_NAMED]
-    near["name"] = near["model"].str.split("/").str[-1].str.removeprefix("Meta-")
     hidden = near["name"][near["unseen"]].tolist()
-    labels = []
+    labels: list[tuple[np.ndarray, Mark]] = []
     for row in near.itertuples():
         mark = marks.get(row.family, Mark(row.family, INK, "o"))
         legend = f"{hidden[0]}, not in the fit" if len(hidden) == 1 else "not in the fit"
-        star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": legend}
+        star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": "_nolegend_" if labels else legend}
         look = star if row.unseen else {"marker": mark.marker, "s": 30, "color": mark.colour}
         ax.scatter(row.flops, row.score, edgecolor="white", linewidth=0.5, zorder=7, **look)
         labels.append((np.array([[row.flops, row.score]]), Mark(row.name, look["color"], mark.marker)))

@@ -57,8 +57,9 @@ def test_a_fan_names_models_of_like_compute_and_those_that_the_fit_did_not_see(f
     evals = evals.add("lab/Near-9B", "Family-A", {"bench-1": 0.7}, flops=2e25)
     ax = forecast.plot_fan("bench-1", observed=evals)
     assert {"Far-1B", "Near-9B"} <= {text.get_text() for text in ax.texts}
-    stars = [c.get_offsets().tolist() for c in ax.collections if c.get_label() == "not in the fit"]
-    assert sorted(stars) == [[[1e22, 0.3]], [[2e25, 0.7]]]
+    stars = [c for c in ax.collections if isinstance(c, PathCollection) and c.get_sizes().tolist() == [130]]
+    assert sorted(c.get_offsets().tolist() for c in stars) == [[[1e22, 0.3]], [[2e25, 0.7]]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()].count("not in the fit") == 1
     scored = fitted.matrix().sel(benchmark="bench-1").notnull().to_numpy()
     near = scored & fitted.models["flops"].between(1e25 / 3, 4e25 * 3).to_numpy()
     assert len(forecast.plot_fan("bench-1").texts) == min(near.sum(), 3)
