@@ -179,7 +179,7 @@ def _mark_models(
         star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": "_nolegend_" if labels else legend}
         look = star if row.unseen else {"marker": mark.marker, "s": 30, "color": mark.colour}
         ax.scatter(row.flops, row.score, edgecolor="white", linewidth=0.5, zorder=7, **look)
-        labels.append((np.array([[row.flops, row.score]]), Mark(row.name, look["color"], mark.marker)))
+        labels.append((np.array([[row.flops, row.score]]), Mark(str(row.name), str(look["color"]), mark.marker)))
     if not named:
         return
     middles = forecast.summary().query("benchmark == @benchmark")["median"].to_numpy()
