@@ -35,8 +35,24 @@ default (`prob=`).
 
 <!-- Written by scripts/make_gallery.py from scripts/gallery_pictures.py: change those. -->
 
-The code below needs these lines:
 """
+INPUTS = """\
+## What the plots are drawn from
+
+The code below needs these lines. On two cores `posterior` takes one to two minutes; `comparison` and `result` take ten
+together.
+"""
+
+
+def thumbnails(across: int = 4) -> str:
+    """Return a table of all plots, small, each a link to its section."""
+    cells = []
+    for name, title in gallery.TITLES.items():
+        anchor = "".join(c for c in title.lower().replace(" ", "-") if c.isalnum() or c == "-")
+        cells.append(f"[![{title}]({FOLDER}/{name}.png)](#{anchor}) {title}")
+    cells += [""] * (-len(cells) % across)
+    rows = [f"| {' | '.join(cells[start : start + across])} |" for start in range(0, len(cells), across)]
+    return "\n".join([f"|{' |' * across}", f"|{' --- |' * across}", *rows])
 
 
 def statements(function: Callable[..., Any]) -> list[str]:
@@ -72,7 +88,7 @@ def page() -> str:
         "",
     ]
     made = [line for function in gallery.SOURCES.values() for line in assignment(function)]
-    parts = [HEAD, code([*imports, *made])]
+    parts = [HEAD, thumbnails(), INPUTS, code([*imports, *made])]
     for name, function in gallery.PICTURES.items():
         if name in gallery.CHAPTERS:
             parts.append(f"## {gallery.CHAPTERS[name]}")

@@ -189,7 +189,7 @@ def _left_out_scores(draws: Draws, spec: Spec, rng: np.random.Generator) -> tupl
     data = draws.data
     observed = data.cells["observed"] > 0
     parts, k = [], np.full(len(observed), np.nan)
-    for row in np.flatnonzero(observed.any(axis=1)):
+    for row in np.flatnonzero(observed.any(axis=1)).tolist():
         (given,) = np.nonzero(observed[row])
         family = Family.of_models(draws, siblings(draws, row, [row]))
         latent = LatentModel.left_out(draws, spec, row, given, family)

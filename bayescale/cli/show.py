@@ -54,6 +54,17 @@ def forecast_table(forecast: Forecast, prob: float) -> None:
         plain_table(part.reset_index())
 
 
+def outcome(table: pd.DataFrame, model: str, prob: float) -> None:
+    """Print the forecast of one hidden model beside its scores, in the column ``observed``."""
+    inside = table["observed"].between(table["lower"], table["upper"])
+    say(
+        f"{model.split('/')[-1]} was hidden from the fit; {inside.sum()} of {len(table)} scores lie in their "
+        f"{100 * prob:.12g}% interval:"
+    )
+    columns = {"forecast": _estimates(table, "median"), "score": _text(table["observed"])}
+    plain_table(table[["benchmark"]].assign(**columns, inside=inside.map({True: "yes", False: "no"})))
+
+
 def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mapping[str, float]) -> None:
     """Print the probability that scores of each model lie beyond thresholds, to the digits that the draws support."""
     from bayescale.forecast.probability import describe_region

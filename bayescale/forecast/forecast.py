@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bayescale.evals import Evals
     from bayescale.inference.posterior import PosteriorData
 
 Kind = Literal["predicted", "expected"]
@@ -240,8 +241,10 @@ class Forecast(_display.Result):
             temporary.write_bytes(netcdf_bytes({"/": self.to_xarray()}, {}))
         return Path(path)
 
-    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
+    def plot(self, benchmarks: list[str] | None = None, *, observed: Evals | None = None, prob: float = PROB) -> Figure:
         """Draw one fan chart over compute per benchmark, with the models of the family.
+
+        `observed` are scores to draw instead of those of the fit: models that it did not see get a star.
 
         Examples
         --------
@@ -250,10 +253,12 @@ class Forecast(_display.Result):
         """
         from bayescale.plots import plot_forecast
 
-        return plot_forecast(self, benchmarks=benchmarks, prob=prob)
+        return plot_forecast(self, benchmarks=benchmarks, observed=observed, prob=prob)
 
-    def plot_fan(self, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
-        """Draw the expected score over compute with its interval for one benchmark, and the forecast models on it.
+    def plot_fan(
+        self, benchmark: str, ax: Axes | None = None, *, observed: Evals | None = None, prob: float = PROB
+    ) -> Axes:
+        """Draw the predicted score over compute for one benchmark; see `bayescale.plots.plot_fan`.
 
         Examples
         --------
@@ -262,7 +267,7 @@ class Forecast(_display.Result):
         """
         from bayescale.plots import plot_fan
 
-        return plot_fan(self, benchmark, ax=ax, prob=prob)
+        return plot_fan(self, benchmark, ax=ax, observed=observed, prob=prob)
 
     def plot_intervals(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Draw one interval per benchmark and model.

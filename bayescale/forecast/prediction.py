@@ -82,7 +82,10 @@ class Prediction(Forecast):
         rows, columns = (self.draws[name].to_numpy() for name in ("model", "benchmark"))
         return table.pivot_table(index="model", columns="benchmark", values="score").loc[rows, columns]
 
-    def plot(self, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
+    # Observed scores are always those of the data.
+    def plot(  # type: ignore[override]
+        self, benchmarks: list[str] | None = None, *, prob: float = PROB
+    ) -> Figure:
         """Draw one interval per benchmark and model, of the first six models, with the observed scores.
 
         Examples

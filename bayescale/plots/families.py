@@ -72,15 +72,17 @@ def _rotated(values: tuple[str, ...], start: int) -> tuple[str, ...]:
     return values[start:] + values[:start]
 
 
-def label_paths(ax: Axes, paths: list[tuple[np.ndarray, Mark]]) -> None:
+def label_paths(ax: Axes, paths: list[tuple[np.ndarray, Mark]], others: np.ndarray | None = None) -> None:
     """Write each family at an end of its path, on the side where it covers fewest points and other labels.
 
-    Paths are points (point, 2) in data coordinates; `ax` must have its final limits and scales.
+    Paths are points (point, 2) in data coordinates, as are `others`, which labels avoid too; `ax` must have its final
+    limits and scales.
     """
     if not paths:
         return
     pixels = [ax.transData.transform(path) for path, _ in paths]
-    points = np.vstack(pixels)
+    points = np.vstack(pixels if others is None else [*pixels, ax.transData.transform(others)])
+    inside = ax.bbox.get_points()
     boxes: list[np.ndarray] = []
     per_point = ax.figure.dpi / 72
     for (path, mark), place in zip(paths, pixels, strict=True):
@@ -91,6 +93,7 @@ def label_paths(ax: Axes, paths: list[tuple[np.ndarray, Mark]]) -> None:
             box = np.array([place[end] + shift - size / 2, place[end] + shift + size / 2])
             covered = int(np.sum(np.all((points > box[0]) & (points < box[1]), axis=1)))
             covered += 2 * sum(bool(np.all((box[0] < other[1]) & (other[0] < box[1]))) for other in boxes)
+            covered += 4 * bool(np.any(box[0] < inside[0]) or np.any(box[1] > inside[1]))
             tried.append((covered, end, shift / per_point, box))
         _, end, shift, box = min(tried, key=lambda t: t[0])
         boxes.append(box)

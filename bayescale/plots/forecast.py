@@ -12,7 +12,7 @@ from bayescale.analysis.compute_equivalent import require_compute
 from bayescale.errors import ConvergenceWarning, ExtrapolationWarning, require_names
 from bayescale.forecast.forecast import make_forecast
 from bayescale.plots.evals import draw_scores
-from bayescale.plots.families import Mark, mark_families
+from bayescale.plots.families import Mark, label_paths, mark_families
 from bayescale.plots.forest import draw_forest, interval_caption
 from bayescale.plots.panels import first, panels
 from bayescale.plots.style import COLOURS, INK, label_below, legend_inside, new_axes
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bayescale.analysis.compute_optimal import ComputeOptimal
+    from bayescale.evals import Evals
     from bayescale.forecast import Forecast
 
 POINTS = 25
+# Observed models within this factor of the compute of a forecast are named, the nearest of a panel.
+NEAR, MOST_NAMED = 3.0, 3
 # Models of one family share its colour and marker, and differ in how far the marker is filled.
 FILLS: tuple[dict[str, Any], ...] = (
     {"markerfacecolor": "white"},
@@ -58,17 +61,22 @@ def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.n
     return bands
 
 
-def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+def plot_fan(
+    forecast: Forecast, benchmark: str, ax: Axes | None = None, *, observed: Evals | None = None, prob: float = PROB
+) -> Axes:
     """Plot predicted scores over training compute for each family of the forecast.
 
     Bands and bars are equal-tailed intervals of the measured score. Known scores (`Forecast.given`) narrow the bar of
-    the forecast model; the band is that of the family from compute alone.
+    the forecast model; the band is that of the family from compute alone. Observed models whose compute is within a
+    factor of three of a forecast are drawn on top and named.
 
     Parameters
     ----------
     forecast : Forecast
     benchmark : str
     ax : matplotlib.axes.Axes, optional
+    observed : Evals, optional
+        Scores to draw; default those of the fit. Models that the fit did not see get a star and their name.
     prob : float
         Probability content of bands and bars.
 
@@ -83,14 +91,16 @@ def plot_fan(forecast: Forecast, benchmark: str, ax: Axes | None = None, *, prob
     >>> plot_fan(posterior.forecast(family="Llama-3", flops=4e25), "MMLU").get_xscale()
     'log'
     """
-    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), prob)
+    ax = _draw_fan(forecast, benchmark, _bands(forecast, prob), new_axes(ax, (6.4, 4.8)), observed, prob, named=True)
     label_below(ax, "training compute (FLOP)", _caption(prob, forecast))
     ax.set_ylabel(f"{benchmark} score")
     legend_inside(ax)
     return ax
 
 
-def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, *, prob: float = PROB) -> Figure:
+def plot_forecast(
+    forecast: Forecast, benchmarks: list[str] | None = None, *, observed: Evals | None = None, prob: float = PROB
+) -> Figure:
     """Draw `plot_fan` for several benchmarks on a page; the first twelve unless `benchmarks` names them.
 
     Raises
@@ -107,18 +117,21 @@ def plot_forecast(forecast: Forecast, benchmarks: list[str] | None = None, *, pr
     names, more = first([str(b) for b in forecast.draws["benchmark"].to_numpy()], benchmarks)
     bands = _bands(forecast, prob)
     below = f"training compute (FLOP)\n{_caption(prob, forecast)}{more}"
-    return panels(names, lambda name, ax: _draw_fan(forecast, name, bands, ax, prob), (below, "score"), sharex=True)
+    draw = lambda name, ax: _draw_fan(forecast, name, bands, ax, observed, prob)  # noqa: E731
+    return panels(names, draw, (below, "score"), sharex=True)
 
 
 def _draw_fan(
-    forecast: Forecast, benchmark: str, bands: dict[Mark, tuple[np.ndarray, np.ndarray]], ax: Axes, prob: float
-) -> Axes:
-    evals, draws = forecast.posterior.evals, forecast.draws
+    forecast: Forecast, benchmark: str, bands: dict[Mark, tuple[np.ndarray, np.ndarray]], ax: Axes,
+    observed: Evals | None, prob: float, named: bool = False,
+) -> Axes:  # fmt: skip
+    fitted, draws = forecast.posterior.evals, forecast.draws
+    evals = observed or fitted
     benchmarks = [str(b) for b in draws["benchmark"].to_numpy()]
     require_names([benchmark], benchmarks, "benchmark in the forecast")
     column, table = benchmarks.index(benchmark), forecast.summary(prob=prob)
     draw_scores(benchmark, ax, evals, list(bands), size=34, named=False)
-    largest = evals.models["flops"].max()
+    largest = fitted.models["flops"].max()
     for mark, (compute, scores) in bands.items():
         colour = mark.colour
         low, middle, high = scores[..., column]
@@ -142,7 +155,35 @@ def _draw_fan(
     smallest = min(evals.models["flops"].min(), *(compute[0] for compute, _ in bands.values()))
     ax.set_xlim(left=max(smallest / 2, 1e19))
     ax.set_ylim(0, 1.01)
+    _mark_models(ax, benchmark, evals, forecast, {mark.family: mark for mark in bands}, named)
     return ax
+
+
+def _mark_models(
+    ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, marks: dict[str, Mark], named: bool
+) -> None:
+    """Draw on top the observed models near the forecast compute, and those that the fit did not see; name them."""
+    asked, fitted = forecast.draws["flops"].to_numpy(), forecast.posterior.evals.model_names
+    models = evals.models.assign(score=evals.matrix().sel(benchmark=benchmark).to_numpy())
+    models = models.dropna(subset=["flops", "score"])
+    models["distance"] = np.abs(np.log10(models["flops"].to_numpy(float)[:, None] / asked)).min(axis=1)
+    models["unseen"] = ~models["model"].isin(fitted)
+    models["name"] = models["model"].str.split("/").str[-1].str.removeprefix("Meta-")
+    near = models[models["unseen"] | (models["distance"] <= np.log10(NEAR))]
+    near = near.sort_values(["unseen", "distance"], ascending=[False, True])[:MOST_NAMED]
+    hidden = near["name"][near["unseen"]].tolist()
+    labels: list[tuple[np.ndarray, Mark]] = []
+    for row in near.itertuples():
+        mark = marks.get(row.family, Mark(row.family, INK, "o"))
+        legend = f"{hidden[0]}, not in the fit" if len(hidden) == 1 else "not in the fit"
+        star: dict[str, Any] = {"marker": "*", "s": 130, "color": INK, "label": "_nolegend_" if labels else legend}
+        look = star if row.unseen else {"marker": mark.marker, "s": 30, "color": mark.colour}
+        ax.scatter(row.flops, row.score, edgecolor="white", linewidth=0.5, zorder=7, **look)
+        labels.append((np.array([[row.flops, row.score]]), Mark(str(row.name), str(look["color"]), mark.marker)))
+    if not named:
+        return
+    middles = forecast.summary().query("benchmark == @benchmark")["median"].to_numpy()
+    label_paths(ax, labels, np.column_stack([np.r_[models["flops"], asked], np.r_[models["score"], middles]]))
 
 
 def _caption(prob: float, forecast: Forecast) -> str:

@@ -33,7 +33,8 @@ def panels(
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
     width = size[0] * columns
-    figure, axes = plt.subplots(rows, columns, layout="constrained", squeeze=False, **shared)
+    shape: dict[str, Any] = {"figsize": (width, size[1] * rows), "layout": "constrained", "squeeze": False}
+    figure, axes = plt.subplots(rows, columns, **shape, **shared)
     for name, ax in zip(names, axes.flat, strict=False):
         draw(name, plain(ax))
     for ax in axes.flat[len(names) :]:

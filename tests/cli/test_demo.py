@@ -15,13 +15,16 @@ from simulate import Truth, posterior_near
 
 from bayescale import NEW_FAMILY, Evals, Posterior, Spec, load_evals
 from bayescale.cli import main
-from bayescale.cli.demo import FAST, FORECASTS
+from bayescale.cli.demo import FAST, FORECASTS, HIDDEN
 
 FILES = ["forecast.csv", "forecast.png", "intervals.png", "posterior.nc"]
 
 
-def test_the_models_of_the_demo_are_larger_than_those_of_the_data() -> None:
+def test_the_models_of_the_demo_are_larger_than_those_that_it_fits() -> None:
     models = load_evals("base-llms").models
+    hidden = models[models["model"] == HIDDEN].iloc[0]
+    assert FORECASTS[0] == (hidden["family"], hidden["flops"])
+    models = models[models["model"] != HIDDEN]
     for family, flops in FORECASTS:
         known = models if family is None else models[models["family"] == family]
         assert flops > known["flops"].max()
@@ -45,6 +48,8 @@ def settings(small: Posterior, drafts: None, monkeypatch: pytest.MonkeyPatch) ->
     demo = importlib.import_module("bayescale.cli.demo")
     monkeypatch.setattr(importlib.import_module("bayescale.methods"), "fit", fit)
     monkeypatch.setattr(demo, "FORECASTS", ((first, 4e25), (second, 1e25), (None, 1e26)))
+    monkeypatch.setattr(demo, "HIDDEN", small.evals.model_names[0])
+    monkeypatch.setattr(importlib.import_module("bayescale.evals"), "load_evals", lambda _: small.evals)
     return called
 
 
@@ -64,12 +69,17 @@ def test_the_demo_writes_and_says_everything(
     assert settings == {"random_seed": 1}
     assert sorted(p.name for p in folder.iterdir()) == FILES
     assert all(str(folder / name) in out for name in FILES)
-    assert "148 models" in out
+    assert f"{len(small.evals.model_names)} models" in out
+    assert f"{small.evals.model_names[0]} was hidden" in out
     # Said once, though pictures forecast again and again.
     assert err.count("NOT converged") == 1
     assert ".py:" not in err
     rows = pd.read_csv(folder / "forecast.csv")
     assert len(rows) == 3 * len(small.evals.benchmark_names)
+    hidden = rows[rows["observed"].notna()]
+    assert (hidden["model"] == hidden["model"].iloc[0]).all()
+    scores = small.evals.matrix()[0].to_series()
+    assert hidden.set_index("benchmark")["observed"].to_dict() == pytest.approx(scores.dropna().to_dict())
     for row in rows.itertuples():
         assert f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]" in out
     assert Posterior.load(folder / "posterior.nc").identity == small.identity
@@ -99,5 +109,6 @@ def test_the_demo_for_real(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
     assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == FILES
     rows = pd.read_csv(tmp_path / "demo" / "forecast.csv")
-    assert set(rows["family"]) == {"Llama-3", "Qwen1.5", NEW_FAMILY}
+    assert set(rows["family"]) == {"Llama-3.1", "Qwen1.5", NEW_FAMILY}
+    assert rows["observed"].notna().sum() == 7
     assert rows["median"].between(0, 1).all()

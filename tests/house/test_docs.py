@@ -162,6 +162,13 @@ def test_the_reference_has_every_public_name() -> None:
     assert not {*bs.__all__, *plots.__all__} - listed
 
 
+def test_the_summaries_have_every_public_name_and_every_method_of_a_posterior() -> None:
+    index, posterior = ((REFERENCE / name).read_text("utf-8") for name in ("index.md", "posterior.md"))
+    listed = {name.rsplit(".", 1)[-1] for name in re.findall(r"^   ~?([\w.]+)$", index, re.MULTILINE)}
+    assert {name for name in (*bs.__all__, *plots.__all__) if callable(getattr(bs, name, len))} <= listed
+    assert set(re.findall(r"^   Posterior\.(\w+)$", posterior, re.MULTILINE)) == set(methods(bs.Posterior))
+
+
 # Output names
 
 

@@ -51,13 +51,27 @@ def test_a_fan_marks_the_forecasts_with_their_summary(forecast: Forecast) -> Non
         np.testing.assert_allclose(np.sort(segment[:, 1]), [row["lower"], row["upper"]])
 
 
+def test_a_fan_names_models_of_like_compute_and_those_that_the_fit_did_not_see(forecast: Forecast) -> None:
+    fitted = forecast.posterior.evals
+    evals = fitted.add("lab/Far-1B", "Family-A", {"bench-1": 0.3}, flops=1e22)
+    evals = evals.add("lab/Near-9B", "Family-A", {"bench-1": 0.7}, flops=2e25)
+    ax = forecast.plot_fan("bench-1", observed=evals)
+    assert {"Far-1B", "Near-9B"} <= {text.get_text() for text in ax.texts}
+    stars = [c for c in ax.collections if isinstance(c, PathCollection) and c.get_sizes().tolist() == [130]]
+    assert sorted(c.get_offsets().tolist() for c in stars) == [[[1e22, 0.3]], [[2e25, 0.7]]]
+    assert [text.get_text() for text in ax.get_legend().get_texts()].count("not in the fit") == 1
+    scored = fitted.matrix().sel(benchmark="bench-1").notnull().to_numpy()
+    near = scored & fitted.models["flops"].between(1e25 / 3, 4e25 * 3).to_numpy()
+    assert len(forecast.plot_fan("bench-1").texts) == min(near.sum(), 3)
+
+
 def test_a_fan_shows_every_observed_score_of_known_compute(forecast: Forecast) -> None:
     ax = forecast.plot_fan("bench-2")
     evals = forecast.posterior.evals
     scores = evals.matrix().sel(benchmark="bench-2").to_numpy()
     flops = evals.models["flops"].to_numpy()
     seen = ~np.isnan(scores) & ~np.isnan(flops)
-    drawn = points(ax)
+    drawn = np.unique(points(ax), axis=0)  # models of like compute as the forecast are drawn again, on top
     assert len(drawn) == seen.sum()
     np.testing.assert_allclose(np.sort(drawn[:, 1]), np.sort(scores[seen]))
     assert ax.get_xscale() == "log"
