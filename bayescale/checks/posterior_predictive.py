@@ -10,6 +10,7 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import PROB, tails
+from bayescale._tables import Table
 from bayescale.checks.pit import inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
 from bayescale.forecast.predict import ModelNoise, new_model_scores
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from bayescale.inference.posterior import PosteriorData
 
 Replicate = Literal["same", "new"]
+
+EXPECTED = (
+    " These scores were fitted: 'too central' is expected of them, and no fault; 'too high', 'too low' and "
+    "'too scattered' show a misfit."
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +64,7 @@ class PredictiveCheck(Result):
     title: str
     random_seed: int
 
-    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+    def table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the check per benchmark; `prob` is the probability of the wider interval, 0.9 below.
 
         Returns
@@ -78,8 +84,8 @@ class PredictiveCheck(Result):
 
         Examples
         --------
-        >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
-        ['MMLU', 'ARC-C']
+        >>> posterior.predictive_check(draws=200).table()["scores"].tolist()[:2]
+        [36, 34]
         """
         from scipy.stats import kstest
 
@@ -94,6 +100,16 @@ class PredictiveCheck(Result):
             tests = {"pit_p": kstest(pit, "uniform").pvalue, "sd_p": sd_p, "pit": read_pit(pit)}
             rows.append({"benchmark": name, **means, **coverage, **tests})
         return pd.DataFrame(rows)
+
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise as `table` does, without ``scores`` and ``replicated``, so that a terminal holds it.
+
+        Examples
+        --------
+        >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
+        ['MMLU', 'ARC-C']
+        """
+        return Table(self.table(prob=prob).drop(columns=["scores", "replicated"]))
 
     def to_xarray(self) -> xr.Dataset:
         cells = {name: ("cell", self.cells[name].to_numpy()) for name in ("observed", "pit")}
@@ -110,14 +126,15 @@ class PredictiveCheck(Result):
 
         return plot_predictive_check(self, benchmarks=benchmarks)
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         table = self.summary()
         off = table[table["pit"] != "as expected"]
         classes = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"
         return (
             f"Posterior predictive check of {self.title}: {len(self.cells)} scores, replicated for the "
             f"{self.replicate} models in {self.replicated.sizes['draw']} draws.\n"
-            f"Benchmarks whose PIT values are not uniform: {classes}.\nNext: check.summary(), check.plot()"
+            f"Benchmarks whose PIT values are not uniform: {classes}.{EXPECTED * (self.replicate == 'same')}\n"
+            "Next: check.summary(), check.plot()"
         )
 
 

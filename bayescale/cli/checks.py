@@ -70,13 +70,14 @@ def check(
     scores were fitted, so they lie in the middle of their replications more often than new ones would; scores that are
     too high, too low or too scattered show a misfit.
     """
+    from bayescale.checks.posterior_predictive import EXPECTED
     from bayescale.cli import files
     from bayescale.methods import Posterior
 
     files.check_targets(csv, plot=plot)
     fitted = Posterior.load(posterior)
     replicated = fitted.predictive_check(replicate, random_seed=random_seed)
-    table = replicated.summary()
+    table = replicated.table()
     files.write_results(table, csv, replicated.plot, plot)
     if json:
         predictive = {"replicate": replicate, "random_seed": random_seed, "benchmarks": table.to_dict("records")}
@@ -85,8 +86,10 @@ def check(
             {"predictive": predictive},
         )  # fmt: skip
     else:
-        show.say(repr(fitted).split("\n", 1)[0])
+        show.say(fitted.headline)
         show.say(str(fitted.convergence))
         print()
         show.predictive_table(table, replicate)
+        if replicate == "same":
+            show.say(EXPECTED.strip())
     raise typer.Exit(0 if fitted.converged else 1)

@@ -171,11 +171,30 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
         deciding.required_compute: [
             "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --new-family",
             "required-compute posterior.nc --above GSM8K=0.95 --probability 0.5 --csv compute.csv",
+            "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --flops-per-dollar 5e17",
         ],
+        deciding.probability: [
+            "probability posterior.nc --above MMLU=0.9 --family Llama-3 --family Qwen1.5 --flops 4e25",
+            "probability posterior.nc --above MMLU=0.9 --above GSM8K=0.9 --new-family --flops 1e26",
+        ],
+        deciding.compute_optimal: ["compute-optimal sizes.nc --flops 1e25 --family Llama-2 --plot split.png"],
         deciding.predict: [
             "predict posterior.nc --csv predicted.csv",
             "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",
         ],
+        deciding.efficiency: [
+            "efficiency posterior.nc --reference Llama-2 --plot efficiency.png",
+            "efficiency posterior.nc --by model --csv equivalent_compute.csv",
+        ],
+        deciding.emergence: [
+            "emergence posterior.nc GSM8K --family Llama-2 --scores 0.5 --scores 0.8",
+            "emergence posterior.nc GSM8K --new-family --plot emergence.png",
+        ],
+        deciding.uplift: ["uplift mine.nc 'GSM8K CoT + SC' --baseline 'GSM8K direct' --family Llama-2"],
+        deciding.explained_variance: [
+            "explained-variance posterior.nc GSM8K --benchmarks MMLU --family Llama-3 --flops 4e25",
+        ],
+        deciding.factors: ["factors posterior.nc --plot loadings.png"],
         forecasting.effect: [
             "effect posterior.nc log10_flops",
             "effect dated.nc reasoning --flops 4e25 --released 2026-12 --plot effect.png",

@@ -44,7 +44,7 @@ def demo(
 
     evals = load_evals("base-llms")
     say = show.step if json else print
-    say("\n".join(str(evals).splitlines()[:3]))
+    say(str(evals).rsplit("\nNext:", 1)[0])
     posterior = sample(load_spec("default"), evals, random_seed=random_seed, **_settings())
     posterior.save(posterior_file)
     (show.warn_unconverged if json else show.convergence)(posterior.convergence)

@@ -52,7 +52,7 @@ def fit(
 
     check_targets(save)
     chosen, tables = load_spec(spec), options.evals_of(evals)
-    show.step(str(tables).splitlines()[0])
+    show.step(tables.headline)
     posterior = sample(
         chosen, tables, draws=draws or "auto", tune=tune, chains=chains, cores=cores, target_accept=target_accept,
         random_seed=random_seed, nuts_sampler=nuts_sampler, max_minutes=max_minutes,

@@ -54,6 +54,18 @@ Released = Annotated[
 ]
 NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
 
+NewModelFlops = Annotated[
+    list[float] | None,
+    model("--flops", metavar="X", help="Training compute in FLOP, such as 4e25; one for all models, or one for each."),
+]
+Params = Annotated[list[float] | None, model(metavar="X", help="Parameters, such as 7e10.")]
+Tokens = Annotated[list[float] | None, model(metavar="X", help="Training tokens, such as 1.5e13.")]
+Given = Annotated[
+    list[str] | None,
+    model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
+]
+Family = Annotated[str | None, model(metavar="NAME", help="Family in the data.", autocompletion=completion.families)]
+
 Draws = Annotated[int, draws()]
 Tune = Annotated[int, sampling(min=1, metavar="N", help="Warm-up steps per chain.")]
 Chains = Annotated[int, sampling(min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.")]

@@ -38,7 +38,7 @@ def test_pits_are_uniform_under_the_truth(right: PredictiveCheck) -> None:
     pit = right.cells["pit"]
     assert pit.between(0, 1, inclusive="neither").all()
     assert chisquare(np.histogram(pit, 10, (0, 1))[0]).pvalue > 0.01
-    table = right.summary()
+    table = right.table()
     assert (table["pit"] == "as expected").all()
     assert table["pit_p"].min() > 0.01 / len(table)
     # Within three standard errors of binomial shares.
@@ -69,7 +69,7 @@ def test_models_made_too_much_alike_are_seen(large: Simulation) -> None:
 
 def test_the_table_is_what_the_replications_say(right: PredictiveCheck, large: Simulation) -> None:
     evals, truth = large
-    table = right.summary().set_index("benchmark")
+    table = right.table().set_index("benchmark")
     assert table.index.tolist() == evals.benchmark_names
     assert table["scores"].sum() == evals.n_scores == len(right.cells) == right.replicated.sizes["cell"]
     for name, row in table.iterrows():
@@ -132,7 +132,7 @@ def test_a_single_score_has_no_spread(simulation: Simulation) -> None:
     scores = evals.scores
     first = scores[scores["benchmark"] == "bench-1"].index[1:]
     few = Evals(evals.models, evals.benchmarks, scores.drop(first))
-    table = posterior_near(few, truth, simulation_spec(), chains=1, draws=50).predictive_check(random_seed=0).summary()
+    table = posterior_near(few, truth, simulation_spec(), chains=1, draws=50).predictive_check(random_seed=0).table()
     assert table.set_index("benchmark").loc["bench-1", "scores"] == 1
     assert table["sd_p"].isna().tolist() == [True, False, False, False, False]
 

@@ -79,7 +79,7 @@ def test_check_prints_writes_and_draws(
 
     code, out, err = run("check", saved, "--replicate", models, "--csv", csv, "--plot", picture)
 
-    expected = posterior.predictive_check(models, random_seed=SEED).summary()
+    expected = posterior.predictive_check(models, random_seed=SEED).table()
     assert code == 0
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
     pd.testing.assert_frame_equal(pd.read_csv(csv), expected, check_dtype=False)
@@ -100,7 +100,7 @@ def test_check_as_json(run: Run, saved: Path, posterior: Posterior) -> None:
     assert actual["converged"] is True
     assert actual["predictive"]["replicate"] == "same"
     table = pd.DataFrame(actual["predictive"]["benchmarks"])
-    pd.testing.assert_frame_equal(table, posterior.predictive_check(random_seed=SEED).summary(), check_dtype=False)
+    pd.testing.assert_frame_equal(table, posterior.predictive_check(random_seed=SEED).table(), check_dtype=False)
 
 
 MISTAKES = [

@@ -44,6 +44,16 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
     ("predict",): ("{saved} --models Family-A-0", {"rows", "prob", "interval", "converged"}),
     ("required-compute",): ("{saved} --above bench-1=0.6 --new-family", {"rows", "probability", "prob", "converged"}),
+    ("probability",): (
+        "{saved} --above bench-1=0.6 --family Family-A --flops 1e25",
+        {"probabilities", "above", "converged"},
+    ),
+    ("compute-optimal",): ("{sizes} --flops 1e24 --family Family-B", {"rows", "at_edge", "prob", "converged"}),
+    ("efficiency",): ("{saved} --reference Family-B", {"rows", "reference", "no_slope", "prob", "converged"}),
+    ("emergence",): ("{saved} bench-1 --scores 0.6", {"rows", "benchmark", "family", "prob", "converged"}),
+    ("uplift",): ("{saved} bench-1 --baseline bench-2", {"rows", "baseline", "family", "prob", "converged"}),
+    ("explained-variance",): ("{saved} bench-1 --benchmarks bench-2", {"rows", "together", "sd_left", "converged"}),
+    ("factors",): ("{saved}", {"rows", "prob", "interval", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
         {"rows", "least", "converged"},
@@ -61,9 +71,10 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(posterior: Posterior, sizes: Posterior, evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("json")
     posterior.save(folder / "posterior.nc")
+    sizes.save(folder / "sizes.nc")
     evals.to_directory(folder / "tables")
     (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     (folder / "epoch.csv").write_text("Model version,task,mean_score,stderr\nm-1,Quiz,0.5,0.02\nm-2,Quiz,0.6,0.02\n")
@@ -106,7 +117,8 @@ def test_one_document_and_nothing_else(
         request.getfixturevalue("no_sampling")
     arguments, keys = CALLS[command]
     places = {
-        "tables": folder / "tables", "saved": folder / "posterior.nc", "spec": folder / "mine.yaml",
+        "tables": folder / "tables", "saved": folder / "posterior.nc", "sizes": folder / "sizes.nc",
+        "spec": folder / "mine.yaml",
         "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",
     }  # fmt: skip
