@@ -74,9 +74,9 @@ def with_interval(table: pd.DataFrame, prob: float, **constants: Any) -> pd.Data
     from bayescale._tables import Table
 
     tails(prob)
-    table = Table(table)
-    table.attrs.update(constants, prob=prob, interval=KIND)
-    return table
+    stated = Table(table)
+    stated.attrs.update({**table.attrs, **constants}, prob=prob, interval=KIND)
+    return stated
 
 
 def interval_columns(table: pd.DataFrame) -> pd.DataFrame:

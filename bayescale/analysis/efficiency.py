@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 By = Literal["family", "benchmark", "model"]
 # Labels of the compute of a model, by whether its figure is missing or states an error.
 KNOWN, STATED, UNKNOWN = "reported", "with error", "unknown"
+# Families that the text shows; of more the most and the least efficient.
+MOST_LINES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -271,12 +273,12 @@ class Efficiency(Result):
 
     def _text(self, prob: float = PROB) -> str:
         table = self.summary(prob=prob)
-        shown = table if len(table) <= 8 else pd.concat([table[:4], table[-4:]])
+        shown = table if len(table) <= MOST_LINES else pd.concat([table[:4], table[-4:]])
         width = max(map(len, shown["family"]))
         lines = [
             f"  {r.family:{width}s} x{r.multiplier:<8.3g} [x{r.lower:.3g}, x{r.upper:.3g}]" for r in shown.itertuples()
         ]
-        if len(table) > 8:
+        if len(table) > MOST_LINES:
             lines.insert(4, "  ...")
         head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
         head += f"{self.reference}, {100 * prob:.12g}% {KIND}:"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,24 @@ RENAMED = {
 }
 
 
+def _in_words(message: str, options: Sequence[str], args: Sequence[str]) -> str:
+    """Say which value is wrong in a message of Typer's, which names none and speaks of parsing.
+
+    Examples
+    --------
+    >>> _in_words("Input should be a valid number, unable to parse string as a number", ["--flops"], ["--flops", "1O"])
+    "'1O' is not a number, such as 4e25"
+    """
+    if not message.startswith("Input should be "):
+        return message
+    values = [word.partition("=")[2] for word in args if word.partition("=")[0] in options and "=" in word]
+    values += [after for word, after in itertools.pairwise(args) if word in options]
+    wanted = message.removeprefix("Input should be ").partition(",")[0]
+    kinds = {"a valid number": "not a number, such as 4e25", "a valid integer": "not a whole number"}
+    wrong = kinds.get(wanted, f"not {wanted}")
+    return f"{' or '.join(map(repr, values))} is {wrong}" if values else message
+
+
 class Command(TyperCommand):
     """A command that answers an option of version 0.1 with the new one."""
 
@@ -47,7 +66,12 @@ class Command(TyperCommand):
             new = {"-o": folder, "--output": folder}.get(name, RENAMED.get(name, ""))
             if name not in taken and re.split(r"[ ,]", new)[0] in taken:
                 ctx.fail(f"No such option: {name}. Use {new}.")
-        return super().parse_args(ctx, args)
+        said = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _in_words(error.message, error.param.opts if error.param else [], said)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors of files and streams, which Typer would end with 1, become the package's own."""

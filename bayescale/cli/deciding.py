@@ -256,10 +256,14 @@ def efficiency(
 
     A family with multiplier 2 reaches with C FLOP what the reference reaches with 2 C.
     """
+    from bayescale.analysis.efficiency import MOST_LINES
+
     fitted = _load(posterior, prob, csv, plot)
     result = fitted.efficiency(reference, along)
     about = {"reference": result.reference, "along": along, "by": by, "no_slope": result.no_slope}
-    _answer(fitted, result, (prob, csv, json, plot), about, result.summary(prob=prob, by=by))
+    shown = by == "family" and len(result.families) <= MOST_LINES  # in the text of the result
+    table = None if shown else result.summary(prob=prob, by=by)
+    _answer(fitted, result, (prob, csv, json, plot), about, table)
 
 
 def emergence(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fit(
-    save: Annotated[Path, options.file(help="File for the posterior, such as posterior.nc.")],
+    save: Annotated[Path, options.netcdf(help="File for the posterior, such as posterior.nc.")],
     spec: options.SpecName = "default",
     evals: options.EvalsName = "base-llms",
     draws: Annotated[int | None, options.draws(show_default="until the chains converge")] = None,

@@ -33,8 +33,8 @@ def forecast(
     random_seed: options.RandomSeed = options.SEED,
     prob: options.Prob = PROB,
     csv: options.Csv = None,
-    parquet: Annotated[Path | None, options.file(help="Also write the table to a Parquet file.")] = None,
-    netcdf: Annotated[Path | None, options.file(help="Also write all draws to a netCDF file, for xarray.")] = None,
+    parquet: Annotated[Path | None, options.parquet(help="Also write the table to a Parquet file.")] = None,
+    netcdf: Annotated[Path | None, options.netcdf(help="Also write all draws to a netCDF file, for xarray.")] = None,
     json: options.AsJson = False,
     plot: options.Plot = None,
 ) -> None:
@@ -141,7 +141,7 @@ def effect(
 
 def report(
     posterior: options.PosteriorFile,
-    html: Annotated[Path, options.file(help="File for the report, such as report.html.")],
+    html: Annotated[Path, options.html(help="File for the report, such as report.html.")],
     backtest: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
     ] = None,

@@ -97,11 +97,11 @@ def predictive_table(table: pd.DataFrame, replicate: str) -> None:
     """Print the posterior predictive check, per benchmark."""
     replicated = "the same models" if replicate == "same" else "new models of the same families and compute"
     say(
-        f"Posterior predictive check, replicating {replicated}: observed and replicated mean, coverage of 50% and 90% "
-        "intervals, p-values (PIT uniformity; between-model sd)"
+        f"Posterior predictive check, replicating {replicated}: observed and replicated mean, share of scores in 50% "
+        "and 90% intervals, p-values (PIT uniformity; between-model sd)"
     )
     columns = {name: _text(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}%\ncoverage": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
+    columns |= {f"in\n{prob}%": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
     columns |= {"PIT p": _text(table["pit_p"]), "sd p": _text(table["sd_p"]), "PIT": table["pit"]}
     plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns))
 
