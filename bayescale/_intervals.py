@@ -75,7 +75,8 @@ def with_interval(table: pd.DataFrame, prob: float, **constants: Any) -> pd.Data
 
     tails(prob)
     stated = Table(table)
-    stated.attrs.update({**table.attrs, **constants}, prob=prob, interval=KIND)
+    stated.attrs.update(table.attrs)
+    stated.attrs.update(constants, prob=prob, interval=KIND)
     return stated
 
 

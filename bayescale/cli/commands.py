@@ -202,6 +202,11 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "probability posterior.nc --above MMLU=0.9 --above GSM8K=0.9 --new-family --flops 1e26",
         ],
         deciding.compute_optimal: ["compute-optimal sizes.nc --flops 1e25 --family Llama-2 --plot split.png"],
+        deciding.compute: ["compute dated.nc --csv compute.csv"],
+        deciding.when: [
+            "when dated.nc --above 'GPQA Diamond=0.95' --plot when.png",
+            "when dated.nc --above MMLU=0.95 --organization OpenAI",
+        ],
         deciding.predict: [
             "predict posterior.nc --csv predicted.csv",
             "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",

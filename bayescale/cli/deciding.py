@@ -129,6 +129,44 @@ def required_compute(
     _answer(fitted, result, (prob, csv, json, plot), about, costs)
 
 
+def compute(
+    posterior: options.PosteriorFile,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Estimate the training compute of models in the data that do not state it.
+
+    The terminal shows the first of them; --csv writes all models.
+    """
+    fitted = _load(posterior, prob, csv, plot)
+    _answer(fitted, fitted.compute(), (prob, csv, json, plot), {})
+
+
+def when(
+    posterior: options.PosteriorFile,
+    above: Annotated[str, typer.Option(metavar="BENCHMARK=SCORE", help="The score to cross, from 0 to 1.")],
+    organization: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Whose models, as in the data; repeatable.")
+    ] = None,
+    random_seed: options.RandomSeed = options.SEED,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Find the date at which the expected score of the best model crosses a threshold.
+
+    For specs with dates that predict undisclosed compute, such as dated. Makers go on releasing models at the pace of
+    the last twelve months of the data, for five years.
+    """
+    ((benchmark, score),) = options.known_scores([above], "--above").items()
+    fitted = _load(posterior, prob, csv, plot)
+    result = fitted.when(benchmark, score, organization, random_seed=random_seed)
+    _answer(fitted, result, (prob, csv, json, plot), {"until": result.until, "random_seed": random_seed})
+
+
 def suggest_benchmarks(
     posterior: options.PosteriorFile,
     model: Annotated[str, typer.Option(metavar="NAME", help="A model in the data.")],

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from command_lines import COMMANDS
 from conftest import Run
+from fake_posterior import posterior_of_dates
 from simulate import posterior_near, simulation_spec
 
 from bayescale import Evals, Posterior
@@ -54,6 +55,8 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("uplift",): ("{saved} bench-1 --baseline bench-2", {"rows", "baseline", "family", "prob", "converged"}),
     ("explained-variance",): ("{saved} bench-1 --benchmarks bench-2", {"rows", "together", "sd_left", "converged"}),
     ("factors",): ("{saved}", {"rows", "prob", "interval", "converged"}),
+    ("compute",): ("{saved}", {"rows", "prob", "interval", "converged"}),
+    ("when",): ("{dates} --above MMLU=0.9", {"rows", "until", "prob", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
         {"rows", "least", "converged"},
@@ -75,6 +78,7 @@ def folder(posterior: Posterior, sizes: Posterior, evals: Evals, tmp_path_factor
     folder = tmp_path_factory.mktemp("json")
     posterior.save(folder / "posterior.nc")
     sizes.save(folder / "sizes.nc")
+    posterior_of_dates().save(folder / "dates.nc")
     evals.to_directory(folder / "tables")
     (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     (folder / "epoch.csv").write_text("Model version,task,mean_score,stderr\nm-1,Quiz,0.5,0.02\nm-2,Quiz,0.6,0.02\n")
@@ -118,6 +122,7 @@ def test_one_document_and_nothing_else(
     arguments, keys = CALLS[command]
     places = {
         "tables": folder / "tables", "saved": folder / "posterior.nc", "sizes": folder / "sizes.nc",
+        "dates": folder / "dates.nc",
         "spec": folder / "mine.yaml",
         "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import Run
+from fake_posterior import posterior_of_dates
 
 import bayescale as bs
 from bayescale import Comparison, Posterior, PriorPredictive
@@ -24,6 +25,8 @@ RESULTS: dict[str, Callable[[Posterior], Any]] = {
     "forecast": lambda p: p.forecast(["Family-A", bs.NEW_FAMILY], 1e24, random_seed=1),
     "given": lambda p: p.forecast("Family-A", 1e24, given={"bench-1": 0.6}, random_seed=1),
     "prediction": lambda p: p.predict(random_seed=1),
+    "compute": lambda p: p.compute(),
+    "crossing": lambda _: posterior_of_dates().when("MMLU", 0.9, random_seed=1),
     "required": lambda p: p.required_compute("bench-2", 0.6, ["Family-A", bs.NEW_FAMILY], random_seed=1),
     "efficiency": lambda p: p.efficiency(),
     "effect": lambda p: p.effect("log10_flops"),
@@ -84,6 +87,7 @@ LINES = [
     "effect {saved} log10_flops",
     "suggest {saved} --budget 3",
     "probability {saved} --above bench-1=0.5 --family Family-A --flops 1e24",
+    "compute {saved}",
     "efficiency {saved}",
     "efficiency {saved} --by benchmark",
     "efficiency {saved} --by model",
