@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, tails, with_interval
+from bayescale._intervals import PROB, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_query, with_compute
@@ -120,6 +120,19 @@ class Crossing(Result):
 
         return draw_crossing(self, ax=ax, prob=prob)
 
+    def said(self, *, prob: float = PROB) -> str:
+        """Say the date in words: median and interval, or not before when.
+
+        Examples
+        --------
+        >>> posterior_of_dates.when("GPQA Diamond", 0.999, random_seed=1).said()
+        'not before 2031-04 (95%)'
+        """
+        row = self.summary(prob=prob).iloc[0]
+        if row["lower"].startswith("after"):
+            return f"not before {row['lower'].removeprefix('after ')} ({tails(prob)[1]:.0%})"
+        return f"{row['median']} [{row['lower']}, {row['upper']}]"
+
     def _said(self, year: float) -> str:
         return as_month(year) if np.isfinite(year) else f"after {as_month(self.until)}"
 
@@ -127,8 +140,8 @@ class Crossing(Result):
         row = self.summary(prob=prob).iloc[0]
         whose = "the best model" if len(self.makers) > 1 else f"the best model of {self.makers[0]}"
         lines = [
-            f"{self.benchmark} above {self.above:.0%}, expected score of {whose}: {row['median']} "
-            f"[{row['lower']}, {row['upper']}] ({100 * prob:.12g}% {KIND} interval).",
+            f"{self.benchmark} above {self.above:.0%}, expected score of {whose}: {self.said(prob=prob)}; "
+            f"{100 * prob:.12g}% {KIND} interval.",
             f"Best score in the data {row['best_observed']:.3f}, latest model {as_month(self.last)}",
         ]
         if row["by_end"] < tails(prob)[1]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import KIND, PROB, tails
-from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, legend_inside, new_axes, score_axis, title
+from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, score_axis, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     for lower, upper, alpha in ((0, 4, 0.16), (1, 3, 0.26)):
         ax.fill_between(year[ahead], bands[lower][ahead], bands[upper][ahead], color=colour, alpha=alpha, linewidth=0)
     ax.plot(year[ahead], bands[2][ahead], color=colour, linewidth=2, label="best model so far")
+    ax.plot(year[~ahead], bands[2][~ahead], color=colour, linewidth=1)
     evals = crossing.posterior.evals
     column = crossing.posterior.draws.data.column("released")
     released = crossing.posterior.draws.data.covariates[:, column] + crossing.posterior.draws.data.centre[column]
@@ -42,7 +43,6 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     ax.plot(ends[[0, 2]], [crossing.above] * 2, color=COLOURS[1], linewidth=5, solid_capstyle="butt", zorder=5)
     if ends[1] < crossing.until:
         ax.plot(ends[1], crossing.above, "o", color=COLOURS[1], markersize=9, zorder=6, label="crossing")
-    row = crossing.summary(prob=prob).iloc[0]
     score_axis(ax.yaxis)
     ax.set_ylim(0, 1)
     seen = released[np.isfinite(score)]
@@ -52,6 +52,6 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     ax.set_ylabel(f"{benchmark} score")
     below = f"50% and {prob:.0%} {KIND} interval of the best expected score, and of its crossing"
     label_below(ax, "release date", below)
-    title(ax, f"{benchmark} above {crossing.above:.0%}: {row['median']} [{row['lower']}, {row['upper']}]")
-    legend_inside(ax)
+    title(ax, f"{benchmark} above {crossing.above:.0%}: {crossing.said(prob=prob)}")
+    ax.legend(loc="lower right", frameon=False, fontsize=8.5)
     return ax

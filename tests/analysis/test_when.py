@@ -69,7 +69,7 @@ def test_the_plot_shows_models_and_the_threshold(dates: Posterior) -> None:
     crossing = dates.when("MMLU", 0.9, random_seed=1)
     ax = crossing.plot()
     assert any(line.get_ydata()[0] == 0.9 for line in ax.lines)
-    assert crossing.summary().iloc[0]["median"] in ax.get_title(loc="left")
+    assert crossing.said() in ax.get_title(loc="left")
 
 
 def test_what_cannot_be_asked(dates: Posterior, posterior: Posterior, dated: Posterior) -> None:
