@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import PROB, tails, with_interval
+from bayescale._intervals import KIND, PROB, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_query, with_compute
