@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import textwrap
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -143,6 +144,32 @@ def _notebook_line(what: str) -> Report:
 
 MOST_ROWS = 24
 NEXT = "Next: "
+WIDTH = 80
+"""Columns of the text of a result."""
+
+
+def wrapped(text: str) -> str:
+    r"""Wrap the sentences of a text at `WIDTH` columns; indented lines are rows of a table and stay as they are.
+
+    Examples
+    --------
+    >>> print(wrapped("word " * 20 + "\n  a   b"))
+    word word word word word word word word word word word word word word word word
+    word word word word
+      a   b
+    """
+    lines = []
+    for line in text.splitlines():
+        bullet = line.startswith("  * ")
+        if line.startswith(" ") and not bullet:
+            lines.append(line)
+        else:
+            indent = "    " if bullet else ""
+            lines += textwrap.wrap(
+                line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+    return "\n".join(lines)
+
 
 # Colours are inherited, so that light and dark themes both work, and nothing is loaded from the network.
 _STYLE = (
@@ -158,9 +185,9 @@ _STYLE = (
 
 
 def as_html(text: str, table: pd.DataFrame | None = None, caption: str = "") -> str:
-    """Render the `repr` of a value, and a table with its caption, as HTML.
+    """Render the text of a value, before it is wrapped, and a table with its caption, as HTML.
 
-    The first line of the `repr` is the headline, a line that begins with ``Next: `` holds code. Indented lines are a
+    The first line of the text is the headline, a line that begins with ``Next: `` holds code. Indented lines are a
     table in text; where there is `table`, they are left out. Of the table at most `MOST_ROWS` rows are shown, the first
     and the last of them; its ``attrs`` ``prob`` and ``interval`` go into the caption. All text is escaped, so that
     names are not interpreted as HTML or formulas.
@@ -255,6 +282,23 @@ class Result(ABC):
     def plot(self, *args: Any, **settings: Any) -> Any:
         """Plot with Matplotlib."""
 
+    @abstractmethod
+    def _text(self, prob: float = PROB) -> str:
+        """Describe in text: a headline, rows of a table, and what to do next; sentences are one line each."""
+
+    def text(self, *, prob: float = PROB) -> str:
+        """Describe in at most 80 columns, as ``print`` does, with intervals of any probability.
+
+        Examples
+        --------
+        >>> posterior.efficiency("Llama-2").text(prob=0.5).splitlines()[0]
+        'Efficiency of 8 families, measured along benchmarks: compute multipliers'
+        """
+        return wrapped(self._text(prob))
+
+    def __repr__(self) -> str:
+        return self.text()
+
     def to_xarray(self) -> xr.Dataset:
         """Return arrays and tables as one dataset; names, numbers and sources are its attributes.
 
@@ -277,4 +321,4 @@ class Result(ABC):
         return dataset.assign_attrs(plain)
 
     def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
+        return as_html(self._text(), self.summary())

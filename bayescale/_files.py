@@ -39,6 +39,32 @@ _REMEDIES = {
 }
 
 
+FORMATS = {
+    ".nc": (".nc", ".nc4", ".netcdf", ".h5", ".hdf5"),
+    ".html": (".html", ".htm"),
+    ".csv": (".csv",),
+    ".parquet": (".parquet", ".pq"),
+}
+_OTHERS = frozenset((".png", ".pdf", ".svg", ".jpg", ".json", ".yaml", ".yml", ".md", ".txt", ".xlsx", ".zip", ".pkl"))
+
+
+def check_ending(path: str | Path, ending: str) -> None:
+    """Raise `FileError` if the name of a file ends like one of another format than that of `ending`, such as ``".nc"``.
+
+    Endings that name no format that is known here, such as that of ``llama-3.1``, are taken.
+
+    Examples
+    --------
+    >>> check_ending("posterior.nc", ".nc")
+    """
+    suffix = Path(path).suffix.lower()
+    known = _OTHERS.union(*FORMATS.values())
+    if suffix in known and suffix not in FORMATS[ending]:
+        name = Path(path).name
+        better = Path(name).with_suffix(ending)
+        raise FileError(f"Cannot write {name!r}: its ending is that of another format. Name it {str(better)!r}.")
+
+
 @contextmanager
 def atomic_write(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
     """Write a file atomically: yield a temporary file in the same folder, and rename it to `path` after the block.

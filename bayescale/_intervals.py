@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayescale.errors import ForecastError
 
@@ -69,16 +69,26 @@ def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     return with_interval(frame, prob)
 
 
-def with_interval(table: pd.DataFrame, prob: float) -> pd.DataFrame:
-    """State probability and kind of the intervals of a table in its ``attrs``: ``prob`` and ``interval``."""
+def with_interval(table: pd.DataFrame, prob: float, **constants: Any) -> pd.DataFrame:
+    """State `constants`, and ``prob`` and ``interval``, the kind of the intervals, in the ``attrs`` of a table."""
+    from bayescale._tables import Table
+
     tails(prob)
-    table.attrs.update(prob=prob, interval=KIND)
-    return table
+    stated = Table(table)
+    stated.attrs.update(table.attrs)
+    stated.attrs.update(constants, prob=prob, interval=KIND)
+    return stated
 
 
 def interval_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with what `with_interval` states as columns, for files, which keep no ``attrs``."""
-    return table.assign(**{name: table.attrs[name] for name in ("prob", "interval") if name in table.attrs})
+    import pandas as pd
+
+    constants = {str(name): value for name, value in table.attrs.items()}
+    intervals = {name: constants.pop(name) for name in ("prob", "interval") if name in constants}
+    plain = pd.DataFrame(table).assign(**constants, **intervals)
+    plain.attrs.clear()
+    return plain[[*constants, *table, *intervals]]
 
 
 def decimals(error: float, least: int = 2, most: int = 3) -> int:

@@ -88,9 +88,13 @@ def suggest(name: str, options: Iterable[str], what: str) -> str:
     near, known = ([_short(n) for n in listed] for listed in (near, names))
     name = _short(name)
     kind, _, place = what.partition(" in ")
+    several = [part.strip() for part in name.split(",")]
+    if len(several) > 1 and all(part in names for part in several):
+        near = several
     message = f"{kind[:1].upper()}{kind[1:]} {name!r} is not in {place}." if place else f"There is no {what} {name!r}."
     if near:
-        message += f" Did you mean {' or '.join(repr(n) for n in near)}?"
+        joined = (" and " if near is several else " or ").join(repr(n) for n in near)
+        message += f" Did you mean {joined}{', each by itself' * (near is several)}?"
     if names and (len(names) <= 12 or not near):
         message += f" Known: {', '.join(known)}."
     return message

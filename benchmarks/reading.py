@@ -31,6 +31,16 @@ def calls(posterior: bs.Posterior) -> dict[str, Callable[[bs.Posterior], Any]]:
         "forecast(family, flops)": lambda p: p.forecast(family=family, flops=1e25).summary(),
         "forecast(NEW_FAMILY, flops)": lambda p: p.forecast(family=bs.NEW_FAMILY, flops=1e25).summary(),
         f"forecast(family, flops, given {len(given)})": lambda p: p.forecast(family=family, flops=1e25, given=given),
+        "predict()": lambda p: p.predict().summary(),
+        "forecast(family, flops).probability()": lambda p: p.forecast(family=family, flops=1e25).probability(
+            last, above=0.8
+        ),
+        "required_compute(benchmark, above)": lambda p: p.required_compute(last, 0.8, family).summary(),
+        "effect(covariate)": lambda p: p.effect("log10_flops").summary(),
+        "summary()": lambda p: p.summary(),
+        "predictive_check()": lambda p: p.predictive_check().summary(),
+        "suggest_benchmarks(forecast, 2)": lambda p: p.suggest_benchmarks(p.forecast(family=family, flops=1e25), 2),
+        "to_arviz()": lambda p: p.to_arviz(),
         "expected_scores()": lambda p: p.expected_scores(),
         "capabilities()": lambda p: p.capabilities(),
         "loadings()": lambda p: p.loadings(),

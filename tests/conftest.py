@@ -81,6 +81,14 @@ def two_factors() -> Posterior:
 
 
 @pytest.fixture(scope="session")
+def sizes(simulation: tuple[Evals, Truth]) -> Posterior:
+    """One capability of parameters and tokens, 1.2 n + 0.8 d + 0.6 n d, with n and d in decades around their means."""
+    spec = simulation_spec(covariates=("log10_params", "log10_tokens", "log10_params:log10_tokens"))
+    slope = np.array([[1.2], [0.8], [0.6]])
+    return posterior_near(*simulation, spec, draws=200, spread=0.03, slope=slope, benchmark_slope=np.zeros((5, 3)))
+
+
+@pytest.fixture(scope="session")
 def dated() -> Posterior:
     """The same of models with release dates (two unknown) and a column that says which reason, beside compute."""
     evals, truth = simulate(factors=2)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayescale._intervals import PROB
 from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import PredictiveMoments
 from bayescale.analysis.suggestion import Cost, DesignChoice, Names, choose, read_budget, read_costs
@@ -80,7 +81,7 @@ class BenchmarkSuggestion(DesignChoice):
         """Title of a plot, and what the variance is of."""
         return f"Which benchmarks to run on {self.model}", f"{len(self.targets)} benchmarks"
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         head = (
             f"Suggestion for {self.model}: run {len(self.table)} of {len(self.candidates)} benchmarks. Running these "
             f"leaves {self.table['variance_left'].iloc[-1]:.1%} of the forecast variance over {len(self.targets)} "

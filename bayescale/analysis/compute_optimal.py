@@ -108,12 +108,14 @@ class ComputeOptimal(Result):
 
         return draw_compute_optimal(self, ax=ax, prob=prob)
 
-    def __repr__(self) -> str:
-        rows = self.summary()[["quantity", "median", "lower", "upper"]].to_numpy()
+    def _text(self, prob: float = PROB) -> str:
+        rows = self.summary(prob=prob)[["quantity", "median", "lower", "upper"]].to_numpy()
         lines = [f"  {name}: {middle:.3g} [{low:.3g}, {high:.3g}]" for name, middle, low, high in rows]
         if self.at_edge:
             lines.append("The optimum is at the edge of the ratios: the posterior does not place it between them.")
-        head = f"Compute-optimal model of {self.family} with {self.flops:.3g} FLOP [{PROB:.0%} {KIND} interval]:"
+        head = (
+            f"Compute-optimal model of {self.family} with {self.flops:.3g} FLOP [{100 * prob:.12g}% {KIND} interval]:"
+        )
         return "\n".join([head, *lines, "Next: .summary(), .plot()"])
 
 

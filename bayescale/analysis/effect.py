@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from bayescale.model.covariates import CovariateColumn
 
 SIZE_WORDS = {"flops": "compute", "params_b": "parameters", "tokens_t": "training tokens"}
-# Columns of a summary.
+# What a summary has of each benchmark.
 MEASURES = ("logits", "points", "log10_compute")
+TITLES = {"logits": "logits", "points": "points of 1", "log10_compute": "decades of compute"}
 MOST_LINES = 12
 ALL = "all benchmarks"
 """Label of the row of a summary that averages logits and points over benchmarks."""
@@ -61,8 +62,8 @@ class Effect(Result):
     >>> effect = posterior.effect("log10_flops", family="Llama-3", flops=4e24)
     >>> effect.change, effect.at
     ('ten times the compute', 'a typical model of Llama-3, 4e+24 FLOP')
-    >>> effect.summary()[["benchmark", "logits", "points", "log10_compute"]].shape
-    (11, 4)
+    >>> effect.summary().pivot_table("median", "benchmark", "measure").shape
+    (11, 3)
     """
 
     logits: xr.DataArray
@@ -80,9 +81,9 @@ class Effect(Result):
         Returns
         -------
         pandas.DataFrame
-            ``benchmark``; ``logits, points, log10_compute``, each with its ``_lower`` and ``_upper``; ``positive``
-            (probability that the logit rises) after the first. The first row is of all benchmarks:
-            the means of logits and points, and the overall compute.
+            ``measure`` (``logits``, ``points`` or ``log10_compute``), ``benchmark, median, lower, upper`` and
+            ``positive``, the probability that the effect is positive; one row per measure and benchmark. The first row
+            of a measure is of all benchmarks: the mean of logits or points, or the overall compute.
 
         Examples
         --------
@@ -93,15 +94,29 @@ class Effect(Result):
 
         means = self.logits.mean("benchmark"), self.points.mean("benchmark"), self.log10_compute
         each = self.logits, self.points, self.benchmark_log10_compute
-        table = pd.DataFrame({"benchmark": [ALL, *self.posterior.evals.benchmark_names]})
+        tables = []
         for name, overall, single in zip(MEASURES, means, each, strict=True):
             draws = xr.concat([overall.expand_dims(benchmark=[ALL]), single.transpose("benchmark", ...)], "benchmark")
-            found = summarise(draws, prob=prob)
-            columns = {name: "median", f"{name}_lower": "lower", f"{name}_upper": "upper"}
-            table = table.assign(**{new: found[old] for new, old in columns.items()})
-            if name == "logits":
-                table["positive"] = (draws > 0).mean(("chain", "draw")).to_numpy()
-        return with_interval(table, prob)
+            positive = (draws > 0).where(np.isfinite(draws)).mean(("chain", "draw")).to_numpy()
+            table = summarise(draws, prob=prob).drop(columns="mean").assign(positive=positive)
+            table.insert(0, "measure", name)
+            tables.append(table)
+        return with_interval(pd.concat(tables, ignore_index=True), prob)
+
+    def cells(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Return the summary as text, a row per benchmark and a column per measure that the spec has.
+
+        Examples
+        --------
+        >>> posterior.effect("log10_flops").cells().columns.tolist()
+        ['logits', 'points of 1', 'decades of compute']
+        """
+        table = self.summary(prob=prob).dropna()
+        numbers = table[["median", "lower", "upper"]].to_numpy()
+        table["cell"] = [f"{middle:+.2f} [{low:.2f}, {high:.2f}]" for middle, low, high in numbers]
+        wide = table.pivot_table("cell", "benchmark", "measure", aggfunc="first").fillna("-")
+        kept = {name: TITLES[name] for name in MEASURES if name in wide}
+        return wide.loc[table["benchmark"].unique(), list(kept)].rename(columns=kept).rename_axis(columns=None)
 
     def plot(self, ax: Axes | None = None, measure: str = "logits", *, prob: float = PROB) -> Axes:
         """Plot the effect on each benchmark; see `bayescale.plots.plot_effect`.
@@ -114,26 +129,16 @@ class Effect(Result):
 
         return plot_effect(self, ax=ax, measure=measure, prob=prob)
 
-    def __repr__(self) -> str:
-        table = self.summary()[:MOST_LINES]
-        width, compute = max(map(len, table["benchmark"])), self.posterior.spec.compute_alone
-        lines = [f"Effect of {self.covariate}, {self.change}, on {self.at}; {PROB:.0%} {KIND}:"]
-        for row in table.itertuples():
-            parts = [f"{_text(row, 'logits', '+.2f')} logits", f"{_text(row, 'points', '+.3f')} of the score"]
-            parts += [f"{_text(row, 'log10_compute', '+.2f')} decades of compute"] * compute
-            lines.append(f"  {row.benchmark:{width}s} {', '.join(parts)}")
-        lines += [f"  ... {len(self.logits.benchmark) + 1 - MOST_LINES} more"] * (
-            len(self.logits.benchmark) >= MOST_LINES
-        )
-        return "\n".join([*lines, "Next: effect.summary(), .plot(), .plot(measure='points')"])
+    def _text(self, prob: float = PROB) -> str:
+        cells = self.cells(prob=prob)
+        lines = [f"  {line}" for line in cells[:MOST_LINES].rename_axis(None).to_string().splitlines()]
+        lines += [f"  ... {len(cells) - MOST_LINES} more"] * (len(cells) > MOST_LINES)
+        head = f"Effect of {self.covariate}, {self.change}, on {self.at}: "
+        head += f"median [{100 * prob:.12g}% {KIND} credible interval]"
+        return "\n".join([head, *lines, "Next: effect.summary(), .plot(), .plot(measure='points')"])
 
     def _repr_html_(self) -> str:
-        return as_html(repr(self).splitlines()[0], self.summary())
-
-
-def _text(row: Any, name: str, how: str) -> str:
-    middle, low, high = (getattr(row, f"{name}{end}") for end in ("", "_lower", "_upper"))
-    return f"{middle:{how}} [{low:{how}}, {high:{how}}]"
+        return as_html(self._text(), self.cells())
 
 
 def compute_effect(posterior: PosteriorData, covariate: str, family: str | None, facts: Mapping[str, Any]) -> Effect:

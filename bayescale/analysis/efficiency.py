@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from bayescale._display import Result, as_html
+from bayescale._display import Result
 from bayescale._intervals import KIND, PROB, summarise, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 By = Literal["family", "benchmark", "model"]
 # Labels of the compute of a model, by whether its figure is missing or states an error.
-KNOWN, STATED, UNKNOWN = "reported", "reported with error", "unknown: posterior of latent compute"
+KNOWN, STATED, UNKNOWN = "reported", "with error", "unknown"
+# Families that the text shows; of more the most and the least efficient.
+MOST_LINES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,10 +128,8 @@ class Efficiency(Result):
         pandas.DataFrame
             ``"family"``, most efficient first: ``family, models`` (their number in the data), ``multiplier, lower,
             upper, more_efficient`` (probability of being more efficient than the reference).
-            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family, and ``reason``: why the values
-            are NaN, empty where they are not.
-            ``"model"``: ``model, family, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower,
-            upper``.
+            ``"benchmark"``: ``benchmark`` and the same, for each benchmark and family; NaN on those in `no_slope`.
+            ``"model"``: ``model, compute`` (how it is known), ``flops`` (reported), ``equivalent_flops, lower, upper``.
 
         Examples
         --------
@@ -146,8 +146,7 @@ class Efficiency(Result):
             table = self._family_table(self.log10_multiplier, prob)
             return table.sort_values("multiplier", ascending=False, ignore_index=True)
         table = self._family_table(self.benchmark_log10_multiplier.transpose(..., "benchmark", "family"), prob)
-        reason = pd.Series([self.no_slope.get(name, "") for name in table["benchmark"]], dtype=object)
-        return table.assign(more_efficient=table["more_efficient"].where(reason == ""), reason=reason)
+        return table.assign(more_efficient=table["more_efficient"].mask(table["benchmark"].isin(self.no_slope)))
 
     def _family_table(self, log10: xr.DataArray, prob: float) -> pd.DataFrame:
         table = summarise(log10.drop_vars("models"), prob=prob)
@@ -164,7 +163,7 @@ class Efficiency(Result):
     def _model_table(self, prob: float) -> pd.DataFrame:
         draws = self.equivalent_flops()
         table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
-        labels = {name: draws[name].to_numpy() for name in ("family", "compute", "flops")}
+        labels = {name: draws[name].to_numpy() for name in ("compute", "flops")}
         columns = ["model", *labels, "equivalent_flops", "lower", "upper"]
         return table.assign(**labels)[columns]
 
@@ -224,8 +223,8 @@ class Efficiency(Result):
         -------
         xarray.DataArray
             Dims ``(chain, draw, model)``, FLOP. Along ``model``: ``family``; ``flops``, as reported, NaN where unknown;
-            ``compute``, how it is known: ``reported``, ``reported with error`` (then the posterior of the true value is
-            used) or ``unknown: posterior of latent compute``.
+            ``compute``, how it is known: ``reported``; ``with error`` or ``unknown``, where the posterior of the true
+            value is used.
 
         Examples
         --------
@@ -272,22 +271,19 @@ class Efficiency(Result):
             )
         return self.benchmark_log10_multiplier.sel(benchmark=benchmark, drop=True)
 
-    def __repr__(self) -> str:
-        table = self.summary()
-        shown = table if len(table) <= 8 else pd.concat([table[:4], table[-4:]])
+    def _text(self, prob: float = PROB) -> str:
+        table = self.summary(prob=prob)
+        shown = table if len(table) <= MOST_LINES else pd.concat([table[:4], table[-4:]])
         width = max(map(len, shown["family"]))
         lines = [
             f"  {r.family:{width}s} x{r.multiplier:<8.3g} [x{r.lower:.3g}, x{r.upper:.3g}]" for r in shown.itertuples()
         ]
-        if len(table) > 8:
+        if len(table) > MOST_LINES:
             lines.insert(4, "  ...")
         head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
-        head += f"{self.reference}, {PROB:.0%} {KIND}:"
+        head += f"{self.reference}, {100 * prob:.12g}% {KIND}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
-
-    def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary())
 
 
 def _share_above(mine: xr.DataArray, other: xr.DataArray | float) -> xr.DataArray:

@@ -181,9 +181,9 @@ class Emergence(Result):
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, family, score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of``
-            (``typical`` or ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws); one row
-            per threshold and kind of model.
+            ``score`` (for half way its median), ``threshold`` (``half way`` or ``score``), ``of`` (``typical`` or
+            ``single`` model), ``median, lower, upper`` (FLOP), ``never`` (share of draws); one row per threshold and
+            kind of model. ``attrs`` has ``benchmark`` and ``family``.
 
         Examples
         --------
@@ -193,8 +193,6 @@ class Emergence(Result):
         rows = []
         for score in (None, *scores):
             about = {
-                "benchmark": self.benchmark,
-                "family": self.family,
                 "score": self.half_way if score is None else score,
                 "threshold": HALF_WAY if score is None else "score",
             }
@@ -202,7 +200,7 @@ class Emergence(Result):
                 low, middle, high = self.quantiles(score, of, prob=prob)
                 ends = {"median": middle, "lower": low, "upper": high, "never": self.never(score)}
                 rows.append({**about, "of": of, **ends})
-        return with_interval(pd.DataFrame(rows), prob)
+        return with_interval(pd.DataFrame(rows), prob, benchmark=self.benchmark, family=self.family)
 
     def quantiles(self, score: Score = None, of: Of = "typical", *, prob: float = PROB) -> tuple[float, float, float]:
         """Return lower end, median and upper end of `threshold`, FLOP; ``inf`` where that share of draws never crosses.
@@ -232,7 +230,7 @@ class Emergence(Result):
         'A typical Llama-2 model passes 50% on GSM8K '
         """
         score = self._read(score)
-        where = f"half way (above {self.half_way:.0%})" if score is None else f"{100 * score:.3g}%"
+        where = f"half way (above {100 * self.half_way:.3g}%)" if score is None else f"{100 * score:.3g}%"
         low, middle, high = map(say_flops, self.quantiles(score, "typical", prob=prob))
         single_low, single, single_high = map(say_flops, self.quantiles(score, "single", prob=prob))
         never = self.never(score)
@@ -330,9 +328,9 @@ class Emergence(Result):
             )
         return value
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         return (
-            f"Emergence of {self.benchmark} for {self.family}. {self.statement()}\n"
+            f"Emergence of {self.benchmark} for {self.family}. {self.statement(prob=prob)}\n"
             "Next: emergence.threshold(score), .summary([score]), .plot()"
         )
 

@@ -111,7 +111,7 @@ class ExplainedVariance(Result):
 
         return plot_explained_variance(self, ax=ax)
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         width = max(map(len, self.benchmarks))
         lines = [
             f"  {row.benchmark:{width}s}  {row.alone:4.0%} alone, {row.lost:4.0%} lost without it"

@@ -125,15 +125,18 @@ class Factors(Result):
         -------
         pandas.DataFrame
             ``factor, suggested``; median ``share`` of variance with ``lower, upper`` (equal-tailed);
-            ``congruence``, ``reliability`` and ``rhat`` (see the methods of these names); ``benchmarks``, the three
-            that correlate most with the factor, with the median correlation.
+            ``reliability`` and ``rhat`` (see the methods of these names).
         """
         table = summarise(self.shares, prob=prob).drop(columns="mean").rename(columns={"median": "share"})
         table.insert(1, "suggested", self.suggested)
-        for values in (self.congruence(), self.reliability(), self.rhat()):
+        for values in (self.reliability(), self.rhat()):
             table[str(values.name)] = table["factor"].map(values)
+        return table
+
+    def benchmarks(self) -> pd.Series:
+        """Return the three benchmarks that correlate most with each factor, with the median correlation, as text."""
         middle = self.correlations.median(("chain", "draw"))
-        return table.assign(benchmarks=[_top(middle.sel(factor=label).to_series()) for label in table["factor"]])
+        return pd.Series({name: _top(middle.sel(factor=name).to_series()) for name in self.labels}, name="benchmarks")
 
     def to_xarray(self) -> xr.Dataset:
         # The families of models have a name of their own: `family` is the dim of the offsets.
@@ -150,18 +153,18 @@ class Factors(Result):
 
         return plot_loadings(self, ax=ax, prob=prob, standardised=standardised)
 
-    def __repr__(self) -> str:
-        table = self.summary()
+    def _text(self, prob: float = PROB) -> str:
+        table = self.summary(prob=prob)
+        width = max(map(len, self.suggested)) + 2
         lines = [
-            f"  {r.factor:4s}{r.suggested:{max(map(len, self.suggested)) + 2}s}"
-            f"{r.share:6.1%} [{r.lower:.1%}, {r.upper:.1%}]   congruence {r.congruence:.2f}   "
-            f"reliability {r.reliability:.2f}   R-hat {r.rhat:.3f}"
+            f"  {r.factor:4s}{r.suggested:{width}s}{r.share:5.1%} [{r.lower:.1%}, {r.upper:.1%}]"
+            f"  {r.reliability:.2f}  {r.rhat:.3f}"
             for r in table.itertuples()
         ]
         how = "turned to a varimax consensus" if self.free else "reordered and reflected, as the priors allow"
         head = (
-            f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}; suggested names, share of variance over "
-            f"models with {PROB:.0%} {KIND} interval:"
+            f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}: suggested name, share of variance over "
+            f"models [{100 * prob:.12g}% {KIND} interval], reliability, R-hat"
         )
         return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 

@@ -144,7 +144,7 @@ class Suggestion(DesignChoice):
         table = pd.DataFrame({"model": models, "family": family[models].to_numpy(), **columns})
         return with_interval(table[self.design.first :].reset_index(drop=True), prob)
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         chosen = self.table
         what = "a new benchmark" if self.target is None else self.target
         spent = "" if self.cost == "models" else f", {chosen['cost'].sum():.4g} of {self.budget:.4g} in {self.cost}"

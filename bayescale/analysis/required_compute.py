@@ -91,6 +91,38 @@ class RequiredCompute(Result):
             rows.append({"family": curve.family, "flops": float(flops), **ends})
         return with_interval(pd.DataFrame(rows), prob)
 
+    def costs(self, flops_per_dollar: float, *, prob: float = PROB) -> pd.DataFrame:
+        """Return `summary` in dollars, at a price of training compute.
+
+        Parameters
+        ----------
+        flops_per_dollar : float
+            Training compute that a dollar buys: peak FLOP/s of an accelerator, times its utilisation, times 3,600, over
+            its price per hour; about 5e17 for an H100 at 40% and 3 dollars.
+        prob : float
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``family, dollars, median, lower, upper``, as in `summary`; ``attrs`` has ``flops_per_dollar``.
+
+        Raises
+        ------
+        ForecastError
+            For a price that is not positive.
+
+        Examples
+        --------
+        >>> posterior.required_compute("MMLU", 0.8, "Llama-3").costs(5e17)["family"].tolist()
+        ['Llama-3']
+        """
+        if not (price := as_number("flops_per_dollar", flops_per_dollar)) > 0:
+            raise ForecastError(f"flops_per_dollar={price:g} is not positive.")
+        table = self.summary(prob=prob).drop(columns="never").rename(columns={"flops": "dollars"})
+        money = ["dollars", "median", "lower", "upper"]
+        table[money] = table[money] / price
+        return with_interval(table, prob, flops_per_dollar=price)
+
     def probabilities(self, flops: Sequence[float] | np.ndarray) -> xr.DataArray:
         """Return the probability that a measured score exceeds the threshold, at the given compute.
 
@@ -133,21 +165,18 @@ class RequiredCompute(Result):
         """Largest compute of the fitted models, FLOP."""
         return float(self.posterior.evals.models["flops"].max())
 
-    def __repr__(self) -> str:
-        ends = self.summary()[["family", "flops", "median", "lower", "upper"]].to_numpy()
+    def _text(self, prob: float = PROB) -> str:
+        ends = self.summary(prob=prob)[["family", "flops", "median", "lower", "upper"]].to_numpy()
         lines = [
-            f"  {family}: {say_flops(flops)} FLOP{self._extrapolation(flops)}; its expected score crosses "
-            f"{self.above:g} at {say_flops(middle)} [{say_flops(low)}, {say_flops(high)}]"
+            f"  {family}: {say_flops(flops)} FLOP; {say_flops(middle)} [{say_flops(low)}, {say_flops(high)}]"
             for family, flops, middle, low, high in ends
         ]
         head = (
             f"Compute with which one model measures above {self.above:g} on {self.benchmark}, with probability "
-            f"{self.probability:g}; and [{PROB:.0%} {KIND} interval]:"
+            f"{self.probability:g}; and at which its expected score crosses {self.above:g} [{100 * prob:.12g}% {KIND} "
+            f"credible interval]. Largest in the data: {say_flops(self.largest)} FLOP."
         )
         return "\n".join([head, *lines, "Next: required.summary(), .plot(), .probabilities(flops)"])
-
-    def _extrapolation(self, flops: float) -> str:
-        return f" ({flops / self.largest:.2g} times the largest in the data)" if flops > self.largest else ""
 
 
 def exceedance(curve: Emergence, score: float, flops: float) -> float:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale._display import Result
 from bayescale._intervals import PROB
+from bayescale._tables import Table
 from bayescale.errors import ForecastError, as_number, require_name, require_names
 
 if TYPE_CHECKING:
@@ -54,14 +55,19 @@ class DesignChoice(Result):
         return self._share_left(self.candidates)
 
     def summary(self, *, prob: float = PROB) -> pd.DataFrame:
-        """Return a copy of `table`, which holds no interval: `prob` changes nothing.
+        """Return the columns of `table` that a terminal holds. There is no interval, so `prob` changes nothing.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``order``; ``model`` and ``flops``, or ``benchmark``; ``total_cost``, ``variance_left`` and ``forecast_sd``.
 
         Examples
         --------
         >>> posterior.suggest_models(2).summary()["order"].tolist()
         [1, 2]
         """
-        return self.table.copy()
+        return Table(self.table.drop(columns=["family", "params_b", "cost"], errors="ignore"))
 
     def to_xarray(self) -> xr.Dataset:
         return super().to_xarray().merge(self.table.set_index(self.kind).to_xarray())

@@ -73,8 +73,8 @@ class TrainingCompute(Result):
 
         return draw_training_compute(self, ax=ax, prob=prob)
 
-    def __repr__(self) -> str:
-        table = self.summary()
+    def _text(self, prob: float = PROB) -> str:
+        table = self.summary(prob=prob)
         missing = table["stated"].isna()
         head = f"Training compute of {len(table)} models: {(~missing).sum()} state it, {missing.sum()} do not."
         lines = [
@@ -84,7 +84,7 @@ class TrainingCompute(Result):
         return "\n".join([head, *lines, "Next: compute.summary(), .plot()"])
 
     def _repr_html_(self) -> str:
-        return as_html(repr(self).splitlines()[0], self.summary())
+        return as_html(self._text(), self.summary())
 
 
 def training_compute(posterior: PosteriorData) -> TrainingCompute:

@@ -50,9 +50,12 @@ class Uplift(Result):
     >>> uplift.summary([1e22, 1e23, 1e24])[["flops", "median", "lower", "upper", "positive"]].shape
     (3, 5)
 
-    Many at once are one table, with `pandas.concat`:
+    Many at once are one table:
 
-    >>> tables = [posterior.uplift("GSM8K CoT + SC", "GSM8K direct", f).summary() for f in ("Llama-2", "Qwen1.5")]
+    >>> import pandas as pd
+    >>> tables = {f: posterior.uplift("GSM8K CoT + SC", "GSM8K direct", f).summary() for f in ("Llama-2", "Qwen1.5")}
+    >>> pd.concat(tables, names=["family", None]).index.names
+    FrozenList(['family', None])
     """
 
     curve: Emergence
@@ -127,8 +130,8 @@ class Uplift(Result):
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, baseline, family, of, flops, mean, median, lower, upper, positive`` (probability that the
-            uplift is positive); one row per compute.
+            ``flops, median, lower, upper, positive`` (probability that the uplift is positive); one row per compute.
+            ``attrs`` has ``benchmark, baseline, family, of``.
 
         Examples
         --------
@@ -137,11 +140,9 @@ class Uplift(Result):
         True
         """
         draws = self.expected_uplift(self._powers_of_ten() if flops is None else flops, of)
-        table = summarise(draws, prob=prob).assign(
-            **self._names(of), positive=(draws > 0).mean(("chain", "draw")).to_numpy()
-        )
-        columns = ["flops", "mean", "median", "lower", "upper", "positive"]
-        return table[[*self._names(of), *columns]]
+        table = summarise(draws, prob=prob).drop(columns="mean")
+        positive = (draws > 0).mean(("chain", "draw")).to_numpy()
+        return with_interval(table.assign(positive=positive), prob, **self._names(of))
 
     def to_xarray(self) -> xr.Dataset:
         import xarray as xr
@@ -168,10 +169,10 @@ class Uplift(Result):
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, baseline, family, of, threshold, median, lower, upper`` (FLOP; ``inf`` where that share of
-            draws never exceeds it, 0 where they exceed it from the start), ``ever`` (probability that the uplift
-            exceeds the threshold anywhere in `flops_range`), ``from_start`` (probability that it does so from the lower
-            end on), ``flops_low, flops_high`` (the range); one row per threshold.
+            ``threshold, median, lower, upper`` (FLOP; ``inf`` where that share of draws never exceeds it, 0 where they
+            exceed it from the start), ``ever`` (probability that the uplift exceeds the threshold anywhere in
+            `flops_range`), ``from_start`` (probability that it does so from the lower end on); one row per threshold.
+            ``attrs`` has ``benchmark, baseline, family, of``, and ``flops_low, flops_high``, the range.
 
         Raises
         ------
@@ -191,8 +192,8 @@ class Uplift(Result):
             ends = {"threshold": float(amount), "median": middle, "lower": low, "upper": high}
             ever, from_start = (float(share.mean()) for share in (start < np.inf, start == -np.inf))
             shares = {"ever": ever, "from_start": from_start}
-            rows.append({**self._names(of), **ends, **shares, **reach})
-        return with_interval(pd.DataFrame(rows), prob)
+            rows.append({**ends, **shares})
+        return with_interval(pd.DataFrame(rows), prob, **self._names(of), **reach)
 
     def log10_start(self, threshold: float = THRESHOLD, of: Of = "typical") -> xr.DataArray:
         """Return the start of the range of compute in which the uplift exceeds a threshold, around its maximum.
@@ -292,13 +293,13 @@ class Uplift(Result):
     def _names(self, of: Of) -> dict[str, str]:
         return {"benchmark": self.benchmark, "baseline": self.baseline, "family": self.family, "of": of}
 
-    def __repr__(self) -> str:
-        row = self.starts_to_pay().iloc[0]
+    def _text(self, prob: float = PROB) -> str:
+        row = self.starts_to_pay(prob=prob).iloc[0]
         return (
             f"Uplift of {self.benchmark} over {self.baseline}, for a typical {self.family} model: above "
-            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({PROB:.0%} {KIND}: "
+            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({100 * prob:.12g}% {KIND}: "
             f"{say_flops(row['lower'])} to {say_flops(row['upper'])}); probability that it exceeds this by "
-            f"{say_flops(row['flops_high'])} FLOP: {row['ever']:.0%}.\n"
+            f"{say_flops(self.flops_range[1])} FLOP: {row['ever']:.0%}.\n"
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"
         )
 

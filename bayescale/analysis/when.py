@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import PROB, tails, with_interval
+from bayescale._intervals import KIND, PROB, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_query, with_compute
@@ -89,13 +89,14 @@ class Crossing(Result):
         Returns
         -------
         pandas.DataFrame
-            ``benchmark, above, median, lower, upper`` (months; ``"after 2031-02"`` beyond the end of the simulation),
-            ``by_end``, the probability that it comes until then, and ``best_observed``, the best score in the data.
+            ``median, lower, upper`` (months; ``"after 2031-02"`` beyond the end of the simulation), ``by_end``, the
+            probability that it comes until then, and ``best_observed``, the best score in the data. ``attrs`` has
+            ``benchmark`` and ``above``.
 
         Examples
         --------
         >>> posterior_of_dates.when("MMLU", 0.9, random_seed=1).summary().columns.tolist()
-        ['benchmark', 'above', 'median', 'lower', 'upper', 'by_end', 'best_observed']
+        ['median', 'lower', 'upper', 'by_end', 'best_observed']
         """
         year = self.draws["year"].to_numpy()
         low, high = tails(prob)
@@ -104,8 +105,8 @@ class Crossing(Result):
         words = dict(zip(("median", "lower", "upper"), map(self._said, ends), strict=True))
         scores = self.posterior.evals.scores
         best = scores["score"][scores["benchmark"] == self.benchmark].max()
-        row = {"benchmark": self.benchmark, "above": self.above, **words, "by_end": np.isfinite(year).mean()}
-        return with_interval(pd.DataFrame([row | {"best_observed": best}]), prob)
+        row = {**words, "by_end": np.isfinite(year).mean(), "best_observed": best}
+        return with_interval(pd.DataFrame([row]), prob, benchmark=self.benchmark, above=self.above)
 
     def plot(self, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
         """Plot the best score over calendar time, with the models of the data.
@@ -119,7 +120,7 @@ class Crossing(Result):
 
         return draw_crossing(self, ax=ax, prob=prob)
 
-    def said(self, prob: float = PROB) -> str:
+    def said(self, *, prob: float = PROB) -> str:
         """Say the date in words: median and interval, or not before when.
 
         Examples
@@ -135,16 +136,17 @@ class Crossing(Result):
     def _said(self, year: float) -> str:
         return as_month(year) if np.isfinite(year) else f"after {as_month(self.until)}"
 
-    def __repr__(self) -> str:
-        row = self.summary().iloc[0]
+    def _text(self, prob: float = PROB) -> str:
+        row = self.summary(prob=prob).iloc[0]
         whose = "the best model" if len(self.makers) > 1 else f"the best model of {self.makers[0]}"
         lines = [
-            f"{self.benchmark} above {self.above:.0%}, expected score of {whose}: {self.said()}; {PROB:.0%} interval.",
-            f"  best score in the data {row['best_observed']:.3f}, latest model {as_month(self.last)}",
+            f"{self.benchmark} above {self.above:.0%}, expected score of {whose}: {self.said(prob=prob)}; "
+            f"{100 * prob:.12g}% {KIND} interval.",
+            f"Best score in the data {row['best_observed']:.3f}, latest model {as_month(self.last)}",
         ]
-        if row["by_end"] < tails(PROB)[1]:
+        if row["by_end"] < tails(prob)[1]:
             lines.append(
-                f"  perhaps never: {1 - row['by_end']:.0%} of draws do not cross it until {as_month(self.until)}"
+                f"Perhaps never: {1 - row['by_end']:.0%} of draws do not cross it until {as_month(self.until)}"
             )
         return "\n".join([*lines, "Next: crossing.probability(by='2027-01'), .summary(), .plot()"])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 from scipy.stats import binom
 
 if TYPE_CHECKING:
@@ -91,13 +92,18 @@ def _probability_inside(count: int, points: np.ndarray, lower: np.ndarray, upper
     """Return the probability that between `lower` and `upper` of `count` uniform values lie below each point.
 
     The count below one point is a Markov chain over the points: of the values above a point each lies below the next
-    with the same probability, whatever the others do.
+    with the same probability, whatever the others do. (`binom.pmf`, without its checks of arguments: they take most of
+    the time of a predictive check.)
     """
     step = np.diff(points, prepend=0.0) / (1 - np.r_[0.0, points[:-1]])
+    log_factorial = gammaln(np.arange(count + 1) + 1.0)
     below, probability = np.zeros(1, dtype=int), np.ones(1)
     for low, high, probability_below in zip(lower, upper, step, strict=True):
         following = np.arange(low, high + 1)
-        probability = probability @ binom.pmf(following - below[:, None], count - below[:, None], probability_below)
+        more, above = following - below[:, None], count - following
+        log_pmf = log_factorial[count - below][:, None] - log_factorial[np.maximum(more, 0)] - log_factorial[above]
+        log_pmf += more * np.log(probability_below) + above * np.log1p(-probability_below)
+        probability = probability @ np.where(more >= 0, np.exp(np.where(more >= 0, log_pmf, 0.0)), 0.0)
         below = following
     return float(probability.sum())
 

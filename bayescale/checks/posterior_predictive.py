@@ -20,6 +20,7 @@ from scipy.special import logit
 from bayescale._arviz import LARGEST_K, pareto_smoothed
 from bayescale._display import Result
 from bayescale._intervals import PROB, tails
+from bayescale._tables import Table
 from bayescale.checks.pit import BAND, Reading, inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
 from bayescale.forecast.condition import Family, LatentModel, log_evidence, siblings, systematic
@@ -87,7 +88,7 @@ class PredictiveCheck(Result):
         """Number of models whose Pareto k is above 0.7."""
         return int((self.cells.drop_duplicates("model")["pareto_k"] > LARGEST_K).sum())
 
-    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+    def table(self, *, prob: float = PROB) -> pd.DataFrame:
         """Summarise the check per benchmark; `prob` is the probability of the wider interval, 0.9 below.
 
         Returns
@@ -103,8 +104,8 @@ class PredictiveCheck(Result):
 
         Examples
         --------
-        >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
-        ['MMLU', 'ARC-C']
+        >>> posterior.predictive_check(draws=200).table()["scores"].tolist()[:2]
+        [36, 34]
         """
         tails(prob)
         rows = []
@@ -114,6 +115,16 @@ class PredictiveCheck(Result):
             coverage = {f"coverage_{100 * p:g}": inside(pit, p).mean() for p in (0.5, prob)}
             rows.append({"benchmark": name, **means, **coverage, "pit": read_pit(pit, prob=self.band)})
         return pd.DataFrame(rows)
+
+    def summary(self, *, prob: float = PROB) -> pd.DataFrame:
+        """Summarise as `table` does, without ``scores`` and ``replicated``, so that a terminal holds it.
+
+        Examples
+        --------
+        >>> posterior.predictive_check(draws=200).summary()["benchmark"].tolist()[:2]
+        ['MMLU', 'ARC-C']
+        """
+        return Table(self.table(prob=prob).drop(columns=["scores", "replicated"]))
 
     def to_xarray(self) -> xr.Dataset:
         cells = {
@@ -140,7 +151,7 @@ class PredictiveCheck(Result):
         models = self.cells["model"].nunique()
         return f"Pareto k exceeds {LARGEST_K} for {self.large_k} of {models} models: these seem too well predicted."
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         table = self.summary()
         off = table[table["pit"] != "as expected"]
         classes = ", ".join(f"{row.benchmark} ({row.pit})" for row in off.itertuples()) or "none"

@@ -126,7 +126,7 @@ class PriorPredictive(Result):
 
         return plot_prior_predictive(self, benchmarks=benchmarks, prob=prob)
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         sizes = self.scores.sizes
         return (
             f"Prior predictive of spec {self.spec.name!r} on {self.evals.name!r}: {sizes['chain'] * sizes['draw']} "
@@ -135,7 +135,7 @@ class PriorPredictive(Result):
         )
 
     def _repr_html_(self) -> str:
-        return as_html(repr(self), self.summary(), "scores that the priors imply, and shares of their curves")
+        return as_html(self._text(), self.summary(), "scores that the priors imply, and shares of their curves")
 
 
 @working("Drawing from the priors")

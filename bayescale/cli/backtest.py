@@ -21,20 +21,18 @@ if TYPE_CHECKING:
 # Seconds to wait for a scheduler.
 TIMEOUT = 15
 
-# Title and format of each printed column.
+# Title and format of each printed column; scores.csv has R-hat and seconds, too.
 COLUMNS = {
-    "relative_mse": ("MSE/\npc_3", "{:.3f}"),
+    "relative_mse": ("MSE/\npc_3", "{:.2f}"),
     "interval": ("90%\ninterval", "{}"),
-    "relative_to_best": ("MSE/\nbest", "{:.3f}"),
+    "relative_to_best": ("MSE/\nbest", "{:.2f}"),
     "n_test": ("n", "{:.0f}"),
     "mae": ("MAE", "{:.3f}"),
     "crps": ("CRPS", "{:.3f}"),
-    "log_score": ("log\nscore", "{:.3f}"),
+    "log_score": ("log\nscore", "{:.2f}"),
     "coverage_50": ("in\n50%", "{:.0%}"),
     "coverage_90": ("in\n90%", "{:.0%}"),
-    "width_90": ("width\n90%", "{:.3f}"),
-    "rhat": ("R-hat", "{:.3f}"),
-    "seconds": ("s", "{:.0f}"),
+    "width_90": ("width\n90%", "{:.2f}"),
 }
 
 METRICS = ("n_test", "mae", "crps", "log_score", "coverage_50", "coverage_90", "width_90")

@@ -72,7 +72,7 @@ def check(
     files.check_targets(csv, plot=plot)
     fitted = Posterior.load(posterior)
     replicated = fitted.predictive_check(random_seed=random_seed)
-    table = replicated.summary()
+    table = replicated.table()
     files.write_results(table, csv, replicated.plot, plot)
     if json:
         predictive = {
@@ -84,7 +84,7 @@ def check(
             {"predictive": predictive},
         )  # fmt: skip
     else:
-        show.say(repr(fitted).split("\n", 1)[0])
+        show.say(fitted.headline)
         show.say(str(fitted.convergence))
         print()
         show.predictive_table(table, replicated.together, replicated.caution)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,24 @@ RENAMED = {
 }
 
 
+def _in_words(message: str, options: Sequence[str], args: Sequence[str]) -> str:
+    """Say which value is wrong in a message of Typer's, which names none and speaks of parsing.
+
+    Examples
+    --------
+    >>> _in_words("Input should be a valid number, unable to parse string as a number", ["--flops"], ["--flops", "1O"])
+    "'1O' is not a number, such as 4e25"
+    """
+    if not message.startswith("Input should be "):
+        return message
+    values = [word.partition("=")[2] for word in args if word.partition("=")[0] in options and "=" in word]
+    values += [after for word, after in itertools.pairwise(args) if word in options]
+    wanted = message.removeprefix("Input should be ").partition(",")[0]
+    kinds = {"a valid number": "not a number, such as 4e25", "a valid integer": "not a whole number"}
+    wrong = kinds.get(wanted, f"not {wanted}")
+    return f"{' or '.join(map(repr, values))} is {wrong}" if values else message
+
+
 class Command(TyperCommand):
     """A command that answers an option of version 0.1 with the new one."""
 
@@ -46,7 +65,12 @@ class Command(TyperCommand):
             new = {"-o": folder, "--output": folder}.get(name, RENAMED.get(name, ""))
             if name not in taken and re.split(r"[ ,]", new)[0] in taken:
                 ctx.fail(f"No such option: {name}. Use {new}.")
-        return super().parse_args(ctx, args)
+        said = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _in_words(error.message, error.param.opts if error.param else [], said)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors of files and streams, which Typer would end with 1, become the package's own."""
@@ -170,7 +194,14 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
         deciding.required_compute: [
             "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --new-family",
             "required-compute posterior.nc --above GSM8K=0.95 --probability 0.5 --csv compute.csv",
+            "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --flops-per-dollar 5e17",
         ],
+        deciding.probability: [
+            "probability posterior.nc --above MMLU=0.9 --family Llama-3 --family Qwen1.5 --flops 4e25",
+            "probability posterior.nc --above MMLU=0.9 --above GSM8K=0.9 --new-family --flops 1e26",
+        ],
+        deciding.compute_optimal: ["compute-optimal sizes.nc --flops 1e25 --family Llama-2 --plot split.png"],
+        deciding.compute: ["compute dated.nc --csv compute.csv"],
         deciding.when: [
             "when dated.nc --above 'GPQA Diamond=0.95' --plot when.png",
             "when dated.nc --above MMLU=0.95 --organization OpenAI",
@@ -179,6 +210,19 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "predict posterior.nc --csv predicted.csv",
             "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",
         ],
+        deciding.efficiency: [
+            "efficiency posterior.nc --reference Llama-2 --plot efficiency.png",
+            "efficiency posterior.nc --by model --csv equivalent_compute.csv",
+        ],
+        deciding.emergence: [
+            "emergence posterior.nc GSM8K --family Llama-2 --scores 0.5 --scores 0.8",
+            "emergence posterior.nc GSM8K --new-family --plot emergence.png",
+        ],
+        deciding.uplift: ["uplift mine.nc 'GSM8K CoT + SC' --baseline 'GSM8K direct' --family Llama-2"],
+        deciding.explained_variance: [
+            "explained-variance posterior.nc GSM8K --benchmarks MMLU --family Llama-3 --flops 4e25",
+        ],
+        deciding.factors: ["factors posterior.nc --plot loadings.png"],
         forecasting.effect: [
             "effect posterior.nc log10_flops",
             "effect dated.nc reasoning --flops 4e25 --released 2026-12 --plot effect.png",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 scan_option = functools.partial(typer.Option, rich_help_panel="Scan of one spec")
 
-# Title and format of each printed column.
+# Title and format of each printed column; comparison.csv has R-hat and seconds, too.
 COLUMNS = {
     "elpd_model": ("elpd\nmodels", "{:.1f}"),
     "difference_model": ("diff", "{:.1f}"),
@@ -28,9 +28,6 @@ COLUMNS = {
     "elpd_loo": ("elpd\nscores", "{:.1f}"),
     "p_loo": ("p", "{:.0f}"),
     "large_k": ("k >\n0.7", "{:.0%}"),
-    "rhat": ("R-hat", "{:.3f}"),
-    "rhat_folds": ("in\nfolds", "{:.3f}"),
-    "seconds": ("s", "{:.0f}"),
 }
 
 
@@ -91,7 +88,7 @@ def compare(
     query |= options.columns(settings) if query else {}
     left_out: Any = options.names(leave_out, "--leave-out", default=("model", "family"))
     tables = options.evals_of(evals)
-    show.step(str(tables).splitlines()[0])
+    show.step(tables.headline)
     fits = out / "fits"
     make_folder(out)
     saved = file_names((spec.name for spec in chosen), "{}.nc")

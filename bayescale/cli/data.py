@@ -78,7 +78,7 @@ def validate(
         sizes = {"models": len(evals.models), "benchmarks": len(evals.benchmarks), "scores": evals.n_scores}
         show.document(checked, sizes, {"families": evals.families})
         return
-    print(f"{str(evals).splitlines()[0]}\nUsable.")
+    print(f"{evals.headline}\nUsable.")
     print(f"Next: {show.program()} fit --evals {shlex.quote(str(directory))} --save posterior.nc")
 
 

@@ -47,7 +47,7 @@ def demo(
 
     evals = load_evals("base-llms")
     say = show.step if json else print
-    say("\n".join(str(evals).splitlines()[:3]))
+    say(str(evals).rsplit("\nNext:", 1)[0])
     known = evals.select(models=[name for name in evals.model_names if name != HIDDEN])
     posterior = sample(load_spec("default"), known, random_seed=random_seed, **_settings())
     posterior.save(posterior_file)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fit(
-    save: Annotated[Path, options.file(help="File for the posterior, such as posterior.nc.")],
+    save: Annotated[Path, options.netcdf(help="File for the posterior, such as posterior.nc.")],
     spec: options.SpecName = "default",
     evals: options.EvalsName = "base-llms",
     draws: Annotated[int | None, options.draws(show_default="until the chains converge")] = None,
@@ -52,7 +52,7 @@ def fit(
 
     check_targets(save)
     chosen, tables = load_spec(spec), options.evals_of(evals)
-    show.step(str(tables).splitlines()[0])
+    show.step(tables.headline)
     posterior = sample(
         chosen, tables, draws=draws or "auto", tune=tune, chains=chains, cores=cores, target_accept=target_accept,
         random_seed=random_seed, nuts_sampler=nuts_sampler, max_minutes=max_minutes,

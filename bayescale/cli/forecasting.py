@@ -17,18 +17,12 @@ def forecast(
     posterior: options.PosteriorFile,
     family: options.Families = None,
     new_family: options.NewFamily = False,
-    flops: Annotated[
-        list[float] | None,
-        options.model(metavar="X", help="Training compute in FLOP, such as 4e25; one for all models, or one for each."),
-    ] = None,
-    params: Annotated[list[float] | None, options.model(metavar="X", help="Parameters, such as 7e10.")] = None,
-    tokens: Annotated[list[float] | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
+    flops: options.NewModelFlops = None,
+    params: options.Params = None,
+    tokens: options.Tokens = None,
     released: options.Released = None,
     settings: options.Settings = None,
-    given: Annotated[
-        list[str] | None,
-        options.model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
-    ] = None,
+    given: options.Given = None,
     above: Annotated[
         list[str] | None,
         options.model(metavar="BENCHMARK=SCORE", help="Also give the probability of a higher score; repeatable."),
@@ -39,8 +33,8 @@ def forecast(
     random_seed: options.RandomSeed = options.SEED,
     prob: options.Prob = PROB,
     csv: options.Csv = None,
-    parquet: Annotated[Path | None, options.file(help="Also write the table to a Parquet file.")] = None,
-    netcdf: Annotated[Path | None, options.file(help="Also write all draws to a netCDF file, for xarray.")] = None,
+    parquet: Annotated[Path | None, options.parquet(help="Also write the table to a Parquet file.")] = None,
+    netcdf: Annotated[Path | None, options.netcdf(help="Also write all draws to a netCDF file, for xarray.")] = None,
     json: options.AsJson = False,
     plot: options.Plot = None,
 ) -> None:
@@ -143,12 +137,12 @@ def effect(
         about = {"covariate": found.covariate, "change": found.change, "at": found.at}
         show.document(show.about(fitted), about | {"prob": prob, "effects": table.to_dict("records")})
     else:
-        show.effect_table(table, f"{found.covariate}, {found.change}, on {found.at}", prob)
+        show.effect_table(found, prob)
 
 
 def report(
     posterior: options.PosteriorFile,
-    html: Annotated[Path, options.file(help="File for the report, such as report.html.")],
+    html: Annotated[Path, options.html(help="File for the report, such as report.html.")],
     backtest: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also show the results of `bayescale backtest` in this folder.")
     ] = None,
@@ -225,7 +219,7 @@ def suggest(
     suggestion = fitted.suggest_models(
         budget, target, candidates=candidates, families=families, cost=cost, random_seed=random_seed
     )
-    table = suggestion.summary()
+    table = suggestion.table
     files.write_results(table, csv, suggestion.plot, plot)
     show.warn_unconverged(fitted.convergence)
     if json:

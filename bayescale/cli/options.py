@@ -6,12 +6,13 @@ Options have the names of the Python arguments. An option that takes several val
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale._files import check_ending
 from bayescale.cli import completion
 from bayescale.errors import EvalsError
 
@@ -27,6 +28,22 @@ model = functools.partial(typer.Option, rich_help_panel="Model to forecast")
 sampling = functools.partial(typer.Option, rich_help_panel="Sampling")
 output = functools.partial(typer.Option, rich_help_panel="Output")
 file = functools.partial(output, metavar="FILE")
+
+
+def _ending(ending: str) -> Callable[[Path | None], Path | None]:
+    """Return the check of an option's file name."""
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None:
+            check_ending(path, ending)
+        return path
+
+    return check
+
+
+csv, parquet, netcdf, html = (
+    functools.partial(file, callback=_ending(name)) for name in (".csv", ".parquet", ".nc", ".html")
+)
 draws = functools.partial(sampling, min=1, metavar="N", help="Draws to keep per chain.")
 spec = functools.partial(typer.Argument, metavar="SPEC", autocompletion=completion.specs)
 
@@ -54,6 +71,18 @@ Released = Annotated[
 ]
 NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
 
+NewModelFlops = Annotated[
+    list[float] | None,
+    model("--flops", metavar="X", help="Training compute in FLOP, such as 4e25; one for all models, or one for each."),
+]
+Params = Annotated[list[float] | None, model(metavar="X", help="Parameters, such as 7e10.")]
+Tokens = Annotated[list[float] | None, model(metavar="X", help="Training tokens, such as 1.5e13.")]
+Given = Annotated[
+    list[str] | None,
+    model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
+]
+Family = Annotated[str | None, model(metavar="NAME", help="Family in the data.", autocompletion=completion.families)]
+
 Draws = Annotated[int, draws()]
 Tune = Annotated[int, sampling(min=1, metavar="N", help="Warm-up steps per chain.")]
 Chains = Annotated[int, sampling(min=1, metavar="N", help="Chains per fit; convergence diagnostics need at least 2.")]
@@ -63,7 +92,7 @@ RandomSeed = Annotated[
 Prob = Annotated[float, typer.Option(metavar="P", help="Probability of the credible intervals.")]
 
 AsJson = Annotated[bool, output("--json", help="Print a single JSON document on standard output.")]
-Csv = Annotated[Path | None, file(help="Also write the table to a CSV file.")]
+Csv = Annotated[Path | None, csv(help="Also write the table to a CSV file.")]
 Plot = Annotated[Path | None, file(help="Also draw a figure: .png, .pdf or .svg.")]
 Out = Annotated[Path, output("-o", "--out", metavar="DIR", help="Folder for the results.")]
 

@@ -10,17 +10,19 @@ import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bayescale._display import format_number
 from bayescale._intervals import KIND, decimals
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayescale.analysis.effect import Effect
     from bayescale.forecast import Forecast
     from bayescale.inference.diagnostics import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
-PIPE_WIDTH = 120
+PIPE_WIDTH = 80
 _NUMBER = re.compile(r"-|-?\d+(\.\d+)?%?")
 
 
@@ -86,15 +88,22 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
     plain_table(table[["benchmark"]].assign(**columns))
 
 
-def effect_table(table: pd.DataFrame, what: str, prob: float) -> None:
-    """Print the effect of a covariate, per benchmark; `what` says which change of which model."""
-    kind = table.attrs["interval"]
-    say(f"Effect of {what}: median [{100 * prob:.12g}% {kind} credible interval]")
-    forms = {"logits": "{:+.2f}", "points": "{:+.3f}", "log10_compute": "{:+.2f}"}
-    titles = {"points": "points of 1", "log10_compute": "decades of compute"}
-    shown = {name: form for name, form in forms.items() if table[name].notna().any()}
-    columns = {titles.get(name, name): _estimates(table, name, f"{name}_", form) for name, form in shown.items()}
-    plain_table(table[["benchmark"]].assign(**columns))
+def effect_table(effect: Effect, prob: float) -> None:
+    """Print the effect of a covariate, per benchmark."""
+    what = f"{effect.covariate}, {effect.change}, on {effect.at}"
+    say(f"Effect of {what}: median [{100 * prob:.12g}% {KIND} credible interval]")
+    plain_table(effect.cells(prob=prob).reset_index())
+
+
+def result_table(table: pd.DataFrame) -> None:
+    """Print the table of a result: estimates with their intervals in one column, numbers with few digits."""
+    cells = table.copy()
+    for name in cells.select_dtypes("number"):
+        cells[name] = cells[name].map(format_number)
+    if "lower" in cells:
+        centre = cells.columns[list(cells).index("lower") - 1]
+        cells[centre] = cells[centre] + " [" + cells.pop("lower") + ", " + cells.pop("upper") + "]"
+    plain_table(cells.rename(columns=lambda name: name.replace("_", " ")))
 
 
 def predictive_table(table: pd.DataFrame, together: str, caution: str) -> None:
@@ -104,7 +113,7 @@ def predictive_table(table: pd.DataFrame, together: str, caution: str) -> None:
         "90% intervals, and whether PIT values are uniform"
     )
     columns = {name: _text(table[name]) for name in ("observed", "replicated")}
-    columns |= {f"{prob}%\ncoverage": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
+    columns |= {f"in\n{prob}%": _text(table[f"coverage_{prob}"], "{:.0%}") for prob in (50, 90)}
     plain_table(table[["benchmark", "scores"]].rename(columns={"scores": "n"}).assign(**columns, PIT=table["pit"]))
     say(f"Scores of one model together: {together}. {caution}".rstrip())
 
@@ -122,9 +131,9 @@ def _text(values: pd.Series, form: str = "{:.3f}") -> pd.Series:
     return values.map(form.format, na_action="ignore").fillna("-")
 
 
-def _estimates(table: pd.DataFrame, centre: str, ends: str = "", form: str = "{:.3f}") -> pd.Series:
-    """Return estimate and interval of each row as text; the columns of its ends begin with `ends`."""
-    middle, low, high = (_text(table[name], form) for name in (centre, f"{ends}lower", f"{ends}upper"))
+def _estimates(table: pd.DataFrame, centre: str, form: str = "{:.3f}") -> pd.Series:
+    """Return estimate and interval of each row as text."""
+    middle, low, high = (_text(table[name], form) for name in (centre, "lower", "upper"))
     return middle + " [" + low + ", " + high + "]"
 
 

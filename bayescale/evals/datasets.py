@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale._files import shipped
+from bayescale._tables import Table
 from bayescale._yaml import read_yaml
 from bayescale.errors import EvalsError, suggest
 from bayescale.evals.csv_files import read_tables
@@ -73,7 +74,7 @@ def list_evals() -> pd.DataFrame:
         tables = _set(sets, name)
         tables["scores"] = tables["scores"][counting(tables["scores"])]
         rows.append({"name": name, "title": chosen["title"]} | {k: len(t) for k, t in tables.items()})
-    return pd.DataFrame(rows)
+    return Table(rows)
 
 
 def read_evals(directory: str | Path) -> Evals:

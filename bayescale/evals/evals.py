@@ -421,22 +421,22 @@ class Evals(SelectionMixin):
         }
 
     def __repr__(self) -> str:
-        return "\n  ".join([*self._lines(), f"next: {NEXT}"])
+        return _display.wrapped(self._text())
 
     def _repr_html_(self) -> str:
-        text = "\n".join([*self._lines(), f"Next: {NEXT}"])
-        return _display.as_html(text, self.summary(), "number of scores per benchmark, and their range")
+        return _display.as_html(self._text(), self.summary(), "number of scores per benchmark, and their range")
 
-    def _lines(self) -> list[str]:
-        models, benchmarks, notes = len(self.models), len(self.benchmarks), len(self.notes)
-        share = self.n_scores / max(models * benchmarks, 1)
-        headline = (
-            f"Evals {self.name!r}: {models} models of {len(self.families)} families, {benchmarks} benchmarks, "
-            f"{self.n_scores} scores ({share:.0%} of the matrix observed)"
-        )
-        if self._measured is not None:
-            headline += f", {len(self._measured)} measurements"
-        return [headline, *details(self), *([f"{notes} note{'s' * (notes > 1)}: see evals.notes"] if notes else [])]
+    @property
+    def headline(self) -> str:
+        """Name and sizes in one line."""
+        share = self.n_scores / max(len(self.models) * len(self.benchmarks), 1)
+        of = f"{len(self.models)} models of {len(self.families)} families, {len(self.benchmarks)} benchmarks"
+        measured = "" if self._measured is None else f", {len(self._measured)} measurements"
+        return f"Evals {self.name!r}: {of}, {self.n_scores} scores ({share:.0%} of the matrix observed){measured}"
+
+    def _text(self) -> str:
+        noted = [f"{n} note{'s' * (n > 1)}: see evals.notes" for n in [len(self.notes)] if n]
+        return "\n".join([self.headline, *details(self), *noted, f"Next: {NEXT}"])
 
 
 def details(evals: Evals) -> list[str]:

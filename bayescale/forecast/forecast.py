@@ -283,7 +283,7 @@ class Forecast(_display.Result):
 
         return plot_intervals(self, ax=ax, prob=prob)
 
-    def __repr__(self) -> str:
+    def _text(self, prob: float = PROB) -> str:
         models = [str(name) for name in self.draws["model"].to_numpy()]
         named = "; ".join(models) if len(models) <= MOST_BESIDE else f"{len(models)} models"
         known = f" given {', '.join(f'{k} = {v:g}' for k, v in self.given.items())}" if self.given else ""
@@ -292,13 +292,13 @@ class Forecast(_display.Result):
         head += f"{sizes['chain'] * sizes['draw']} draws"
         head += f", of which the given scores leave {export.support(self)}." if self.given else "."
         following = ".summary(), .probability(name, above=0.9), .plot(), .to_csv(file)"
-        return "\n".join([head, *export.text(self), f"Next: {following}"])
+        return "\n".join([head, *export.text(self, prob=prob), f"Next: {following}"])
 
     def _repr_html_(self) -> str:
         if self.draws.sizes["model"] > MOST_BESIDE:
-            return _display.as_html(repr(self), self.summary(), "measured scores")
+            return _display.as_html(self._text(), self.summary(), "measured scores")
         words = f"measured scores: median [{PROB:.0%} {KIND} credible interval]"
-        return _display.as_html(repr(self), export.side_by_side(self, prob=PROB), words)
+        return _display.as_html(self._text(), export.side_by_side(self, prob=PROB), words)
 
 
 def scores_of_kind(draws: xr.Dataset, kind: Kind) -> xr.DataArray:

@@ -35,7 +35,7 @@ class Prediction(Forecast):
     --------
     >>> prediction = posterior.predict(["microsoft/phi-2"], ["MMLU", "GSM8K"])
     >>> prediction.summary().columns.tolist()
-    ['model', 'benchmark', 'observed', 'mean', 'median', 'lower', 'upper']
+    ['model', 'benchmark', 'observed', 'median', 'lower', 'upper']
     >>> prediction.probability("MMLU", above=0.5)["probability"].size
     1
     """
@@ -51,7 +51,7 @@ class Prediction(Forecast):
         Returns
         -------
         pandas.DataFrame
-            ``model, benchmark, observed, mean, median, lower, upper``, one row per model and benchmark; `observed` is
+            ``model, benchmark, observed, median, lower, upper``, one row per model and benchmark; `observed` is
             NaN where there is no score.
 
         Examples
@@ -59,7 +59,7 @@ class Prediction(Forecast):
         >>> table = posterior.predict().summary()
         >>> missing = table[table["observed"].isna()]
         """
-        table = summarise(scores_of_kind(self.draws, kind), prob=prob)
+        table = summarise(scores_of_kind(self.draws, kind), prob=prob).drop(columns="mean")
         observed = self.posterior.evals.matrix().to_series().rename("observed")
         table.insert(2, "observed", table[["model", "benchmark"]].join(observed, on=["model", "benchmark"])["observed"])
         return table

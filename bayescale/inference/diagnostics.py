@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from bayescale._display import as_html
+from bayescale._display import as_html, wrapped
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.mixing import effective_draws, rhat
 from bayescale.model.data import design, unknown_cells
@@ -137,25 +137,27 @@ class ConvergenceReport(BaseModel):
         enough = MIN_ESS_PER_CHAIN * self.chains
         return max((more_draws(b, here, enough) for b in self.blocks if b.required), default=0)
 
-    def __str__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """The verdict, and numbers of the sampler, in one line."""
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
-        lines = [
+        return (
             f"{head} {self.chains} chains, {self.draws} draws; {self.divergences} divergent, "
-            f"{self.max_depth_hits} at the largest tree depth, lowest BFMI {self.bfmi:.2f}.",
-            *(
-                f"  {b.name:22s} R-hat {b.rhat:.3f}   effective draws {b.ess_bulk:.0f} bulk, {b.ess_tail:.0f} tail"
-                f"   (worst: {b.worst})"
-                for b in self.blocks
-            ),
-            *(f"  * {problem}" for problem in self.problems),
+            f"{self.max_depth_hits} at the largest tree depth, lowest BFMI {self.bfmi:.2f}."
+        )
+
+    def __str__(self) -> str:
+        lines = [
+            f"  {b.name:22s} R-hat {b.rhat:.3f}   effective draws {b.ess_bulk:.0f} bulk, {b.ess_tail:.0f} tail"
+            for b in self.blocks
         ]
-        return "\n".join(lines)
+        return wrapped("\n".join([self.headline, *lines, *(f"  * {problem}" for problem in self.problems)]))
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return as_html("\n".join([str(self).splitlines()[0], *self.warnings]), self.summary())
+        return as_html("\n".join([self.headline, *self.warnings]), self.summary())
 
     @property
     def warnings(self) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._arviz import InferenceData, dataset, group_names, with_groups
-from bayescale._display import as_html, working
+from bayescale._display import as_html, working, wrapped
 from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise, with_interval
 from bayescale.errors import BayescaleError, EvalsError, FileError, suggest
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from bayescale.model import ModelData
+
+_NEXT = "Next: posterior.forecast(family=..., flops=...)"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,7 +151,7 @@ class PosteriorData:
         Returns
         -------
         pandas.DataFrame
-            One row per model and benchmark: ``model, benchmark, observed, mean, median, lower, upper``.
+            One row per model and benchmark: ``model, benchmark, observed, median, lower, upper``.
 
         Examples
         --------
@@ -160,7 +162,7 @@ class PosteriorData:
         table = summarise(self.expected_scores(), prob=prob)
         observed = self.evals.matrix().to_series().rename("observed")
         table = table.join(observed, on=["model", "benchmark"])
-        return with_interval(table[["model", "benchmark", "observed", "mean", "median", "lower", "upper"]], prob)
+        return with_interval(table[["model", "benchmark", "observed", "median", "lower", "upper"]], prob)
 
     @working("Computing the log-likelihood")
     def log_likelihood(self) -> InferenceData:
@@ -246,20 +248,23 @@ class PosteriorData:
             raise FileError(f"{str(path)!r} is damaged: its spec or data do not match its identity. Fit again.")
         return replace(posterior, idata=with_containers(relabelled(idata, data), data))
 
-    def __repr__(self) -> str:
+    @property
+    def headline(self) -> str:
+        """Spec, data and draws in one line."""
         report = self.convergence
         sampler, seconds = (self.sampling.get(name, "?") for name in ("nuts_sampler", "seconds"))
         return (
             f"Posterior of spec {self.spec.name!r} on {self.evals.name!r}: {len(self.evals.model_names)} models, "
             f"{len(self.evals.benchmark_names)} benchmarks, {self.evals.n_scores} scores; "
-            f"{report.chains} chains, {report.draws} draws ({sampler}, {seconds} s).\n{report}\n"
-            "Next: posterior.forecast(family=..., flops=...)"
+            f"{report.chains} chains, {report.draws} draws ({sampler}, {seconds} s)."
         )
 
+    def __repr__(self) -> str:
+        return "\n".join([wrapped(self.headline), str(self.convergence), _NEXT])
+
     def _repr_html_(self) -> str:
-        head, *_, following = repr(self).splitlines()
-        headline = str(self.convergence).splitlines()[0]
-        return as_html("\n".join([head, headline, *self.convergence.warnings, following]), self.convergence.summary())
+        report = self.convergence
+        return as_html("\n".join([self.headline, report.headline, *report.warnings, _NEXT]), report.summary())
 
 
 def with_containers(idata: InferenceData, data: ModelData) -> InferenceData:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescale import _arviz
-from bayescale._files import atomic_write
+from bayescale._files import atomic_write, check_ending
 from bayescale.errors import FileError
 from bayescale.inference.hdf5_check import refusal
 
@@ -41,6 +41,7 @@ def write(path: str | Path, idata: Any, parts: dict[str, str]) -> Path:
         raise FileError(f"Cannot write {path.name}: there is no folder {str(path.parent)!r}. Make it first.")
     if path.is_dir():
         raise FileError(f"Cannot write {str(path)!r}: it is a folder. Give a file name such as posterior.nc.")
+    check_ending(path, ".nc")
     attrs = {
         f"{_PREFIX}format": FORMAT,
         f"{_PREFIX}version": version("bayescale"),
@@ -68,7 +69,10 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit --save {path.name}")
+        if path.is_dir():
+            raise FileError(f"There is no posterior file {str(path)!r}: it is a folder. Give the file in it.")
+        name = path.name if path.suffix in ("", ".nc") else "posterior.nc"
+        raise FileError(f"There is no posterior file {str(path)!r}. Make one: bayescale fit --save {name}")
     try:
         idata = _arviz.read_netcdf(_sound(path))
     except Exception as error:  # h5py, h5netcdf and xarray raise many kinds for a damaged file

@@ -52,6 +52,6 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     ax.set_ylabel(f"{benchmark} score")
     below = f"50% and {prob:.0%} {KIND} interval of the best expected score, and of its crossing"
     label_below(ax, "release date", below)
-    title(ax, f"{benchmark} above {crossing.above:.0%}: {crossing.said(prob)}")
+    title(ax, f"{benchmark} above {crossing.above:.0%}: {crossing.said(prob=prob)}")
     ax.legend(loc="lower right", frameon=False, fontsize=8.5)
     return ax

@@ -132,9 +132,8 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
         "log10_compute": "decades of training compute",
     }
     require_names([measure], axes, "measure of an effect")
-    ends = {measure: "median", f"{measure}_lower": "lower", f"{measure}_upper": "upper"}
     wide, core = (
-        effect.summary(prob=p).set_index("benchmark")[list(ends)].rename(columns=ends).dropna() for p in (prob, 0.5)
+        effect.summary(prob=p).query("measure == @measure").set_index("benchmark").dropna() for p in (prob, 0.5)
     )
     order = [*wide.index[:1], *wide["median"][1:].sort_values(ascending=False, kind="stable").index]
     ax = new_axes(ax, (7.2, 1.6 + 0.25 * len(order)))

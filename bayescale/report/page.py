@@ -111,7 +111,9 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         context["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
         context["fixed"]["efficiency"] = efficiency_forest(efficiency, prob)
     if posterior.idata["posterior"].sizes["factor"] > 1:
-        context["factors"] = list(posterior.factors.summary(prob=prob).itertuples())
+        factors = posterior.factors
+        table = factors.summary(prob=prob).assign(benchmarks=factors.benchmarks().to_numpy())
+        context["factors"] = list(table.itertuples())
         context["fixed"]["map"] = capability_map(posterior, prob)
     else:
         context["no_map"] = "This spec has one capability: a map needs two."

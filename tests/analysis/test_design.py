@@ -173,6 +173,8 @@ def test_the_table_adds_up(two_factors: Posterior) -> None:
     table = suggestion.table
     columns = "order model family params_b flops cost total_cost variance_left forecast_sd"
     assert list(table.columns) == columns.split()
+    narrow = "order model flops total_cost variance_left forecast_sd"
+    assert suggestion.summary().equals(table[narrow.split()])
     assert suggestion.forecast_models == tuple(names[8:])
     assert table["order"].tolist() == [1, 2, 3, 4]
     assert table["total_cost"].tolist() == [1, 2, 3, 4]

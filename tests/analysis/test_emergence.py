@@ -140,8 +140,9 @@ def test_a_score_that_guessing_gives_in_some_draws_needs_no_compute_there(poster
 
 def test_the_statement_is_the_summary_in_words(emergence: Emergence) -> None:
     table = emergence.summary([0.6], prob=0.8)
-    columns = "benchmark family score threshold of median lower upper never"
+    columns = "score threshold of median lower upper never"
     assert list(table.columns) == columns.split()
+    assert (table.attrs["benchmark"], table.attrs["family"]) == ("bench-4", "Family-B")
     assert table["threshold"].tolist() == ["half way", "half way", "score", "score"]
     typical, single = table.iloc[2], table.iloc[3]
     assert (typical["of"], single["of"]) == ("typical", "single")
@@ -152,8 +153,8 @@ def test_the_statement_is_the_summary_in_words(emergence: Emergence) -> None:
         said = [say_flops(row[name]) for name in ("median", "lower", "upper")]
         assert f"{said[0]} FLOP" in text or f"{said[0]} (" in text
         assert f"(80%: {said[1]} to {said[2]})" in text
-    assert f"half way (above {emergence.half_way:.0%})" in emergence.statement()
-    assert emergence.statement() in repr(emergence)
+    assert f"half way (above {100 * emergence.half_way:.3g}%)" in emergence.statement()
+    assert emergence.statement() in repr(emergence).replace("\n", " ")
 
 
 def test_observed_scores_stand_at_the_capability_of_their_model(emergence: Emergence) -> None:

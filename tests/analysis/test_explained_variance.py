@@ -267,7 +267,7 @@ def test_the_repr_says_what_is_resolved(posterior: Posterior) -> None:
     explained = posterior.explained_variance(
         "bench-4", ["bench-1", "bench-2"], family="Family-A", flops=FLOPS, random_seed=0
     )
-    text = repr(explained)
+    text = repr(explained).replace("\n", " ")
     assert f"2 scores together explain {explained.together:.0%}" in text
     assert "bench-4 for Family-A, 5e+23 FLOP" in text
     for name, share in by_name(explained, "alone").items():

@@ -75,8 +75,10 @@ def test_beyond_plausible_compute_it_is_infinite_and_below_any_it_is_zero(poster
 
 def test_what_is_said(required: RequiredCompute) -> None:
     text = repr(required)
+    assert max(map(len, text.splitlines())) <= 80
+    text = " ".join(text.split("\n"))
     assert "above 0.6 on bench-2, with probability 0.8" in text
-    assert "  Family-B: " in text
+    assert "Family-B: " in text
     assert "Next: required.summary()" in text
 
 

@@ -59,7 +59,7 @@ def test_an_open_end_is_said_and_is_no_date(dates: Posterior) -> None:
     row = crossing.summary().iloc[0]
     assert row["median"].startswith("after ")
     assert row["by_end"] < 0.5
-    assert "perhaps never" in repr(crossing)
+    assert "Perhaps never" in repr(crossing)
     assert crossing.probability(crossing.until) == pytest.approx(row["by_end"])
     with pytest.raises(ForecastError, match="beyond the simulation"):
         crossing.probability(2060)

@@ -46,7 +46,7 @@ def test_pits_are_uniform_under_the_truth(right: PredictiveCheck) -> None:
         pit = right.cells[name] if name == "pit" else right.cells.drop_duplicates("model")[name]
         assert pit.between(0, 1, inclusive="neither").all()
         assert chisquare(np.histogram(pit, 10, (0, 1))[0]).pvalue > 0.01
-    table = right.summary()
+    table = right.table()
     assert (table["pit"] == "as expected").all()
     assert right.together == "as expected"
     assert right.large_k == 0
@@ -102,7 +102,7 @@ def test_draws_are_weighted_as_if_the_scores_had_not_been_fitted(simulation: Sim
 
 def test_the_table_is_what_the_replications_say(right: PredictiveCheck, large: Simulation) -> None:
     evals, _ = large
-    table = right.summary().set_index("benchmark")
+    table = right.table().set_index("benchmark")
     assert table.index.tolist() == evals.benchmark_names
     assert table["scores"].sum() == evals.n_scores == len(right.cells) == right.replicated.sizes["cell"]
     for name, row in table.iterrows():

@@ -129,7 +129,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     assert "agent: 1 task, not averaged" in out
     row = actual.summary().loc["training_flops"]
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
-    assert f"{row['relative_mse']:.3f}" in line
+    assert f"{row['relative_mse']:.2f}" in line
     lower, upper = actual.relative_mse_intervals().loc["training_flops"]
     assert f"{lower:.2f} to {upper:.2f}" in line
     # Every pool has its interval, also that of tasks which are not averaged: pc_3 relative to itself.

@@ -76,7 +76,7 @@ def test_check_prints_writes_and_draws(run: Run, saved: Path, posterior: Posteri
     code, out, err = run("check", saved, "--csv", csv, "--plot", picture)
 
     check = posterior.predictive_check(random_seed=SEED)
-    expected = check.summary()
+    expected = check.table()
     assert code == 0
     assert f"Scores of one model together: {check.together}." in out
     assert err == f"Wrote {csv}.\nWrote {picture}.\n"
@@ -100,7 +100,7 @@ def test_check_as_json(run: Run, saved: Path, posterior: Posterior) -> None:
     assert actual["predictive"]["together"] == check.together
     assert actual["predictive"]["large_k"] == check.large_k
     table = pd.DataFrame(actual["predictive"]["benchmarks"])
-    pd.testing.assert_frame_equal(table, check.summary(), check_dtype=False)
+    pd.testing.assert_frame_equal(table, check.table(), check_dtype=False)
 
 
 MISTAKES = [

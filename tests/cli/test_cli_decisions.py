@@ -1,17 +1,19 @@
-"""`predict`, `required-compute` and `suggest-benchmarks`: what they print and write is what the library says."""
+"""Commands with the name of a verb of a posterior: what they print and write is what the library says."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from conftest import Run
 
-from bayescale import NEW_FAMILY, Posterior
+from bayescale import NEW_FAMILY, Emergence, Posterior, Uplift
 from bayescale._intervals import interval_columns
 from bayescale.cli.options import SEED
+from bayescale.errors import ForecastError
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,57 @@ def test_files_are_written_before_anything_is_printed(
     monkeypatch.setattr("bayescale.cli.show.say", closed)
     run("predict", saved, "--models", "Family-A-0", "--csv", csv)
     assert len(pd.read_csv(csv)) == 5
+
+
+def test_costs_are_the_compute_over_its_price(run: Run, saved: Path, posterior: Posterior) -> None:
+    line = ["--above", "bench-2=0.6", "--family", "Family-B", "--probability", 0.5, "--flops-per-dollar", 5e17]
+    code, out, _ = run("required-compute", saved, *line, "--json")
+    expected = posterior.required_compute("bench-2", 0.6, "Family-B", probability=0.5, random_seed=SEED)
+    (row,) = json.loads(out)["rows"]
+    assert code == 0
+    assert row["dollars"] == pytest.approx(float(expected.flops[0]) / 5e17)
+    assert row["lower"] == pytest.approx(expected.summary()["lower"][0] / 5e17)
+    with pytest.raises(ForecastError, match="not positive"):
+        expected.costs(0)
+
+
+def test_probability(run: Run, saved: Path, posterior: Posterior) -> None:
+    line = ["--above", "bench-1=0.5", "--below", "bench-2=0.9", "--family", "Family-A", "--flops", 1e24]
+    code, out, _ = run("probability", saved, *line)
+    forecast = posterior.forecast("Family-A", 1e24, random_seed=SEED)
+    share = forecast.probability(above={"bench-1": 0.5}, below={"bench-2": 0.9})["probability"][0]
+    assert code == 0
+    assert "bench-1 > 0.5 and bench-2 < 0.9" in out
+    assert f"Family-A, 1e+24 FLOP: {share:.2f}" in out
+
+
+ASKED: dict[str, tuple[str, Callable[[Posterior], pd.DataFrame]]] = {
+    "efficiency": ("--reference Family-B", lambda p: p.efficiency("Family-B").summary(prob=0.5)),
+    "emergence": ("bench-1 --new-family --scores 0.6", lambda p: _emergence(p).summary([0.6], prob=0.5)),
+    "uplift": ("bench-1 --baseline bench-2 --flops 1e23", lambda p: _uplift(p).summary([1e23], prob=0.5)),
+    "factors": ("", lambda p: p.factors.summary(prob=0.5)),
+}
+
+
+def _emergence(posterior: Posterior) -> Emergence:
+    return posterior.emergence("bench-1", NEW_FAMILY, random_seed=SEED)
+
+
+def _uplift(posterior: Posterior) -> Uplift:
+    return posterior.uplift("bench-1", "bench-2", random_seed=SEED)
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_what_is_printed_written_and_drawn_has_the_probability_asked_for(
+    run: Run, saved: Path, posterior: Posterior, tmp_path: Path, command: str
+) -> None:
+    csv, picture = tmp_path / "table.csv", tmp_path / "drawn.png"
+    line, ask = ASKED[command]
+    code, out, _ = run(command, saved, *line.split(), "--prob", 0.5, "--csv", csv, "--plot", picture)
+    assert code == 0
+    assert "50%" in out
+    pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(ask(posterior)), check_dtype=False)
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_suggest_benchmarks(run: Run, saved: Path, posterior: Posterior) -> None:

@@ -45,6 +45,17 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
     ("predict",): ("{saved} --models Family-A-0", {"rows", "prob", "interval", "converged"}),
     ("required-compute",): ("{saved} --above bench-1=0.6 --new-family", {"rows", "probability", "prob", "converged"}),
+    ("probability",): (
+        "{saved} --above bench-1=0.6 --family Family-A --flops 1e25",
+        {"probabilities", "above", "converged"},
+    ),
+    ("compute-optimal",): ("{sizes} --flops 1e24 --family Family-B", {"rows", "at_edge", "prob", "converged"}),
+    ("efficiency",): ("{saved} --reference Family-B", {"rows", "reference", "no_slope", "prob", "converged"}),
+    ("emergence",): ("{saved} bench-1 --scores 0.6", {"rows", "benchmark", "family", "prob", "converged"}),
+    ("uplift",): ("{saved} bench-1 --baseline bench-2", {"rows", "baseline", "family", "prob", "converged"}),
+    ("explained-variance",): ("{saved} bench-1 --benchmarks bench-2", {"rows", "together", "sd_left", "converged"}),
+    ("factors",): ("{saved}", {"rows", "prob", "interval", "converged"}),
+    ("compute",): ("{saved}", {"rows", "prob", "interval", "converged"}),
     ("when",): ("{dates} --above MMLU=0.9", {"rows", "until", "prob", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
@@ -63,9 +74,10 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(posterior: Posterior, sizes: Posterior, evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("json")
     posterior.save(folder / "posterior.nc")
+    sizes.save(folder / "sizes.nc")
     posterior_of_dates().save(folder / "dates.nc")
     evals.to_directory(folder / "tables")
     (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
@@ -109,7 +121,8 @@ def test_one_document_and_nothing_else(
         request.getfixturevalue("no_sampling")
     arguments, keys = CALLS[command]
     places = {
-        "tables": folder / "tables", "saved": folder / "posterior.nc", "dates": folder / "dates.nc",
+        "tables": folder / "tables", "saved": folder / "posterior.nc", "sizes": folder / "sizes.nc",
+        "dates": folder / "dates.nc",
         "spec": folder / "mine.yaml",
         "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",

@@ -224,7 +224,7 @@ def test_summary_and_text(base: Evals) -> None:
     assert summary.columns.tolist() == ["scores", "min", "median", "max", "items", "floor"]
     assert summary.loc["GSM8K", "scores"] == 148
     assert small().mask(small().matrix() > 0).summary()["scores"].tolist() == [0, 0]
-    text = repr(base)
+    text = repr(base).replace("\n", " ")
     assert "148 models of 47 families, 8 benchmarks, 1144 scores (97%" in text
     assert "unknown for 25 models" in text
     assert 'bs.fit(bs.load_spec("default"), evals)' in text

@@ -302,7 +302,7 @@ def test_print_names_the_best_and_what_may_be_off(with_warnings: Comparison) -> 
     text = repr(with_warnings)
     marked = [part.split()[0] for part in text.splitlines() if part.endswith("   (!)")]
     assert sorted(marked) == ["bad", "torn"]
-    assert "  (!) torn chains of a refit disagree" in text
+    assert "(!) torn chains of a refit disagree" in text
     assert text.startswith("Comparison of 3 specs, elpd leaving out whole models:")
 
 

@@ -329,7 +329,7 @@ def test_what_was_done_is_on_record(sampled: Sampled) -> None:
 def test_the_summary_stands_beside_what_was_observed(sampled: Sampled) -> None:
     posterior = sampled.posterior
     table = posterior.summary(prob=0.8)
-    columns = ["model", "benchmark", "observed", "mean", "median", "lower", "upper"]
+    columns = ["model", "benchmark", "observed", "median", "lower", "upper"]
     assert table.columns.tolist() == columns
     assert len(table) == len(posterior.evals.model_names) * len(posterior.evals.benchmark_names)
     assert table["observed"].notna().sum() == posterior.evals.n_scores

@@ -411,6 +411,9 @@ def test_a_folder_that_does_not_exist(small: Posterior, tmp_path: Path) -> None:
 def test_a_folder_instead_of_a_file(small: Posterior, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"is a folder. Give a file name such as posterior\.nc"):
         small.save(tmp_path)
+    with pytest.raises(FileError, match=r"another format. Name it 'x\.nc'"):
+        small.save(tmp_path / "x.csv")
+    assert small.save(tmp_path / "llama-3.1").exists()
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()])

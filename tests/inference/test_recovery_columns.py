@@ -98,10 +98,11 @@ def test_effects_are_covered_in_logits_and_compute(recovered: list[Recovered]) -
     """Ends of intervals that miss the truth with a chance of 1 in 1,000 each."""
     for simulation in recovered:
         table = simulation.posterior.effect("reasoning").summary(prob=0.998)
+        overall = table[table["benchmark"] == "all benchmarks"].set_index("measure")
         logits = TRUE["reasoning"] * simulation.loading.mean()
-        assert table["logits_lower"][0] < logits < table["logits_upper"][0]
+        assert overall["lower"]["logits"] < logits < overall["upper"]["logits"]
         log10_compute = TRUE["reasoning"] / 1.2  # 1.2 residual sds a decade
-        assert table["log10_compute_lower"][0] < log10_compute < table["log10_compute_upper"][0]
+        assert overall["lower"]["log10_compute"] < log10_compute < overall["upper"]["log10_compute"]
 
 
 def test_unknown_dates_are_drawn_where_the_scores_put_them(recovered: list[Recovered]) -> None:

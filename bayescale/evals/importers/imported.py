@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale._display import wrapped
 from bayescale.errors import EvalsError, EvalsWarning
 from bayescale.evals.csv_files import write_table
 from bayescale.evals.evals import Evals
@@ -202,7 +203,7 @@ class Imported:
         n = int(counting(self.scores).sum())
         further = len(self.scores) - n
         measured = f" and {_count(further, 'repeated measurement')}" if further else ""
-        return (
+        return wrapped(
             f"Imported from {self.tool}: {_count(n, 'score')}{measured} of {_count(len(self.models), 'model')} on "
             f"{_count(len(self.benchmarks), 'benchmark')}; skipped: {len(self.skipped)}; models to fill in: "
             f"{len(self.to_fill)}"

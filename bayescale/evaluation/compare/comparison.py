@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import _arviz
-from bayescale._display import as_html
+from bayescale._display import as_html, wrapped
 from bayescale._intervals import PROB, summarise, tails, with_interval
 from bayescale.errors import EvaluationError
 from bayescale.evaluation.compare.assess import PLURAL, Assessment
@@ -290,7 +290,7 @@ class Comparison:
 
         return plot_forecasts_by_spec(self, benchmarks=benchmarks, ax=ax, prob=prob)
 
-    def __repr__(self) -> str:
+    def _text(self) -> str:
         best = self.elpd()
         unit = self.left_out[0]
         warnings = self.warnings
@@ -299,16 +299,17 @@ class Comparison:
         lines = []
         for name, row in best.iterrows():
             values = f"{row.elpd:9.1f}   difference {row.difference:7.1f} +- {row.dse:5.1f}   weight {row.weight:.2f}"
-            lines.append(f"  {name:24s} {values}{'   (!)' if name in warnings else ''}")
-        lines += [f"  (!) {name} {warning}" for name, warning in warnings.items()]
+            lines.append(f"  {name:16s} {values}{'   (!)' if name in warnings else ''}")
+        lines += [f"(!) {name} {warning}" for name, warning in warnings.items()]
         methods = ", .variance_shares()" if len(self.names) > 1 else ""
         methods += ", .plot_forecasts(), .forecast_table()" if self.question else ""
         return "\n".join([head, *lines, f"Next: .summary(), .elpd('loo'), .plot(){methods}"])
 
+    def __repr__(self) -> str:
+        return wrapped(self._text())
+
     def _repr_html_(self) -> str:
-        head, following = repr(self).splitlines()[0], repr(self).splitlines()[-1]
-        warnings = [f"(!) {name} {warning}" for name, warning in self.warnings.items()]
-        return as_html("\n".join([head, *warnings, following]), self.summary())
+        return as_html(self._text(), self.summary())
 
 
 def clustered_se(values: np.ndarray, cluster: np.ndarray) -> float:
