@@ -8,6 +8,7 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependenc
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
+    from bayescale.evals import Evals
     from bayescale.methods import Posterior
     from bayescale.report.live import LiveForecast
 
@@ -28,6 +30,7 @@ MAX_BYTES = 5 * 2**20
 # Intervals from fewer draws are not reliable.
 LEAST_DRAWS = 50
 
+TITLE = "Forecast of benchmark scores"
 SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
 
 
@@ -37,6 +40,8 @@ def make_report(
     draws: int,
     prob: float,
     random_seed: int,
+    title: str | None = None,
+    author: str | None = None,
 ) -> str:
     """Make the page; `Posterior.to_html` documents the arguments."""
     for name in ("bokeh", "jinja2"):
@@ -50,6 +55,7 @@ def make_report(
         # The page says so itself: do not repeat the warning for each picture.
         warnings.simplefilter("ignore", ConvergenceWarning)
         context = _results(posterior, prob)
+        context |= {"title": title or TITLE, "author": author, "made": date.today().isoformat()}
         context |= _backtest(backtest, context["fixed"])
         return _fill(posterior, context, draws, prob, random_seed)
 
@@ -94,6 +100,8 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         "kind": KIND,
         "prob": f"{100 * prob:.12g}%",
         "details": details(evals),
+        "newest": _newest(evals),
+        "progress_covered": any(column.kind == "date" for column in posterior.draws.data.columns),
         "benchmarks": list(evals.summary().itertuples()),
         "identity": posterior.identity[:12],
         "version": bayescale.__version__,
@@ -118,17 +126,23 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
     return context
 
 
+def _newest(evals: Evals) -> str | None:
+    """Return the last date at which a model of the data was released, as it stands in the table."""
+    stated = evals.models["released"].astype(str) if "released" in evals.models else []
+    return max((text for text in stated if text[:1].isdigit()), default=None)
+
+
 def _backtest(folder: str | Path | None, fixed: dict[str, Any]) -> dict[str, Any]:
     """Return the tables of a backtest, and its picture beside those that are `fixed`."""
     from bayescale.report.figures import hidden_scores
-    from bayescale.report.results import pools, read_results, shown_method
+    from bayescale.report.results import held, pools, read_results, shown_method
 
     if folder is None:
         return {"backtest": None}
     tables = read_results(Path(folder))
     method = shown_method(tables)
     mine = tables["predictions.csv"].query("method == @method")
-    about = {"pools": pools(tables), "method": method, "forecasts": len(mine)}
+    about = {"pools": pools(tables), "method": method, "forecasts": len(mine), "held": held(tables, method)}
     return {"backtest": about, "fixed": {**fixed, "backtest": hidden_scores(mine)}}
 
 

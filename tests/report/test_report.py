@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import dataclasses
+import datetime
 import hashlib
 import json
 import re
@@ -150,6 +151,23 @@ def test_findings_are_those_of_the_posterior(two_factors: Posterior, document: D
     assert "Backtest" not in document.text
 
 
+def test_the_page_says_whose_it_is_and_of_when(dated: Posterior) -> None:
+    document = Document(dated.to_html(draws=60, random_seed=0, title="Is it <worth> it?", author="A. Author"))
+    assert "Is it <worth> it?" in document.text
+    newest = max(text for text in dated.evals.models["released"] if text)
+    made = datetime.date.today().isoformat()
+    assert re.search(rf"A\. Author, *{made}\. Newest model of the data: {newest}", document.text)
+    assert "recipes improve by the year" not in document.text
+
+
+def test_convergence_is_not_validity(document: Document) -> None:
+    assert "That does not say that the model is right." in document.text
+    assert "What do the intervals not cover?" in document.text
+    assert "recipes improve by the year" in document.text
+    assert "bayescale report --backtest backtest/" in document.text
+    assert "can be reported" not in document.text
+
+
 def test_names_of_data_are_text_and_never_markup() -> None:
     evals, truth = simulate(factors=2)
     hostile = renamed(evals, HOSTILE)
@@ -223,6 +241,9 @@ def test_the_backtest_is_shown(posterior: Posterior, results: Path) -> None:
     section = document.text[document.text.index("All averaged tasks") :]
     assert section.index("default") < section.index("pc_3")
     assert "default: median and 90% equal-tailed interval of 2 forecasts" in document.text
+    assert re.search(
+        r"100% of the 2 scores hidden from\s+default lay inside its 90% intervals; .* by 0.050", document.text
+    )
     assert "picture-backtest" in [a.get("id") for _, a in document.tags]
 
 
