@@ -31,7 +31,7 @@ MAX_BYTES = 5 * 2**20
 LEAST_DRAWS = 50
 
 TITLE = "Forecast of benchmark scores"
-SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
+SCRIPTS = ("special.js", "model.js", "condition.js", "pictures.js", "page.js")
 
 
 def make_report(
@@ -89,6 +89,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
 
     import bayescale
     from bayescale.inference.diagnostics import MAX_RHAT
+    from bayescale.plots.factors import capability_points
     from bayescale.report.figures import capability_map, efficiency_forest
 
     evals, spec = posterior.evals, posterior.spec
@@ -120,6 +121,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         context["fixed"]["efficiency"] = efficiency_forest(efficiency, prob)
     if posterior.idata["posterior"].sizes["factor"] > 1:
         context["factors"] = list(posterior.factors.summary(prob=prob).itertuples())
+        context["places"] = list(capability_points(posterior, (0, 1), prob).itertuples())
         context["fixed"]["map"] = capability_map(posterior, prob)
     else:
         context["no_map"] = "This spec has one capability: a map needs two."
@@ -128,7 +130,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
 
 def _newest(evals: Evals) -> str | None:
     """Return the last date at which a model of the data was released, as it stands in the table."""
-    stated = evals.models["released"].astype(str) if "released" in evals.models else []
+    stated = list(evals.models["released"].astype(str)) if "released" in evals.models else []
     return max((text for text in stated if text[:1].isdigit()), default=None)
 
 
@@ -153,11 +155,10 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
 
     packed = pack(live, posterior.evals, prob)
     measured = packed["measured"]
-    over_compute = posterior.spec.compute_alone
     pictures = {"intervals": intervals(packed["benchmarks"])}
-    if over_compute:
-        compute = measured[packed["compute"]]
-        pictures["fan"] = fan(compute["lowest"], compute["highest"])
+    for axis in packed["axes"]:
+        m = measured[axis["place"]]
+        pictures[m["name"]] = fan(m["name"], m["lowest"], m["highest"], m["seen"][1], m["kind"] == "date")
     for m in measured:
         low, high = (_typed(m, value) for value in m["seen"])
         m["seen_text"] = f"{low} to {high} {m['unit']}".strip()
@@ -168,18 +169,18 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
         "families": packed["families"],
         "measured": measured,
         "start": _first_query(posterior, live, measured, prob),
-        "has_fan": over_compute,
+        "axes": packed["axes"],
         "posterior": packed,
         "interactive": pictures,
     }
 
 
 def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
-    """Forecast a model like the largest one, of ten times its compute, in its family."""
+    """Forecast a model like the largest one, of about three times its compute, in its family."""
     data = live.draws.data
     x, sized = data.covariates, np.array([m["kind"] == "size" for m in measured])
     complete = np.isfinite(x).all(axis=1)
-    grown = sized / max(sized.sum(), 1)  # decades
+    grown = 0.5 * sized / max(sized.sum(), 1)  # decades: a next model, and not far beyond the data
     if complete.any():
         largest = int(np.argmax(np.where(complete, x[:, sized].sum(axis=1), -np.inf)))
         family = data.coords["family"][data.family_index[largest]]
@@ -203,9 +204,12 @@ def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[An
         "at": values,
         "texts": texts,
         "rows": list(table.itertuples()),
-        "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
-        f"{first['upper']:.3f}.",
-        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
+        "size": size,
+        "target": f"{np.ceil(20 * np.clip(first['median'], 0.05, 0.95)) / 20:.3g}",  # near it, and a round number
+        "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.2f}, from {first['lower']:.2f} to "
+        f"{first['upper']:.2f}.",
+        "python": f"forecast = posterior.forecast(family={json.dumps(family)}, {asked})\n"
+        f'forecast.summary(prob={prob:g}, kind="expected")',
     }
 
 
