@@ -197,7 +197,7 @@ def test_a_decision_by_keyboard_alone(page: Any, live: LiveForecast) -> None:
         expected = live.expected_scores(family, {"flops": 4e23})[0][:, 0]
         assert f"{np.median(expected):.2f}" in cards[0][place]
         assert f"{100 * (expected > 0.55).mean():.0f}%" in cards[1][place].replace("<1%", "0%").replace(">99%", "100%")
-        needed = re.search(r"(\d\.\de\+\d+) FLOP", cards[2][place])
+        needed = re.search(r"(?<![<>])(\d\.\de\+\d+) FLOP", cards[2][place])
         if needed:
             assert live.summary(family, float(needed[1]))["median"][0] == pytest.approx(0.55, abs=0.02)
     assert page.locator("#head-second").is_visible()
@@ -239,7 +239,7 @@ def test_too_few_draws_are_no_forecast(page: Any) -> None:
     type_score(page, 3, "1")
     shown(page)
     assert "too few for a forecast" in page.locator("#trouble").inner_text()
-    assert page.locator("#scores tbody tr td.first").all_inner_texts() == ["– "] * 5
+    assert {text.strip() for text in page.locator("#scores tbody tr td.first").all_inner_texts()} == {"–"}
     assert page.locator("#card-score .first").inner_text().strip() == "–"
 
 

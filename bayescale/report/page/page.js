@@ -26,7 +26,7 @@ function start() {
   const sources = {}, bands = new Map(); // sources of the pictures, by name, once they are drawn; bands by what is asked
   // Log10 of sizes in base units; not read from the sliders, whose steps would round what was typed.
   const values = sliders.map((slider) => (slider.type === "checkbox" ? Number(slider.checked) : Number(slider.value)));
-  let waiting = 0, timer = 0, latest = null;
+  let waiting = 0, resting = 0, timer = 0, latest = null;
 
   const shown = () => Number(find("shown").value);
   // Indices of the families, -1 for a new one: that of the forecast and, if chosen, another beside it.
@@ -108,8 +108,8 @@ function start() {
   function ask() {
     find("scores").setAttribute("aria-busy", "true");
     if (inputs.some((input) => input.value !== "")) {
-      clearTimeout(waiting);
-      waiting = setTimeout(update, REST);
+      clearTimeout(resting);
+      resting = setTimeout(update, REST);
     } else if (!waiting) waiting = requestAnimationFrame(update);
   }
 
