@@ -187,6 +187,8 @@ class Posterior(Decisions):
         *,
         prob: float = PROB,
         random_seed: int | None = None,
+        title: str | None = None,
+        author: str | None = None,
     ) -> str:
         """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
@@ -201,6 +203,8 @@ class Posterior(Decisions):
             Maximum number of draws in the page; fewer where the file would exceed 5 MiB.
         prob, random_seed
             Probability content of the intervals, and seed of the noise in the page.
+        title, author : str, optional
+            Heading of the page, and who made it.
 
         Returns
         -------
@@ -223,7 +227,7 @@ class Posterior(Decisions):
         from bayescale.report import make_report
 
         with working("Making the page"):
-            return make_report(self, backtest, draws, prob, seed_or_new(random_seed))
+            return make_report(self, backtest, draws, prob, seed_or_new(random_seed), title, author)
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """Compute the efficiency of families relative to one of them; see `bayescale.Efficiency`.

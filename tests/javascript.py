@@ -19,11 +19,11 @@ EQUATIONS = ("special.js", "model.js", "condition.js")
 class Page:
     """What the page computes from a posterior; the arrays come as text, since V8 alone has no base64."""
 
-    def __init__(self, live: LiveForecast | None = None, evals: Any = None) -> None:
+    def __init__(self, live: LiveForecast | None = None, evals: Any = None, files: tuple[str, ...] = EQUATIONS) -> None:
         racer = pytest.importorskip("py_mini_racer", reason="V8 is not installed: pip install mini-racer")
         folder = resources.files("bayescale.report") / "page"
         self.context = racer.MiniRacer()
-        self.context.eval("\n".join((folder / name).read_text("utf-8") for name in EQUATIONS))
+        self.context.eval("\n".join((folder / name).read_text("utf-8") for name in files))
         self.live = live
         if live is not None:
             held = {name: values.ravel().tolist() for name, values in arrays(live).items()}

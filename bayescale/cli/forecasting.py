@@ -149,6 +149,8 @@ def report(
     draws: Annotated[int, typer.Option(metavar="N", help="Largest number of draws in the report.")] = REPORT_DRAWS,
     random_seed: options.RandomSeed = options.SEED,
     prob: options.Prob = PROB,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Heading of the report.")] = None,
+    author: Annotated[str | None, typer.Option(metavar="TEXT", help="Who made it.")] = None,
     json: options.AsJson = False,
 ) -> None:
     """Write an interactive HTML report that you can share.
@@ -165,7 +167,7 @@ def report(
 
     check_targets(html)
     fitted = Posterior.load(posterior)
-    page = fitted.to_html(backtest=backtest, draws=draws, prob=prob, random_seed=random_seed)
+    page = fitted.to_html(backtest, draws, prob=prob, random_seed=random_seed, title=title, author=author)
     show.warn_unconverged(fitted.convergence)
     with atomic_write(html) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -20,8 +20,8 @@ BACKTEST_DRAWS = 4000
 
 # A scan compares, and its specs are many: fewer draws than a fit that is reported from.
 SCAN_DRAWS = 1300
-# Draws in the page of a report: 2 MB for 8 benchmarks and 47 families.
-REPORT_DRAWS = 400
+# Draws in the page of a report: enough for two decimals of a score.
+REPORT_DRAWS = 1000
 
 
 def seed_or_new(random_seed: int | None, error: type[BayescaleError] = ForecastError) -> int:

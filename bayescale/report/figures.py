@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.models import (
+    BoxAnnotation,
     ColumnDataSource,
     FactorRange,
     FixedTicker,
     HoverTool,
+    Label,
     Legend,
-    NumeralTickFormatter,
     Slope,
     Span,
 )
@@ -32,51 +33,59 @@ if TYPE_CHECKING:
 # Distinct from white and from near-black alike: pictures have no background of their own.
 NEUTRAL = "#808080"
 FAINT = "#9A9A9A"
-FORECAST = "#D55E00"
-FAMILY = "#2A87C8"
+FIRST, SECOND = "#2A87C8", "#D55E00"  # the families that a reader compares
 _MOST_LOG10_MULTIPLIER = 30  # to either side, of a picture of compute multipliers
 BOKEH_MARKERS = {"D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x"}
 
 
-def fan(lowest: float, highest: float) -> figure:
-    """Return an empty picture of a score over training compute, from `lowest` to `highest` log10 FLOP.
+def fan(name: str, lowest: float, highest: float, seen: float, date: bool) -> figure:
+    """Return an empty picture of a score over training compute (log10 FLOP) or release date (decimal years).
 
-    The page fills the sources ``band`` (compute, lower, median, upper), ``own`` and ``others`` (compute, score, model:
-    observed), and ``here`` (compute, lower, median, upper: the forecast model).
+    It is hatched beyond `seen`, the largest value of the data. The page fills the sources ``{name}-first`` and
+    ``{name}-second`` (bands of two families: at, lower, median, upper), ``{name}-here`` (forecasts: also colour),
+    ``{name}-seen`` (observed: at, score, model, colour, marker, size) and ``{name}-named`` (at, score, label, align,
+    offset), and moves the line ``{name}-target``.
     """
-    drawn = _canvas(360, x_axis_type="log", x_range=(10**lowest, 10**highest), y_range=(-0.02, 1.02))
-    band, here = (_source(name, "compute", "lower", "median", "upper") for name in ("band", "here"))
-    own, others = (_source(name, "compute", "score", "model") for name in ("own", "others"))
-    grey = drawn.scatter("compute", "score", size=5, color=FAINT, source=others, legend_label="other families")
-    drawn.varea("compute", "lower", "upper", fill_color=FAMILY, fill_alpha=0.25, source=band)
-    drawn.line("compute", "median", color=FAMILY, line_width=2, source=band, legend_label="new model of the family")
-    mine = drawn.scatter(
-        "compute", "score", size=9, marker="diamond", color=FAMILY, source=own, legend_label="models of the family"
-    )
-    drawn.segment("compute", "lower", "compute", "upper", color=FORECAST, line_width=3, source=here)
-    _medians(drawn, "compute", "median", source=here, size=11, legend_label="forecast")
-    _hover(drawn, [grey, mine], model="@model", score="@score{0.000}", compute="@compute{0.0e+0} FLOP")
-    drawn.legend.location = "top_left"
-    drawn.legend.background_fill_alpha = 0
-    drawn.legend.border_line_color = None
-    _score_axis(drawn.yaxis[0])
-    drawn.xaxis.axis_label, drawn.yaxis.axis_label = "training compute (FLOP)", "expected score"
+    left, right, edge = (value if date else 10**value for value in (lowest, highest, seen))
+    kind: dict[str, Any] = {} if date else {"x_axis_type": "log"}
+    drawn = _canvas(380, x_range=(left, right), y_range=(-0.02, 1.02), **kind)
+    sources = {end: _source(f"{name}-{end}", "at", "lower", "median", "upper") for end in ("first", "second")}
+    here = _source(f"{name}-here", "at", "lower", "median", "upper", "colour")
+    observed = _source(f"{name}-seen", "at", "score", "model", "colour", "marker", "size")
+    named = _source(f"{name}-named", "at", "score", "label", "align", "offset")
+    hatch: dict[str, Any] = {"hatch_pattern": "/", "hatch_color": NEUTRAL, "hatch_alpha": 0.35, "hatch_weight": 0.5}
+    drawn.add_layout(BoxAnnotation(left=edge, fill_color=NEUTRAL, fill_alpha=0.08, level="underlay", **hatch))
+    drawn.add_layout(Label(x=edge, y=4, y_units="screen", x_offset=2, text="beyond data", text_font_size="11px"))
+    drawn.add_layout(Span(name=f"{name}-target", dimension="width", line_color=NEUTRAL, line_dash="dashed"))
+    style: dict[str, Any] = {"color": "colour", "marker": "marker", "size": "size"}
+    dots = drawn.scatter("at", "score", fill_alpha=0.6, source=observed, **style)
+    for source, colour in zip(sources.values(), (FIRST, SECOND), strict=True):
+        drawn.varea("at", "lower", "upper", fill_color=colour, fill_alpha=0.2, source=source)
+        drawn.line("at", "median", color=colour, line_width=2, source=source)
+    drawn.text("at", "score", "label", text_align="align", x_offset="offset", text_baseline="middle", source=named)
+    drawn.segment("at", "lower", "at", "upper", color="colour", line_width=3, source=here)
+    _medians(drawn, "at", "median", "colour", source=here, size=11)
+    where = "@at{0.0}" if date else "@at{0.0e+0} FLOP"
+    _hover(drawn, [dots], model="@model", score="@score{0.00}", at=where)
+    drawn.xaxis.axis_label = "release date" if date else "training compute (FLOP)"
+    drawn.yaxis.axis_label = "expected score"
     return drawn
 
 
 def intervals(benchmarks: Sequence[str]) -> figure:
-    """Return empty rows for the forecast on `benchmarks`, the first on top.
+    """Return empty rows for the forecasts on `benchmarks`, the first on top.
 
-    The page fills the sources ``intervals`` (benchmark, lower, median, upper) and ``known`` (benchmark, score).
+    The page fills the sources ``intervals`` (benchmark and place in its row, lower, median, upper, colour) and
+    ``known`` (benchmark, score).
     """
     height = 60 + (36 if len(benchmarks) <= 15 else 20) * len(benchmarks)
     drawn = _canvas(height, y_range=FactorRange(*benchmarks[::-1]), x_range=(-0.01, 1.01))
-    rows, known = _source("intervals", "benchmark", "lower", "median", "upper"), _source("known", "benchmark", "score")
-    drawn.segment("lower", "benchmark", "upper", "benchmark", color=FORECAST, line_width=3, source=rows)
-    dots = _medians(drawn, "median", "benchmark", source=rows, size=10)
+    rows = _source("intervals", "benchmark", "lower", "median", "upper", "colour")
+    known = _source("known", "benchmark", "score")
+    drawn.segment("lower", "benchmark", "upper", "benchmark", color="colour", line_width=3, source=rows)
+    dots = _medians(drawn, "median", "benchmark", "colour", source=rows, size=10)
     drawn.scatter("score", "benchmark", size=12, marker="diamond", color=COLOURS[2], source=known)
-    _hover(drawn, [dots], benchmark="@benchmark", score="@median{0.000}, from @lower{0.000} to @upper{0.000}")
-    _score_axis(drawn.xaxis[0])
+    _hover(drawn, [dots], benchmark="@benchmark", score="@median{0.00}, from @lower{0.00} to @upper{0.00}")
     drawn.ygrid.visible = False
     return drawn
 
@@ -166,12 +175,10 @@ def hidden_scores(predictions: pd.DataFrame) -> figure:
     columns = ("task", "model", "benchmark", "score", "median", "q05", "q95")
     source = ColumnDataSource({name: predictions[name] for name in columns})
     drawn.add_layout(Slope(gradient=1, y_intercept=0, line_color=NEUTRAL, line_dash="dashed"))
-    drawn.segment("score", "q05", "score", "q95", color=FAMILY, line_alpha=0.4, source=source)
-    dots = drawn.scatter("score", "median", size=6, color=FAMILY, source=source)
-    forecast = "@median{0.000}, from @q05{0.000} to @q95{0.000}"
-    _hover(drawn, [dots], model="@model", benchmark="@benchmark (@task)", observed="@score{0.000}", forecast=forecast)
-    for axis in (*drawn.xaxis, *drawn.yaxis):
-        _score_axis(axis)
+    drawn.segment("score", "q05", "score", "q95", color=FIRST, line_alpha=0.4, source=source)
+    dots = drawn.scatter("score", "median", size=6, color=FIRST, source=source)
+    forecast = "@median{0.00}, from @q05{0.00} to @q95{0.00}"
+    _hover(drawn, [dots], model="@model", benchmark="@benchmark (@task)", observed="@score{0.00}", forecast=forecast)
     drawn.xaxis.axis_label, drawn.yaxis.axis_label = "observed score", "forecast"
     return drawn
 
@@ -192,17 +199,12 @@ def _source(name: str, *columns: str) -> ColumnDataSource:
     return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
-def _medians(drawn: figure, x: str, y: str, **options: Any) -> Any:
-    return drawn.scatter(x, y, fill_color="white", line_color=FORECAST, line_width=2.5, **options)
+def _medians(drawn: figure, x: str, y: str, colour: str, **options: Any) -> Any:
+    return drawn.scatter(x, y, fill_color="white", line_color=colour, line_width=2.5, **options)
 
 
 def _hover(drawn: figure, renderers: list[Any], **tips: str) -> None:
     drawn.add_tools(HoverTool(renderers=renderers, tooltips=list(tips.items())))
-
-
-def _score_axis(axis: Any) -> None:
-    """Show scores as percentages."""
-    axis.formatter = NumeralTickFormatter(format="0%")
 
 
 def _multiplier_axis(axis: Any, low: float, high: float) -> None:

@@ -49,7 +49,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
         "driftSteps": [[base.index(DATE), step_number(name)] for name in data.coords.get("drift_step", [])],
         "measured": [_measured(column, evals, x) for column, x in zip(data.columns, data.covariates.T, strict=True)],
-        "compute": base.index("log10_flops") if live.spec.compute_alone else -1,
+        "axes": _axes(live, evals),
         "testletIndex": data.testlet_index.tolist(),
         "items": data.items.tolist(),
         "start": live.start,
@@ -61,7 +61,11 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
             "testlets": draws.testlet.shape[-1],
             "proposals": live.proposals.normal.shape[1],
         },
-        "models": _models(evals, data.family_index),
+        "models": {
+            "names": evals.model_names,
+            "family": data.family_index.tolist(),
+            "scores": [numbers(row) for row in evals.matrix().to_numpy()],
+        },
     }
 
 
@@ -78,10 +82,13 @@ def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
     return {name: getattr(live.draws, name) for name in OF_DRAWS} | noise
 
 
-def encode(values: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Encode arrays as base64 of little-endian 32-bit floats in row-major order."""
+def encode(values: Mapping[str, np.ndarray]) -> dict[str, str | int]:
+    """Encode arrays as base64 of little-endian 32-bit floats in row-major order; zeros alone as their number."""
     little = np.dtype(PRECISION).newbyteorder("<")
-    return {name: base64.b64encode(array.astype(little).tobytes()).decode() for name, array in values.items()}
+    return {
+        name: base64.b64encode(array.astype(little).tobytes()).decode() if array.any() else array.size
+        for name, array in values.items()
+    }
 
 
 def numbers(values: np.ndarray) -> list[Any]:
@@ -116,11 +123,15 @@ def _measured(column: CovariateColumn, evals: Evals, x: np.ndarray) -> dict[str,
     }
 
 
-def _models(evals: Evals, family_index: np.ndarray) -> dict[str, Any]:
-    """Return the observed scores, for the picture over compute."""
-    return {
-        "names": evals.model_names,
-        "family": family_index.tolist(),
-        "flops": numbers(evals.models["flops"].to_numpy(float)),
-        "scores": [numbers(row) for row in evals.matrix().to_numpy()],
-    }
+def _axes(live: LiveForecast, evals: Evals) -> list[dict[str, Any]]:
+    """Describe the pictures over compute and over dates: the covariate, and where the models of the data lie."""
+    axes = []
+    for place, (column, x) in enumerate(zip(live.draws.data.columns, live.draws.data.covariates.T, strict=True)):
+        if column.kind == "date":
+            at = np.where(column.known, x * column.scale + column.centre, np.nan)
+            axes.append({"name": column.source, "place": place, "at": numbers(at)})
+        elif live.spec.compute_alone and column.kind == "size":
+            axes.insert(
+                0, {"name": column.source, "place": place, "at": numbers(evals.models["flops"].to_numpy(float))}
+            )
+    return axes

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Sequence
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependenc
 from bayescale.evals.evals import details
 
 if TYPE_CHECKING:
+    from bayescale.evals import Evals
     from bayescale.methods import Posterior
     from bayescale.report.live import LiveForecast
 
@@ -28,7 +30,8 @@ MAX_BYTES = 5 * 2**20
 # Intervals from fewer draws are not reliable.
 LEAST_DRAWS = 50
 
-SCRIPTS = ("special.js", "model.js", "condition.js", "page.js")
+TITLE = "Forecast of benchmark scores"
+SCRIPTS = ("special.js", "model.js", "condition.js", "pictures.js", "page.js")
 
 
 def make_report(
@@ -37,6 +40,8 @@ def make_report(
     draws: int,
     prob: float,
     random_seed: int,
+    title: str | None = None,
+    author: str | None = None,
 ) -> str:
     """Make the page; `Posterior.to_html` documents the arguments."""
     for name in ("bokeh", "jinja2"):
@@ -50,6 +55,7 @@ def make_report(
         # The page says so itself: do not repeat the warning for each picture.
         warnings.simplefilter("ignore", ConvergenceWarning)
         context = _results(posterior, prob)
+        context |= {"title": title or TITLE, "author": author, "made": date.today().isoformat()}
         context |= _backtest(backtest, context["fixed"])
         return _fill(posterior, context, draws, prob, random_seed)
 
@@ -83,6 +89,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
 
     import bayescale
     from bayescale.inference.diagnostics import MAX_RHAT
+    from bayescale.plots.factors import capability_points
     from bayescale.report.figures import capability_map, efficiency_forest
 
     evals, spec = posterior.evals, posterior.spec
@@ -94,6 +101,8 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         "kind": KIND,
         "prob": f"{100 * prob:.12g}%",
         "details": details(evals),
+        "newest": _newest(evals),
+        "progress_covered": any(column.kind == "date" for column in posterior.draws.data.columns),
         "benchmarks": list(evals.summary().itertuples()),
         "identity": posterior.identity[:12],
         "version": bayescale.__version__,
@@ -114,23 +123,30 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         factors = posterior.factors
         table = factors.summary(prob=prob).assign(benchmarks=factors.benchmarks().to_numpy())
         context["factors"] = list(table.itertuples())
+        context["places"] = list(capability_points(posterior, (0, 1), prob).itertuples())
         context["fixed"]["map"] = capability_map(posterior, prob)
     else:
         context["no_map"] = "This spec has one capability: a map needs two."
     return context
 
 
+def _newest(evals: Evals) -> str | None:
+    """Return the last date at which a model of the data was released, as it stands in the table."""
+    stated = list(evals.models["released"].astype(str)) if "released" in evals.models else []
+    return max((text for text in stated if text[:1].isdigit()), default=None)
+
+
 def _backtest(folder: str | Path | None, fixed: dict[str, Any]) -> dict[str, Any]:
     """Return the tables of a backtest, and its picture beside those that are `fixed`."""
     from bayescale.report.figures import hidden_scores
-    from bayescale.report.results import pools, read_results, shown_method
+    from bayescale.report.results import held, pools, read_results, shown_method
 
     if folder is None:
         return {"backtest": None}
     tables = read_results(Path(folder))
     method = shown_method(tables)
     mine = tables["predictions.csv"].query("method == @method")
-    about = {"pools": pools(tables), "method": method, "forecasts": len(mine)}
+    about = {"pools": pools(tables), "method": method, "forecasts": len(mine), "held": held(tables, method)}
     return {"backtest": about, "fixed": {**fixed, "backtest": hidden_scores(mine)}}
 
 
@@ -141,11 +157,10 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
 
     packed = pack(live, posterior.evals, prob)
     measured = packed["measured"]
-    over_compute = posterior.spec.compute_alone
     pictures = {"intervals": intervals(packed["benchmarks"])}
-    if over_compute:
-        compute = measured[packed["compute"]]
-        pictures["fan"] = fan(compute["lowest"], compute["highest"])
+    for axis in packed["axes"]:
+        m = measured[axis["place"]]
+        pictures[m["name"]] = fan(m["name"], m["lowest"], m["highest"], m["seen"][1], m["kind"] == "date")
     for m in measured:
         low, high = (_typed(m, value) for value in m["seen"])
         m["seen_text"] = f"{low} to {high} {m['unit']}".strip()
@@ -156,18 +171,18 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
         "families": packed["families"],
         "measured": measured,
         "start": _first_query(posterior, live, measured, prob),
-        "has_fan": over_compute,
+        "axes": packed["axes"],
         "posterior": packed,
         "interactive": pictures,
     }
 
 
 def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[Any], prob: float) -> dict[str, Any]:
-    """Forecast a model like the largest one, of ten times its compute, in its family."""
+    """Forecast a model like the largest one, of about three times its compute, in its family."""
     data = live.draws.data
     x, sized = data.covariates, np.array([m["kind"] == "size" for m in measured])
     complete = np.isfinite(x).all(axis=1)
-    grown = sized / max(sized.sum(), 1)  # decades
+    grown = 0.5 * sized / max(sized.sum(), 1)  # decades: a next model, and not far beyond the data
     if complete.any():
         largest = int(np.argmax(np.where(complete, x[:, sized].sum(axis=1), -np.inf)))
         family = data.coords["family"][data.family_index[largest]]
@@ -191,9 +206,12 @@ def _first_query(posterior: Posterior, live: LiveForecast, measured: Sequence[An
         "at": values,
         "texts": texts,
         "rows": list(table.itertuples()),
-        "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.3f}, from {first['lower']:.3f} to "
-        f"{first['upper']:.3f}.",
-        "python": f'posterior.forecast(family={json.dumps(family)}, {asked}).summary(prob={prob:g}, kind="expected")',
+        "size": size,
+        "target": f"{np.ceil(20 * np.clip(first['median'], 0.05, 0.95)) / 20:.3g}",  # near it, and a round number
+        "sentence": f"{family}, {size}: {first['benchmark']} {first['median']:.2f}, from {first['lower']:.2f} to "
+        f"{first['upper']:.2f}.",
+        "python": f"forecast = posterior.forecast(family={json.dumps(family)}, {asked})\n"
+        f'forecast.summary(prob={prob:g}, kind="expected")',
     }
 
 

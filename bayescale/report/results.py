@@ -57,6 +57,14 @@ def read_results(folder: Path) -> dict[str, pd.DataFrame]:
     return tables
 
 
+def held(tables: dict[str, pd.DataFrame], method: str) -> dict[str, str]:
+    """Return how often a method's intervals covered hidden scores, and its error, over all tasks."""
+    mine = tables["predictions.csv"].query("method == @method")
+    inside = mine["score"].between(mine["q05"], mine["q95"]).mean()
+    error = (mine["median"] - mine["score"]).abs().mean()
+    return {"n": f"{len(mine)}", "inside": f"{inside:.0%}", "error": f"{error:.3f}"}
+
+
 def pools(tables: dict[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Return a table per pool of tasks, such as ``all``, the lowest CRPS on top; without pools, one per task."""
     scores, single = tables["scores.csv"], set(tables["predictions.csv"]["task"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import dataclasses
+import datetime
 import hashlib
 import json
 import re
@@ -122,7 +123,7 @@ def test_the_page_opens_with_the_forecast_of_python(two_factors: Posterior, docu
     family = two_factors.evals.families[int(str(chosen[0]["value"]))]
     assert family == largest["family"]
     value = float(str(slider["value"]))
-    assert 10**value == pytest.approx(10 * largest["flops"], rel=0.02)
+    assert 10**value == pytest.approx(10**0.5 * largest["flops"], rel=0.02)
     live = live_forecast(two_factors, draws=60, random_seed=0)
     table = live.summary(family, 10**value)
     for row, wanted in zip(rows, table.itertuples(), strict=True):
@@ -148,6 +149,23 @@ def test_findings_are_those_of_the_posterior(two_factors: Posterior, document: D
     for name in two_factors.factors.summary()["suggested"]:
         assert name in document.text
     assert "Backtest" not in document.text
+
+
+def test_the_page_says_whose_it_is_and_of_when(dated: Posterior) -> None:
+    document = Document(dated.to_html(draws=60, random_seed=0, title="Is it <worth> it?", author="A. Author"))
+    assert "Is it <worth> it?" in document.text
+    newest = max(text for text in dated.evals.models["released"] if text)
+    made = datetime.date.today().isoformat()
+    assert re.search(rf"A\. Author, *{made}\. Newest model of the data: {newest}", document.text)
+    assert "recipes improve by the year" not in document.text
+
+
+def test_convergence_is_not_validity(document: Document) -> None:
+    assert "That does not say that the model is right." in document.text
+    assert "What do the intervals not cover?" in document.text
+    assert "recipes improve by the year" in document.text
+    assert "bayescale report --backtest backtest/" in document.text
+    assert "can be reported" not in document.text
 
 
 def test_names_of_data_are_text_and_never_markup() -> None:
@@ -178,8 +196,7 @@ def test_what_a_spec_leaves_out_is_said(simulation: tuple[Evals, Truth]) -> None
     assert "a map needs two" in text.text
     ids = [a.get("id") for _, a in text.tags]
     assert {"slider-params_b", "slider-tokens_t"} <= set(ids)
-    assert "picture-fan" not in ids
-    assert "picture-efficiency" not in ids
+    assert {"picture-intervals"} == {i for i in ids if str(i).startswith("picture-")}
 
 
 def test_every_column_that_is_a_covariate_has_a_control(dated: Posterior) -> None:
@@ -189,7 +206,7 @@ def test_every_column_that_is_a_covariate_has_a_control(dated: Posterior) -> Non
     largest = dated.evals.models.sort_values("flops", na_position="first").iloc[-1]
     assert ("checked" in controls["slider-reasoning"]) == (largest["reasoning"] == "True")
     assert float(str(controls["slider-released"]["value"])) == pytest.approx(int(largest["released"][:4]), abs=1)
-    code = re.search(r"posterior.forecast\((.*)\)\.summary", document.text)
+    code = re.search(r"forecast = posterior.forecast\((.*)\)\n", document.text)
     assert code is not None
     asked = eval(f"dict({code[1]})")
     assert set(asked) == {"family", "flops", "released", "reasoning"}
@@ -223,6 +240,9 @@ def test_the_backtest_is_shown(posterior: Posterior, results: Path) -> None:
     section = document.text[document.text.index("All averaged tasks") :]
     assert section.index("default") < section.index("pc_3")
     assert "default: median and 90% equal-tailed interval of 2 forecasts" in document.text
+    assert re.search(
+        r"100% of the 2 scores hidden from\s+default lay inside its 90% intervals; .* by 0.050", document.text
+    )
     assert "picture-backtest" in [a.get("id") for _, a in document.tags]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,8 +71,8 @@ def page(browser: Any, file: Path, request: pytest.FixtureRequest) -> Iterator[A
 
 
 def shown(page: Any) -> np.ndarray:
-    """Numbers in the page (benchmark, 3) once the next frame is drawn."""
-    page.evaluate("() => new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
+    """Numbers in the page (benchmark, 3) once it has answered."""
+    page.wait_for_selector("#scores[aria-busy=false]")
     rows = page.locator("#scores tbody tr").evaluate_all("rows => rows.map(r => ({...r.dataset}))")
     return np.array([[float(r[end]) for end in ("lower", "median", "upper")] for r in rows])
 
@@ -101,7 +102,8 @@ def test_a_reader_asks_by_keyboard_and_gets_the_numbers_of_python(page: Any, liv
     known = {data.coords["benchmark"][0]: 0.62, data.coords["benchmark"][3]: 0.4}
     conditioned = shown(page)
     np.testing.assert_allclose(conditioned, by_python(live.summary(family, 10**value, given=known)), rtol=0, atol=1e-6)
-    assert f"of {DRAWS} draws are compatible" in page.locator("#weight").inner_text()
+    said = page.locator("#weight").inner_text() + page.locator("#trouble").inner_text()
+    assert f"of {DRAWS} draws are compatible" in said
 
     page.locator("#family").select_option("-1")
     page.locator("#value-flops").fill("4e23")
@@ -138,7 +140,7 @@ def test_what_is_said_aloud_follows(page: Any, live: LiveForecast) -> None:
     page.locator("#value-flops").fill("2e22")
     median = live.summary(live.draws.data.coords["family"][int(page.locator("#family").input_value())], 2e22)["median"]
     page.wait_for_timeout(600)  # a pause, so that not every step of a slider is read
-    assert f"{median[0]:.3f}" in page.locator("#answer").inner_text()
+    assert f"{median[0]:.2f}" in page.locator("#answer").inner_text()
     assert "2.00e+22 FLOP" in page.locator("#slider-flops").get_attribute("aria-valuetext")
 
 
@@ -172,8 +174,89 @@ def test_names_are_text_and_pictures_are_drawn(page: Any) -> None:
     assert page.locator("img").count() == 0
 
 
+def test_a_decision_by_keyboard_alone(page: Any, live: LiveForecast) -> None:
+    """Two families beside each other, the probability of a target and the compute that it needs, as Python has them."""
+    page.locator("#family").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "other"
+    page.keyboard.press("End")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "target"
+    page.keyboard.press("Control+A")
+    page.keyboard.type("0.55")
+    page.locator("#value-flops").fill("4e23")
+    shown(page)
+    chosen = [int(page.locator(f"#{which}").input_value()) for which in ("family", "other")]
+    assert chosen[0] != chosen[1]
+    cards = [page.locator(f"#card-{name} p").all_inner_texts() for name in ("score", "chance", "flops")]
+    for place, number in enumerate(chosen):
+        family = live.draws.data.coords["family"][number]
+        expected = live.expected_scores(family, {"flops": 4e23})[0][:, 0]
+        assert f"{np.median(expected):.2f}" in cards[0][place]
+        assert f"{100 * (expected > 0.55).mean():.0f}%" in cards[1][place].replace("<1%", "0%").replace(">99%", "100%")
+        needed = re.search(r"(?<![<>])(\d\.\de\+\d+) FLOP", cards[2][place])
+        if needed:
+            assert live.summary(family, float(needed[1]))["median"][0] == pytest.approx(0.55, abs=0.02)
+    assert page.locator("#head-second").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_every_stop_of_the_tab_key_has_a_name(page: Any) -> None:
+    stops = page.evaluate(
+        """() => {
+          const inside = (e) => (e.shadowRoot ? all(e.shadowRoot) : []);
+          const all = (node) => [...node.querySelectorAll("*")].flatMap((e) => [e, ...inside(e)]);
+          const label = (e) => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.labels?.length;
+          const stops = all(document.body).filter((e) => e.tabIndex >= 0 && e.checkVisibility());
+          return stops.filter((e) => !label(e) && !e.innerText).map((e) => e.outerHTML);
+        }"""
+    )
+    assert stops == []
+
+
+def test_pictures_have_words_and_tables(page: Any, live: LiveForecast) -> None:
+    page.locator("#value-flops").fill("4e23")
+    shown(page)
+    family = live.draws.data.coords["family"][int(page.locator("#family").input_value())]
+    assert family in page.locator("#picture-flops").get_attribute("aria-label")
+    page.locator("summary", has_text="The picture as tables").press("Enter")
+    rows = page.locator("#table-flops tbody tr").all_inner_texts()
+    compute, median = re.match(r"(\S+)\s+(\S+)", rows[6]).groups()  # type: ignore[union-attr]
+    assert live.summary(family, float(compute))["median"][0] == pytest.approx(float(median), abs=0.02)
+    models = page.locator("#models-flops tbody tr").count()
+    evals_of_family = [
+        m for m, f in enumerate(live.draws.data.family_index) if live.draws.data.coords["family"][f] == family
+    ]
+    assert 0 < models <= len(evals_of_family)
+
+
+def test_too_few_draws_are_no_forecast(page: Any) -> None:
+    type_score(page, 0, "1")
+    type_score(page, 1, "0")
+    type_score(page, 3, "1")
+    shown(page)
+    assert "too few for a forecast" in page.locator("#trouble").inner_text()
+    assert {text.strip() for text in page.locator("#scores tbody tr td.first").all_inner_texts()} == {"–"}
+    assert page.locator("#card-score .first").inner_text().strip() == "–"
+
+
+def test_what_lies_beyond_the_data_is_said(page: Any) -> None:
+    assert "times the largest training compute in the data" in page.locator("#beyond").inner_text()
+    page.locator("#slider-flops").press("Home")
+    shown(page)
+    assert not page.locator("#beyond").is_visible()
+
+
 def test_a_phone_need_not_scroll_sideways(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for control in page.locator("form select, form input, #clear").all():
+        box = control.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert box["height"] >= 24
 
 
 def test_text_of_pictures_takes_the_colours_of_the_page(page: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from javascript import Page
+from javascript import EQUATIONS, Page
 from scipy.special import betaln, digamma, gammaln
 from simulate import Truth, posterior_near, simulate, simulation_spec
 
@@ -85,7 +86,7 @@ def test_whatever_the_spec(form: str) -> None:
 def test_columns_as_covariates(dated: Posterior) -> None:
     live = live_forecast(dated, draws=60, random_seed=0)
     page = Page(live, dated.evals)
-    assert page.compute("posterior.compute") == 1
+    assert page.compute("posterior.axes.map((axis) => axis.place)") == [1, 0]  # compute, then dates
     for known in ({}, {"bench-1": 0.7}):
         ours, theirs = both(page, "Family-A", {**FIGURES, "released": 2026.5, "reasoning": 1}, known)
         np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
@@ -113,6 +114,49 @@ def test_a_forecast_on_all_draws_is_that_of_the_posterior(posterior: Posterior) 
         usual = posterior.forecast(family=family, flops=5e23, given=known, random_seed=0).summary(kind="expected")
         table = live.summary(family, 5e23, given=known)
         np.testing.assert_allclose(table[["lower", "median", "upper"]], usual[["lower", "median", "upper"]], atol=0.02)
+
+
+def test_scores_of_the_page_are_those_of_all_draws_to_a_unit_of_the_last_digit(posterior: Posterior) -> None:
+    """The page shows two decimals, of a quarter of the draws."""
+    live = live_forecast(posterior, random_seed=0)
+    assert live.draws.size == posterior.draws.size / 4
+    for family in ("Family-B", NEW_FAMILY):
+        for flops in (5e22, 5e24):
+            usual = posterior.forecast(family=family, flops=flops, random_seed=1).summary(kind="expected")
+            ends = ["lower", "median", "upper"]
+            off = (live.summary(family, flops)[ends] - usual[ends]).abs().max(axis=1)
+            assert (off <= 0.01 + 0.03 * (usual["upper"] - usual["lower"])).all()
+
+
+def test_the_probability_of_a_target_is_that_of_python(page: Page, live: LiveForecast) -> None:
+    for family, index in (("Family-B", 1), (NEW_FAMILY, -1)):
+        for known in ({}, {"bench-1": 0.62}):
+            expected = live.expected_scores(family, {"flops": 5e23}, known)[0]
+            query = {"family": index, "values": [float(np.log10(5e23))], "given": [[0, s] for s in known.values()]}
+            shares = (
+                f"[0, 1, 2].map((b) => probabilityAbove(posterior, forecast(posterior, {json.dumps(query)}), b, 0.6))"
+            )
+            np.testing.assert_allclose(page.compute(shares), (expected[:, :3] > 0.6).mean(0), atol=1e-9)
+
+
+def test_the_compute_for_a_target_is_that_of_python(posterior: Posterior) -> None:
+    """The page reads where its band crosses the target; Python solves for it in each draw."""
+    live = live_forecast(posterior, posterior.draws.size, random_seed=0)
+    page = Page(live, posterior.evals, files=(*EQUATIONS, "pictures.js"))
+    band = "along(posterior, posterior.axes[0], 1, [23], 2)"
+    theirs = page.compute(f"['median', 'upper', 'lower'].map((end) => crossing({band}.grid, {band}[end], 0.6))")
+    required = posterior.required_compute("bench-3", 0.6, "Family-B", random_seed=0).summary()
+    np.testing.assert_allclose(theirs, np.log10(required[["median", "lower", "upper"]].to_numpy()[0]), atol=0.03)
+    assert page.compute("crossing([1, 2], [0.2, 0.4], 0.1) === -Infinity") is True
+    assert page.compute("crossing([1, 2], [0.2, 0.4], 0.5) === Infinity") is True
+
+
+def test_one_benchmark_alone_is_the_same(page: Page) -> None:
+    query = '{"family": 1, "values": [23.5], "given": [], "only": 2}'
+    every = query.replace(', "only": 2', "")
+    assert page.compute(f"forecast(posterior, {query}).rows[2]") == page.compute(
+        f"forecast(posterior, {every}).rows[2]"
+    )
 
 
 def test_asking_twice_gives_the_same_numbers(live: LiveForecast) -> None:

@@ -3,7 +3,7 @@
 //
 // `posterior` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays in row-major order, draws
 // first. A `query` is {family (index; -1: a new family), values (one per base covariate: log10 of a size, decimal years,
-// a number, or 0 and 1, not centred), given: [[benchmark, score], ...]}.
+// a number, or 0 and 1, not centred), given: [[benchmark, score], ...], only: the one benchmark that is asked (optional)}.
 
 const TINY = 1e-300; // keeps logarithms and divisions finite where a curve is flat, as in Python
 
@@ -36,9 +36,9 @@ function covariates(posterior, values) {
 }
 
 // Write the expected scores of one new model on draw `s` into `row` of `into` (draw, benchmark).
-function scoresOf(posterior, s, x, model, into, row) {
+function scoresOf(posterior, s, x, model, into, row, only) {
   const { benchmarks: B, factors: K } = posterior.sizes, C = x.length, a = posterior.arrays;
-  for (let b = 0; b < B; b++) {
+  for (let b = only ?? 0; b < (only ?? B - 1) + 1; b++) {
     let logit = -a.difficulty[s * B + b] + model.familyBenchmark[b];
     for (let k = 0; k < K; k++) logit += a.loading[(s * B + b) * K + k] * model.capability[k];
     for (let c = 0; c < C; c++) logit += a.benchmark_slope[(s * B + b) * C + c] * x[c];
@@ -74,20 +74,35 @@ function newModelScores(posterior, query) {
       familyBenchmark[b] = family < 0 ? drawn : a.family_benchmark[(s * F + family) * B + b];
     }
     for (let g = 0; g < G; g++) testlet[g] = a.new_testlet[s * G + g] * a.testlet_sd[s];
-    scoresOf(posterior, s, x, { capability, familyBenchmark, testlet }, scores, s);
+    scoresOf(posterior, s, x, { capability, familyBenchmark, testlet }, scores, s, query.only);
   }
   return { scores, effective: S };
 }
 
-// Median and interval ends per benchmark, and the effective number of draws.
+// Median and interval ends per benchmark, the draws of scores (draw, benchmark), and the effective number of draws.
 function forecast(posterior, query) {
   const { draws: S, benchmarks: B } = posterior.sizes;
   const answer = query.given.length ? conditionedScores(posterior, query) : newModelScores(posterior, query);
   const rows = [];
-  for (let b = 0; b < B; b++) {
+  for (let b = query.only ?? 0; b < (query.only ?? B - 1) + 1; b++) {
     const column = Float64Array.from({ length: S }, (_, s) => answer.scores[s * B + b]);
     const [lower, median, upper] = quantiles(column, posterior.quantiles);
-    rows.push({ lower, median, upper });
+    rows[b] = { lower, median, upper };
   }
-  return { rows, effective: answer.effective };
+  return { rows, ...answer };
+}
+
+// Share of draws in which a benchmark's score exceeds `above`, as `Forecast.probability`.
+function probabilityAbove(posterior, answer, b, above) {
+  const { draws: S, benchmarks: B } = posterior.sizes;
+  let hits = 0;
+  for (let s = 0; s < S; s++) if (answer.scores[s * B + b] > above) hits++;
+  return hits / S;
+}
+
+// Where a rising curve through (grid, column) reaches `target`: -Infinity before the grid, Infinity beyond it.
+function crossing(grid, column, target) {
+  const i = column.findIndex((score) => score >= target);
+  if (i < 1) return i < 0 ? Infinity : -Infinity;
+  return grid[i - 1] + ((grid[i] - grid[i - 1]) * (target - column[i - 1])) / (column[i] - column[i - 1]);
 }

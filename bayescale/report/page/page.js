@@ -2,13 +2,15 @@
 // (textContent, JSON), never as markup.
 
 const LEAST = 50; // effective draws below which intervals are withheld, as in Python
-const POINTS = 40; // of the band over compute
+const FAR = 1; // decades or years beyond the data, as bayescale/forecast/extrapolation.py
 const PAUSE = 400; // milliseconds of quiet before a screen reader announces the new forecast
+const REST = 120; // milliseconds of quiet before a forecast given known scores, which takes longer than a frame
 
-const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const find = (id) => document.getElementById(id);
+const read = (id) => JSON.parse(find(id).textContent);
 
 function decode(text) {
+  if (typeof text === "number") return new Float32Array(text); // zeros alone
   const binary = atob(text), bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return new Float32Array(bytes.buffer);
@@ -21,14 +23,15 @@ function start() {
   const inputs = rows.map((row) => row.querySelector("input"));
   const sliders = posterior.measured.map((m) => find(`slider-${m.name}`));
   const texts = posterior.measured.map((m) => find(`value-${m.name}`));
-  const sources = {}; // of the pictures, by name, once they are drawn
+  const sources = {}, bands = new Map(); // sources of the pictures, by name, once they are drawn; bands by what is asked
   // Log10 of sizes in base units; not read from the sliders, whose steps would round what was typed.
   const values = sliders.map((slider) => (slider.type === "checkbox" ? Number(slider.checked) : Number(slider.value)));
-  let bandOf = null, waiting = 0, timer = 0;
+  let waiting = 0, resting = 0, timer = 0, latest = null;
 
-  const family = () => Number(find("family").value);
-  const shown = () => (find("shown") ? Number(find("shown").value) : 0);
-  const familyName = () => (family() < 0 ? "A new family" : posterior.families[family()]);
+  const shown = () => Number(find("shown").value);
+  // Indices of the families, -1 for a new one: that of the forecast and, if chosen, another beside it.
+  const families = () => ["family", "other"].map((id) => find(id).value).filter((text) => text !== "").map(Number);
+  const nameOf = (family) => (family < 0 ? "A new family" : posterior.families[family]);
   const asText = (value) => (value >= 1e5 || value < 0.01 ? value.toExponential(2) : String(Number(value.toPrecision(3))));
   // A value as the reader types it, and back.
   function typed(i, value = values[i]) {
@@ -44,19 +47,16 @@ function start() {
     return kind === "size" ? `${typed(i)} ${unit}` : `${title} ${typed(i)}`;
   }
 
-  // Valid scores as [benchmark, score], and a message for each invalid one.
-  function readScores() {
-    const given = [], wrong = [];
-    inputs.forEach((input, b) => {
-      const value = input.value === "" ? NaN : Number(input.value);
-      const bad = input.validity.badInput || value < 0 || value > 1;
-      input.setAttribute("aria-invalid", String(bad));
-      if (bad) {
-        const hint = value > 1 && value <= 100 ? ` Did you mean ${value / 100}?` : "";
-        wrong.push(`The known score of ${posterior.benchmarks[b]} must be between 0 and 1.${hint}`);
-      } else if (!Number.isNaN(value)) given.push([b, value]);
-    });
-    return { given, wrong };
+  const sizes = () => values.map((_, i) => words(i)).join(", ");
+
+  // A score that was typed: null where there is none, and a message where it is no score.
+  function readScore(input, what, wrong) {
+    const value = input.value === "" ? NaN : Number(input.value);
+    const bad = input.validity.badInput || value < 0 || value > 1;
+    input.setAttribute("aria-invalid", String(bad));
+    const hint = value > 1 && value <= 100 ? ` Did you mean ${value / 100}?` : "";
+    if (bad) wrong.push(`${what} must be between 0 and 1.${hint}`);
+    return bad || Number.isNaN(value) ? null : value;
   }
 
   function readValues() {
@@ -69,89 +69,195 @@ function start() {
 
   function update() {
     waiting = 0;
-    const { given, wrong } = readScores(), trouble = [...wrong, ...readValues()];
+    const trouble = readValues(), [family, other] = families();
+    const given = inputs.flatMap((input, b) => {
+      const score = readScore(input, `The known score of ${posterior.benchmarks[b]}`, trouble);
+      return score === null ? [] : [[b, score]];
+    });
+    const target = readScore(find("target"), "The target", trouble);
+    const answers = [forecast(posterior, { family, values, given })];
+    if (other !== undefined) answers.push(forecast(posterior, { family: other, values, given: [] }));
+    const [answer] = answers, effective = Math.round(answer.effective), enough = !given.length || answer.effective >= LEAST;
+    const left = `${effective} of ${posterior.sizes.draws} draws are compatible with the known scores`;
+    find("weight").textContent = given.length && enough ? `${left}.` : "";
+    if (!enough) trouble.push(`Only ${left}: too few for a forecast. Add this model to the data (evals.add) and fit again.`);
     find("trouble").textContent = trouble.join(" ");
     find("trouble").hidden = !trouble.length;
-    const answer = forecast(posterior, { family: family(), values, given });
-    if (given.length && answer.effective < LEAST) answer.rows.forEach((row) => Object.assign(row, { lower: NaN, median: NaN, upper: NaN }));
     rows.forEach((row, b) => {
-      const { lower, median, upper } = answer.rows[b], withheld = Number.isNaN(median);
-      Object.assign(row.dataset, { lower, median, upper });
-      row.cells[1].textContent = withheld ? "" : median.toFixed(3);
-      row.cells[2].textContent = withheld ? "withheld" : `${lower.toFixed(3)} to ${upper.toFixed(3)}`;
+      Object.assign(row.dataset, answer.rows[b]);
+      writeInterval(row.cells[1], enough && answer.rows[b]);
+      writeInterval(row.cells[2], answers[1]?.rows[b]);
     });
-    say(answer, given);
-    draw(answer, given);
-  }
-
-  // A slider sends many events between two frames: answer once a frame.
-  function ask() {
-    if (!waiting) waiting = requestAnimationFrame(update);
-  }
-
-  function say(answer, given) {
-    const withheld = given.length && answer.effective < LEAST;
-    const remedy = "Too few for intervals: ask all draws, in Python, or fit again with these scores in the data.";
-    const left = `${Math.round(answer.effective)} of ${posterior.sizes.draws} draws are compatible with the known scores.`;
-    find("weight").textContent = given.length ? `${left}${withheld ? ` ${remedy}` : ""}` : "";
-    find("python").textContent = inPython(given);
+    latest = answer;
+    find("beyond").textContent = beyond();
+    find("beyond").hidden = !find("beyond").textContent;
+    find("head-first").textContent = nameOf(family);
+    find("head-second").textContent = other === undefined ? "" : nameOf(other);
+    find("forecast").classList.toggle("compared", other !== undefined);
+    find("python").textContent = inPython(given, target);
     sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", words(i)));
-    const { lower, median, upper } = answer.rows[shown()];
-    const size = values.map((_, i) => words(i)).join(", ");
-    const interval = withheld ? "withheld" : `${median.toFixed(3)}, from ${lower.toFixed(3)} to ${upper.toFixed(3)}`;
-    const text = `${familyName()}, ${size}: ${posterior.benchmarks[shown()]} ${interval}.`;
+    find("asked").textContent = `${families().map(nameOf).join(" and ")}, ${sizes()}`;
+    const said = families().map((whose, i) => decide(whose, i, i || enough ? answers[i] : null, target));
     clearTimeout(timer);
-    timer = setTimeout(() => (find("answer").textContent = text), PAUSE);
+    timer = setTimeout(() => (find("answer").textContent = said.join(" ")), PAUSE);
+    if (sources.intervals) draw(enough ? answers : [null, ...answers.slice(1)], given, target);
+    find("scores").setAttribute("aria-busy", "false");
   }
 
-  function inPython(given) {
-    const name = family() < 0 ? "bs.NEW_FAMILY" : JSON.stringify(posterior.families[family()]);
+  // A slider sends many events between two frames: answer once a frame, or once it rests.
+  function ask() {
+    find("scores").setAttribute("aria-busy", "true");
+    if (inputs.some((input) => input.value !== "")) {
+      clearTimeout(resting);
+      resting = setTimeout(update, REST);
+    } else if (!waiting) waiting = requestAnimationFrame(update);
+  }
+
+  function writeInterval(cell, row) {
+    cell.children[0].textContent = row ? fixed(row.median) : "–";
+    cell.children[1].textContent = row ? `${fixed(row.lower)} to ${fixed(row.upper)}` : "";
+  }
+
+  // Sizes and dates that lie beyond those of the data, in words.
+  function beyond() {
+    const far = posterior.measured.flatMap((m, i) => {
+      const distance = values[i] - m.seen[1], what = m.title.toLowerCase();
+      if (!(distance > 1e-9) || !["size", "date"].includes(m.kind)) return [];
+      return m.kind === "size"
+        ? [{ distance, text: `${asText(10 ** distance)} times the largest ${what} in the data` }]
+        : [{ distance, text: `${distance.toFixed(1)} years after the newest model of the data` }];
+    });
+    find("beyond").classList.toggle("bad", far.some(({ distance }) => distance > FAR));
+    const list = far.map(({ text }) => text).join(", ");
+    return far.length ? `Beyond the data: ${list}. The intervals do not cover an error in the form of the curve there.` : "";
+  }
+
+  function bandOf(axis, family) {
+    const others = values.filter((_, i) => i !== axis.place), key = [axis.name, family, shown(), ...others].join(" ");
+    if (!bands.has(key)) {
+      if (bands.size > 20) bands.clear();
+      bands.set(key, along(posterior, axis, family, values, shown()));
+    }
+    return bands.get(key);
+  }
+
+  // Fill the cards that decide: the score, the probability of the target, and what the target needs. Return a sentence.
+  function decide(family, place, answer, target) {
+    const name = posterior.benchmarks[shown()], row = answer?.rows[shown()];
+    const card = (id, big, small) => {
+      const line = find(id).children[1 + place], texts = [families().length > 1 ? `${nameOf(family)} ` : "", big, small];
+      texts.forEach((text, i) => (line.children[i].textContent = text));
+      return `${big}${small && ` (${small})`}`;
+    };
+    const said = [];
+    find("card-score").children[0].textContent = `${name}, expected score`;
+    if (row) {
+      const range = `${fixed(row.lower)} to ${fixed(row.upper)}`;
+      card("card-score", fixed(row.median), range);
+      said.push(`${nameOf(family)}, ${sizes()}: ${name} ${fixed(row.median)}, from ${range}.`);
+    } else card("card-score", "–", "");
+    find("card-chance").children[0].textContent = target === null ? "Probability" : `Probability of more than ${target}`;
+    if (row && target !== null) {
+      const share = probabilityAbove(posterior, answer, shown(), target);
+      const error = Math.ceil(100 * Math.sqrt((share * (1 - share)) / answer.effective));
+      const percent = share < 0.005 ? "<1%" : share > 0.995 ? ">99%" : `${Math.round(100 * share)}%`;
+      said.push(`Above ${target} with probability ${card("card-chance", percent, /[<>]/.test(percent) ? "" : `± ${error}`)}.`);
+    } else card("card-chance", "–", "");
+    for (const axis of posterior.axes) {
+      const { kind, title, unit, lowest, highest } = posterior.measured[axis.place], id = `card-${axis.name}`;
+      find(id).children[0].textContent = `${title} for ${target ?? "the target"}`;
+      if (target === null) {
+        card(id, "–", "");
+        continue;
+      }
+      const band = bandOf(axis, family), brief = (at) => (kind === "size" ? (10 ** at).toExponential(1) : at.toFixed(1));
+      const [least, middle, most] = ["upper", "median", "lower"].map((end) => {
+        const at = crossing(band.grid, band[end], target);
+        return Number.isFinite(at) ? brief(at) : at < 0 ? `<${brief(lowest)}` : `>${brief(highest)}`;
+      });
+      const needed = card(id, kind === "size" ? `${middle} ${unit}` : middle, `${least} to ${most}`);
+      said.push(`For ${target}: ${title.toLowerCase()} ${needed}.`);
+    }
+    return said.join(" ");
+  }
+
+  function inPython(given, target) {
+    const names = families().map((f) => (f < 0 ? "bs.NEW_FAMILY" : JSON.stringify(posterior.families[f])));
+    const asked = names.length > 1 && !given.length ? `[${names.join(", ")}]` : names[0];
     const said = (m, i) => {
       if (m.kind === "flag") return values[i] ? "True" : "False";
       return Number((m.kind === "size" ? 10 ** values[i] : values[i]).toPrecision(m.kind === "size" ? 6 : 9));
     };
-    const sizes = posterior.measured.map((m, i) => `${m.argument}=${said(m, i)}`);
+    const facts = posterior.measured.map((m, i) => `${m.argument}=${said(m, i)}`);
     const scores = given.map(([b, score]) => `${JSON.stringify(posterior.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
-    return `posterior.forecast(family=${name}, ${sizes.join(", ")}${known}).summary(prob=${posterior.prob}, kind="expected")`;
+    const lines = [
+      `forecast = posterior.forecast(family=${asked}, ${facts.join(", ")}${known})`,
+      `forecast.summary(prob=${posterior.prob}, kind="expected")`,
+    ];
+    if (target !== null) {
+      const benchmark = JSON.stringify(posterior.benchmarks[shown()]);
+      lines.push(`forecast.probability(${benchmark}, above=${target}, kind="expected")`);
+      if (posterior.measured.length === 1 && posterior.axes.length) {
+        lines.push(`posterior.required_compute(${benchmark}, ${target}, ${names[0]}).summary(prob=${posterior.prob})`);
+      }
+    }
+    return lines.join("\n");
   }
 
-  function fill(name, columns) {
-    if (sources[name]) sources[name].data = columns;
+  function draw(answers, given, target) {
+    const rows = answers.flatMap((answer, i) =>
+      (answer?.rows ?? []).map((row, b) => {
+        const place = (answers.length > 1 ? 0.15 : 0) * (i ? -1 : 1);
+        return { ...row, benchmark: [posterior.benchmarks[b], place], colour: i ? SECOND : FIRST };
+      }),
+    );
+    const ends = ["lower", "median", "upper"];
+    sources.intervals.data = columns(rows, ["benchmark", "colour", ...ends]);
+    sources.known.data = { benchmark: given.map(([b]) => posterior.benchmarks[b]), score: given.map(([, score]) => score) };
+    for (const axis of posterior.axes) drawAxis(axis, answers, target);
   }
 
-  function draw(answer, given) {
-    const column = (end) => answer.rows.map((row) => row[end]);
-    const interval = { lower: column("lower"), median: column("median"), upper: column("upper") };
-    fill("intervals", { benchmark: posterior.benchmarks, ...interval });
-    fill("known", { benchmark: given.map(([b]) => posterior.benchmarks[b]), score: given.map(([, score]) => score) });
-    if (!sources.band) return;
-    const { lower, median, upper } = answer.rows[shown()];
-    fill("here", { compute: [10 ** values[posterior.compute]], lower: [lower], median: [median], upper: [upper] });
-    drawFamily();
-  }
-
-  // Band and observed scores change with family, benchmark and other covariates, not with the slider of compute.
-  function drawFamily() {
-    const place = posterior.compute, at = (x) => values.map((value, i) => (i === place ? x : value));
-    const wanted = `${family()} ${shown()} ${at(0)}`;
-    if (bandOf === wanted) return;
-    bandOf = wanted;
-    const { lowest, highest } = posterior.measured[place], b = shown();
-    const grid = Array.from({ length: POINTS }, (_, i) => lowest + ((highest - lowest) * i) / (POINTS - 1));
-    const along = grid.map((x) => forecast(posterior, { family: family(), values: at(x), given: [] }).rows[b]);
-    const column = (end) => along.map((row) => row[end]);
-    const band = { lower: column("lower"), median: column("median"), upper: column("upper") };
-    fill("band", { compute: grid.map((x) => 10 ** x), ...band });
-    const seen = { own: { compute: [], score: [], model: [] }, others: { compute: [], score: [], model: [] } };
-    posterior.models.names.forEach((model, m) => {
-      const compute = posterior.models.flops[m], score = posterior.models.scores[m][b];
-      if (compute === null || score === null) return;
-      const dots = seen[posterior.models.family[m] === family() ? "own" : "others"];
-      dots.compute.push(compute), dots.score.push(score), dots.model.push(model);
+  function drawAxis(axis, answers, target) {
+    const { name, place } = axis, { kind, title } = posterior.measured[place], b = shown();
+    const onAxis = (at) => (kind === "size" ? 10 ** at : at), brief = (at) => (kind === "size" ? at.toExponential(1) : at.toFixed(1));
+    const empty = { grid: [], lower: [], median: [], upper: [] }, whose = families();
+    const drawnBands = whose.map((family) => bandOf(axis, family));
+    for (const [end, { grid, ...band }] of [["first", drawnBands[0]], ["second", drawnBands[1] ?? empty]]) {
+      sources[`${name}-${end}`].data = { at: grid.map(onAxis), ...band };
+    }
+    const here = answers.flatMap((answer, i) =>
+      answer ? [{ at: onAxis(values[place]), ...answer.rows[b], colour: i ? SECOND : FIRST }] : [],
+    );
+    sources[`${name}-here`].data = columns(here, ["at", "lower", "median", "upper", "colour"]);
+    const dots = observed(posterior, axis, b, whose);
+    const looks = [["circle", 5, "#9A9A9A"], ["diamond", 10, FIRST], ["square", 8, SECOND]];
+    const styled = dots.map((dot) => {
+      const [marker, size, colour] = looks[dot.whose + 1];
+      return { ...dot, marker, size, colour };
     });
-    fill("own", seen.own);
-    fill("others", seen.others);
+    sources[`${name}-seen`].data = columns(styled, ["at", "score", "model", "colour", "marker", "size"]);
+    const named = nearest(posterior, axis, dots, values[place]);
+    sources[`${name}-named`].data = columns(named, ["at", "score", "label", "align", "offset"]);
+    sources[`${name}-target`].setv({ location: target, visible: target !== null });
+    const [first] = drawnBands, last = POINTS - 1;
+    const rise = `${fixed(first.median[0])} at ${brief(onAxis(first.grid[0]))} to ${fixed(first.median[last])} at ${brief(onAxis(first.grid[last]))}`;
+    const picture = find(`picture-${name}`), what = `Expected score on ${posterior.benchmarks[b]} over ${title.toLowerCase()}`;
+    picture.setAttribute("aria-label", `${what}. ${nameOf(whose[0])}: median from ${rise}. The tables below show the same.`);
+    const range = (band, i) => `${fixed(band.median[i])} (${fixed(band.lower[i])} to ${fixed(band.upper[i])})`;
+    const kept = first.grid.flatMap((at, i) => (i % EVERY ? [] : [[brief(onAxis(at)), ...drawnBands.map((band) => range(band, i))]]));
+    fillTable(`table-${name}`, kept);
+    find(`table-${name}`).tHead.rows[0].replaceChildren(...headings([title, ...whose.map(nameOf)]));
+    const models = dots.filter((dot) => dot.whose >= 0).sort((one, other) => one.at - other.at);
+    fillTable(`models-${name}`, models.map((dot) => [dot.model, brief(dot.at), fixed(dot.score)]));
+  }
+
+  function headings(titles) {
+    return titles.map((text, i) => {
+      const cell = document.createElement("th");
+      Object.assign(cell, { textContent: text, scope: "col", className: i ? "number" : "" });
+      return cell;
+    });
   }
 
   sliders.forEach((slider, i) =>
@@ -173,51 +279,27 @@ function start() {
       ask();
     }),
   );
-  inputs.forEach((input) => input.addEventListener("input", ask));
-  for (const id of ["family", "shown"]) find(id)?.addEventListener("change", ask);
+  for (const input of [...inputs, find("target")]) input.addEventListener("input", ask);
+  for (const id of ["family", "other"]) find(id).addEventListener("change", ask);
+  find("shown").addEventListener("change", () => {
+    // A target that the reader typed stays; another one follows the benchmark.
+    const target = find("target"), near = Math.min(Math.max(latest.rows[shown()].median, 0.05), 0.95);
+    if (target.value === target.defaultValue) target.value = target.defaultValue = Math.ceil(20 * near) / 20;
+    ask();
+  });
   find("query").addEventListener("submit", (event) => event.preventDefault());
   find("clear").addEventListener("click", () => {
     inputs.forEach((input) => (input.value = ""));
     ask();
   });
+  // What scrolls sideways can be reached by keyboard, and only while it scrolls.
+  const watch = new ResizeObserver((seen) => {
+    for (const { target } of seen) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+  });
+  for (const box of document.querySelectorAll(".scroll")) watch.observe(box);
 
   update();
   drawPictures(sources, update);
-}
-
-// Draw the pictures of the forecast first, which the reader sees; then the others, one at a time to stay responsive.
-async function drawPictures(sources, update) {
-  const { interactive, fixed } = read("pictures");
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-  for (const item of interactive) await Bokeh.embed.embed_item(item);
-  for (const model of drawn()) if (model.name) sources[model.name] = model;
-  paint();
-  update();
-  document.documentElement.dataset.ready = "yes";
-  for (const item of fixed) {
-    await new Promise((resume) => setTimeout(resume));
-    await Bokeh.embed.embed_item(item);
-    paint();
-  }
-  document.documentElement.dataset.ready = "all";
-}
-
-// All Bokeh models of the pictures.
-const drawn = () => Bokeh.documents.flatMap((held) => held.roots().flatMap((root) => [...root.references()]));
-
-// Give text and axes of the pictures the colours of the page: no style sheet reaches a canvas.
-function paint() {
-  const style = getComputedStyle(document.documentElement);
-  const [ink, soft, line] = ["--ink", "--soft", "--line"].map((name) => style.getPropertyValue(name).trim());
-  const axis = {
-    axis_line_color: soft, major_tick_line_color: soft, axis_label_text_color: ink, major_label_text_color: ink,
-    axis_label_text_font_size: "13px", major_label_text_font_size: "12px",
-  };
-  const colours = {
-    LinearAxis: axis, LogAxis: axis, CategoricalAxis: axis, Grid: { grid_line_color: line },
-    Legend: { label_text_color: ink, label_text_font_size: "12px" },
-  };
-  for (const model of drawn()) if (colours[model.type]) model.setv(colours[model.type]);
 }
 
 start();
