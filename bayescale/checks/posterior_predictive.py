@@ -157,7 +157,7 @@ def replicate_scores(draws: Draws, observed: np.ndarray, replicate: Replicate, r
     parts = []
     for start in range(0, len(observed), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(observed)))
-        expected = draws.fitted_scores(rows) if replicate == "same" else _siblings(draws, rows, rng)
+        expected = draws.fitted_scores(rows, as_measured=True) if replicate == "same" else _siblings(draws, rows, rng)
         row, column = np.nonzero(observed[rows])
         parts.append(draws.measured(expected[:, row, column], rng, column))
     return np.concatenate(parts, axis=1)
@@ -169,4 +169,4 @@ def _siblings(draws: Draws, rows: np.ndarray, rng: np.random.Generator) -> np.nd
     names = [draws.data.coords["model"][m] for m in rows]
     families = [draws.data.coords["family"][f] for f in family]
     query = ForecastQuery(names, families, family, draws.covariate[:, rows], {})
-    return new_model_scores(draws, query, ModelNoise.drawn(draws, len(names), rng))
+    return new_model_scores(draws, query, ModelNoise.drawn(draws, len(names), rng), draws.as_measured(rows))

@@ -25,6 +25,9 @@ def forecast(
     tokens: Annotated[list[float] | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
     released: options.Released = None,
     settings: options.Settings = None,
+    setting: Annotated[
+        str | None, options.model(metavar="NAME", help="How scores are measured, such as 0-shot; else as most are.")
+    ] = None,
     given: Annotated[
         list[str] | None,
         options.model(metavar="BENCHMARK=SCORE", help="Known score of the new model, from 0 to 1; repeatable."),
@@ -72,7 +75,7 @@ def forecast(
 
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
+        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores, setting=setting,
         random_seed=random_seed, **options.columns(settings, released),
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
@@ -93,6 +96,7 @@ def forecast(
         show.document(
             show.about(fitted),
             {"prob": prob, "interval": KIND, "random_seed": random_seed, "given": dict(forecast.given)},
+            {"settings": forecast.draws["setting"].to_series().to_dict()} if "setting" in forecast.draws else {},
             {"effective_draws": forecast.effective_draws, "forecasts": rows.to_dict("records")},
             {} if asked is None else {"above": high, "below": low, "probabilities": asked.to_dict("records")},
         )

@@ -39,7 +39,7 @@ def program() -> str:
 
 def forecast_table(forecast: Forecast, prob: float) -> None:
     """Print median and interval per benchmark and model, with as many models side by side as the width allows."""
-    from bayescale.forecast.export import side_by_side
+    from bayescale.forecast.export import settings, side_by_side
 
     say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {KIND} credible interval]")
     cells = side_by_side(forecast, prob=prob)
@@ -50,6 +50,8 @@ def forecast_table(forecast: Forecast, prob: float) -> None:
         # The label of a model is its family and its size; they go on two lines.
         part = cells.iloc[:, start : start + across].rename(columns=lambda m: m.replace(", ", "\n", 1))
         plain_table(part.reset_index())
+    for line in settings(forecast):
+        say(line)
 
 
 def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mapping[str, float]) -> None:

@@ -9,12 +9,13 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
 from bayescale.model.covariates import CovariateColumn, read_covariates, unknown_values
 from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.curve import log_choose as log_binomial
+from bayescale.model.measurements import Measurements, read_measurements
 from bayescale.model.spec import Spec
 
 
@@ -39,6 +40,8 @@ class ModelData:
         `items` are `bayescale.model.curve.SHARE_STEPS` where a score is no proportion of items.
     cells : dict of str to ndarray (model, benchmark)
         The scores and which of them were observed, see `observed_cells`.
+    measurements : Measurements or None
+        How they were measured, if the spec takes account of it (`Spec.repeated_measurements`) and the tables state it.
     """
 
     coords: dict[str, list[str]]
@@ -51,6 +54,7 @@ class ModelData:
     floor: np.ndarray
     ceiling: np.ndarray
     cells: dict[str, np.ndarray]
+    measurements: Measurements | None = None
 
     @property
     def centre(self) -> np.ndarray:
@@ -99,6 +103,8 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     if spec.likelihood == "beta":
         items = np.full_like(items, np.nan)
     items = np.where(np.isnan(items), SHARE_STEPS, items)
+    measurements = read_measurements(evals, items) if spec.repeated_measurements else None
+    how = {} if measurements is None else measurements.coords(evals.model_names, evals.benchmark_names)
     factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
     return ModelData(
         coords={
@@ -108,6 +114,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "factor": [f"capability {k + 1}" for k in range(factors)],
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
+            **how,
         },
         columns=columns,
         covariates=values,
@@ -118,6 +125,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         floor=benchmarks["floor"].to_numpy(float),
         ceiling=benchmarks["ceiling"].to_numpy(float),
         cells=observed_cells(evals, items),
+        measurements=measurements,
     )
 
 
@@ -168,5 +176,5 @@ def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
     n = items[b]
     hits = np.rint(y * n)
     observed[m, b], score[m, b] = 1.0, hits / n
-    log_choose[m, b] = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
+    log_choose[m, b] = log_binomial(n, hits)
     return {"observed": observed, "observed_score": score, "log_choose": log_choose}

@@ -30,10 +30,11 @@ _MOST_FACTORS_0_1 = 8
 
 # What a spec that version 0.1 saved has in place of the fields that came later.
 _FORM_0_1: Mapping[str, Any] = MappingProxyType(
-    {"uniqueness": False, "loading_sds": "factor", "rising": False, "learned_ceilings": False}
+    dict.fromkeys(("repeated_measurements", "uniqueness", "rising", "learned_ceilings"), False)
+    | {"loading_sds": "factor"}
 )
 # Priors that it had not, by the field that switches their term on.
-_NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings"}
+_NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings", "setting_sd": "repeated_measurements"}
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
@@ -73,6 +74,9 @@ class Spec(Frozen):
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
         Whether variants of one benchmark share an effect of their own per model (``u``).
+    repeated_measurements : bool
+        Whether all measurements of a model on a benchmark take part, with an effect of their setting (``h``, pooled
+        with sd ``setting_sd``; `bayescale.model.measurements`), or only the first, whatever its setting.
     uniqueness : bool
         Whether each benchmark has noise of its own on the logit (specific variance, prior ``specific_sd``), beside the
         scatter that its items have in common.
@@ -114,6 +118,7 @@ class Spec(Frozen):
     family_benchmark: bool = False
     benchmark_slopes: bool = False
     testlets: bool = True
+    repeated_measurements: bool = False
     uniqueness: bool = True
     rising: bool = True
     learned_ceilings: bool = False

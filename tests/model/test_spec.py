@@ -216,7 +216,8 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
         spec.replace(testlets=False),
         spec.replace(floor={"learned": False}),
         spec.replace(floor={"concentration": 101}),
-        *(spec.replace(priors={name: "HalfNormal(0.123)"}) for name in SCALES),
+        spec.replace(repeated_measurements=True),
+        *(spec.replace(repeated_measurements=True, priors={name: "HalfNormal(0.123)"}) for name in SCALES),
         spec.replace(priors={"loading": "Normal(0, 1.0000001)"}),
         spec.replace(priors={"loading": "Normal(0, 1.0000002)"}),
     ]
@@ -290,6 +291,7 @@ def test_print_says_which_priors_are_not_in_use() -> None:
             "benchmark_slope_sd",
             "family_benchmark_sd",
             "ceiling_gap",
+            "setting_sd",
         }
     )
     assert "common_loading, family_offsets" in "\n".join(lines)

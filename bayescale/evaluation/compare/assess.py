@@ -219,6 +219,8 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
     draws = posterior.draws.thinned(DRAWS)
     data = model_data(posterior.spec, evals)
     cells = observed_cells(evals, data.items)
+    how = draws.data.measurements
+    settings = np.full(cells["observed"].shape, -1) if how is None else how.effects_of(evals)
     seen_families = set(data.family_index[posterior.draws.data.cells["observed"].any(axis=1)])
     rng = np.random.default_rng(random_seed)
     log_densities = {}
@@ -226,7 +228,8 @@ def held_out_elpd(posterior: Posterior, evals: Evals, models: tuple[str, ...], r
         row = evals.model_names.index(name)
         (given,) = np.nonzero(cells["observed"][row])
         family = int(data.family_index[row])
-        model = LatentModel.of(draws, draws.covariate[:, row], family if family in seen_families else -1, given)
+        own = draws.in_settings(settings[row])
+        model = LatentModel.of(own, draws.covariate[:, row], family if family in seen_families else -1, given)
         density = log_evidence(model, cells["observed_score"][row, given], rng)
         log_densities[name] = float(logsumexp(density) - np.log(len(density)) + cells["log_choose"][row, given].sum())
     return pd.Series(log_densities, name="elpd", dtype=float)
