@@ -160,8 +160,8 @@ class Evals(SelectionMixin):
 
         Columns ``model``, ``benchmark``, ``score``; ``source`` (who states it), ``harness``, ``shots`` (examples in the
         prompt) and ``setting`` (text, blank where nothing is stated), and the three in words, ``how``; ``stderr`` and
-        ``n`` (NaN where unknown); ``counts``, True for the rows in `scores`. Importers put a full run in the usual setting first; the rules of the
-        shipped tables are in ``data/README.md``.
+        ``n`` (NaN where unknown); ``counts``, True for the rows in `scores`. Importers put a full run in the usual
+        setting first; the rules of the shipped tables are in ``data/README.md``.
 
         Examples
         --------

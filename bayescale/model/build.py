@@ -52,11 +52,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
         (benchmark, factor), ``difficulty``, ``floor``, ``ceiling``, ``ceiling_gap``, ``curve_shape``,
-        ``log_precision``, ``specific_sd`` (benchmark),
-        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
-        testlet), ``setting_effect`` (setting), ``specific_effect`` (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the
-        sds ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``,
-        ``family_benchmark_sd``, ``testlet_sd``, ``setting_sd``. What the spec switches off is missing, but for ``floor``. Variables
+        ``log_precision``, ``specific_sd`` (benchmark), ``benchmark_slope`` (benchmark, covariate), ``family_benchmark``
+        (family, benchmark), ``testlet_effect`` (model, testlet), ``setting_effect`` (setting), ``specific_effect``
+        (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the sds
+        ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``,
+        ``testlet_sd``, ``setting_sd``. What the spec switches off is missing, but for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises

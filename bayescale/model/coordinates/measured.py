@@ -40,9 +40,7 @@ class MeasurementEffects(NamedTuple):
             shared = Noise(noise.precision, np.zeros(len(self.data.headline)))  # a variable of the cell, in `repeated`
             at.scores("repeated_score", own, curve, shared, rows.cells, dims=None)
 
-    def response(
-        self, weight: Any, logit: Any, data: ModelData, curve: Curve, noise: Noise
-    ) -> tuple[Any, Any]:
+    def response(self, weight: Any, logit: Any, data: ModelData, curve: Curve, noise: Noise) -> tuple[Any, Any]:
         """Return weights and working logits (model, benchmark) in the headline setting, from those of single scores.
 
         Of a cell with several measurements it is their mean, weighted by precision, each less its effects.
