@@ -142,25 +142,6 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
     return pt.concatenate([effect, alone], axis=1)[:, testlet]
 
 
-def _measured(data: ModelData, priors: Priors, specific_sd: Any, at: PlainCoordinates) -> MeasurementEffects | None:
-    """Make effects of settings, and the noise of a benchmark's own of each cell with several measurements."""
-    how = data.measurements
-    if how is None:
-        return None
-    setting = pt.zeros(1)
-    if how.setting:
-        effect = at.zero_mean("setting_effect", priors.setting_sd.variable("setting_sd"), ("setting",))
-        setting = pt.concatenate([effect, pt.zeros(1)])  # -1 finds no effect
-
-    repeated: Any = None
-    if (rows := how.repeated) is not None:
-        repeated = pick(setting, rows.setting)
-        if at.spec.uniqueness:
-            sd = specific_sd[rows.cell[:, 1].copy()]
-            repeated = repeated + pick(at.zero_mean("specific_effect", sd, ("repeated_cell",)), rows.of)
-    return MeasurementEffects(how, pick(setting, how.of_cell), repeated)
-
-
 def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
     """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
     mean, sd = covariate_prior(spec, data)
@@ -203,3 +184,22 @@ def _shape(spec: Spec, data: ModelData) -> Any:
     if spec.curve == "richards":
         return spec.priors.curve_shape.variable("curve_shape", dims="benchmark")
     return np.ones(len(data.items))
+
+
+def _measured(data: ModelData, priors: Priors, specific_sd: Any, at: PlainCoordinates) -> MeasurementEffects | None:
+    """Make effects of settings, and the noise of a benchmark's own of each cell with several measurements."""
+    how = data.measurements
+    if how is None:
+        return None
+    setting = pt.zeros(1)
+    if how.setting:
+        effect = at.zero_mean("setting_effect", priors.setting_sd.variable("setting_sd"), ("setting",))
+        setting = pt.concatenate([effect, pt.zeros(1)])  # -1 finds no effect
+
+    repeated: Any = None
+    if (rows := how.repeated) is not None:
+        repeated = pick(setting, rows.setting)
+        if at.spec.uniqueness:
+            sd = specific_sd[rows.cell[:, 1].copy()]
+            repeated = repeated + pick(at.zero_mean("specific_effect", sd, ("repeated_cell",)), rows.of)
+    return MeasurementEffects(how, pick(setting, how.of_cell), repeated)

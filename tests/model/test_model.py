@@ -367,6 +367,17 @@ FIRST = {"uniqueness": False, "rising": False, "learned_ceilings": False, "loadi
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one factor": ({"factors": 1}, {}),
     "curves of their own shape": ({"factors": 2, "curve": "richards"}, {}),
+    "repeated measurements": ({"factors": 1, "repeated_measurements": True, "priors": ZERO_MEAN}, {"models": 8}),
+    "repeated measurements without noise of their own": (
+        {
+            "factors": 1,
+            "repeated_measurements": True,
+            "uniqueness": False,
+            "rising": False,
+            "priors": {"slope": "Exponential(1)"},
+        },
+        {},
+    ),
     "the form of version 0.1": ({"factors": 2, **FIRST}, {}),
     "other priors, one factor": ({"factors": 1, "priors": UNUSUAL}, {}),
     "fixed ceilings": ({"factors": 2, "learned_ceilings": False}, {}),
@@ -396,17 +407,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"factors": 2, "covariates": ("log10_flops", "released", "reasoning"), "priors": BY_NAME},
         {},
     ),
-    "repeated measurements": ({"factors": 1, "repeated_measurements": True, "priors": ZERO_MEAN}, {"models": 8}),
-    "repeated measurements without noise of their own": (
-        {
-            "factors": 1,
-            "repeated_measurements": True,
-            "uniqueness": False,
-            "rising": False,
-            "priors": {"slope": "Exponential(1)"},
-        },
-        {},
-    ),
     "columns of their own priors": (
         {
             "factors": 2,
@@ -419,6 +419,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 # These have every term of the formula between them; the heavy tests have all.
 FAST = (
+    "repeated measurements",
     "the form of version 0.1",
     "curves of their own shape",
     "more factors than benchmarks",
@@ -426,7 +427,6 @@ FAST = (
     "bare, fixed floor, exact compute",
     "parameters, tokens and interaction",
     "columns as covariates",
-    "repeated measurements",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
