@@ -129,8 +129,8 @@ def predict_models(
     named = {"expected_score": expected, "predicted_score": predicted}
     scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
     about = {name: ("model", table[name].to_numpy(kind)) for name, kind in (("family", str), ("flops", float))}
-    about |= {name: (dim, [labels[b] for b in columns]) for name, (dim, labels) in how.items()}
-    return Prediction(scores.assign_coords(about), posterior, {}, float(draws.size), random_seed)
+    asked = {name: (dim, [labels[b] for b in columns]) for name, (dim, labels) in how.items()}
+    return Prediction(scores.assign_coords(about).assign_coords(asked), posterior, {}, float(draws.size), random_seed)
 
 
 def _chosen(asked: Sequence[str] | str | None, names: list[str], what: str) -> np.ndarray:

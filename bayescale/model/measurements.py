@@ -13,6 +13,7 @@ tell less of capabilities than ten benchmarks. Where there is one measurement, e
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,13 +119,13 @@ def read_measurements(evals: Evals, items: np.ndarray) -> Measurements | None:
     headline = [""] * len(items)
     for number in np.unique(b):
         # The first of those that are equally frequent.
-        headline[number] = str(rows["how"][first & (b == number)].value_counts(sort=True).index[0])
+        headline[number] = Counter(how[first & (b == number)].tolist()).most_common(1)[0][0]
     other = [(at, text) for at, text in zip(b, how, strict=True) if text not in ("", headline[at])]
     effects = sorted(dict.fromkeys(other))
     if first.all() and not effects:
         return None
-    benchmark, setting = zip(*((int(at), str(text)) for at, text in effects), strict=True) if effects else ((), ())
-    plain = Measurements(tuple(headline), benchmark, setting, *np.zeros((2, 1, 1)), None)
+    benchmark, setting = tuple(int(at) for at, _ in effects), tuple(str(text) for _, text in effects)
+    plain = Measurements(tuple(headline), benchmark, setting, np.empty((0, 0)), np.empty((0, 0)), None)
     several = rows.duplicated(["model", "benchmark"], keep=False).to_numpy()
     single = np.ones((len(axes["model"]), len(items)))
     m = rows["model"].map(_numbered(axes["model"])).to_numpy()
@@ -133,8 +134,8 @@ def read_measurements(evals: Evals, items: np.ndarray) -> Measurements | None:
     if several.any():
         numbers = {key: i for i, key in enumerate(effects)}
         effect = np.array([numbers.get(key, -1) for key in zip(b, how, strict=True)])
-        part = (values[several] for values in (m, b, rows["score"].to_numpy(float), effect))
-        repeated = _repeated(*part, items)
+        score = rows["score"].to_numpy(float)
+        repeated = _repeated(m[several], b[several], score[several], effect[several], items)
     return plain._replace(of_cell=plain.effects_of(evals), single=single, repeated=repeated)
 
 
