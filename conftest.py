@@ -1,4 +1,4 @@
-"""What the examples of docstrings run on: `posterior`, `posterior_of_sizes` and `comparison`, without sampling.
+"""What the examples of docstrings run on, made without sampling: posteriors and a comparison.
 
 It stands at the root because the examples are in the package, which needs no tests when it is installed.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-FAKES = ("posterior", "comparison", "posterior_of_sizes")
+FAKES = ("posterior", "comparison", "posterior_of_sizes", "posterior_of_dates")
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,14 @@ def example_posterior_of_sizes() -> Any:
 
     covariates = ("log10_params", "log10_tokens", "log10_params:log10_tokens")
     return rough_posterior(load_spec("params_and_tokens").replace(covariates=covariates), example_evals())
+
+
+@pytest.fixture(scope="session")
+def example_posterior_of_dates() -> Any:
+    """Makers of the frontier under the spec of dates, with their undisclosed compute."""
+    from fake_posterior import posterior_of_dates
+
+    return posterior_of_dates()
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "analysis.benchmark_selection": ["BenchmarkSuggestion"],
         "analysis.compute_optimal": ["ComputeOptimal"],
         "analysis.required_compute": ["RequiredCompute"],
+        "analysis.training_compute": ["TrainingCompute"],
+        "analysis.when": ["Crossing"],
         "analysis.explained_variance": ["ExplainedVariance"],
         "analysis.uplift": ["Uplift"],
         "evaluation.compare": ["Comparison", "compare", "scan_factors", "scan_priors"],

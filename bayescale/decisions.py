@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bayescale.analysis.model_selection import Suggestion
     from bayescale.analysis.required_compute import RequiredCompute
     from bayescale.analysis.suggestion import Cost
+    from bayescale.analysis.training_compute import TrainingCompute
+    from bayescale.analysis.when import Crossing
     from bayescale.forecast import Forecast
     from bayescale.forecast.prediction import Prediction
 
@@ -64,6 +66,63 @@ class Decisions(PosteriorData):
 
         with working("Predicting scores"):
             return predict_models(self, models, benchmarks, setting, random_seed)
+
+    def compute(self) -> TrainingCompute:
+        """Return the training compute of every model of the data, disclosed or not, with intervals.
+
+        See `bayescale.TrainingCompute`.
+
+        Raises
+        ------
+        ForecastError
+            For a spec without compute.
+
+        Examples
+        --------
+        >>> posterior.compute().summary()[["model", "median", "lower", "upper"]].shape
+        (36, 4)
+        """
+        from bayescale.analysis.training_compute import training_compute
+
+        return training_compute(self)
+
+    def when(
+        self,
+        benchmark: str,
+        above: float,
+        organization: str | Sequence[str] | None = None,
+        *,
+        random_seed: int | None = None,
+    ) -> Crossing:
+        """Find the date at which the expected score of the best model crosses a threshold.
+
+        See `bayescale.Crossing`.
+
+        Parameters
+        ----------
+        benchmark : str
+        above : float
+            The score to cross, between chance and ceiling.
+        organization : str, or sequence of str, optional
+            Whose models: families of the data, which are makers by the spec ``dated``. Default: all that released a
+            model within the last twelve months of the data.
+        random_seed : int, optional
+            Seed of the models to come.
+
+        Raises
+        ------
+        ForecastError
+            For unknown names, a score that is not between chance and ceiling, or a spec that knows no dates, or nothing
+            of the compute of models to come (``compute_from``).
+
+        Examples
+        --------
+        >>> posterior_of_dates.when("MMLU", 0.9, random_seed=1).draws["year"].dims
+        ('draw',)
+        """
+        from bayescale.analysis.when import when_crossed
+
+        return when_crossed(self, benchmark, above, organization, random_seed)
 
     def required_compute(
         self,

@@ -43,6 +43,17 @@ def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 300, **settings
     return _MADE[asked]
 
 
+def posterior_of_dates() -> Posterior:
+    """The spec of dates on makers of the table of the frontier, whose later models do not say their compute."""
+    spec, makers = load_spec("dated"), ["OpenAI", "Google", "Meta", "Alibaba", "Mistral AI", "DeepSeek"]
+    evals = load_evals("frontier").with_families_of(spec.family_column)
+    evals = evals.select(families=makers, benchmarks=["MMLU", "GPQA Diamond", "GSM8K", "MATH level 5", "ARC-C"])
+    x = np.nan_to_num(model_data(spec, evals).covariates)
+    truth = rough_truth(evals, spec)
+    slope = np.outer([1.0, 0.6, 0.8], truth.slope)
+    return posterior_near(evals, truth, spec, draws=300, spread=0.05, slope=slope, covariate_value=x)
+
+
 def rough_truth(evals: Evals, spec: Spec) -> Truth:
     """A line per benchmark through the logits of scores over compute, and what families have beyond it."""
     rng = np.random.default_rng(0)

@@ -283,8 +283,9 @@ def with_columns(evals: Evals) -> Evals:
     dates = [str(day.date()) for day in pd.Timestamp("2022-11-03") + pd.to_timedelta(rng.integers(0, 900, count), "D")]
     dates[1] = dates[4] = ""
     flags = np.arange(count) % 3 == 0
+    makers = [("Maker A", "", "Maker B")[m % 3] for m in range(count)]
     return Evals(
-        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count)),
+        evals.models.assign(released=dates, reasoning=flags, context=rng.integers(1, 99, count), organization=makers),
         evals.benchmarks,
         evals.scores,
     )
@@ -333,8 +334,8 @@ def posterior_near(
         Other centres than the truth, by the name of the variable.
     """
     rng = np.random.default_rng(seed)
-    covariates = len(spec.covariates)
-    arrays = model_data(spec, evals)
+    evals = evals.with_families_of(spec.family_column)
+    covariates, arrays = len(spec.covariates), model_data(spec, evals)
     factors = len(arrays.coords["factor"])
     x = np.zeros((len(truth.x), covariates))
     x[:, 0] = truth.x
@@ -370,6 +371,13 @@ def posterior_near(
         variables |= {"specific_sd": (("benchmark",), truth.specific_sd)}
     if spec.curve == "richards":
         variables |= {"curve_shape": (("benchmark",), np.ones(len(truth.difficulty)))}
+    if spec.drift:
+        steps = np.zeros((len(arrays.coords["drift_step"]), factors))
+        variables |= {"drift": (("drift_step", "factor"), steps), "drift_sd": ((), np.array(0.5))}
+    if (predictors := arrays.predictors) is not None:
+        variables |= {"compute_slope": (("compute_predictor",), np.zeros(len(predictors.names)))}
+        variables |= {name: ((), np.array(0.5)) for name in ("compute_sd", "vague_compute_sd", "maker_compute_sd")}
+        variables |= {"maker_compute": (("organization",), np.zeros(len(predictors.makers)))}
     coords: dict[str, list[Any]] = {
         "chain": list(range(chains)),
         "draw": list(range(draws)),
@@ -379,7 +387,11 @@ def posterior_near(
         "factor": [f"capability {k + 1}" for k in range(factors)],
         "covariate": list(spec.covariates),
         "testlet": [t for t, n in evals.benchmarks["testlet"].value_counts(sort=False).items() if t and n > 1],
-        **{name: arrays.coords[name] for name in ("setting", "repeated_cell") if name in arrays.coords},
+        **{
+            name: arrays.coords[name]
+            for name in ("setting", "repeated_cell", "drift_step", "compute_predictor", "organization")
+            if name in arrays.coords
+        },
     }
     data = {}
     for name, (dims, centre) in variables.items():

@@ -148,7 +148,7 @@ def compute_effect(posterior: PosteriorData, covariate: str, family: str | None,
     before, words = _base(columns, columns[place], facts, spec.name)
     after = before.copy()
     after[place] += 1 / columns[place].scale if columns[place].kind == "flag" else 1.0
-    x, moved = (np.array(design(values, spec.covariates)) for values in (before, after))
+    x, moved = (np.array(design(values, draws.data.terms)) for values in (before, after))
     shift = (moved - x) @ draws.slope
     own = np.zeros_like(draws.difficulty)[:, None]
     typical = np.broadcast_to((x @ draws.slope)[:, None], shift[:, None].shape)

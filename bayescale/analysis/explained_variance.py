@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.inference.posterior import PosteriorData
-    from bayescale.model.spec import Spec
 
 SIMULATIONS = 20_000
 BLOCKS = 20
@@ -134,12 +133,12 @@ class Subject:
     mean: np.ndarray
     sd: np.ndarray
 
-    def drawn(self, size: int, spec: Spec, rng: np.random.Generator) -> ForecastQuery:
+    def drawn(self, size: int, terms: Sequence[str], rng: np.random.Generator) -> ForecastQuery:
         """Return its query; covariates that are unknown are drawn for each draw, (size, 1, covariate)."""
         if not self.sd.any():
             return self.query
         values = self.mean + self.sd * rng.standard_normal((size, 1, len(self.sd)))
-        return replace(self.query, covariates=np.stack(design(values, spec.covariates), axis=-1))
+        return replace(self.query, covariates=np.stack(design(values, terms), axis=-1))
 
 
 def read_subject(posterior: PosteriorData, model: str | None, family: str | None, facts: Mapping[str, Any]) -> Subject:
@@ -173,7 +172,7 @@ def read_subject(posterior: PosteriorData, model: str | None, family: str | None
             )
         mean, sd = np.array([prior.location_and_scale for prior in priors.values() if prior]).T
         label = f"a model of {'a ' if place < 0 else ''}{family}, compute unknown"
-    exact = np.stack(design(mean[None], spec.covariates), axis=-1)
+    exact = np.stack(design(mean[None], data.terms), axis=-1)
     name = families[place] if place >= 0 else NEW_FAMILY
     return Subject(label, ForecastQuery([label], [name], np.array([place]), exact, {}), mean, sd)
 
@@ -217,7 +216,7 @@ def _simulate(posterior: PosteriorData, subject: Subject, rng: np.random.Generat
     draws = posterior.draws
 
     def one_each() -> np.ndarray:
-        query = subject.drawn(draws.size, posterior.spec, rng)
+        query = subject.drawn(draws.size, draws.data.terms, rng)
         return new_model_scores(draws, query, ModelNoise.drawn(draws, len(query.labels), rng))[:, 0]
 
     expected = np.stack([one_each() for _ in range(-(-SIMULATIONS // draws.size))], axis=1)

@@ -209,7 +209,7 @@ def align(posterior: PosteriorData) -> Factors:
     return Factors(
         loadings=labelled("loading", draws.loading @ turns, benchmark=benchmark),
         capabilities=capabilities.assign_coords(family=("model", evals.models["family"].tolist())),
-        slopes=labelled("slope", draws.slope @ turns, covariate=covariate),
+        slopes=labelled("slope", draws.slope[:, : len(covariate)] @ turns, covariate=covariate),
         family_offsets=offsets,
         correlations=labelled("correlation", correlation, benchmark=benchmark),
         scaled_loadings=labelled("scaled_loading", scaled, benchmark=benchmark),

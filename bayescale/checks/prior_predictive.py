@@ -222,7 +222,7 @@ def compute_grid(spec: Spec, evals: Evals) -> tuple[np.ndarray, np.ndarray]:
         return np.column_stack([np.ones(len(compute)), np.log10(compute)])
 
     coefficients = np.linalg.lstsq(line(flops[complete]), data.covariates[complete])[0]
-    return grid, np.stack(design(line(grid) @ coefficients, spec.covariates), axis=1)
+    return grid, np.stack(design(line(grid) @ coefficients, data.terms), axis=1)
 
 
 def falling(curves: np.ndarray) -> np.ndarray:

@@ -172,6 +172,10 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --new-family",
             "required-compute posterior.nc --above GSM8K=0.95 --probability 0.5 --csv compute.csv",
         ],
+        deciding.when: [
+            "when dated.nc --above 'GPQA Diamond=0.95' --plot when.png",
+            "when dated.nc --above MMLU=0.95 --organization OpenAI",
+        ],
         deciding.predict: [
             "predict posterior.nc --csv predicted.csv",
             "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",

@@ -1,4 +1,4 @@
-"""The commands that answer a decision: `predict`, `required-compute` and `suggest-benchmarks`."""
+"""The commands that answer a decision: `predict`, `required-compute`, `when` and `suggest-benchmarks`."""
 
 from __future__ import annotations
 
@@ -95,6 +95,34 @@ def required_compute(
     result = fitted.required_compute(benchmark, score, families, probability=probability, random_seed=random_seed)
     about = {"benchmark": benchmark, "above": score, "probability": probability}
     _answer(fitted, result, prob, csv, json, plot, **about, random_seed=random_seed)
+
+
+def when(
+    posterior: options.PosteriorFile,
+    above: Annotated[str, typer.Option(metavar="BENCHMARK=SCORE", help="The score to cross, from 0 to 1.")],
+    organization: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Whose models, as in the data; repeatable.")
+    ] = None,
+    random_seed: options.RandomSeed = options.SEED,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Find the date at which the expected score of the best model crosses a threshold.
+
+    For specs with dates that predict undisclosed compute, such as dated. Makers go on releasing models at the pace of
+    the last twelve months of the data, for five years.
+    """
+    from bayescale.cli.files import check_targets
+    from bayescale.methods import Posterior
+
+    ((benchmark, score),) = options.known_scores([above], "--above").items()
+    tails(prob)
+    check_targets(csv, plot=plot)
+    fitted = Posterior.load(posterior)
+    result = fitted.when(benchmark, score, organization, random_seed=random_seed)
+    _answer(fitted, result, prob, csv, json, plot, until=result.until, random_seed=random_seed)
 
 
 def suggest_benchmarks(

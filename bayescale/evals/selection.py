@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import EvalsError, shown, suggest
-from bayescale.evals.tables import SMALLEST_FLOPS
+from bayescale.evals.tables import SMALLEST_FLOPS, text
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,6 +97,36 @@ class SelectionMixin:
             benchmarks=self.benchmarks[kept_benchmarks],
             scores=self.scores[kept_models[rows] & kept_benchmarks[columns]],
         )
+
+    def with_families_of(self, column: str) -> Self:
+        """Return the same scores with the families that a column of the models table says, such as ``organization``.
+
+        Models without an entry there stay with their family. What was the family before is in the column
+        ``generation``, unless the table has one.
+
+        Raises
+        ------
+        EvalsError
+            There is no such column of names.
+
+        Examples
+        --------
+        >>> from bayescale.evals import load_evals
+        >>> load_evals("frontier").with_families_of("organization").families[:2]
+        ['01.AI', 'Alibaba']
+        """
+        if column == "family":
+            return self
+        if column not in self.models:
+            raise EvalsError(suggest(column, self.models.columns, "column of models"))
+        names = self.models[column].map(text)
+        if pd.to_numeric(names, errors="coerce").notna().any():
+            raise EvalsError(f"The column {column} of models holds numbers: families have names.")
+        families = names.where(names != "", self.models["family"])
+        if families.equals(self.models["family"]):
+            return self
+        before = {} if "generation" in self.models else {"generation": self.models["family"]}
+        return self._derive(models=self.models.assign(family=families, **before))
 
     def mask(self, hidden: xr.DataArray | pd.DataFrame | Iterable[tuple[str, str]]) -> Self:
         """Hide scores, keeping all models and benchmarks.

@@ -9,7 +9,7 @@ refit would; and specs are compared by it (`log_evidence`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
@@ -215,7 +215,7 @@ def condition_on_scores(
     draws: Draws, query: ForecastQuery, given: np.ndarray, scores: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, Draws, float]:
     """Condition the forecast of one new model on `scores` of the benchmarks with index `given`; see `weigh`."""
-    latent = LatentModel.of(draws, query.covariates[0], int(query.family_index[0]), given)
+    latent = LatentModel.of(draws, query.covariates[..., 0, :], int(query.family_index[0]), given)
     return weigh(draws, query, latent, scores, ConditionNoise.drawn(draws, latent, rng))
 
 
@@ -232,6 +232,8 @@ def weigh(
     chosen = _systematic(np.exp(flat), draws.size, noise.start)
     index, which = np.divmod(chosen, log_weight.shape[1])
     resampled = draws.take(index, models=False)
+    if query.covariates.ndim == 3:  # each draw has its own
+        query = replace(query, covariates=query.covariates[index])
     expected = _scores_elsewhere(resampled, query, latent, proposals[index, which], noise)
     return expected[:, None], resampled, float(1 / np.sum(per_draw**2))
 
@@ -246,8 +248,8 @@ def _scores_elsewhere(
     draws: Draws, query: ForecastQuery, latent: LatentModel, z: np.ndarray, noise: ConditionNoise
 ) -> np.ndarray:
     """Compute expected scores (S, benchmark) on all benchmarks from resampled draws and their unknowns (S, z)."""
-    x, factors = query.covariates[0], draws.loading.shape[2]
-    location = x @ draws.slope
+    x, factors = query.covariates[..., :1, :], draws.loading.shape[2]
+    location = (x @ draws.slope)[:, 0]
     if latent.new_family:
         effect = noise.family_benchmark * draws.family_benchmark_sd[:, None]
         effect[:, latent.given] = z[:, factors + len(latent.testlets) :]
@@ -257,4 +259,4 @@ def _scores_elsewhere(
         effect = draws.family_benchmark[:, family]
     testlet = noise.testlet * draws.testlet_sd[:, None]
     testlet[:, latent.testlets] = z[:, factors : factors + len(latent.testlets)]
-    return draws.scores_of((location + z[:, :factors])[:, None], x[None], testlet[:, None], effect[:, None])[:, 0]
+    return draws.scores_of((location + z[:, :factors])[:, None], x, testlet[:, None], effect[:, None])[:, 0]

@@ -22,7 +22,7 @@ from bayescale.forecast.condition import condition_on_scores
 from bayescale.forecast.extrapolation import distances_beyond, warn_if_far
 from bayescale.forecast.predict import forecast_scores
 from bayescale.forecast.probability import Thresholds, joint_probability, read_thresholds
-from bayescale.forecast.query import ForecastQuery, as_scores, read_given, read_query
+from bayescale.forecast.query import ForecastQuery, as_scores, read_given, read_query, with_compute
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -316,6 +316,7 @@ def make_forecast(
     query = read_query(posterior.spec, draws.data, family, facts)
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
+    query = with_compute(draws, query, rng)
     effective = float(draws.size)
     if conditions := as_scores(given):
         known, scores = read_given(conditions, query, draws.data.coords["benchmark"])

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bayescale.errors import ForecastError, as_number, percentage_hint, require_names, shown, suggest
 from bayescale.evals import tables
 from bayescale.evals.tables import SMALLEST_FLOPS, text, training_flops
+from bayescale.model.compute import MAKER
 from bayescale.model.covariates import SIZES
 from bayescale.model.data import design
 
 if TYPE_CHECKING:
+    from bayescale.inference.draws import Draws
+    from bayescale.model.compute import ComputePredictors
     from bayescale.model.covariates import CovariateColumn
     from bayescale.model.data import ModelData
     from bayescale.model.spec import Spec
@@ -34,12 +37,26 @@ UNITS = {"flops": "FLOP", "params": "parameters", "tokens": "training tokens"}
 COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in SIZES.items()}
 
 
+class UndisclosedCompute(NamedTuple):
+    """What is known of new models whose compute nobody states, for `with_compute`.
+
+    `regressors` are (model, compute predictor), `maker` (model,) the index of a maker, -1 for a new one, `whole`
+    (model,) whether all that predicts compute is known, `measured` (model, base covariate) the other covariates.
+    """
+
+    regressors: np.ndarray
+    maker: np.ndarray
+    whole: np.ndarray
+    measured: np.ndarray
+
+
 @dataclass(frozen=True)
 class ForecastQuery:
     """New models to forecast: labels, families (index -1: a new one), centred covariates and what was said of them.
 
     Covariates are (model, covariate), or (S, model, covariate) where they differ from draw to draw. Facts are by column
-    of the models table, in its units: numbers, dates as text, flags.
+    of the models table, in its units: numbers, dates as text, flags. Where compute is not stated, `undisclosed` says
+    from what it is drawn, and its covariate is NaN until it is.
     """
 
     labels: list[str]
@@ -47,6 +64,7 @@ class ForecastQuery:
     family_index: np.ndarray
     covariates: np.ndarray
     facts: dict[str, np.ndarray]
+    undisclosed: UndisclosedCompute | None = None
 
     def part(self, models: slice) -> ForecastQuery:
         """Return the query for some of the models, by position."""
@@ -64,11 +82,15 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
 
     `facts` are ``flops``, ``params`` and ``tokens``, and the other columns that the spec names; None is not given.
     """
+    if spec.family_column == MAKER and family is None and facts.get(MAKER) is not None:
+        family = facts[MAKER]
     if family is None:
         raise ForecastError("Say which family: family='Llama-3', or family=bayescale.NEW_FAMILY for one never seen.")
     fitted = data.coords["family"]
     given = {name: value for name, value in facts.items() if value is not None}
-    columns = {column.name: column for column in data.columns if column.kind != "size"}
+    predictors = data.predictors
+    columns = {c.name: c for c in (*data.columns, *(predictors.columns if predictors else ())) if c.kind != "size"}
+    makers = _said_makers(spec, predictors, family, given)
     require_names(given, [*COLUMNS, *columns], f"covariate in the spec {spec.name!r}")
     sizes = {name: _numbers(name, value) for name, value in given.items() if name in COLUMNS}
     read = {name: read_column(columns[name], value) for name, value in given.items() if name in columns}
@@ -87,17 +109,79 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
             raise ForecastError(f"{message} For a family never seen use NEW_FAMILY (on the command line --new-family).")
     filled = _complete({name: np.broadcast_to(v, (count,)).astype(float) for name, v in sizes.items()})
     values = {c.name: np.log10(filled[c.source] * c.unit) for c in data.columns if c.source in filled} | read
-    if missing := [column for column in data.columns if column.name not in values]:
+    drawn = {"log10_flops"} - values.keys() if predictors else set()
+    if missing := [column for column in data.columns if column.name not in values.keys() | drawn]:
         raise ForecastError(_what_is_needed(spec, missing))
-    centred = np.stack([np.broadcast_to(c.standardised(values[c.name]), (count,)) for c in data.columns], axis=1)
+    unknown = dict.fromkeys(drawn, np.full(count, np.nan))
+    centred = np.stack(
+        [np.broadcast_to(c.standardised((values | unknown)[c.name]), (count,)) for c in data.columns], axis=1
+    )
+    undisclosed = None
+    if predictors and drawn:
+        sized = {
+            f"log10_{name}": np.log10(filled[col] * unit) for name, (col, unit) in COLUMNS.items() if col in filled
+        }
+        known = {name: np.broadcast_to(value, (count,)) for name, value in (values | sized).items()}
+        if lacking := [c for c in predictors.columns if c.known.all() and c.name not in known]:
+            raise ForecastError(_what_is_needed(spec, lacking))
+        regressors, whole = predictors.of(known, count)
+        undisclosed = UndisclosedCompute(regressors, _makers(predictors, makers.get(MAKER), count), whole, centred)
     told = filled | {name: np.broadcast_to(_as_said(columns[name], given[name]), (count,)) for name in read}
     return ForecastQuery(
-        labels=_labels(families, {column.source: told[column.source] for column in data.columns}),
+        labels=_labels(families, {c.source: told[c.source] for c in data.columns if c.source in told}),
         families=families,
         family_index=np.array([fitted.index(f) if f != NEW_FAMILY else -1 for f in families]),
-        covariates=np.stack(design(centred, spec.covariates), axis=1),
-        facts=told,
+        covariates=np.stack(design(centred, data.terms), axis=1),
+        facts=told | {name: np.array(_per_model(value, count)) for name, value in makers.items()},
+        undisclosed=undisclosed,
     )
+
+
+def with_compute(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> ForecastQuery:
+    """Draw compute that is not stated, given date, maker and size (`bayescale.model.compute`)."""
+    told = query.undisclosed
+    if told is None:
+        return query
+    mean = draws.compute_slope @ told.regressors.T
+    if draws.maker_compute.shape[1]:
+        new = draws.maker_compute_sd[:, None] * rng.standard_normal((draws.size, 1))
+        mean = mean + np.concatenate([draws.maker_compute, new], axis=1)[:, told.maker]
+    sd = np.where(told.whole, draws.compute_sd[:, None], draws.vague_compute_sd[:, None])
+    measured = np.broadcast_to(told.measured, (draws.size, *told.measured.shape)).copy()
+    measured[..., draws.data.column("log10_flops")] = mean + sd * rng.standard_normal(mean.shape)
+    return replace(query, covariates=np.stack(design(measured, draws.data.terms), axis=-1), undisclosed=None)
+
+
+def _per_model(value: Any, count: int) -> list[str]:
+    cells = [str(cell) for cell in _several(value)]
+    if len(cells) not in (1, count):
+        raise ForecastError(f"{MAKER} has {len(cells)} values where {count} are needed: give one, or one per model.")
+    return cells * count if len(cells) == 1 else cells
+
+
+def _said_makers(
+    spec: Spec, predictors: ComputePredictors | None, family: Any, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Take the makers out of what was given; families of makers say them, too."""
+    said = given.pop(MAKER, None) if spec.family_column == MAKER or (predictors and predictors.makers) else None
+    if predictors is None or not predictors.makers:
+        return {}
+    if said is None and spec.family_column == MAKER:
+        names = [family] if isinstance(family, str) else list(family)
+        said = [name if name in predictors.makers else NEW_FAMILY for name in names]
+    return {} if said is None else {MAKER: said}
+
+
+def _makers(predictors: ComputePredictors, value: Any, count: int) -> np.ndarray:
+    """Return the index of each model's maker, -1 for one that the data do not have."""
+    if value is None:
+        return np.full(count, -1)
+    cells = _per_model(value, count)
+    for cell in cells:
+        if cell not in (*predictors.makers, NEW_FAMILY):
+            message = suggest(cell, predictors.makers, MAKER)
+            raise ForecastError(f"{message} For a maker never seen leave {MAKER}= out.")
+    return np.array([predictors.makers.index(cell) if cell != NEW_FAMILY else -1 for cell in cells])
 
 
 def read_column(column: CovariateColumn, value: Any) -> np.ndarray:

@@ -292,7 +292,7 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     # One decade, or a year, beyond the largest known.
     beyond = [float(column.kind in ("size", "date")) for column in draws.data.columns]
     ahead = np.nanmax(draws.data.covariates, axis=0) + beyond
-    point = np.array(design(ahead, coords["covariate"]))
+    point = np.array(design(ahead, draws.data.terms))
     fitted = draws.fitted_scores()[:, cells]
     labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
     future = draws.family_scores(point).reshape((draws.size, -1))

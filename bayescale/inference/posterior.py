@@ -74,6 +74,7 @@ class PosteriorData:
         >>> same.converged
         True
         """
+        evals = evals.with_families_of(spec.family_column)
         data = data or model_data(spec, evals)
         draws = read_draws(idata, data)
         convergence = convergence or diagnose(idata, draws, sampling.get("seconds"))

@@ -128,6 +128,7 @@ def fit(
     started = time.perf_counter()
     try:
         data = model_data(spec, evals)
+        evals = evals.with_families_of(spec.family_column)
         idata, convergence = _SAMPLERS[nuts_sampler](
             Coordinates(spec, data),
             **settings,
@@ -181,14 +182,17 @@ def check_settings(
 def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Sampled:
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.draws import read_draws
-    from bayescale.model.coordinates.parameterization import Coordinates
+    from bayescale.model.coordinates.parameterization import Coordinates, coordinate
 
     with working("Compiling the model", settings["progressbar"]):
         program = compiled_for(coordinates)
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
-        draws = read_draws(_sample(program, **pilot), coordinates.data)
-    moved = Coordinates(coordinates.spec, coordinates.data, draws.expected_share(), draws.unknown_covariates())
+        short = _sample(program, **pilot)
+    share, z = read_draws(short, coordinates.data).expected_share(), coordinate("latent_covariate")
+    unknown = short["posterior"][z].to_numpy() if z in short["posterior"] else None
+    unknown = None if unknown is None else unknown.reshape((-1, unknown.shape[-1]))
+    moved = Coordinates(coordinates.spec, coordinates.data, share, unknown)
     program = compiled_for(moved)
     if settings["draws"] != "auto":
         return _sample(program, **settings), None

@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.model.compute import expected_compute
 from bayescale.model.coordinates.measured import MeasurementEffects, pick
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
@@ -26,6 +27,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
         loading      W_bk     = c_k + w_bk     c_k ~ Normal(0, common sd), w_bk ~ Normal(0, own sd), both sds learned
         capability   theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)                     alpha_fk ~ Normal(0, tau)
+                     with a drift over dates beside them (`bayescale.model.drift`), if the spec has one
         logit        eta_mb   = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ prior
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
@@ -54,9 +56,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         (benchmark, factor), ``difficulty``, ``floor``, ``ceiling``, ``ceiling_gap``, ``curve_shape``,
         ``log_precision``, ``specific_sd`` (benchmark), ``benchmark_slope`` (benchmark, covariate), ``family_benchmark``
         (family, benchmark), ``testlet_effect`` (model, testlet), ``setting_effect`` (setting), ``specific_effect``
-        (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate); and the sds
+        (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate), ``drift`` (drift_step,
+        factor), ``compute_slope`` (compute_predictor), ``maker_compute`` (organization); and the sds
         ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``,
-        ``testlet_sd``, ``setting_sd``. What the spec switches off is missing, but for ``floor``. Variables
+        ``testlet_sd``, ``setting_sd``, ``drift_sd``, ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``. What
+        the spec switches off is missing, but for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
@@ -82,7 +86,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         cells = _containers(at.arrays)
 
         # x_m: known, or latent with the error of its measurement
-        x = _covariates(spec, data, at)
+        x, steps = _covariates(spec, data, at)
 
         # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
@@ -114,9 +118,12 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         # h_bj + e_mb
         measured = _measured(data, priors, noise.specific_sd, at)
 
-        # theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)
+        # theta_mk ~ Normal(x_m' beta_k + alpha_fk + drift, 1)
+        drift = None
+        if spec.drift:
+            drift = steps @ at.zero_mean("drift", priors.drift_sd.variable("drift_sd"), ("drift_step", "factor"))
         offset_sd = family_sd if spec.family_offsets else None
-        level = at.levels(x, loading, effects, offset_sd, curve, noise, measured)
+        level = at.levels(x, loading, effects, offset_sd, drift, curve, noise, measured)
 
         # eta_mb = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         eta = logit_score(level.capability @ loading.T, level.difficulty, *effects)
@@ -142,18 +149,43 @@ def _spread(effect: Any, testlet: np.ndarray) -> Any:
     return pt.concatenate([effect, alone], axis=1)[:, testlet]
 
 
-def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> Any:
-    """Make covariates (model, covariate), centred and scaled; unknown and uncertain ones are latent."""
-    mean, sd = covariate_prior(spec, data)
-    x = pt.as_tensor(np.where(sd > 0, 0.0, mean))
+def _covariates(spec: Spec, data: ModelData, at: PlainCoordinates) -> tuple[Any, Any]:
+    """Make covariates (model, covariate), centred and scaled, and the steps of a drift (model, step).
+
+    Unknown and uncertain covariates are latent.
+    """
+    prior_mean, prior_sd = covariate_prior(spec, data)
+    x = pt.as_tensor(np.where(prior_sd > 0, 0.0, prior_mean))
     rows, columns = unknown_cells(data)
+    mean, sd = prior_mean[rows, columns], prior_sd[rows, columns]
+    if data.predictors is not None:
+        mean, sd = _predicted_compute(data, *expected_compute(spec, data.predictors, at), mean, sd)
     if len(rows):
         names = [f"{data.coords['model'][m]} {spec.base_covariates[c]}" for m, c in zip(rows, columns, strict=True)]
         pm.modelcontext(None).add_coord("latent_cell", names)
-        values = at.unknown_covariates("latent_covariate", mean[rows, columns], sd[rows, columns], "latent_cell")
+        values = at.unknown_covariates("latent_covariate", mean, sd, "latent_cell")
         x = x[rows, columns].set(values)
-    values = pt.stack(design(x, spec.covariates), axis=1)
-    return pm.Deterministic("covariate_value", values, dims=("model", "covariate"))
+    terms, count = design(x, data.terms), len(spec.covariates)
+    covariates = pm.Deterministic("covariate_value", pt.stack(terms[:count], axis=1), dims=("model", "covariate"))
+    return covariates, pt.stack(terms[count:], axis=1) if spec.drift else None
+
+
+def _predicted_compute(data: ModelData, mean: Any, sd: Any, others_mean: Any, others_sd: Any) -> tuple[Any, Any]:
+    """Observe disclosed compute; return means and sds of the latent cells, those of compute as it is predicted.
+
+    Of compute that is stated with an error, what is latent is drawn given both; the statement is observed.
+    """
+    place = data.column("log10_flops")
+    stated, error = data.covariates[:, place], data.covariate_sd[:, place]
+    known = np.flatnonzero(np.isfinite(stated))
+    spread = pt.sqrt(sd[known] ** 2 + error[known] ** 2)
+    pm.Normal("disclosed_compute", mean[known], spread, observed=stated[known])
+    weight = np.where(np.isfinite(error) & (error > 0), 1 / np.where(error > 0, error, 1.0) ** 2, 0.0)
+    precision = 1 / sd**2 + weight
+    mean, sd = (mean / sd**2 + weight * np.nan_to_num(stated)) / precision, 1 / pt.sqrt(precision)
+    rows, columns = (part.copy() for part in np.nonzero(data.covariate_sd != 0))
+    here = columns == place
+    return pt.switch(here, mean[rows], others_mean), pt.switch(here, sd[rows], others_sd)
 
 
 def _floor(spec: Spec, data: ModelData) -> Any:

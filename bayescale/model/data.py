@@ -12,9 +12,11 @@ import numpy as np
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
+from bayescale.model.compute import ComputePredictors, read_predictors
 from bayescale.model.covariates import CovariateColumn, read_covariates, unknown_values
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.curve import log_choose as log_binomial
+from bayescale.model.drift import DATE, along_step, step_names
 from bayescale.model.measurements import Measurements, read_measurements
 from bayescale.model.spec import Spec
 
@@ -26,7 +28,8 @@ class ModelData:
     Attributes
     ----------
     coords : dict of str to list
-        ``model, family, benchmark, factor, covariate, testlet``.
+        ``model, family, benchmark, factor, covariate, testlet``, and what a spec adds: ``drift_step``,
+        ``compute_predictor``, ``organization``.
     columns : tuple of CovariateColumn
         The measured covariates: name, kind, centre, scale, which are known.
     covariates : ndarray (model, base covariate)
@@ -40,6 +43,8 @@ class ModelData:
         `items` are `bayescale.model.curve.SHARE_STEPS` where a score is no proportion of items.
     cells : dict of str to ndarray (model, benchmark)
         The scores and which of them were observed, see `observed_cells`.
+    predictors : ComputePredictors or None
+        What predicts compute, if the spec says so (`Spec.compute_from`).
     measurements : Measurements or None
         How they were measured, if the spec takes account of it (`Spec.repeated_measurements`) and the tables state it.
     """
@@ -55,6 +60,12 @@ class ModelData:
     ceiling: np.ndarray
     cells: dict[str, np.ndarray]
     measurements: Measurements | None = None
+    predictors: ComputePredictors | None = None
+
+    @property
+    def terms(self) -> list[str]:
+        """Names of all that capability is linear in: covariates, interactions, and the steps of a drift."""
+        return [*self.coords["covariate"], *self.coords.get("drift_step", [])]
 
     @property
     def centre(self) -> np.ndarray:
@@ -79,6 +90,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     """Collect the arrays that the model of `spec` needs from `evals`."""
     if not isinstance(evals, Evals):
         raise EvalsError(f"{evals!r} is no Evals: load them, evals = bs.load_evals('base-llms').")
+    evals = evals.with_families_of(spec.family_column)
     models, benchmarks = evals.models, evals.benchmarks
     if evals.n_scores == 0:
         raise EvalsError("There is no score to fit: every score was masked or deselected.")
@@ -106,6 +118,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     measurements = read_measurements(evals, items) if spec.repeated_measurements else None
     how = {} if measurements is None else measurements.coords(evals.model_names, evals.benchmark_names)
     factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
+    predictors = read_predictors(spec, models)
     return ModelData(
         coords={
             "model": evals.model_names,
@@ -115,6 +128,8 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
             **how,
+            **({"drift_step": step_names(values[:, spec.base_covariates.index(DATE)])} if spec.drift else {}),
+            **({} if predictors is None else predictors.coords),
         },
         columns=columns,
         covariates=values,
@@ -126,6 +141,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         ceiling=benchmarks["ceiling"].to_numpy(float),
         cells=observed_cells(evals, items),
         measurements=measurements,
+        predictors=predictors,
     )
 
 
@@ -151,14 +167,20 @@ def unknown_cells(data: ModelData) -> tuple[np.ndarray, np.ndarray]:
     return rows.copy(), columns.copy()  # views of one array otherwise, which Numba would not keep on disk
 
 
-def design(values: Any, covariates: Sequence[str]) -> list[Any]:
-    """Return the columns of the covariates of a spec, with interactions, from the measured ones (..., base covariate).
+def design(values: Any, terms: Sequence[str]) -> list[Any]:
+    """Return the columns of terms (`ModelData.terms`) from the measured covariates (..., base covariate).
 
-    Arrays or tensors; an interaction is named after its parts, such as ``log10_params:log10_tokens``.
+    Arrays or tensors; an interaction is named after its parts, such as ``log10_params:log10_tokens``, and the step of a
+    drift as `bayescale.model.drift.step_names` does.
     """
-    base = [name for name in covariates if ":" not in name]
-    columns = {name: values[..., place] for place, name in enumerate(base)}
-    return [reduce(mul, [columns[part] for part in name.split(":")]) for name in covariates]
+    columns: dict[str, Any] = {}
+    for name in terms:
+        step = along_step(name, columns.get(DATE))
+        if step is None and ":" not in name:
+            columns[name] = values[..., len(columns)]
+        elif step is not None:
+            columns[name] = step
+    return [columns[name] if name in columns else reduce(mul, map(columns.get, name.split(":"))) for name in terms]
 
 
 def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ from bayescale.model.prior import Prior
 
 SCALES = (
     "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",
-    "setting_sd",
+    "drift_sd", "setting_sd",
 )  # fmt: skip
 
 
@@ -70,6 +70,11 @@ class Priors(Frozen):
     ceiling_gap: Prior = _prior("Exponential(30)", "how far ceilings are below the stated ones, as by wrong labels")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
+    drift_sd: Prior = _prior("HalfNormal(2)", "sd of what a year adds to capability beside the slope over dates")
+    compute_slope: Prior = _prior("Normal(0, 1)", "decades of undisclosed compute per unit of what predicts it")
+    compute_sd: Prior = _prior("HalfNormal(0.7)", "sd of compute around its prediction, in decades")
+    maker_compute_sd: Prior = _prior("HalfNormal(0.5)", "sd between makers of their compute, in decades")
+
     def of(self, name: str, covariate: str) -> Prior:
         """Return the prior ``slope`` or ``latent_covariate`` of one covariate: its own, or that of all.
 
@@ -83,7 +88,7 @@ class Priors(Frozen):
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "specific_sd", "curve_shape", "ceiling_gap"):
+        for name in (*SCALES, "specific_sd", "curve_shape", "ceiling_gap", "compute_sd", "maker_compute_sd"):
             prior: Prior = getattr(self, name)
             if not prior.positive:
                 what = "a standard deviation" if name.endswith("_sd") else "a positive number"

@@ -20,6 +20,7 @@ from bayescale._identity import stored_identity
 from bayescale._yaml import read_yaml
 from bayescale.errors import SpecError, suggest
 from bayescale.model.covariates import NOT_COVARIATES, SIZES
+from bayescale.model.drift import DATE
 from bayescale.model.prior import Prior
 from bayescale.model.priors import Floor, Frozen, Priors, split_name
 
@@ -30,11 +31,21 @@ _MOST_FACTORS_0_1 = 8
 
 # What a spec that version 0.1 saved has in place of the fields that came later.
 _FORM_0_1: Mapping[str, Any] = MappingProxyType(
-    dict.fromkeys(("repeated_measurements", "uniqueness", "rising", "learned_ceilings"), False)
-    | {"loading_sds": "factor"}
+    {
+        **dict.fromkeys(("repeated_measurements", "uniqueness", "rising", "learned_ceilings", "drift"), False),
+        "loading_sds": "factor",
+        **dict.fromkeys(("rising_with", "compute_from"), ()),
+        "family_column": "family",
+    }
 )
 # Priors that it had not, by the field that switches their term on.
-_NEW_PRIORS = {"specific_sd": "uniqueness", "ceiling_gap": "learned_ceilings", "setting_sd": "repeated_measurements"}
+_NEW_PRIORS = {
+    "specific_sd": "uniqueness",
+    "ceiling_gap": "learned_ceilings",
+    "drift_sd": "drift",
+    "setting_sd": "repeated_measurements",
+    **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
+}
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
 
 
@@ -70,6 +81,9 @@ class Spec(Frozen):
         Whether each family has its own compute efficiency (``alpha``, pooled with sd ``family_sd``).
     family_benchmark : bool
         Whether each family has an effect of its own on each benchmark (``v``, pooled with sd ``family_benchmark_sd``).
+    family_column : str
+        The column of the models table that says what a family is, such as ``organization``: then all models of a maker
+        share an offset. Models without an entry stay with their family.
     benchmark_slopes : bool
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
@@ -83,7 +97,15 @@ class Spec(Frozen):
     rising : bool
         Whether capability grows with compute, parameters and tokens by the prior: the average benchmark rises
         (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are, and so are
-        those of other columns, dates too: the sign of their effect is a finding.
+        those of other columns, dates too: the sign of their effect is a finding, unless `rising_with` names them.
+    rising_with : tuple of str
+        Further covariates with which capability grows by the prior, such as ``reasoning``.
+    drift : bool
+        Whether each year has a gain of its own beside the slope over ``released`` (`bayescale.model.drift`, prior
+        ``drift_sd``).
+    compute_from : tuple of str
+        Columns from which undisclosed compute is predicted, such as ``released``, ``log10_params`` and
+        ``organization`` (`bayescale.model.compute`). Default: unknown compute has the prior ``latent_covariate``.
     learned_ceilings : bool
         Whether scores may level off below the stated ceiling, as where labels are wrong (prior ``ceiling_gap``).
         Models of one period draw them too low (docs/model-notes.md).
@@ -115,14 +137,18 @@ class Spec(Frozen):
     common_loading: bool = True
     loading_sds: Literal["logit", "factor"] = "logit"
     family_offsets: bool = True
+    family_column: str = "family"
     family_benchmark: bool = False
     benchmark_slopes: bool = False
     testlets: bool = True
     repeated_measurements: bool = False
     uniqueness: bool = True
     rising: bool = True
+    rising_with: tuple[str, ...] = ()
+    drift: bool = False
     learned_ceilings: bool = False
     curve: Literal["sigmoid", "richards"] = "richards"
+    compute_from: tuple[str, ...] = ()
     floor: Floor = Floor()
     priors: Priors = Priors()
 
@@ -173,6 +199,23 @@ class Spec(Frozen):
         for name, _ in self.priors:
             if (of := split_name(name)[1]) is not None and of not in known:
                 raise ValueError(f"priors: {suggest(of, known, 'covariate')} So {name} is the prior of nothing.")
+        return self
+
+    @model_validator(mode="after")
+    def _compute_can_be_predicted(self) -> Spec:
+        if self.compute_from and "log10_flops" not in self.covariates:
+            raise ValueError("compute_from predicts undisclosed compute: it needs log10_flops among the covariates")
+        if "log10_flops" in self.compute_from or len(set(self.compute_from)) != len(self.compute_from):
+            raise ValueError("compute_from must name other columns than compute, each once")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_have_their_covariates(self) -> Spec:
+        for name in self.rising_with:
+            if name not in self.base_covariates:
+                raise ValueError(f"rising_with: {suggest(name, self.base_covariates, 'covariate of this spec')}")
+        if self.drift and DATE not in self.covariates:
+            raise ValueError(f"drift is over dates: it needs {DATE} among the covariates")
         return self
 
     @property
@@ -277,7 +320,7 @@ class Spec(Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
-            **{prior: getattr(self, switch) for prior, switch in _NEW_PRIORS.items()},
+            **{prior: bool(getattr(self, switch)) for prior, switch in _NEW_PRIORS.items()},
             "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)
@@ -291,7 +334,7 @@ class Spec(Frozen):
             if not getattr(self, switch):
                 del content["priors"][prior]
         for key, value in _FORM_0_1.items():
-            if content[key] == value:
+            if getattr(self, key) == value:
                 del content[key]
         content["factors"] = {"many": "auto", "auto": "identified"}.get(content["factors"], content["factors"])
         return stored_identity(json.dumps(content, sort_keys=True))

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from bayescale.analysis.emergence import Emergence, Score
     from bayescale.analysis.required_compute import RequiredCompute
+    from bayescale.analysis.training_compute import TrainingCompute
     from bayescale.analysis.uplift import Uplift
     from bayescale.evals import Evals
 
 POINTS = 60
+MOST_MODELS = 40
 
 
 def plot_emergence(
@@ -104,6 +106,34 @@ def draw_required_compute(required: RequiredCompute, ax: Axes | None = None, *, 
     below += f"measured score exceeds it with probability {required.probability:g}; line: largest compute in the data"
     label_below(ax, "training compute (FLOP)", below)
     title(ax, f"Compute for {required.benchmark} above {required.above:.0%}")
+    return ax
+
+
+def draw_training_compute(compute: TrainingCompute, ax: Axes | None = None, *, prob: float = PROB) -> Axes:
+    """Draw the compute of models that do not state it exactly, a row each, with a cross at what is stated."""
+    wide, core = compute.summary(prob=prob), compute.summary(prob=0.5)
+    models = compute.posterior.evals.models
+    rows = np.flatnonzero(models["flops"].isna() | (models["flops_log10_sd"] > 0))
+    if "released" in models:
+        rows = rows[np.argsort(models["released"].to_numpy(str)[rows], kind="stable")]
+    rows = rows[-MOST_MODELS:]
+    ax = new_axes(ax, (7.2, 1.5 + 0.24 * max(len(rows), 1)))
+    marks = {mark.family: mark for mark in mark_families(compute.posterior.evals, wide["family"].iloc[rows].tolist())}
+    for place, row in enumerate(rows):
+        mark = marks[wide["family"].iloc[row]]
+        draw_intervals(ax, [place], wide[row:][:1], core[row:][:1], mark.colour, marker=mark.marker, markersize=5)
+        ax.plot(wide["stated"].iloc[row], place, "x", color=INK, markersize=6, zorder=5)
+    flop_axis(ax)
+    ax.grid(False, axis="y")
+    ax.set_yticks(range(len(rows)), wide["model"].iloc[rows].tolist())
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    order = ", by release date" if "released" in models else ""
+    label_below(
+        ax,
+        "training compute (FLOP)",
+        f"median, 50% and {prob:.0%} {KIND} interval{order}; cross: what is stated, with an error",
+    )
+    title(ax, "Compute that is not stated, or not exactly")
     return ax
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayescale._intervals import KIND, tails
 from bayescale.forecast import NEW_FAMILY
+from bayescale.model.drift import DATE, step_number
 from bayescale.report.live import PRECISION
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "prob": prob,
         "interval": KIND,
         "covariates": [[base.index(part) for part in name.split(":")] for name in live.spec.covariates],
+        "driftSteps": [[base.index(DATE), step_number(name)] for name in data.coords.get("drift_step", [])],
         "measured": [_measured(column, evals, x) for column, x in zip(data.columns, data.covariates.T, strict=True)],
         "compute": base.index("log10_flops") if live.spec.compute_alone else -1,
         "testletIndex": data.testlet_index.tolist(),

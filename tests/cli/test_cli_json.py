@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from command_lines import COMMANDS
 from conftest import Run
+from fake_posterior import posterior_of_dates
 from simulate import posterior_near, simulation_spec
 
 from bayescale import Evals, Posterior
@@ -44,6 +45,7 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
     ("predict",): ("{saved} --models Family-A-0", {"rows", "prob", "interval", "converged"}),
     ("required-compute",): ("{saved} --above bench-1=0.6 --new-family", {"rows", "probability", "prob", "converged"}),
+    ("when",): ("{dates} --above MMLU=0.9", {"rows", "until", "prob", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
         {"rows", "least", "converged"},
@@ -64,6 +66,7 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
 def folder(posterior: Posterior, evals: Evals, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("json")
     posterior.save(folder / "posterior.nc")
+    posterior_of_dates().save(folder / "dates.nc")
     evals.to_directory(folder / "tables")
     (folder / "mine.yaml").write_text(simulation_spec().replace(name="mine").to_yaml())
     (folder / "epoch.csv").write_text("Model version,task,mean_score,stderr\nm-1,Quiz,0.5,0.02\nm-2,Quiz,0.6,0.02\n")
@@ -106,7 +109,8 @@ def test_one_document_and_nothing_else(
         request.getfixturevalue("no_sampling")
     arguments, keys = CALLS[command]
     places = {
-        "tables": folder / "tables", "saved": folder / "posterior.nc", "spec": folder / "mine.yaml",
+        "tables": folder / "tables", "saved": folder / "posterior.nc", "dates": folder / "dates.nc",
+        "spec": folder / "mine.yaml",
         "wide": folder / "wide.csv", "new": tmp_path / "new", "lm_eval": FIXTURES / "lm_eval", "hub": FIXTURES / "hub",
         "inspect": FIXTURES / "inspect", "epoch": folder / "epoch.csv", "record": folder / "record.json",
     }  # fmt: skip

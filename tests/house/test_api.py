@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from fake_posterior import posterior_of_dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -82,7 +83,9 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
     return {
         "forecast": posterior.forecast("Family-A", 1e24, random_seed=1),
         "prediction": posterior.predict(random_seed=1),
+        "compute": posterior.compute(),
         "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
+        "crossing": posterior_of_dates().when("MMLU", 0.9, random_seed=1),
         "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
         "effect": posterior.effect("log10_flops"),
@@ -99,7 +102,9 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
 NAMES = [
     "forecast",
     "prediction",
+    "compute",
     "required",
+    "crossing",
     "benchmarks",
     "efficiency",
     "effect",
@@ -123,7 +128,7 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
     assert wide.attrs.get("prob", 0.8) == 0.8
     dataset = result.to_xarray()
     assert dataset.data_vars
-    if name not in ("efficiency", "effect", "factors"):
+    if name not in ("compute", "efficiency", "effect", "factors"):
         assert dataset.attrs["random_seed"] == 1
     # It can be written: its attributes are names and numbers.
     dataset.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")

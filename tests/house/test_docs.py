@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from command_lines import parse
-from fake_posterior import example_evals, rough_comparison, rough_posterior
+from fake_posterior import example_evals, posterior_of_dates, rough_comparison, rough_posterior
 
 import bayescale as bs
 from bayescale import plots
@@ -176,6 +176,8 @@ def results() -> dict[str, Any]:
         "comparison": rough_comparison(posterior),
         "forecast": posterior.forecast(family="Llama-3", flops=4e25, random_seed=0),
         "prediction": posterior.predict("microsoft/phi-2", random_seed=0),
+        "compute": posterior.compute(),
+        "crossing": posterior_of_dates().when("MMLU", 0.9, random_seed=0),
         "required": posterior.required_compute("MMLU", 0.8, "Llama-3", random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
         "effect": posterior.effect("log10_flops", family="Llama-3"),

@@ -57,10 +57,17 @@ DIMS = {
     "setting_effect": ("setting",),
     "specific_effect": ("repeated_cell",),
     "capability": ("model", "factor"),
+    "drift": ("drift_step", "factor"),
+    "drift_sd": (),
     "covariate_value": ("model", "covariate"),
+    "compute_slope": ("compute_predictor",),
+    "compute_sd": (),
+    "vague_compute_sd": (),
+    "maker_compute_sd": (),
+    "maker_compute": ("organization",),
 }
 # Variables that turn together with the factors.
-TURNING = ("slope", "loading", "family_offset", "capability")
+TURNING = ("slope", "loading", "family_offset", "capability", "drift")
 COLUMNS = {"log10_flops": ("flops", 1.0), "log10_params": ("params_b", 1e9), "log10_tokens": ("tokens_t", 1e12)}
 
 Values = dict[str, np.ndarray]
@@ -96,16 +103,20 @@ class Table:
     def log_density(self, at: Values) -> float:
         """The joint density of natural parameters and scores: section 2 of the design, line by line."""
         spec, priors, benchmarks = self.spec, self.spec.priors, self.evals.benchmarks
-        names, count = self.evals.families, len(benchmarks)
-        family = np.array([names.index(f) for f in self.evals.models["family"]])
+        names, count = self.evals.models[spec.family_column], len(benchmarks)
+        names = names.where(names != "", self.evals.models["family"])
+        family = np.array([list(dict.fromkeys(names)).index(f) for f in names])
         x = at["covariate_value"]
-        total = self._covariates(x)
+        total = self._covariates(x, *(self._compute(at) if spec.compute_from else (None, None)))
+        if spec.compute_from:
+            total += self._compute_priors(at)
         for name in ("difficulty", "log_precision"):
             total += log_prior(getattr(priors, name), at[name])
         for covariate, slope in zip(spec.covariates, at["slope"], strict=True):
             prior = getattr(priors, f"slope[{covariate}]", priors.slope)
             total += log_prior(prior, slope)
-            if spec.rising and prior.parameters["mu"] == 0 and covariate in COLUMNS:
+            grows = (spec.rising and covariate in COLUMNS) or covariate in spec.rising_with
+            if grows and prior.parameters["mu"] == 0:
                 total += np.log(2 * expit(10 * np.mean(at["loading"] @ slope)))
         total += self._loadings(at)
 
@@ -123,6 +134,10 @@ class Table:
             total += log_prior(priors.family_sd, at["family_sd"])
             total += stats.norm.logpdf(at["family_offset"], 0, at["family_sd"]).sum()
             location = location + at["family_offset"][family]
+        if spec.drift:
+            total += log_prior(priors.drift_sd, at["drift_sd"])
+            total += stats.norm.logpdf(at["drift"], 0, at["drift_sd"]).sum()
+            location = location + self._walk(x[:, spec.covariates.index("released")], at["drift"])
         total += stats.norm.logpdf(at["capability"], location, 1).sum()
         if spec.benchmark_slopes:
             total += log_prior(priors.benchmark_slope_sd, at["benchmark_slope_sd"])
@@ -195,6 +210,19 @@ class Table:
         ]
         return effects, sorted(places)
 
+    def _walk(self, years: np.ndarray, gains: np.ndarray) -> np.ndarray:
+        """What the years from the centre to each date have added, whole years and the part of the last."""
+        known = self.covariates[:, self.spec.covariates.index("released")]
+        before = int(-np.floor(min(np.nanmin(known), 0)))  # steps down from the centre, the furthest first
+        walk = np.zeros((len(years), gains.shape[1]))
+        for m, t in enumerate(years):
+            steps = gains[before:] if t > 0 else gains[:before][::-1]
+            whole = int(abs(t))
+            walk[m] = steps[:whole].sum(axis=0)
+            if whole < len(steps):
+                walk[m] += (abs(t) - whole) * steps[whole]
+        return walk
+
     def _loadings(self, at: Values) -> float:
         """Independent, or all benchmarks of one factor around what they have in common."""
         factors = at["loading"].shape[1]
@@ -208,18 +236,49 @@ class Table:
         total = log_prior(prior["own_loading_sd"], own) + log_prior(prior["common_loading_sd"], common)
         return total + sum(around.logpdf(of_factor) for of_factor in at["loading"].T)
 
-    def _covariates(self, x: np.ndarray) -> float:
-        """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured."""
+    def _covariates(self, x: np.ndarray, mean: Any = None, sd: Any = None) -> float:
+        """Unknown covariates: their prior; uncertain ones: prior times measurement, given what was measured.
+
+        Where compute is predicted, `mean` and `sd` of each model are its prior, and what is stated of it is observed.
+        """
         priors, total = self.spec.priors, 0.0
-        for m, c in zip(*np.nonzero(self.latent), strict=True):
+        for m, c in np.ndindex(self.covariates.shape):
             own = f"latent_covariate[{self.spec.covariates[c]}]"
             prior = getattr(priors, own, priors.latent_covariate).parameters
-            total += stats.norm.logpdf(x[m, c], prior["mu"], prior["sigma"])
+            mu, sigma = prior["mu"], prior["sigma"]
+            predicted = mean is not None and self.spec.covariates[c] == "log10_flops"
+            if predicted:
+                mu, sigma = mean[m], sd[m]
             stated, error = self.covariates[m, c], self.error[m, c]
-            if error > 0:
-                total += stats.norm.logpdf(stated, x[m, c], error)
-                total -= stats.norm.logpdf(stated, prior["mu"], np.hypot(prior["sigma"], error))
+            if self.latent[m, c]:
+                total += stats.norm.logpdf(x[m, c], mu, sigma)
+                if error > 0:
+                    total += stats.norm.logpdf(stated, x[m, c], error)
+                    total -= 0.0 if predicted else stats.norm.logpdf(stated, mu, np.hypot(sigma, error))
+            elif predicted:
+                total += stats.norm.logpdf(stated, mu, sigma)
         return total
+
+    def _compute(self, at: Values) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and sd of each model's compute given its release date, its parameters and its maker."""
+        models = self.evals.models
+        z = np.column_stack([of_column(models, name) for name in ("released", "log10_params")])
+        z = z - np.nanmean(z, axis=0)
+        unknown = np.isnan(z)
+        mean = at["compute_slope"][0] + np.where(unknown, 0, z) @ at["compute_slope"][1:3]
+        mean = mean + unknown @ at["compute_slope"][3:]
+        makers = models["organization"].tolist()
+        names = sorted({name for name in makers if name})
+        mean = mean + np.array([at["maker_compute"][names.index(name)] if name else 0.0 for name in makers])
+        return mean, np.where(unknown.any(axis=1), at["vague_compute_sd"], at["compute_sd"])
+
+    def _compute_priors(self, at: Values) -> float:
+        priors = self.spec.priors
+        total = log_prior(priors.latent_covariate, at["compute_slope"][0])
+        total += log_prior(priors.compute_slope, at["compute_slope"][1:])
+        total += log_prior(priors.compute_sd, at["compute_sd"]) + log_prior(priors.compute_sd, at["vague_compute_sd"])
+        total += log_prior(priors.maker_compute_sd, at["maker_compute_sd"])
+        return total + stats.norm.logpdf(at["maker_compute"], 0, at["maker_compute_sd"]).sum()
 
     def _scores(self, rows: pd.DataFrame, mean: np.ndarray, precision: np.ndarray) -> float:
         total = 0.0
@@ -407,6 +466,26 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"factors": 2, "covariates": ("log10_flops", "released", "reasoning"), "priors": BY_NAME},
         {},
     ),
+    "compute of date, size and maker": (
+        {
+            "factors": 2,
+            "covariates": ("log10_flops", "released"),
+            "compute_from": ("released", "log10_params", "organization"),
+            "priors": BY_NAME,
+        },
+        {"unknown_compute": 3, "stated_error": 2},
+    ),
+    "dates that drift, makers as families": (
+        {
+            "factors": 2,
+            "covariates": ("log10_flops", "released", "reasoning"),
+            "family_column": "organization",
+            "rising_with": ("reasoning",),
+            "drift": True,
+            "priors": {"latent_covariate[released]": "Normal(0.2, 0.6)"},
+        },
+        {},
+    ),
     "columns of their own priors": (
         {
             "factors": 2,
@@ -427,6 +506,8 @@ FAST = (
     "bare, fixed floor, exact compute",
     "parameters, tokens and interaction",
     "columns as covariates",
+    "compute of date, size and maker",
+    "dates that drift, makers as families",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
@@ -500,7 +581,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
     model = build_model(spec, evals)
     coords = {dim: list(labels) for dim, labels in model.coords.items()}
     assert coords["model"] == evals.model_names
-    assert coords["family"] == evals.families
+    assert coords["family"] == evals.with_families_of(spec.family_column).families
     assert coords["benchmark"] == evals.benchmark_names
     assert coords["testlet"] == ["pair"]
     assert coords["covariate"] == list(spec.covariates)
@@ -518,6 +599,8 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "own_loading_sd": not spec.common_loading,
         "common_loading_sd": not spec.common_loading,
         "curve_shape": spec.curve == "sigmoid",
+        **dict.fromkeys(("drift", "drift_sd"), not spec.drift),
+        **dict.fromkeys((name for name in DIMS if "compute" in name), not spec.compute_from),
     }
     for variable, dims in DIMS.items():
         if switched_off.get(variable):
@@ -565,8 +648,8 @@ def test_the_docstring_names_every_public_variable() -> None:
 
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
-    switched_off = ("benchmark_slope", "benchmark_slope_sd", "setting_sd", "setting_effect", "specific_effect")
-    names = [n for n in DIMS if n not in switched_off]
+    other_specs = ("benchmark_slope", "drift", "compute", "setting", "specific_effect")
+    names = [n for n in DIMS if not any(part in n for part in other_specs)]
     spec = Spec(factors=2, family_benchmark=True, learned_ceilings=True)
     with build_model(spec, evals):
         drawn = pm.sample_prior_predictive(400, var_names=names, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"})

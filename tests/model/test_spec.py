@@ -67,8 +67,15 @@ def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
     assert load_spec("params_and_tokens").covariates == ("log10_params", "log10_tokens")
     dated = load_spec("dated")
     assert dated.covariates == ("log10_flops", "released", "reasoning")
-    priors = {"slope[released]": "Normal(0, 1)", "latent_covariate[released]": "Normal(0, 1)"}
-    assert dated.identity == default.replace(covariates=dated.covariates, priors=priors).identity
+    form = {
+        "covariates": dated.covariates,
+        "family_column": "organization",
+        "rising_with": ["released", "reasoning"],
+        "drift": True,
+        "compute_from": ["released", "log10_params", "organization"],
+        "priors": {"latent_covariate[released]": "Normal(0, 1)", "slope[released]": "Normal(0, 2)"},
+    }
+    assert dated.identity == default.replace(**form).identity
     none = load_spec("no_family_offsets")
     assert not none.family_offsets
     assert none.identity == default.replace(family_offsets=False, family_benchmark=none.family_benchmark).identity
@@ -198,7 +205,7 @@ def test_replace_changes_what_it_names_and_nothing_else() -> None:
 
 
 def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
-    spec = Spec()
+    spec, dated = Spec(), load_spec("dated")
     assert spec.replace(name="other", title="Another title").identity == spec.identity
     others = [
         spec.replace(factors=3),
@@ -216,8 +223,11 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
         spec.replace(testlets=False),
         spec.replace(floor={"learned": False}),
         spec.replace(floor={"concentration": 101}),
+        spec.replace(family_column="organization"),
+        spec.replace(compute_from=["organization"]),
         spec.replace(repeated_measurements=True),
-        *(spec.replace(repeated_measurements=True, priors={name: "HalfNormal(0.123)"}) for name in SCALES),
+        *(dated.replace(repeated_measurements=True, priors={name: "HalfNormal(0.123)"}) for name in SCALES),
+        *(dated.replace(**change) for change in ({}, {"drift": False}, {"rising_with": []}, {"compute_from": []})),
         spec.replace(priors={"loading": "Normal(0, 1.0000001)"}),
         spec.replace(priors={"loading": "Normal(0, 1.0000002)"}),
     ]
@@ -292,6 +302,10 @@ def test_print_says_which_priors_are_not_in_use() -> None:
             "family_benchmark_sd",
             "ceiling_gap",
             "setting_sd",
+            "drift_sd",
+            "compute_slope",
+            "compute_sd",
+            "maker_compute_sd",
         }
     )
     assert "common_loading, family_offsets" in "\n".join(lines)

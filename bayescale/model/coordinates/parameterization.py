@@ -21,10 +21,10 @@ from bayescale.model.coordinates.pilot import (
     observed_share,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
-from bayescale.model.coordinates.unknown import Whitening, prior_whitening, whitening
+from bayescale.model.coordinates.unknown import Whitening, ridge, unwhitened, whitening
 from bayescale.model.covariates import SIZES
 from bayescale.model.curve import Curve, Noise, logit_score
-from bayescale.model.data import ModelData, covariate_prior, model_data, unknown_cells
+from bayescale.model.data import ModelData, model_data, unknown_cells
 from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
@@ -103,10 +103,15 @@ class PlainCoordinates:
     def rises(self) -> np.ndarray:
         """Whether capability grows with each covariate by the prior (covariate,)."""
         priors = zip(self.spec.covariates, self.spec.slope_priors, strict=True)
-        return np.array([self.spec.rising and name in SIZES and prior.symmetric for name, prior in priors])
+        grows = {*SIZES, *self.spec.rising_with} if self.spec.rising else set(self.spec.rising_with)
+        return np.array([name in grows and prior.symmetric for name, prior in priors])
 
-    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+    def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:
         """Make the values of covariates that are unknown or uncertain: ``Normal(mean, sd)`` each."""
+        return pm.Normal(name, mean, sd, dims=dims)
+
+    def coefficients(self, name: str, mean: np.ndarray, sd: np.ndarray, regressors: np.ndarray, dims: str) -> Any:
+        """Make coefficients ``Normal(mean, sd)`` of `regressors` (model, coefficient), which predict compute."""
         return pm.Normal(name, mean, sd, dims=dims)
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
@@ -125,13 +130,13 @@ class PlainCoordinates:
         return pm.Normal(name, 0, sd, dims=dims)
 
     def levels(
-        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise,
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise,
         measured: MeasurementEffects | None = None,
     ) -> Levels:  # fmt: skip
         """Make slopes, difficulties, family offsets and capabilities.
 
         ``beta_ck ~ prior_c``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
-        ``theta_mk ~ Normal(x_m' beta_k + alpha_fk, 1)``.
+        ``theta_mk ~ Normal(x_m' beta_k + alpha_fk + drift_mk, 1)``.
 
         Parameters
         ----------
@@ -140,6 +145,7 @@ class PlainCoordinates:
         effects : list of tensor (model, benchmark)
             What else adds up to the logits.
         family_sd : scalar tensor, or None without offsets
+        drift : tensor (model, factor), or None without
         curve, noise
         measured : MeasurementEffects, optional
         """
@@ -149,7 +155,7 @@ class PlainCoordinates:
         else:
             slope = slopes[0].variable("slope", dims=dims)
         difficulty = self.spec.priors.difficulty.variable("difficulty", dims="benchmark")
-        mean = x @ slope
+        mean = x @ slope if drift is None else x @ slope + drift
         if family_sd is not None:
             mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
         return Levels(slope, difficulty, pm.Normal("capability", mean, 1, dims=("model", "factor")))
@@ -176,7 +182,8 @@ class Coordinates(PlainCoordinates):
         Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
         is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
     unknown : ndarray (S, value), optional
-        Draws of the unknown covariates in a short run, by which they are whitened. Default: by their priors.
+        Standardised draws of the unknown covariates in a short run, by which they are whitened: what is sampled of
+        them (`coordinate`) in coordinates that lack it.
     """
 
     def __init__(
@@ -206,14 +213,10 @@ class Coordinates(PlainCoordinates):
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
-        rows, columns = unknown_cells(self.data)
+        rows, _ = unknown_cells(self.data)
         if len(rows):
             family = self.data.family_index[rows]
-            if self.unknown is None:
-                mean, sd = covariate_prior(self.spec, self.data)
-                found = prior_whitening(mean[rows, columns], sd[rows, columns], family)
-            else:
-                found = whitening(self.unknown, family)
+            found = unwhitened(family) if self.unknown is None else whitening(self.unknown, family)
             arrays |= {f"unknown_{name}": values for name, values in found._asdict().items()}
         if self.rotation_fixed:
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
@@ -227,13 +230,23 @@ class Coordinates(PlainCoordinates):
             start[coordinate("loading")] = self.pilot @ representative(self.pilot) / SPREAD
         return start
 
-    def unknown_covariates(self, name: str, mean: np.ndarray, sd: np.ndarray, dims: str) -> Any:
+    def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:
         """Sample the unknown values of a family's models together (`coordinates.unknown`)."""
         centre, scale, neighbour, log_volume = (_container(f"unknown_{part}") for part in Whitening._fields)
+        z = pm.Flat(coordinate(name), shape=self.arrays["unknown_centre"].shape)
+        standardised = centre + (scale * z[neighbour]).sum(axis=1)
+        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(0, 1), standardised).sum() + log_volume)
+        return pm.Deterministic(name, mean + sd * standardised, dims=dims)
+
+    def coefficients(self, name: str, mean: np.ndarray, sd: np.ndarray, regressors: np.ndarray, dims: str) -> Any:
+        """Sample the coefficients whitened by what disclosed compute says of them, in a ridge regression."""
+        compute = self.data.covariates[:, self.data.column("log10_flops")]
+        centre, scale = ridge(regressors[np.isfinite(compute)], compute[np.isfinite(compute)], mean, sd)
         z = pm.Flat(coordinate(name), shape=len(mean))
-        values = centre + (scale * z[neighbour]).sum(axis=1)
-        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), values).sum() + log_volume)
-        return pm.Deterministic(name, values, dims=dims)
+        value = centre + pt.as_tensor(scale) @ z
+        log_volume = np.log(np.diag(scale)).sum()
+        pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), value).sum() + log_volume)
+        return pm.Deterministic(name, value, dims=dims)
 
     # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
     # of the residual sd all of them move together with `family_sd`, because the data identify their products, logits
@@ -257,14 +270,16 @@ class Coordinates(PlainCoordinates):
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
     def levels(
-        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, curve: Curve, noise: Noise,
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise,
         measured: MeasurementEffects | None = None,
     ) -> Levels:  # fmt: skip
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
         dims = {name: len(labels) for name, labels in self.data.coords.items()}
         difficulties, slope_priors = self.spec.priors.difficulty, self.spec.slope_priors
         if any(prior.positive for prior in slope_priors):
-            return super().levels(x, loading, effects, family_sd, curve, noise, measured)
+            return super().levels(x, loading, effects, family_sd, drift, curve, noise, measured)
+        if drift is not None:
+            effects = [*effects, drift @ loading.T]
         score, share, observed = (_container(name) for name in ("observed_score", "expected_share", "observed"))
         weight, response = observed_response(score, share, observed, curve, noise.precision, self.data.items)
         weight = weight / (1 + weight * noise.specific_sd**2)
@@ -300,6 +315,7 @@ class Coordinates(PlainCoordinates):
         difficulty = pm.Deterministic("difficulty", top[:benchmarks], dims="benchmark")
         if family_sd is not None:
             pm.Deterministic("family_offset", sd * scaled, dims=("family", "factor"))
+        theta = theta if drift is None else theta + drift
         return Levels(slope, difficulty, pm.Deterministic("capability", theta, dims=("model", "factor")))
 
     def scores(

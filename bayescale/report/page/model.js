@@ -28,7 +28,11 @@ function scoreSlope(mean, floor, ceiling, shape) {
 // Centred and scaled covariates; an interaction is the product of its parts.
 function covariates(posterior, values) {
   const centred = values.map((value, i) => (value - posterior.measured[i].centre) / posterior.measured[i].spread);
-  return posterior.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1));
+  const steps = posterior.driftSteps.map(([date, step]) => {
+    const along = step > 0 ? centred[date] - step + 1 : step + 1 - centred[date];
+    return Math.min(Math.max(along, 0), 1);
+  });
+  return [...posterior.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1)), ...steps];
 }
 
 // Write the expected scores of one new model on draw `s` into `row` of `into` (draw, benchmark).
