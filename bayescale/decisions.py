@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bayescale._display import working
@@ -30,6 +30,7 @@ class Decisions(PosteriorData):
         models: Sequence[str] | str | None = None,
         benchmarks: Sequence[str] | str | None = None,
         *,
+        setting: str | Mapping[str, str] | None = None,
         random_seed: int | None = None,
     ) -> Prediction:
         """Predict scores of models of the data, on benchmarks with a score and without one.
@@ -38,6 +39,8 @@ class Decisions(PosteriorData):
         ----------
         models, benchmarks : str, or sequence of str, optional
             Names of the data; default all.
+        setting : str, or mapping of str to str, optional
+            How scores are measured, as in `forecast`.
         random_seed : int, optional
             Seed of the observation noise, as in `forecast`.
 
@@ -62,7 +65,7 @@ class Decisions(PosteriorData):
         from bayescale.forecast.prediction import predict_models
 
         with working("Predicting scores"):
-            return predict_models(self, models, benchmarks, random_seed)
+            return predict_models(self, models, benchmarks, setting, random_seed)
 
     def compute(self) -> TrainingCompute:
         """Return the training compute of every model of the data, disclosed or not, with intervals.

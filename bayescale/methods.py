@@ -105,6 +105,7 @@ class Posterior(Decisions):
         params: float | Sequence[float] | None = None,
         tokens: float | Sequence[float] | None = None,
         given: Mapping[str, float] | None = None,
+        setting: str | Mapping[str, str] | None = None,
         random_seed: int | None = None,
         **columns: Any,
     ) -> Forecast:
@@ -122,6 +123,10 @@ class Posterior(Decisions):
             of `flops` (compute = 6 x parameters x tokens).
         given : mapping of str to float, optional
             Known scores of the new model, by benchmark, to condition on; for one model at a time.
+        setting : str, or mapping of str to str, optional
+            How scores are measured, those given too, in the words of the column ``how`` of `Evals.measurements`: one
+            setting for all benchmarks that were measured so, or by benchmark. Default: the headline setting of each,
+            that of most first rows. For specs with `Spec.repeated_measurements`.
         random_seed : int, optional
             Seed of the residual and observation noise. None draws a new one; the result records it in either case.
         **columns
@@ -135,7 +140,7 @@ class Posterior(Decisions):
         Raises
         ------
         ForecastError
-            For an unknown family, benchmark or covariate, or missing or implausible values.
+            For an unknown family, benchmark, setting or covariate, or missing or implausible values.
 
         Examples
         --------
@@ -148,7 +153,7 @@ class Posterior(Decisions):
         from bayescale.forecast import make_forecast
 
         facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
-        return make_forecast(self, family, given=given, random_seed=random_seed, **facts)
+        return make_forecast(self, family, given=given, setting=setting, random_seed=random_seed, **facts)
 
     def predictive_check(self, draws: int = 1000, *, random_seed: int | None = None) -> PredictiveCheck:
         """Compare the scores of each model with replications that leave it out (posterior predictive check).

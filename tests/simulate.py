@@ -306,6 +306,25 @@ def with_columns(evals: Evals) -> Evals:
     )
 
 
+def with_settings(evals: Evals) -> Evals:
+    """Scores in two numbers of examples on the first benchmark, three efforts on the third, two sources on the fourth.
+
+    Some state nothing, and of two models of the third benchmark there is no score but one of another setting.
+    """
+    rng = np.random.default_rng(8)
+    first = evals.scores.assign(shots="", setting="")
+    first.loc[first["benchmark"] == "bench-1", "shots"] = "5"
+    third = np.flatnonzero(first["benchmark"] == "bench-3")
+    first.loc[third[:2], "setting"] = "effort high"
+    zero = first[first["benchmark"] == "bench-1"].iloc[::2].assign(shots="0")
+    unstated = first[first["benchmark"] == "bench-1"].iloc[:2].assign(shots="")
+    low, high = (first.iloc[third[2::k]].assign(setting=f"effort {name}") for k, name in ((2, "low"), (3, "high")))
+    again = first[first["benchmark"] == "bench-4"].iloc[:2].assign(source="its maker")
+    more = pd.concat([zero, unstated, low, high, again])
+    more["score"] = (more["score"] + rng.normal(-0.05, 0.02, len(more))).clip(0.01, 0.99)
+    return Evals(evals.models, evals.benchmarks, pd.concat([first, more], ignore_index=True), "settings")
+
+
 def posterior_near(
     evals: Evals,
     truth: Truth,
@@ -358,6 +377,11 @@ def posterior_near(
     if spec.testlets and (truth.testlet_index >= 0).any():
         variables |= {"testlet_effect": (("model", "testlet"), truth.testlet)}
         variables |= {"testlet_sd": ((), np.array(truth.testlet_sd))}
+    if "setting" in arrays.coords:
+        effects = np.linspace(-0.6, 0.6, len(arrays.coords["setting"]))
+        variables |= {"setting_effect": (("setting",), effects), "setting_sd": ((), np.array(0.4))}
+    if "repeated_cell" in arrays.coords:
+        variables |= {"specific_effect": (("repeated_cell",), np.zeros(len(arrays.coords["repeated_cell"])))}
     if spec.uniqueness:
         variables |= {"specific_sd": (("benchmark",), truth.specific_sd)}
     if spec.curve == "richards":
@@ -378,7 +402,11 @@ def posterior_near(
         "factor": [f"capability {k + 1}" for k in range(factors)],
         "covariate": list(spec.covariates),
         "testlet": [t for t, n in evals.benchmarks["testlet"].value_counts(sort=False).items() if t and n > 1],
-        **{k: arrays.coords[k] for k in ("drift_step", "compute_predictor", "organization") if k in arrays.coords},
+        **{
+            name: arrays.coords[name]
+            for name in ("setting", "repeated_cell", "drift_step", "compute_predictor", "organization")
+            if name in arrays.coords
+        },
     }
     data = {}
     for name, (dims, centre) in variables.items():

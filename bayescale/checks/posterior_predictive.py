@@ -203,7 +203,8 @@ def _left_out_scores(draws: Draws, spec: Spec, rng: np.random.Generator) -> tupl
     for row in np.flatnonzero(observed.any(axis=1)).tolist():
         (given,) = np.nonzero(observed[row])
         family = Family.of_models(draws, siblings(draws, row, [row]))
-        latent = LatentModel.left_out(draws, spec, row, given, family)
+        as_measured = draws if data.measurements is None else draws.in_settings(data.measurements.of_cell[row])
+        latent = LatentModel.left_out(as_measured, spec, row, given, family)
         evidence = log_evidence(latent, data.cells["observed_score"][row, given], rng)
         weight, k[row] = pareto_smoothed(-evidence)
         chosen = systematic(weight, draws.size, rng.random())

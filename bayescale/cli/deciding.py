@@ -226,9 +226,10 @@ def probability(
         raise typer.BadParameter("say which scores, such as --above MMLU=0.9.", param_hint="--above")
     scores = options.known_scores(given or [])
     fitted = _load(posterior, PROB, csv, None)
+    columns: dict[str, Any] = options.columns(settings, released)
     forecast = fitted.forecast(
         family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
-        random_seed=random_seed, **options.columns(settings, released),
+        random_seed=random_seed, **columns,
     )  # fmt: skip
     table = forecast.probability(above=high, below=low)
     if csv:

@@ -22,6 +22,9 @@ def forecast(
     tokens: options.Tokens = None,
     released: options.Released = None,
     settings: options.Settings = None,
+    setting: Annotated[
+        str | None, options.model(metavar="NAME", help="How scores are measured, such as 0-shot; else as most are.")
+    ] = None,
     given: options.Given = None,
     above: Annotated[
         list[str] | None,
@@ -66,7 +69,7 @@ def forecast(
 
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
+        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores, setting=setting,
         random_seed=random_seed, **options.columns(settings, released),
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
@@ -88,6 +91,7 @@ def forecast(
             show.about(fitted),
             {"prob": prob, "interval": KIND, "random_seed": random_seed, "given": dict(forecast.given)},
             {"pareto_k": forecast.pareto_k} if forecast.given else {},
+            {"settings": forecast.draws["setting"].to_series().to_dict()} if "setting" in forecast.draws else {},
             {"effective_draws": forecast.effective_draws, "forecasts": rows.to_dict("records")},
             {} if asked is None else {"above": high, "below": low, "probabilities": asked.to_dict("records")},
         )

@@ -41,7 +41,7 @@ def program() -> str:
 
 def forecast_table(forecast: Forecast, prob: float) -> None:
     """Print median and interval per benchmark and model, with as many models side by side as the width allows."""
-    from bayescale.forecast.export import side_by_side, support
+    from bayescale.forecast.export import settings, side_by_side, support
 
     if forecast.given:
         say(f"Draws that the given scores leave: {support(forecast)}")
@@ -54,6 +54,8 @@ def forecast_table(forecast: Forecast, prob: float) -> None:
         # The label of a model is its family and its size; they go on two lines.
         part = cells.iloc[:, start : start + across].rename(columns=lambda m: m.replace(", ", "\n", 1))
         plain_table(part.reset_index())
+    for line in settings(forecast):
+        say(line)
 
 
 def outcome(table: pd.DataFrame, model: str, prob: float) -> None:

@@ -159,9 +159,9 @@ class Evals(SelectionMixin):
         """All measurements, of which there may be several for one model and benchmark; `scores` has the first of each.
 
         Columns ``model``, ``benchmark``, ``score``; ``source`` (who states it), ``harness``, ``shots`` (examples in the
-        prompt) and ``setting`` (text, blank where nothing is stated); ``stderr`` and ``n`` (NaN where unknown);
-        ``counts``, True for the rows in `scores`. Importers put a full run in the usual setting first; the rules of the
-        shipped tables are in ``data/README.md``.
+        prompt) and ``setting`` (text, blank where nothing is stated), and the three in words, ``how``; ``stderr`` and
+        ``n`` (NaN where unknown); ``counts``, True for the rows in `scores`. Importers put a full run in the usual
+        setting first; the rules of the shipped tables are in ``data/README.md``.
 
         Examples
         --------

@@ -352,4 +352,10 @@ def measurements(scores: pd.DataFrame) -> pd.DataFrame:
         table[column] = scores.get(column, "")
     for column in MEASURED_NUMBERS:
         table[column] = [number(v) for v in scores[column]] if column in scores else math.nan
-    return table.assign(counts=counting(scores))
+    return table.assign(how=_how(table), counts=counting(scores))
+
+
+def _how(table: pd.DataFrame) -> list[str]:
+    """Name how each score was measured: harness, examples in the prompt and setting, as far as they are stated."""
+    shots = table["shots"].map(lambda count: count and f"{count}-shot")
+    return ["; ".join(filter(None, part)) for part in zip(table["harness"], shots, table["setting"], strict=True)]

@@ -29,6 +29,7 @@ from bayescale.evals.tables import (
     errors_only,
     first_names,
     incomplete,
+    measurements,
     number,
     training_flops,
 )
@@ -249,6 +250,8 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
     factors = [f"{m}: {r:.2g} times" for m, r in zip(name[far], ratio[far], strict=True)]
     if scores.empty:
         return [Problem("scores", None, None, None, "there are no scores", "a fit needs some", "note")]
+    how = measurements(scores)[["benchmark", "how"]].replace("", None).dropna().groupby("benchmark")["how"].nunique()
+    mixed = [f"{b}: {how[b]}" for b in benchmark if how.get(b, 0) > 1]
     kinds: list[tuple[Any, ...]] = [
         ("models", "family", family[~family.duplicated(keep=False)], "family has one model", "families have one model",
          "their efficiency is shrunk towards the average"),
@@ -258,6 +261,9 @@ def find_notes(models: pd.DataFrame, benchmarks: pd.DataFrame, scores: pd.DataFr
          "the fit learns nothing from them"),
         ("benchmarks", "benchmark", benchmark[few], f"benchmark has fewer than {FEW_SCORES} scores",
          f"benchmarks have fewer than {FEW_SCORES} scores", "forecasts of them will be wide"),
+        ("scores", "setting", mixed, "benchmark was measured in several ways, among the scores that count",
+         "benchmarks were measured in several ways, among the scores that count",
+         "a spec with repeated_measurements tells them apart"),
     ]  # fmt: skip
     notes = [note(table, column, list(names), *words) for table, column, names, *words in kinds if len(names)]
     return notes + find_implausible(models, benchmarks, scores)

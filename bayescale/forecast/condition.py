@@ -291,8 +291,9 @@ def log_evidence(model: LatentModel, scores: np.ndarray, rng: np.random.Generato
 
 
 def family_log_evidence(
-    draws: Draws, spec: Spec, scores: Mapping[int, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator
-) -> np.ndarray:
+    draws: Draws, spec: Spec, scores: Mapping[int, tuple[np.ndarray, np.ndarray]], rng: np.random.Generator,
+    settings: np.ndarray | None = None,
+) -> np.ndarray:  # fmt: skip
     """Estimate the log-likelihood (S,) of all scores of several models together, which share their family.
 
     By sequential imputation (Kong, Liu & Wong 1994, JASA 89:278): the likelihood of each model's scores, as in
@@ -303,6 +304,8 @@ def family_log_evidence(
     ----------
     scores : mapping of int to tuple
         By row of the models table: index of the benchmarks, and scores on them.
+    settings : ndarray of int (model, benchmark), optional
+        The setting of each score by number of its effect, -1 for none. Default: none.
     """
     families: dict[int, Family] = {}
     total = np.zeros(draws.size)
@@ -310,7 +313,8 @@ def family_log_evidence(
     for row, (given, values) in scores.items():
         label = int(draws.data.family_index[row])
         family = families.get(label) or Family.of_models(draws, siblings(draws, row, list(scores)))
-        model = LatentModel.left_out(draws, spec, row, given, family)
+        own = draws if settings is None else draws.in_settings(settings[row])
+        model = LatentModel.left_out(own, spec, row, given, family)
         evidence, proposals, log_weight = _evidence(model, values, rng)
         total += evidence
         chosen = np.argmax(log_weight + rng.gumbel(size=log_weight.shape), axis=1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # What the text of a forecast shows: of more benchmarks the first, and the models that fit in a terminal's columns.
 SHOWN, WIDTH = 15, 80
+SETTINGS = 2
 SIZES = ("flops", "params_b", "tokens_t")
 
 
@@ -87,6 +88,7 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
     for name, unit in DISTANCES.values():
         if name in shown.coords and (far := shown[name].to_series()).gt(0).any():
             lines.append(f"beyond the data by {', '.join(f'{value:.1f}' for value in far)} {unit}")
+    lines += settings(forecast)
     head = f"measured scores, median [{100 * prob:.12g}% {KIND} credible interval]:"
     return [f"  {line.rstrip()}" for line in [head, *lines]]
 
@@ -94,6 +96,15 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
 def support(forecast: Forecast) -> str:
     """Return the words on how well the draws support a forecast given scores."""
     return f"{forecast.effective_draws:.0f} effective, Pareto k {forecast.pareto_k:.2f}"
+
+
+def settings(forecast: Forecast) -> list[str]:
+    """Return a line that says how the scores are measured, where a fit tells settings apart; else nothing."""
+    if "setting" not in forecast.draws.coords:
+        return []
+    stated = [f"{name} {how}" for name, how in forecast.draws["setting"].to_series().items() if how]
+    words = f"{', '.join(stated[:SETTINGS])}{', ...' * (len(stated) > SETTINGS)}"
+    return [f"measured with {words}" if words else "measured as most are, in no stated setting"]
 
 
 def tidy_draws(forecast: Forecast) -> pd.DataFrame:

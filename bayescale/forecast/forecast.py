@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bayescale.evals import Evals
+    from bayescale.inference.draws import Draws
     from bayescale.inference.posterior import PosteriorData
 
 Kind = Literal["predicted", "expected"]
@@ -60,6 +61,8 @@ class Forecast(_display.Result):
     pareto_k : float
         Shape of the tail of the draws' weights after conditioning, NaN without `given`; above 0.7 the effective draws
         are themselves uncertain.
+
+    With `Spec.repeated_measurements`, the coordinate ``setting`` along ``benchmark`` says how each score is measured.
 
     Examples
     --------
@@ -313,12 +316,13 @@ def make_forecast(
     family: Any,
     *,
     given: Mapping[str, float] | None = None,
+    setting: str | Mapping[str, str] | None = None,
     random_seed: int | None = None,
     **facts: Any,
 ) -> Forecast:
     """Forecast new models from `posterior`; `Posterior.forecast` documents the arguments."""
     posterior.convergence.warn_unless_converged("This forecast comes")
-    draws = posterior.draws
+    draws, how = in_settings(posterior, setting)
     query = read_query(posterior.spec, draws.data, family, facts)
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
@@ -337,7 +341,7 @@ def make_forecast(
     dataset = _dataset(posterior, query, expected, predicted).assign_coords(
         {name: ("model", values) for name, values in distances.items()}
     )
-    return Forecast(dataset, posterior, conditions, effective, random_seed, pareto_k)
+    return Forecast(dataset.assign_coords(how), posterior, conditions, effective, random_seed, pareto_k)
 
 
 def _require_support(effective: float, pareto_k: float, draws: int) -> None:
@@ -350,6 +354,26 @@ def _require_support(effective: float, pareto_k: float, draws: int) -> None:
         raise ForecastError(f"{found}, too few for intervals: the forecast is withheld. {remedy}")
     if effective < FEW_EFFECTIVE_DRAWS or pareto_k > LARGEST_K:
         warnings.warn(ForecastWarning(f"{found}: the ends of these intervals are rough. {remedy}"), stacklevel=4)
+
+
+def in_settings(
+    posterior: PosteriorData, setting: str | Mapping[str, str] | None
+) -> tuple[Draws, dict[str, tuple[str, list[str]]]]:
+    """Return draws whose scores are measured in a setting, and the coordinate that says in which.
+
+    By default they are the headline settings. Without effects of settings the coordinate is left out.
+    """
+    draws, how = posterior.draws, posterior.draws.data.measurements
+    if how is None:
+        if setting is not None:
+            raise ForecastError(
+                "Settings of benchmarks are not told apart in this fit: it needs tables that state them (columns "
+                f"harness, shots, setting), and a spec with repeated_measurements; {posterior.spec.name!r} "
+                f"{'has it' if posterior.spec.repeated_measurements else 'is without'}."
+            )
+        return draws, {}
+    effect, names = how.chosen(setting, posterior.evals.benchmark_names)
+    return draws.in_settings(effect), {"setting": ("benchmark", names)}
 
 
 def _dataset(posterior: PosteriorData, query: ForecastQuery, expected: np.ndarray, predicted: np.ndarray) -> xr.Dataset:

@@ -47,12 +47,15 @@ class ModelNoise:
         )
 
 
-def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> np.ndarray:
+def new_model_scores(
+    draws: Draws, query: ForecastQuery, noise: ModelNoise, setting: np.ndarray | float = 0.0
+) -> np.ndarray:
     """Compute expected scores (S, model, benchmark) of new models from family and covariates alone.
 
     Every unknown of a new model is drawn from its distribution given the draw: its residual capability, its testlet
     effects, and for a new family its offset and its family-by-benchmark effects. New models of one call share one new
-    family; models of a known family share that family's draws.
+    family; models of a known family share that family's draws. `setting` (S, model, benchmark) is what the settings of
+    the scores add to their logits.
     """
     testlet = noise.testlet * draws.testlet_sd[:, None, None]
     new_offset = noise.offset * draws.family_sd[:, None, None]
@@ -61,7 +64,7 @@ def new_model_scores(draws: Draws, query: ForecastQuery, noise: ModelNoise) -> n
     offset = np.concatenate([draws.family_offset, new_offset], axis=1)[:, query.family_index]
     effect = np.concatenate([draws.family_benchmark, new_effect], axis=1)[:, query.family_index]
     capability = query.covariates @ draws.slope + offset + noise.residual
-    return draws.scores_of(capability, query.covariates, testlet, effect)
+    return draws.scores_of(capability, query.covariates, testlet, effect + setting)
 
 
 def forecast_scores(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

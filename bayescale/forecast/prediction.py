@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale._intervals import PROB, summarise
 from bayescale.errors import require_names
-from bayescale.forecast.forecast import Forecast, Kind, scores_of_kind
+from bayescale.forecast.forecast import Forecast, Kind, in_settings, scores_of_kind
 from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.draws import BLOCK
 
@@ -105,12 +105,13 @@ def predict_models(
     posterior: PosteriorData,
     models: Sequence[str] | str | None,
     benchmarks: Sequence[str] | str | None,
+    setting: str | Mapping[str, str] | None,
     random_seed: int | None,
 ) -> Prediction:
     """Predict the scores of models of the data; `Posterior.predict` documents the arguments."""
     import xarray as xr
 
-    evals, draws = posterior.evals, posterior.draws
+    evals, (draws, how) = posterior.evals, in_settings(posterior, setting)
     posterior.convergence.warn_unless_converged("This prediction comes")
     rows, columns = (
         _chosen(asked, names, f"{what} in the fitted data")
@@ -131,7 +132,8 @@ def predict_models(
     named = {"expected_score": expected, "predicted_score": predicted}
     scores = xr.Dataset({name: posterior.labelled(name, values, **along) for name, values in named.items()})
     about = {name: ("model", table[name].to_numpy(kind)) for name, kind in (("family", str), ("flops", float))}
-    return Prediction(scores.assign_coords(about), posterior, {}, float(draws.size), random_seed)
+    asked = {name: (dim, [labels[b] for b in columns]) for name, (dim, labels) in how.items()}
+    return Prediction(scores.assign_coords(about).assign_coords(asked), posterior, {}, float(draws.size), random_seed)
 
 
 def _chosen(asked: Sequence[str] | str | None, names: list[str], what: str) -> np.ndarray:

@@ -29,7 +29,8 @@ class Draws:
     ``specific_sd`` (S, benchmark), ``benchmark_slope`` (S, benchmark, covariate), ``family_offset`` (S, family,
     factor), ``family_mean``, the mean of the offsets given the capabilities of their models, ``family_benchmark`` (S,
     family, benchmark), ``capability`` (S, model, factor), ``covariate`` (S, model, covariate), ``testlet`` (S, model,
-    testlet), ``compute_slope`` (S, compute predictor), ``maker_compute`` (S, organization); sds (S,).
+    testlet), ``setting`` (S, setting), ``compute_slope`` (S, compute predictor), ``maker_compute`` (S, organization);
+    sds (S,).
     """
 
     data: ModelData
@@ -49,6 +50,8 @@ class Draws:
     family_benchmark_sd: np.ndarray
     testlet: np.ndarray
     testlet_sd: np.ndarray
+    setting: np.ndarray
+    setting_sd: np.ndarray
     capability: np.ndarray
     covariate: np.ndarray
     curve_shape: np.ndarray
@@ -148,7 +151,7 @@ class Draws:
         It stays within 0.01% of both ends, where a score tells nothing of its logit.
         """
         floor = self.floor[:, None]
-        share = (self.fitted_scores() - floor) / (self.ceiling[:, None] - floor)
+        share = (self.fitted_scores(as_measured=True) - floor) / (self.ceiling[:, None] - floor)
         return share.mean(axis=0).clip(1e-4, 1 - 1e-4)
 
     def scores_of(
@@ -166,19 +169,39 @@ class Draws:
         spread = self.testlet_of_benchmarks(testlet)
         return self.expected(self.logit(capability, covariates, testlet=spread, family_benchmark=family_benchmark))
 
-    def fitted_scores(self, models: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """Expected scores (S, model, benchmark) of models of the data, by row number."""
+    def setting_effects(self, effect: np.ndarray) -> np.ndarray:
+        """Return effects of settings (S, ...) by their numbers (...); zero for -1."""
+        return np.concatenate([self.setting, np.zeros((self.size, 1))], axis=1)[:, effect]
+
+    def as_measured(self, models: np.ndarray | slice = slice(None)) -> np.ndarray | float:
+        """Return what the settings of the scores of models of the data add to their logits (S, model, benchmark)."""
+        how = self.data.measurements
+        return 0.0 if how is None else self.setting_effects(how.of_cell[models])
+
+    def in_settings(self, effect: np.ndarray) -> Draws:
+        """Return draws whose scores are those in other settings, by number of their effect (benchmark,)."""
+        return replace(self, difficulty=self.difficulty - self.setting_effects(effect))
+
+    def fitted_scores(self, models: np.ndarray | slice = slice(None), *, as_measured: bool = False) -> np.ndarray:
+        """Expected scores (S, model, benchmark) of models of the data, by row number.
+
+        They are in the headline setting of each benchmark, or that of the score that counts (`as_measured`).
+        """
         effect = self.family_benchmark[:, self.data.family_index[models]]
+        effect = effect + self.as_measured(models) if as_measured else effect
         return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], effect)
 
     def log_likelihood(self) -> np.ndarray:
-        """Return the log probability (S, cell) of each observed score, in the order of ``np.nonzero`` of the cells."""
+        """Return the log probability (S, cell) of each observed score, in the order of ``np.nonzero`` of the cells.
+
+        Of several measurements it is that of the first, by itself.
+        """
         cells, parts = self.data.cells, []
         for start in range(0, len(cells["observed"]), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(cells["observed"])))
             row, column = np.nonzero(cells["observed"][rows])
             score, choose = (cells[name][rows][row, column] for name in ("observed_score", "log_choose"))
-            mean = self.fitted_scores(rows)[:, row, column]
+            mean = self.fitted_scores(rows, as_measured=True)[:, row, column]
             precision = self.score_precision(mean, column)
             parts.append(log_likelihood_share(score, self.data.items[column], mean, precision) + choose)
         return np.concatenate(parts, axis=1)
@@ -232,6 +255,7 @@ def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
         "benchmark_slope": (spec.benchmark_slopes, ("benchmark", "covariate")),
         "drift": (spec.drift, ("drift_step", "factor")),
         "testlet_effect": (bool(data.coords["testlet"]), ("model", "testlet")),
+        "setting_effect": ("setting" in data.coords, ("setting",)),
     }
     for name, (present, dims) in parts.items():
         if present:
@@ -240,6 +264,8 @@ def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
         names["curve_shape"] = ("benchmark",)
     if spec.uniqueness:
         names["specific_sd"] = ("benchmark",)
+    if spec.uniqueness and "repeated_cell" in data.coords:
+        names["specific_effect"] = ("repeated_cell",)
     if spec.learned_ceilings:
         names |= dict.fromkeys(("ceiling", "ceiling_gap"), ("benchmark",))
     if (predictors := data.predictors) is not None:
@@ -351,6 +377,8 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         family_benchmark_sd=flat("family_benchmark_sd"),
         testlet=flat("testlet_effect", sizes["model"], sizes["testlet"]),
         testlet_sd=flat("testlet_sd"),
+        setting=flat("setting_effect", sizes.get("setting", 0)),
+        setting_sd=flat("setting_sd"),
         capability=capability,
         covariate=covariate,
         curve_shape=flat("curve_shape", benchmarks, left_out=1.0),

@@ -9,9 +9,11 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.model.compute import expected_compute
+from bayescale.model.coordinates.measured import MeasurementEffects, pick
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design, unknown_cells
+from bayescale.model.priors import Priors
 from bayescale.model.spec import Spec
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
         ceiling      ceiling_b = floor_b + (stated_b - floor_b) exp(-gap_b)         gap_b ~ prior
         mean score   mu_mb    = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         observed     n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_mb, (1 - mu_mb) phi_mb)
+        setting      eta_mb + h_bj      in a setting j other than the headline one       h_bj ~ Normal(0, setting sd)
         precision    phi_mb   = phi_b / (1 + (phi_b + 1) psi_b^2 mu'_mb^2 / (mu_mb (1 - mu_mb)))
 
     The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid. mu'
@@ -38,7 +41,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     `Spec.common_loading` the W_bk are independent under the prior `loading`. d, u and v are zero-mean normal with
     learned sds. How the sampler sees these variables is in `bayescale.model.coordinates.parameterization`; it changes
     no distribution. All that depends on the observed scores is in data containers: other scores of the same models and
-    benchmarks need no new compilation.
+    benchmarks need no new compilation. With `Spec.repeated_measurements` all measurements of a model on a benchmark are
+    observed; those of one cell share the noise psi_b as a variable (`bayescale.model.measurements`).
 
     Parameters
     ----------
@@ -50,13 +54,13 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
         (benchmark, factor), ``difficulty``, ``floor``, ``ceiling``, ``ceiling_gap``, ``curve_shape``,
-        ``log_precision``, ``specific_sd`` (benchmark),
-        ``benchmark_slope`` (benchmark, covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model,
-        testlet), ``capability`` (model, factor), ``covariate_value`` (model, covariate), ``drift`` (drift_step,
+        ``log_precision``, ``specific_sd`` (benchmark), ``benchmark_slope`` (benchmark, covariate), ``family_benchmark``
+        (family, benchmark), ``testlet_effect`` (model, testlet), ``setting_effect`` (setting), ``specific_effect``
+        (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate), ``drift`` (drift_step,
         factor), ``compute_slope`` (compute_predictor), ``maker_compute`` (organization); and the sds
         ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``,
-        ``testlet_sd``, ``drift_sd``, ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``. What the
-        spec switches off is missing, but for ``floor``. Variables
+        ``testlet_sd``, ``setting_sd``, ``drift_sd``, ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``. What
+        the spec switches off is missing, but for ``floor``. Variables
         ``*_z`` are coordinates of the sampler, which a posterior does not keep.
 
     Raises
@@ -111,17 +115,25 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
         noise = Noise(precision, _specific_sd(spec, data))
 
+        # h_bj + e_mb
+        measured = _measured(data, priors, noise.specific_sd, at)
+
         # theta_mk ~ Normal(x_m' beta_k + alpha_fk + drift, 1)
         drift = None
         if spec.drift:
             drift = steps @ at.zero_mean("drift", priors.drift_sd.variable("drift_sd"), ("drift_step", "factor"))
-        level = at.levels(x, loading, effects, family_sd if spec.family_offsets else None, drift, curve, noise)
+        offset_sd = family_sd if spec.family_offsets else None
+        level = at.levels(x, loading, effects, offset_sd, drift, curve, noise, measured)
 
         # eta_mb = sum_k W_bk theta_mk - difficulty_b + d_b' x_m + u_mg + v_fb
         eta = logit_score(level.capability @ loading.T, level.difficulty, *effects)
 
         # mu_mb = floor_b + (ceiling_b - floor_b) curve(eta_mb; shape_b)
         # n_b y_mb ~ BetaBinomial(n_b, mu_mb phi_b, (1 - mu_mb) phi_b)
+        if measured is not None:
+            measured.observe_repeated(at, eta, curve, noise)
+            eta = eta + measured.single
+            cells |= {name: cells[name] * measured.data.single for name in ("observed", "log_choose")}
         at.scores("score", eta, curve, noise, cells)
     return model
 
@@ -204,3 +216,22 @@ def _shape(spec: Spec, data: ModelData) -> Any:
     if spec.curve == "richards":
         return spec.priors.curve_shape.variable("curve_shape", dims="benchmark")
     return np.ones(len(data.items))
+
+
+def _measured(data: ModelData, priors: Priors, specific_sd: Any, at: PlainCoordinates) -> MeasurementEffects | None:
+    """Make effects of settings, and the noise of a benchmark's own of each cell with several measurements."""
+    how = data.measurements
+    if how is None:
+        return None
+    setting = pt.zeros(1)
+    if how.setting:
+        effect = at.zero_mean("setting_effect", priors.setting_sd.variable("setting_sd"), ("setting",))
+        setting = pt.concatenate([effect, pt.zeros(1)])  # -1 finds no effect
+
+    repeated: Any = None
+    if (rows := how.repeated) is not None:
+        repeated = pick(setting, rows.setting)
+        if at.spec.uniqueness:
+            sd = specific_sd[rows.cell[:, 1].copy()]
+            repeated = repeated + pick(at.zero_mean("specific_effect", sd, ("repeated_cell",)), rows.of)
+    return MeasurementEffects(how, pick(setting, how.of_cell), repeated)

@@ -176,6 +176,13 @@ def log_likelihood_share(score: Any, items: Any, mean: Any, precision: Any) -> A
     return betaln(hits + a, items - hits + b) - betaln(a, b)
 
 
+def log_choose(items: Any, hits: Any) -> Any:
+    """Return the log of the binomial coefficient: in how many ways so many items can be hit."""
+    from scipy.special import gammaln
+
+    return gammaln(items + 1) - gammaln(hits + 1) - gammaln(items - hits + 1)
+
+
 # A score that is no proportion of items (BLEU, a mean of probabilities) is read as a share of so many steps: the
 # hundredth of a point to which scores are reported. A Beta density, its limit, has no value at 0 and 1 and far too much
 # to say beside them: in worlds drawn from the priors, where such scores come as near to 1 as a computer can tell,

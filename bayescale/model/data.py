@@ -9,14 +9,15 @@ from operator import mul
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
 from bayescale.model.compute import ComputePredictors, read_predictors
 from bayescale.model.covariates import CovariateColumn, read_covariates, unknown_values
 from bayescale.model.curve import SHARE_STEPS
+from bayescale.model.curve import log_choose as log_binomial
 from bayescale.model.drift import DATE, along_step, step_names
+from bayescale.model.measurements import Measurements, read_measurements
 from bayescale.model.spec import Spec
 
 
@@ -44,6 +45,8 @@ class ModelData:
         The scores and which of them were observed, see `observed_cells`.
     predictors : ComputePredictors or None
         What predicts compute, if the spec says so (`Spec.compute_from`).
+    measurements : Measurements or None
+        How they were measured, if the spec takes account of it (`Spec.repeated_measurements`) and the tables state it.
     """
 
     coords: dict[str, list[str]]
@@ -56,6 +59,7 @@ class ModelData:
     floor: np.ndarray
     ceiling: np.ndarray
     cells: dict[str, np.ndarray]
+    measurements: Measurements | None = None
     predictors: ComputePredictors | None = None
 
     @property
@@ -111,6 +115,8 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
     if spec.likelihood == "beta":
         items = np.full_like(items, np.nan)
     items = np.where(np.isnan(items), SHARE_STEPS, items)
+    measurements = read_measurements(evals, items) if spec.repeated_measurements else None
+    how = {} if measurements is None else measurements.coords(evals.model_names, evals.benchmark_names)
     factors = spec.factors_for(len(evals.benchmark_names), evals.scores["model"].nunique())
     predictors = read_predictors(spec, models)
     return ModelData(
@@ -121,6 +127,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
             "factor": [f"capability {k + 1}" for k in range(factors)],
             "covariate": list(spec.covariates),
             "testlet": [str(g) for g in shared],
+            **how,
             **({"drift_step": step_names(values[:, spec.base_covariates.index(DATE)])} if spec.drift else {}),
             **({} if predictors is None else predictors.coords),
         },
@@ -133,6 +140,7 @@ def model_data(spec: Spec, evals: Evals) -> ModelData:
         floor=benchmarks["floor"].to_numpy(float),
         ceiling=benchmarks["ceiling"].to_numpy(float),
         cells=observed_cells(evals, items),
+        measurements=measurements,
         predictors=predictors,
     )
 
@@ -190,5 +198,5 @@ def observed_cells(evals: Evals, items: np.ndarray) -> dict[str, np.ndarray]:
     n = items[b]
     hits = np.rint(y * n)
     observed[m, b], score[m, b] = 1.0, hits / n
-    log_choose[m, b] = gammaln(n + 1) - gammaln(hits + 1) - gammaln(n - hits + 1)
+    log_choose[m, b] = log_binomial(n, hits)
     return {"observed": observed, "observed_score": score, "log_choose": log_choose}

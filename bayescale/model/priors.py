@@ -13,7 +13,7 @@ from bayescale.model.prior import Prior
 
 SCALES = (
     "family_sd", "own_loading_sd", "common_loading_sd", "family_benchmark_sd", "benchmark_slope_sd", "testlet_sd",
-    "drift_sd",
+    "drift_sd", "setting_sd",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ class Priors(Frozen):
     benchmark_slope_sd: Prior = _prior("LogNormal(-1.5, 0.5)", "sd of a benchmark's own response to the covariates")
     family_benchmark_sd: Prior = _prior("HalfNormal(0.3)", "sd of family-by-benchmark effects")
     testlet_sd: Prior = _prior("HalfNormal(0.5)", "sd of what variants of one benchmark share")
+    setting_sd: Prior = _prior("HalfNormal(0.5)", "sd of what a setting adds to the headline one of its benchmark")
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
     specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")

@@ -32,7 +32,7 @@ _MOST_FACTORS_0_1 = 8
 # What a spec that version 0.1 saved has in place of the fields that came later.
 _FORM_0_1: Mapping[str, Any] = MappingProxyType(
     {
-        **dict.fromkeys(("uniqueness", "rising", "learned_ceilings", "drift"), False),
+        **dict.fromkeys(("repeated_measurements", "uniqueness", "rising", "learned_ceilings", "drift"), False),
         "loading_sds": "factor",
         **dict.fromkeys(("rising_with", "compute_from"), ()),
         "family_column": "family",
@@ -43,6 +43,7 @@ _NEW_PRIORS = {
     "specific_sd": "uniqueness",
     "ceiling_gap": "learned_ceilings",
     "drift_sd": "drift",
+    "setting_sd": "repeated_measurements",
     **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
 }
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
@@ -87,6 +88,9 @@ class Spec(Frozen):
         Whether a benchmark may answer to the covariates beside the capabilities (``d``).
     testlets : bool
         Whether variants of one benchmark share an effect of their own per model (``u``).
+    repeated_measurements : bool
+        Whether all measurements of a model on a benchmark take part, with an effect of their setting (``h``, pooled
+        with sd ``setting_sd``; `bayescale.model.measurements`), or only the first, whatever its setting.
     uniqueness : bool
         Whether each benchmark has noise of its own on the logit (specific variance, prior ``specific_sd``), beside the
         scatter that its items have in common.
@@ -137,6 +141,7 @@ class Spec(Frozen):
     family_benchmark: bool = False
     benchmark_slopes: bool = False
     testlets: bool = True
+    repeated_measurements: bool = False
     uniqueness: bool = True
     rising: bool = True
     rising_with: tuple[str, ...] = ()

@@ -55,6 +55,7 @@ def _bands(forecast: Forecast, prob: float) -> dict[Mark, tuple[np.ndarray, np.n
             # The forecast has warned of its posterior: do not repeat that for each family.
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", ExtrapolationWarning)
+            said["setting"] = draws["setting"].to_series().to_dict() if "setting" in draws.coords else None
             again = make_forecast(posterior, family=mark.family, flops=grid, random_seed=forecast.random_seed, **said)
         scores = again.draws["predicted_score"].transpose("chain", "draw", "model", "benchmark").to_numpy()
         bands[mark] = grid, np.quantile(scores, [lower, 0.5, upper], axis=(0, 1))

@@ -21,7 +21,7 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
 from scipy.special import expit
-from simulate import rise, simulate, with_columns
+from simulate import rise, simulate, with_columns, with_settings
 
 from bayescale.errors import EvalsError
 from bayescale.evals import Evals
@@ -53,6 +53,9 @@ DIMS = {
     "family_benchmark": ("family", "benchmark"),
     "testlet_sd": (),
     "testlet_effect": ("model", "testlet"),
+    "setting_sd": (),
+    "setting_effect": ("setting",),
+    "specific_effect": ("repeated_cell",),
     "capability": ("model", "factor"),
     "drift": ("drift_step", "factor"),
     "drift_sd": (),
@@ -162,17 +165,50 @@ class Table:
             ceiling = at["floor"] + (ceiling - at["floor"]) / np.exp(at["ceiling_gap"])
             np.testing.assert_allclose(at["ceiling"], ceiling)
         width = ceiling - at["floor"]
-        mean = at["floor"] + width * rise(logit, shape)
-        phi = np.broadcast_to(np.exp(at["log_precision"]), mean.shape)
-        if spec.uniqueness:
-            total += log_prior(priors.specific_sd, at["specific_sd"])
+
+        def moments(logit: np.ndarray, specific_sd: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+            mean = at["floor"] + width * rise(logit, shape)
+            phi = np.broadcast_to(np.exp(at["log_precision"]), mean.shape)
             # Two logits, a step to each side, give the slope of the curve.
             step = 1e-5
             slope = width * (rise(logit + step, shape) - rise(logit - step, shape)) / (2 * step)
-            between = at["specific_sd"] ** 2 * slope**2 / (mean * (1 - mean))
+            between = specific_sd**2 * slope**2 / (mean * (1 - mean))
             # The intraclass correlation of an evaluation's items, 1 / (phi + 1), grows by `between` of their variance.
-            phi = (1 + between) / (1 / (phi + 1) + between) - 1
-        return total + self._scores(mean, phi)
+            return mean, (1 + between) / (1 / (phi + 1) + between) - 1
+
+        specific_sd = 0.0
+        if spec.uniqueness:
+            specific_sd = at["specific_sd"]
+            total += log_prior(priors.specific_sd, specific_sd)
+        if not spec.repeated_measurements:
+            return total + self._scores(self.evals.scores, *moments(logit, specific_sd))
+        # Row by row: the effect of its setting, and where a cell has several rows the noise that they share.
+        effects, cells = self._measured()
+        total += log_prior(priors.setting_sd, at["setting_sd"])
+        total += stats.norm.logpdf(at["setting_effect"], 0, at["setting_sd"]).sum()
+        if spec.uniqueness:
+            psi = np.array([at["specific_sd"][b] for _, b in cells])
+            total += stats.norm.logpdf(at["specific_effect"], 0, psi).sum()
+        rows = self.evals.measurements
+        for i, row in enumerate(rows.itertuples()):
+            m, b = self.evals.model_names.index(row.model), self.evals.benchmark_names.index(row.benchmark)
+            moved, own_sd = logit.copy(), specific_sd
+            if (b, row.how) in effects:
+                moved[m, b] += at["setting_effect"][effects.index((b, row.how))]
+            if (m, b) in cells:
+                own_sd = 0.0
+                moved[m, b] += at["specific_effect"][cells.index((m, b))] if spec.uniqueness else 0.0
+            total += self._scores(rows.iloc[[i]], *moments(moved, own_sd))
+        return total
+
+    def _measured(self) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
+        """Settings that have an effect, by benchmark, and cells with several measurements: of `with_settings`."""
+        effects = [(0, "0-shot"), (2, "effort high"), (2, "effort low")]
+        counts = self.evals.measurements.groupby(["model", "benchmark"]).size()
+        places = [
+            (self.evals.model_names.index(m), self.evals.benchmark_names.index(b)) for m, b in counts[counts > 1].index
+        ]
+        return effects, sorted(places)
 
     def _walk(self, years: np.ndarray, gains: np.ndarray) -> np.ndarray:
         """What the years from the centre to each date have added, whole years and the part of the last."""
@@ -244,10 +280,10 @@ class Table:
         total += log_prior(priors.maker_compute_sd, at["maker_compute_sd"])
         return total + stats.norm.logpdf(at["maker_compute"], 0, at["maker_compute_sd"]).sum()
 
-    def _scores(self, mean: np.ndarray, precision: np.ndarray) -> float:
+    def _scores(self, rows: pd.DataFrame, mean: np.ndarray, precision: np.ndarray) -> float:
         total = 0.0
         benchmarks = self.evals.benchmarks.set_index("benchmark")
-        for row in self.evals.scores.itertuples():
+        for row in rows.itertuples():
             m, b = self.evals.model_names.index(row.model), self.evals.benchmark_names.index(row.benchmark)
             a, b = mean[m, b] * precision[m, b], (1 - mean[m, b]) * precision[m, b]
             items = benchmarks.loc[row.benchmark, "items"]
@@ -370,6 +406,7 @@ UNUSUAL = {
     "benchmark_slope_sd": "LogNormal(-1.5, 0.5)",
     "family_benchmark_sd": "Gamma(2, 4)",
     "testlet_sd": "HalfNormal(0.2)",
+    "setting_sd": "Gamma(3, 6)",
     "curve_shape": "Gamma(2, 3)",
     "specific_sd": "Gamma(2, 6)",
     "ceiling_gap": "HalfNormal(0.1)",
@@ -389,6 +426,17 @@ FIRST = {"uniqueness": False, "rising": False, "learned_ceilings": False, "loadi
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "one factor": ({"factors": 1}, {}),
     "curves of their own shape": ({"factors": 2, "curve": "richards"}, {}),
+    "repeated measurements": ({"factors": 1, "repeated_measurements": True, "priors": ZERO_MEAN}, {"models": 8}),
+    "repeated measurements without noise of their own": (
+        {
+            "factors": 1,
+            "repeated_measurements": True,
+            "uniqueness": False,
+            "rising": False,
+            "priors": {"slope": "Exponential(1)"},
+        },
+        {},
+    ),
     "the form of version 0.1": ({"factors": 2, **FIRST}, {}),
     "other priors, one factor": ({"factors": 1, "priors": UNUSUAL}, {}),
     "fixed ceilings": ({"factors": 2, "learned_ceilings": False}, {}),
@@ -450,6 +498,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 # These have every term of the formula between them; the heavy tests have all.
 FAST = (
+    "repeated measurements",
     "the form of version 0.1",
     "curves of their own shape",
     "more factors than benchmarks",
@@ -463,11 +512,17 @@ FAST = (
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
 
+def table_of(spec: Spec, settings: dict[str, Any]) -> Evals:
+    evals = with_columns(simulate(**settings)[0])
+    return with_settings(evals) if spec.repeated_measurements else evals
+
+
 @cache
 def at_one_point(case: str) -> tuple[Table, float, Values]:
     """The tables of a case, and the log-density of the model that is sampled at natural parameters."""
     form, settings = CASES[case]
-    spec, evals = Spec(**form), with_columns(simulate(**settings)[0])
+    spec = Spec(**form)
+    evals = table_of(spec, settings)
     table = Table(spec, evals)
     return table, *Built(spec, evals).natural(table, seed=1)
 
@@ -489,7 +544,8 @@ def test_the_density_that_is_sampled_is_that_of_plain_coordinates(case: str) -> 
 def test_variables_are_public_or_coordinates_of_the_sampler(case: str) -> None:
     """What a saved posterior holds is what the plain model has."""
     form, settings = CASES[case]
-    spec, evals = Spec(**form), with_columns(simulate(**settings)[0])
+    spec = Spec(**form)
+    evals = table_of(spec, settings)
     names = []
     for parameterization in (Coordinates, PlainCoordinates):
         model = generative_model(parameterization.of(spec, evals))
@@ -537,6 +593,7 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
         "family_benchmark_sd": not spec.family_benchmark,
         "specific_sd": not spec.uniqueness,
         **dict.fromkeys(("ceiling", "ceiling_gap"), not spec.learned_ceilings),
+        **dict.fromkeys(("setting_sd", "setting_effect", "specific_effect"), not spec.repeated_measurements),
         "benchmark_slope": not spec.benchmark_slopes,
         "benchmark_slope_sd": not spec.benchmark_slopes,
         "own_loading_sd": not spec.common_loading,
@@ -555,7 +612,8 @@ def test_variables_have_the_dims_and_coords_that_are_promised(name: str, evals: 
 @pytest.mark.parametrize("case", EVERY_CASE)
 def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: Evals) -> None:
     spec = Spec(**CASES[case][0])
-    coordinates = Coordinates.of(spec, with_columns(evals))
+    evals = with_columns(evals)
+    coordinates = Coordinates.of(spec, with_settings(evals) if spec.repeated_measurements else evals)
     model, start = generative_model(coordinates), coordinates.starting_point
     dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
     shapes = {name: tuple(len(model.coords[dim]) for dim in own) for name, own in dims.items()}
@@ -590,7 +648,7 @@ def test_the_docstring_names_every_public_variable() -> None:
 
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
-    other_specs = ("benchmark_slope", "drift", "compute")
+    other_specs = ("benchmark_slope", "drift", "compute", "setting", "specific_effect")
     names = [n for n in DIMS if not any(part in n for part in other_specs)]
     spec = Spec(factors=2, family_benchmark=True, learned_ceilings=True)
     with build_model(spec, evals):

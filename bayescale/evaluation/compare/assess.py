@@ -249,6 +249,8 @@ def held_out_elpd(
     draws, spec = posterior.draws.thinned(DRAWS), posterior.spec
     data = model_data(spec, evals)
     cells = observed_cells(evals, data.items)
+    how = draws.data.measurements
+    settings = np.full(cells["observed"].shape, -1) if how is None else how.effects_of(evals)
     seen_families = set(data.family_index[posterior.draws.data.cells["observed"].any(axis=1)])
     rng = np.random.default_rng(random_seed)
     constant = cells["observed"] * (cells["log_choose"] + log_steps(evals, data.items))
@@ -258,11 +260,12 @@ def held_out_elpd(
             row: (given := np.flatnonzero(cells["observed"][row]), cells["observed_score"][row, given]) for row in rows
         }
         if left_out == "family":
-            density = family_log_evidence(draws, spec, scores, rng)
+            density = family_log_evidence(draws, spec, scores, rng, settings)
         else:
             ((row, (given, values)),) = scores.items()
             family = int(data.family_index[row])
-            model = LatentModel.of(draws, draws.covariate[:, row], family if family in seen_families else -1, given)
+            own = draws.in_settings(settings[row])
+            model = LatentModel.of(own, draws.covariate[:, row], family if family in seen_families else -1, given)
             density = log_evidence(model, values, rng)
         log_densities[name] = float(logsumexp(density) - np.log(len(density)) + constant[rows].sum())
     return pd.Series(log_densities, name="elpd", dtype=float)

@@ -14,6 +14,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.model.coordinates.measured import MeasurementEffects
 from bayescale.model.coordinates.pilot import (
     SPREAD,
     fit_pilot,
@@ -129,8 +130,9 @@ class PlainCoordinates:
         return pm.Normal(name, 0, sd, dims=dims)
 
     def levels(
-        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise
-    ) -> Levels:
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise,
+        measured: MeasurementEffects | None = None,
+    ) -> Levels:  # fmt: skip
         """Make slopes, difficulties, family offsets and capabilities.
 
         ``beta_ck ~ prior_c``, ``difficulty_b ~ prior``, ``alpha_fk ~ Normal(0, family_sd)``, and
@@ -145,6 +147,7 @@ class PlainCoordinates:
         family_sd : scalar tensor, or None without offsets
         drift : tensor (model, factor), or None without
         curve, noise
+        measured : MeasurementEffects, optional
         """
         slopes, dims = self.spec.slope_priors, ("covariate", "factor")
         if self.rises.any() or len(set(slopes)) > 1:
@@ -157,9 +160,11 @@ class PlainCoordinates:
             mean = mean + self.zero_mean("family_offset", family_sd, ("family", "factor"))[self.data.family_index]
         return Levels(slope, difficulty, pm.Normal("capability", mean, 1, dims=("model", "factor")))
 
-    def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
+    def scores(
+        self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any],
+        dims: tuple[str, ...] | None = ("model", "benchmark"),
+    ) -> None:  # fmt: skip
         """Make the observed scores, with the mean of their curve at the logit (`bayescale.model.likelihood`)."""
-        dims = ("model", "benchmark")
         scores(name, logit=logit, curve=curve, noise=noise, items=self.data.items, cells=cells, dims=dims)
 
 
@@ -265,18 +270,21 @@ class Coordinates(PlainCoordinates):
         return pm.Deterministic(name, sd * pm.Normal(coordinate(name), 0, 1, dims=dims), dims=dims)
 
     def levels(
-        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise
-    ) -> Levels:
+        self, x: Any, loading: Any, effects: list[Any], family_sd: Any, drift: Any, curve: Curve, noise: Noise,
+        measured: MeasurementEffects | None = None,
+    ) -> Levels:  # fmt: skip
         """Sample the levels whitened, from the top down, by what the scores tell of them (`hierarchy.levels`)."""
         dims = {name: len(labels) for name, labels in self.data.coords.items()}
         difficulties, slope_priors = self.spec.priors.difficulty, self.spec.slope_priors
         if any(prior.positive for prior in slope_priors):
-            return super().levels(x, loading, effects, family_sd, drift, curve, noise)
+            return super().levels(x, loading, effects, family_sd, drift, curve, noise, measured)
         if drift is not None:
             effects = [*effects, drift @ loading.T]
         score, share, observed = (_container(name) for name in ("observed_score", "expected_share", "observed"))
         weight, response = observed_response(score, share, observed, curve, noise.precision, self.data.items)
         weight = weight / (1 + weight * noise.specific_sd**2)
+        if measured is not None:
+            weight, response = measured.response(weight, response, self.data, curve, noise)
         benchmarks, slopes = dims["benchmark"], dims["covariate"] * dims["factor"]
         shapes = (benchmarks + slopes,), (dims["family"], dims["factor"]), (dims["model"], dims["factor"])
         z = [
@@ -310,7 +318,10 @@ class Coordinates(PlainCoordinates):
         theta = theta if drift is None else theta + drift
         return Levels(slope, difficulty, pm.Deterministic("capability", theta, dims=("model", "factor")))
 
-    def scores(self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any]) -> None:
+    def scores(
+        self, name: str, logit: Any, curve: Curve, noise: Noise, cells: Mapping[str, Any],
+        dims: tuple[str, ...] | None = None,
+    ) -> None:  # fmt: skip
         """State the density of the scores as a potential, which shares its graph with that of the levels.
 
         PyMC clones the graph behind every observed variable, and the gradient would be taken through it twice.

@@ -57,13 +57,14 @@ def informative_models(data: ModelData, share: np.ndarray) -> np.ndarray:
     return np.where(total > 0, weight / np.where(total > 0, total, 1.0), 1.0 / weight.shape[1])
 
 
-def observed_share(data: ModelData) -> np.ndarray:
-    """Return the observed scores (model, benchmark) as shares of the way from the stated floor to the ceiling.
+def observed_share(data: ModelData, scores: np.ndarray | None = None) -> np.ndarray:
+    """Return scores (..., benchmark) as shares of the way from the stated floor to the ceiling; by default, those seen.
 
     A score nearer to either than `margins` counts as one at that distance.
     """
     low, high = margins(data.floor, data.ceiling, effective_items(data.items, _PRECISION))
-    return ((data.cells["observed_score"] - data.floor) / (data.ceiling - data.floor)).clip(low, 1 - high)
+    scores = data.cells["observed_score"] if scores is None else scores
+    return ((scores - data.floor) / (data.ceiling - data.floor)).clip(low, 1 - high)
 
 
 def _weighted_logits(weight: np.ndarray, data: ModelData, logit: np.ndarray) -> np.ndarray:
