@@ -89,13 +89,11 @@ class Effect(Result):
         >>> posterior.effect("log10_flops").summary()["benchmark"].tolist()[:2]
         ['all benchmarks', 'MMLU']
         """
-        import xarray as xr
-
         means = self.logits.mean("benchmark"), self.points.mean("benchmark"), self.log10_compute
         each = self.logits, self.points, self.benchmark_log10_compute
         table = pd.DataFrame({"benchmark": [ALL, *self.posterior.evals.benchmark_names]})
         for name, overall, single in zip(MEASURES, means, each, strict=True):
-            draws = xr.concat([overall.expand_dims(benchmark=[ALL]), single.transpose("benchmark", ...)], "benchmark")
+            draws = with_overall(overall, single)
             found = summarise(draws, prob=prob)
             columns = {name: "median", f"{name}_lower": "lower", f"{name}_upper": "upper"}
             table = table.assign(**{new: found[old] for new, old in columns.items()})
@@ -119,8 +117,9 @@ class Effect(Result):
         width, compute = max(map(len, table["benchmark"])), self.posterior.spec.compute_alone
         lines = [f"Effect of {self.covariate}, {self.change}, on {self.at}; {PROB:.0%} {KIND}:"]
         for row in table.itertuples():
-            parts = [f"{_text(row, 'logits', '+.2f')} logits", f"{_text(row, 'points', '+.3f')} of the score"]
-            parts += [f"{_text(row, 'log10_compute', '+.2f')} decades of compute"] * compute
+            formats = zip(MEASURES, ("+.2f", "+.3f", "+.2f"), strict=True)
+            logits, points, flops = (interval_text(row, *measure) for measure in formats)
+            parts = [f"{logits} logits", f"{points} of the score", *[f"{flops} decades of compute"] * compute]
             lines.append(f"  {row.benchmark:{width}s} {', '.join(parts)}")
         lines += [f"  ... {len(self.logits.benchmark) + 1 - MOST_LINES} more"] * (
             len(self.logits.benchmark) >= MOST_LINES
@@ -131,7 +130,14 @@ class Effect(Result):
         return as_html(repr(self).splitlines()[0], self.summary())
 
 
-def _text(row: Any, name: str, how: str) -> str:
+def with_overall(overall: xr.DataArray, each: xr.DataArray) -> xr.DataArray:
+    """Put what holds of all benchmarks before what holds of each of them, along the first dim, ``benchmark``."""
+    import xarray as xr
+
+    return xr.concat([overall.expand_dims(benchmark=[ALL]), each.transpose("benchmark", ...)], "benchmark")
+
+
+def interval_text(row: Any, name: str, how: str) -> str:
     middle, low, high = (getattr(row, f"{name}{end}") for end in ("", "_lower", "_upper"))
     return f"{middle:{how}} [{low:{how}}, {high:{how}}]"
 

@@ -180,6 +180,7 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "predict posterior.nc --csv predicted.csv",
             "predict posterior.nc --models microsoft/phi-2 --benchmarks MMLU --benchmarks GSM8K",
         ],
+        deciding.progress: ["progress dated.nc", "progress dated.nc --csv progress.csv --plot progress.png"],
         forecasting.effect: [
             "effect posterior.nc log10_flops",
             "effect dated.nc reasoning --flops 4e25 --released 2026-12 --plot effect.png",

@@ -1,4 +1,4 @@
-"""The commands that answer a decision: `predict`, `required-compute`, `when` and `suggest-benchmarks`."""
+"""The commands that answer a decision: `predict`, `progress`, `required-compute`, `when`, `suggest-benchmarks`."""
 
 from __future__ import annotations
 
@@ -64,6 +64,27 @@ def predict(
     fitted = Posterior.load(posterior)
     result = fitted.predict(models, benchmarks, random_seed=random_seed)
     _answer(fitted, result, prob, csv, json, plot, random_seed=random_seed)
+
+
+def progress(
+    posterior: options.PosteriorFile,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Show what a year brings at equal compute, in decades of compute and in logits.
+
+    The spec must have release dates, as dated has. Overall and per benchmark, over all models, those that were the best
+    of their day, and those with open weights. The terminal shows the overall figures; --csv writes all.
+    """
+    from bayescale.cli.files import check_targets
+    from bayescale.methods import Posterior
+
+    tails(prob)
+    check_targets(csv, plot=plot)
+    fitted = Posterior.load(posterior)
+    _answer(fitted, fitted.progress(), prob, csv, json, plot)
 
 
 def required_compute(

@@ -45,6 +45,7 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("forecast",): ("{saved} --new-family --flops 1e25", {"forecasts", "prob", "interval", "converged"}),
     ("predict",): ("{saved} --models Family-A-0", {"rows", "prob", "interval", "converged"}),
     ("required-compute",): ("{saved} --above bench-1=0.6 --new-family", {"rows", "probability", "prob", "converged"}),
+    ("progress",): ("{dates}", {"rows", "prob", "interval", "converged"}),
     ("when",): ("{dates} --above MMLU=0.9", {"rows", "until", "prob", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",
