@@ -127,8 +127,8 @@ def fit(
 
     started = time.perf_counter()
     try:
-        evals = evals.with_families_of(spec.family_column)
         data = model_data(spec, evals)
+        evals = evals.with_families_of(spec.family_column)
         idata, convergence = _SAMPLERS[nuts_sampler](
             Coordinates(spec, data),
             **settings,

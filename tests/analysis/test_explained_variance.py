@@ -228,7 +228,7 @@ def test_covariates_are_what_was_known_before_any_score(simulation: tuple[Evals,
     data, rng = posterior.draws.data, np.random.default_rng(0)
     none = {"flops": None, "params": None, "tokens": None}
     for row, name in enumerate(posterior.evals.model_names):
-        drawn = read_subject(posterior, name, None, none).drawn(40_000, spec, rng).covariates
+        drawn = read_subject(posterior, name, None, none).drawn(40_000, posterior.draws.data.terms, rng).covariates
         stated, figure = data.covariate_sd[row, 0], data.covariates[row, 0]
         if stated == 0:
             np.testing.assert_array_equal(drawn, [[figure]])
