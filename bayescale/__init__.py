@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "analysis.effect": ["Effect"],
         "analysis.efficiency": ["Efficiency"],
         "analysis.emergence": ["Emergence"],
+        "analysis.progress": ["Progress"],
         "analysis.model_selection": ["Suggestion", "suggest_models"],
         "analysis.benchmark_selection": ["BenchmarkSuggestion"],
         "analysis.compute_optimal": ["ComputeOptimal"],

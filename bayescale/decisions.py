@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayescale.analysis.benchmark_selection import BenchmarkSuggestion
     from bayescale.analysis.compute_optimal import ComputeOptimal
     from bayescale.analysis.model_selection import Suggestion
+    from bayescale.analysis.progress import Progress
     from bayescale.analysis.required_compute import RequiredCompute
     from bayescale.analysis.suggestion import Cost
     from bayescale.analysis.training_compute import TrainingCompute
@@ -85,6 +86,23 @@ class Decisions(PosteriorData):
         from bayescale.analysis.training_compute import training_compute
 
         return training_compute(self)
+
+    def progress(self) -> Progress:
+        """Estimate what a year brings at equal compute, in decades of compute and in logits; see `bayescale.Progress`.
+
+        Raises
+        ------
+        ForecastError
+            For a spec without dates or with other measures of size than compute, or fewer than three dated models.
+
+        Examples
+        --------
+        >>> list(posterior_of_dates.progress().models)
+        ['all', 'frontier', 'open weights']
+        """
+        from bayescale.analysis.progress import compute_progress
+
+        return compute_progress(self)
 
     def when(
         self,

@@ -37,6 +37,7 @@ def example_evals() -> Evals:
 def rough_posterior(spec: Spec | str, evals: Evals, draws: int = 300, **settings: Any) -> Posterior:
     """In place of `bayescale.fit`, whose arguments it takes: draws around `rough_truth`."""
     chosen = load_spec(spec)
+    evals = evals.with_families_of(chosen.family_column)
     asked = (chosen.identity, chosen.name, evals.identity, evals.name, draws)
     if asked not in _MADE:
         _MADE[asked] = posterior_near(evals, rough_truth(evals, chosen), chosen, draws=draws, spread=0.05)

@@ -391,8 +391,10 @@ def posterior_near(
         variables |= {"drift": (("drift_step", "factor"), steps), "drift_sd": ((), np.array(0.5))}
     if (predictors := arrays.predictors) is not None:
         variables |= {"compute_slope": (("compute_predictor",), np.zeros(len(predictors.names)))}
-        variables |= {name: ((), np.array(0.5)) for name in ("compute_sd", "vague_compute_sd", "maker_compute_sd")}
-        variables |= {"maker_compute": (("organization",), np.zeros(len(predictors.makers)))}
+        variables |= {name: ((), np.array(0.5)) for name in ("compute_sd", "vague_compute_sd")}
+        if predictors.makers:
+            variables |= {"maker_compute": (("organization",), np.zeros(len(predictors.makers)))}
+            variables |= {"maker_compute_sd": ((), np.array(0.5))}
     coords: dict[str, list[Any]] = {
         "chain": list(range(chains)),
         "draw": list(range(draws)),

@@ -90,13 +90,11 @@ class Effect(Result):
         >>> posterior.effect("log10_flops").summary()["benchmark"].tolist()[:2]
         ['all benchmarks', 'MMLU']
         """
-        import xarray as xr
-
         means = self.logits.mean("benchmark"), self.points.mean("benchmark"), self.log10_compute
         each = self.logits, self.points, self.benchmark_log10_compute
         tables = []
         for name, overall, single in zip(MEASURES, means, each, strict=True):
-            draws = xr.concat([overall.expand_dims(benchmark=[ALL]), single.transpose("benchmark", ...)], "benchmark")
+            draws = with_overall(overall, single)
             positive = (draws > 0).where(np.isfinite(draws)).mean(("chain", "draw")).to_numpy()
             table = summarise(draws, prob=prob).drop(columns="mean").assign(positive=positive)
             table.insert(0, "measure", name)
@@ -139,6 +137,13 @@ class Effect(Result):
 
     def _repr_html_(self) -> str:
         return as_html(self._text(), self.cells())
+
+
+def with_overall(overall: xr.DataArray, each: xr.DataArray) -> xr.DataArray:
+    """Put what holds of all benchmarks before what holds of each of them, along the first dim, ``benchmark``."""
+    import xarray as xr
+
+    return xr.concat([overall.expand_dims(benchmark=[ALL]), each.transpose("benchmark", ...)], "benchmark")
 
 
 def compute_effect(posterior: PosteriorData, covariate: str, family: str | None, facts: Mapping[str, Any]) -> Effect:

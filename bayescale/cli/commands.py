@@ -223,6 +223,7 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "explained-variance posterior.nc GSM8K --benchmarks MMLU --family Llama-3 --flops 4e25",
         ],
         deciding.factors: ["factors posterior.nc --plot loadings.png"],
+        deciding.progress: ["progress dated.nc", "progress dated.nc --csv progress.csv --plot progress.png"],
         forecasting.effect: [
             "effect posterior.nc log10_flops",
             "effect dated.nc reasoning --flops 4e25 --released 2026-12 --plot effect.png",

@@ -97,6 +97,22 @@ def predict(
     _answer(fitted, result, (prob, csv, json, plot), {"random_seed": random_seed})
 
 
+def progress(
+    posterior: options.PosteriorFile,
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+    plot: options.Plot = None,
+) -> None:
+    """Show what a year brings at equal compute, in decades of compute and in logits.
+
+    The spec must have release dates, as dated has. Overall and per benchmark, over all models, those that were the best
+    of their day, and those with open weights. The terminal shows the overall figures; --csv writes all.
+    """
+    fitted = _load(posterior, prob, csv, plot)
+    _answer(fitted, fitted.progress(), (prob, csv, json, plot), {})
+
+
 def required_compute(
     posterior: options.PosteriorFile,
     above: Annotated[str, typer.Option(metavar="BENCHMARK=SCORE", help="The score to exceed, from 0 to 1.")],

@@ -1,4 +1,4 @@
-"""Plots of efficiency and effects: compute multipliers of families, capability over compute, effect of a covariate."""
+"""Plots of efficiency and effects: multipliers of families, capability over compute, a covariate's worth, a year's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from bayescale._intervals import KIND, PROB, summarise, tails
 from bayescale.analysis.compute_equivalent import (
@@ -19,13 +20,24 @@ from bayescale.analysis.compute_equivalent import (
 from bayescale.errors import require_names
 from bayescale.plots.families import MARKED, label_paths, mark_families
 from bayescale.plots.forest import draw_intervals, interval_caption
-from bayescale.plots.style import COLOURS, INK, OTHERS, flop_axis, label_below, new_axes, title
+from bayescale.plots.style import (
+    COLOURS,
+    INK,
+    MARKERS,
+    OTHERS,
+    flop_axis,
+    label_below,
+    legend_above,
+    new_axes,
+    title,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from bayescale.analysis.effect import Effect
     from bayescale.analysis.efficiency import Efficiency
+    from bayescale.analysis.progress import Progress
     from bayescale.methods import Posterior
 
 UNMARKED = "#7A7A7A"
@@ -135,7 +147,7 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
     wide, core = (
         effect.summary(prob=p).query("measure == @measure").set_index("benchmark").dropna() for p in (prob, 0.5)
     )
-    order = [*wide.index[:1], *wide["median"][1:].sort_values(ascending=False, kind="stable").index]
+    order = _by_median(wide["median"])
     ax = new_axes(ax, (7.2, 1.6 + 0.25 * len(order)))
     ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
     for y, name in enumerate(order):
@@ -147,6 +159,35 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
     label_below(ax, axes[measure], interval_caption(prob), effect.at)
     title(ax, f"Effect of {effect.covariate}: {effect.change}")
     return ax
+
+
+def draw_progress(
+    progress: Progress, ax: Axes | None = None, measure: str = "log10_compute", *, prob: float = PROB
+) -> Axes:
+    """Draw what a year brings on each benchmark, a colour per subset of models; the first row is of all benchmarks."""
+    axes = {"log10_compute": "decades of training compute a year", "logits": "logits a year, at equal compute"}
+    require_names([measure], axes, "measure of progress")
+    wide, core = (progress.summary(prob=p).query("measure == @measure").dropna() for p in (prob, 0.5))
+    subsets = list(wide["subset"].unique())
+    order = _by_median(wide[wide["subset"] == subsets[0]].set_index("benchmark")["median"])
+    ax = new_axes(ax, (7.2, 1.9 + 0.14 * len(order) * (1 + len(subsets))))
+    ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
+    for place, subset in enumerate(subsets):
+        mine, inner = (table[table["subset"] == subset].set_index("benchmark").loc[order] for table in (wide, core))
+        y = np.arange(len(order)) + 0.7 * ((place + 0.5) / len(subsets) - 0.5)
+        style = {"marker": MARKERS[place], "label": f"{subset} ({len(progress.models[subset])})", "markersize": 5}
+        draw_intervals(ax, y, mine, inner, COLOURS[place], **style)
+    ax.set_yticks(range(len(order)), order, fontsize=9)
+    ax.set_ylim(len(order) - 0.4, -0.6)
+    ax.grid(False, axis="y")
+    label_below(ax, axes[measure], interval_caption(prob))
+    legend_above(ax)
+    return ax
+
+
+def _by_median(medians: pd.Series) -> list[str]:
+    """Return the benchmarks of the rows, largest median first, after the first row, which is of all of them."""
+    return [*medians.index[:1], *medians[1:].sort_values(ascending=False, kind="stable").index]
 
 
 def _multiplier_axis(ax: Axes) -> None:

@@ -56,6 +56,7 @@ CALLS: dict[tuple[str, ...], tuple[str, set[str]]] = {
     ("explained-variance",): ("{saved} bench-1 --benchmarks bench-2", {"rows", "together", "sd_left", "converged"}),
     ("factors",): ("{saved}", {"rows", "prob", "interval", "converged"}),
     ("compute",): ("{saved}", {"rows", "prob", "interval", "converged"}),
+    ("progress",): ("{dates}", {"rows", "prob", "interval", "converged"}),
     ("when",): ("{dates} --above MMLU=0.9", {"rows", "until", "prob", "converged"}),
     ("suggest-benchmarks",): (
         "{saved} --model Family-A-0 --budget 1 --candidates bench-1 --targets bench-2",

@@ -85,6 +85,7 @@ def results(posterior: Posterior, prior: PriorPredictive) -> dict[str, Any]:
         "prediction": posterior.predict(random_seed=1),
         "compute": posterior.compute(),
         "required": posterior.required_compute("bench-1", 0.6, random_seed=1),
+        "progress": posterior_of_dates().progress(),
         "crossing": posterior_of_dates().when("MMLU", 0.9, random_seed=1),
         "benchmarks": posterior.suggest_benchmarks(posterior.forecast("Family-A", 1e24, random_seed=1), 1),
         "efficiency": posterior.efficiency(),
@@ -104,6 +105,7 @@ NAMES = [
     "prediction",
     "compute",
     "required",
+    "progress",
     "crossing",
     "benchmarks",
     "efficiency",
@@ -128,7 +130,7 @@ def test_a_result_has_a_summary_a_dataset_and_a_plot(name: str, results: dict[st
     assert wide.attrs.get("prob", 0.8) == 0.8
     dataset = result.to_xarray()
     assert dataset.data_vars
-    if name not in ("compute", "efficiency", "effect", "factors"):
+    if name not in ("compute", "efficiency", "effect", "factors", "progress"):
         assert dataset.attrs["random_seed"] == 1
     # It can be written: its attributes are names and numbers.
     dataset.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")

@@ -184,6 +184,7 @@ def results() -> dict[str, Any]:
         "forecast": posterior.forecast(family="Llama-3", flops=4e25, random_seed=0),
         "prediction": posterior.predict("microsoft/phi-2", random_seed=0),
         "compute": posterior.compute(),
+        "progress": posterior_of_dates().progress(),
         "crossing": posterior_of_dates().when("MMLU", 0.9, random_seed=0),
         "required": posterior.required_compute("MMLU", 0.8, "Llama-3", random_seed=0),
         "efficiency": posterior.efficiency("Llama-2"),
