@@ -19,6 +19,7 @@ from bayescale._files import shipped, storable
 from bayescale._identity import stored_identity
 from bayescale._yaml import read_yaml
 from bayescale.errors import SpecError, suggest
+from bayescale.model import spec_text
 from bayescale.model.covariates import NOT_COVARIATES, SIZES
 from bayescale.model.drift import DATE
 from bayescale.model.prior import Prior
@@ -47,8 +48,6 @@ _NEW_PRIORS = {
     **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
 }
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
-
-
 _LONGEST = 50_000  # characters of YAML
 
 
@@ -388,53 +387,17 @@ class Spec(Frozen):
             return f"up to {MOST_FACTORS if self.factors == 'auto' else _MOST_FACTORS_0_1} factors"
         return f"{self.factors} factor{'s' * (self.factors != 1)}"
 
-    @property
-    def _effects(self) -> str:
-        effects = [name for name, field in type(self).model_fields.items() if field.annotation is bool]
-        return ", ".join(name for name in effects if getattr(self, name)) or "none"
-
-    @property
-    def _prior_meanings(self) -> dict[str, str]:
-        described = {name: str(field.description) for name, field in Priors.model_fields.items()}
-        described |= {name: f"the same, of {of}" for name, _ in self.priors if (of := split_name(name)[1])}
-        return described | dict.fromkeys(self.unused_priors, "(not in use)")
-
     def __repr__(self) -> str:
-        return (
-            f"Spec {self.name!r}: {self._factors} over {', '.join(self.covariates)}; "
-            f"{self.likelihood} scores along {self.curve} curves; effects: {self._effects}\n"
-            "Next: print(spec), spec.to_yaml(), bayescale.prior_predictive(spec, evals), bayescale.fit(spec, evals)"
-        )
+        return spec_text.line(self, self._factors)
 
     def _repr_html_(self) -> str:
         import pandas as pd
 
-        meanings = self._prior_meanings
-        rows = [{"prior": name, "distribution": repr(prior), "of": meanings[name]} for name, prior in self.priors]
         first, following = repr(self).splitlines()
-        return as_html("\n".join([first, *filter(None, [self.title]), following]), pd.DataFrame(rows))
+        return as_html("\n".join([first, *filter(None, [self.title]), following]), pd.DataFrame(spec_text.rows(self)))
 
     def __str__(self) -> str:
-        meaning = self._prior_meanings
-        f = self.floor
-        learned = (
-            f"learned: around chance as if from {f.concentration:g} items; where chance is 0, around "
-            f"{f.open_mean:g} as if from {f.open_concentration:g}"
-        )
-        width = max(len(repr(prior)) for _, prior in self.priors) + 1
-        lines = [
-            f"Spec {self.name!r}: {self.title}".rstrip(": "),
-            f"  factors     {self.factors}{', by the table' * isinstance(self.factors, str)}",
-            f"  covariates  {', '.join(self.covariates)}",
-            f"  likelihood  {self.likelihood}",
-            f"  curve       {self.curve}",
-            f"  effects     {self._effects}",
-            f"  floor       {learned if f.learned else 'fixed at chance'}",
-            "  priors",
-            *(f"    {name:20s} {prior!r:{width}s} {meaning[name]}" for name, prior in self.priors),
-            "Next: bayescale.prior_predictive(spec, evals).plot(), bayescale.fit(spec, evals)",
-        ]
-        return "\n".join(lines)
+        return spec_text.page(self)
 
 
 def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> None:
