@@ -34,7 +34,7 @@ RENAMED = {
 
 
 def _in_words(message: str, options: Sequence[str], args: Sequence[str]) -> str:
-    """Say which value is wrong in a message of Typer's, which names none and speaks of parsing.
+    """Say which value is wrong in a message of Typer's, which names none, and describes parsing.
 
     Examples
     --------

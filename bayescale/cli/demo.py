@@ -59,7 +59,7 @@ def demo(
         random_seed=random_seed,
     )
     rows = forecast.to_pandas(prob=PROB)
-    outcome = evals.matrix().sel(model=HIDDEN).to_series()
+    outcome = evals.matrix().reindex(model=[HIDDEN])[0].to_series()
     rows["observed"] = rows["benchmark"].map(outcome).where(rows["model"] == rows["model"].iloc[0])
     export_csv(rows, table_file)
     figures.save(forecast.plot(observed=evals, prob=PROB), fan_file)

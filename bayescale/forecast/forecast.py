@@ -350,7 +350,8 @@ def _require_support(effective: float, pareto_k: float, draws: int) -> None:
     remedy = (
         "Add the model with these scores to the data (evals.add), fit again, and ask posterior.predict for the rest."
     )
-    if effective < MIN_EFFECTIVE_DRAWS:
+    # A posterior of few draws has no more to give: then half of them must be left.
+    if effective < min(MIN_EFFECTIVE_DRAWS, draws / 2):
         raise ForecastError(f"{found}, too few for intervals: the forecast is withheld. {remedy}")
     if effective < FEW_EFFECTIVE_DRAWS or pareto_k > LARGEST_K:
         warnings.warn(ForecastWarning(f"{found}: the ends of these intervals are rough. {remedy}"), stacklevel=4)

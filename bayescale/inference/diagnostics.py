@@ -139,7 +139,7 @@ class ConvergenceReport(BaseModel):
 
     @property
     def headline(self) -> str:
-        """The verdict, and numbers of the sampler, in one line."""
+        """Whether it converged, and numbers of the sampler, in one line."""
         head = "Converged." if self.converged else "NOT converged: do not report forecasts from this posterior."
         return (
             f"{head} {self.chains} chains, {self.draws} draws; {self.divergences} divergent, "

@@ -144,9 +144,7 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
         "log10_compute": "decades of training compute",
     }
     require_names([measure], axes, "measure of an effect")
-    wide, core = (
-        effect.summary(prob=p).query("measure == @measure").set_index("benchmark").dropna() for p in (prob, 0.5)
-    )
+    wide, core = (_of_measure(effect.summary(prob=p), measure).set_index("benchmark") for p in (prob, 0.5))
     order = _by_median(wide["median"])
     ax = new_axes(ax, (7.2, 1.6 + 0.25 * len(order)))
     ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
@@ -167,7 +165,7 @@ def draw_progress(
     """Draw what a year brings on each benchmark, a colour per subset of models; the first row is of all benchmarks."""
     axes = {"log10_compute": "decades of training compute a year", "logits": "logits a year, at equal compute"}
     require_names([measure], axes, "measure of progress")
-    wide, core = (progress.summary(prob=p).query("measure == @measure").dropna() for p in (prob, 0.5))
+    wide, core = (_of_measure(progress.summary(prob=p), measure) for p in (prob, 0.5))
     subsets = list(wide["subset"].unique())
     order = _by_median(wide[wide["subset"] == subsets[0]].set_index("benchmark")["median"])
     ax = new_axes(ax, (7.2, 1.9 + 0.14 * len(order) * (1 + len(subsets))))
@@ -183,6 +181,11 @@ def draw_progress(
     label_below(ax, axes[measure], interval_caption(prob))
     legend_above(ax)
     return ax
+
+
+def _of_measure(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Return the rows of a measure that have a figure."""
+    return table[table["measure"] == measure].dropna()
 
 
 def _by_median(medians: pd.Series) -> list[str]:

@@ -153,7 +153,7 @@ def test_mistakes_are_refused(posterior: Posterior) -> None:
 
 
 def test_it_says_what_it_found_and_what_comes_next(right: PredictiveCheck, large: Simulation) -> None:
-    assert "not uniform: none. Scores of one model together: as expected." in repr(right)
+    assert "not uniform: none. Scores of one model together: as expected." in " ".join(repr(right).split())
     assert "Next: check.summary(), check.plot()" in repr(right)
     off = check_of(large, difficulty=large[1].difficulty + 2)
     assert "bench-2 (too high)" in repr(off)

@@ -173,5 +173,5 @@ def test_a_summary_takes_probabilities(prior: PriorPredictive) -> None:
 
 def test_it_says_what_it_is_and_what_comes_next(prior: PriorPredictive) -> None:
     assert bayescale.prior_predictive is prior_predictive
-    assert "600 draws of scores of 12 models on 5 benchmarks" in repr(prior)
+    assert "600 draws of scores of 12 models on 5 benchmarks" in " ".join(repr(prior).split())
     assert "Next: prior.summary()" in repr(prior)

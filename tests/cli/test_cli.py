@@ -70,7 +70,7 @@ MISTAKES = [
     ("report {saved} --html {folder}/r.pdf", "Name it 'r.html'"),
     ("forecast {saved} --family {family} --flops 1e25 --csv {folder}/a.xlsx", "Name it 'a.csv'"),
     ("check {folder}", "it is a folder"),
-    ("check README.md", "Make one: bayescale fit --save posterior.nc"),
+    ("check missing.md", "Make one: bayescale fit --save posterior.nc"),
     ("forecast {saved} --family Family-A,Family-B --flops 1e25", "mean 'Family-A' and 'Family-B', each by itself"),
     ("forecast {saved} --family {family} --flops 4x10^25", "'4x10^25' is not a number, such as 4e25"),
     ("fit --save {new} --random-seed abc", "'abc' is not a whole number"),
@@ -300,7 +300,7 @@ def test_forecast_as_json_is_the_library_s(run: Run, saved: Path, posterior: Pos
     rows = pd.DataFrame(actual["forecasts"])
     assert (rows["flops"] == 1e25).all()
     assert rows["given"].isna().any()
-    pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(rows[expected.columns], pd.DataFrame(expected), check_dtype=False, rtol=1e-12)
 
 
 def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_forecast_as_csv_is_the_library_s(run: Run, saved: Path, posterior: Post
     rows = pd.read_csv(target)
     expected = posterior.forecast(family=NEW_FAMILY, params=400e9, tokens=15e12, random_seed=SEED).summary()
     np.testing.assert_allclose(rows["flops"], 3.6e25)
-    pd.testing.assert_frame_equal(rows[expected.columns], expected, check_dtype=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(rows[expected.columns], pd.DataFrame(expected), check_dtype=False, rtol=1e-12)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -414,5 +414,5 @@ def test_specs(run: Run) -> None:
 
     code, out, _ = run("specs")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[1:]] == bayescale.list_specs()
-    assert bayescale.load_spec("default").title in out
+    assert [line.split()[0] for line in out.splitlines()[1:] if not line.startswith(" ")] == bayescale.list_specs()
+    assert bayescale.load_spec("default").title in " ".join(out.split())

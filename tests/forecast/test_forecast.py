@@ -304,13 +304,13 @@ def test_print_shows_the_table_in_80_columns(posterior: Posterior) -> None:
     for asked in (families[0], families[:3]):
         forecast = posterior.forecast(asked, FLOPS, random_seed=0)
         lines = str(forecast).splitlines()
-        assert max(map(len, lines[1:])) <= 80
+        assert max(map(len, lines)) <= 80
         for row in forecast.summary().itertuples():
             cell = f"{row.median:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
             assert any(str(row.benchmark) in line and cell in line for line in lines)
-        assert "90% equal-tailed" in lines[1]
+        assert "90% equal-tailed" in " ".join(lines[:3])
     many = posterior.forecast(families[0], list(np.geomspace(1e22, 1e25, 9)), random_seed=0)
-    assert "Forecast of 9 models: 5 benchmarks" in str(many)
+    assert "Forecast of 9 models: 5 benchmarks" in " ".join(str(many).split())
     assert "... 6 more models in .summary()" in str(many)
     assert max(map(len, str(many).splitlines())) <= 80
 

@@ -31,7 +31,7 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_the_table_is_the_summary_with_the_figures_of_the_models(forecast: Forecast) -> None:
     table = forecast.to_pandas(prob=0.5)
     summary = forecast.summary(prob=0.5)
-    pd.testing.assert_frame_equal(table[summary.columns], summary)
+    pd.testing.assert_frame_equal(table[summary.columns], pd.DataFrame(summary))
     assert (table["prob"] == 0.5).all()
     assert (table["interval"] == "equal-tailed").all()
     assert table["flops"].tolist() == [1e24] * 5 + [1e25] * 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +43,7 @@ RESULTS: dict[str, Callable[[Posterior], Any]] = {
 
 
 def widest(text: str) -> str:
-    return max(text.splitlines(), key=len)
+    return max(re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines(), key=len)
 
 
 @pytest.mark.parametrize("name", RESULTS)
