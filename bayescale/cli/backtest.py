@@ -216,7 +216,7 @@ def _print_tables(result: Backtest) -> None:
         print(f"\n{title}")
         table = result.summary(pool)
         lower, upper = (table[end].map("{:.2f}".format) for end in ("lower", "upper"))
-        interval = (lower + " to " + upper).where(table["lower"].notna())
+        interval = (lower + "–" + upper).where(table["lower"].notna())
         show.plain_table(show.formatted(table.assign(interval=interval), COLUMNS))
         for kind, rows in by_compute[by_compute["task"] == pool].groupby("compute"):
             print(f"\n{pool}, {kind} compute")

@@ -18,14 +18,14 @@ scan_option = functools.partial(typer.Option, rich_help_panel="Scan of one spec"
 
 # Title and format of each printed column; comparison.csv has R-hat and seconds, too.
 COLUMNS = {
-    "elpd_model": ("elpd\nmodels", "{:.1f}"),
+    "elpd_model": ("elpd\nmodel", "{:.0f}"),
     "difference_model": ("diff", "{:.1f}"),
     "dse_model": ("+-", "{:.1f}"),
-    "elpd_family": ("elpd\nfamilies", "{:.1f}"),
+    "elpd_family": ("elpd\nfamily", "{:.0f}"),
     "difference_family": ("diff ", "{:.1f}"),
     "dse_family": ("+- ", "{:.1f}"),
     "weight": ("weight", "{:.2f}"),
-    "elpd_loo": ("elpd\nscores", "{:.1f}"),
+    "elpd_loo": ("elpd\nscore", "{:.0f}"),
     "p_loo": ("p", "{:.0f}"),
     "large_k": ("k >\n0.7", "{:.0%}"),
 }

@@ -133,7 +133,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     lower, upper = actual.relative_mse_intervals().loc["training_flops"]
     assert f"{lower:.2f} to {upper:.2f}" in line
     # Every pool has its interval, also that of tasks which are not averaged: pc_3 relative to itself.
-    assert out.count("1.00 to 1.00") == 2
+    assert out.count("1.00–1.00") == 2
     assert f"{row['coverage_90']:.0%}" in line
     # Nobody watches a pipe.
     assert " of 6" not in err

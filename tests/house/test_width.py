@@ -130,7 +130,8 @@ def test_tables_of_evaluations_fit(
     backtest_command._print_tables(result)
     show.prior_table(prior.summary(), 0.9)
     # A comparison as large as they come: of single scores, models and families.
-    widths = {"large_k": 0.05, "p_loo": 456.7, "weight": 0.5}
+    widths = {"large_k": 0.05, "p_loo": 456.7, "weight": 0.5, "dse_model": 45.6, "dse_family": 45.6}
+    widths |= {"difference_model": -123.4, "difference_family": -123.4}
     row = {name: widths.get(name, -1234.5) for name in compare_command.COLUMNS}
     table = pd.DataFrame([row], pd.Index(["one_factor"], name="spec"))
     show.plain_table(show.formatted(table, compare_command.COLUMNS))
