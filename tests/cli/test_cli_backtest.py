@@ -131,7 +131,7 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     (line,) = (text for text in out.splitlines() if text.startswith("training_flops"))
     assert f"{row['relative_mse']:.2f}" in line
     lower, upper = actual.relative_mse_intervals().loc["training_flops"]
-    assert f"{lower:.2f} to {upper:.2f}" in line
+    assert f"{lower:.2f}–{upper:.2f}" in line
     # Every pool has its interval, also that of tasks which are not averaged: pc_3 relative to itself.
     assert out.count("1.00–1.00") == 2
     assert f"{row['coverage_90']:.0%}" in line
