@@ -84,7 +84,7 @@ def summarise(folder: Path) -> pd.DataFrame:
 
 def tables(summary: pd.DataFrame, forecast: pd.DataFrame) -> dict[str, str]:
     """Return the Markdown tables of the pages, by name."""
-    (form,) = summary["form"].fillna("").unique()
+    (form,) = summary["form"].astype(object).fillna("").unique()
     made = {"facts": _facts(summary), "scores": _scores(summary), "groups": _groups(summary)}
     return {"form": FORM[form], "hidden": _hidden(forecast.dropna(subset="observed")), **made}
 
