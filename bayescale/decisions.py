@@ -58,8 +58,8 @@ class Decisions(PosteriorData):
 
         Examples
         --------
-        >>> posterior.predict(["microsoft/phi-2"], ["MMLU", "GSM8K"]).summary().shape
-        (2, 7)
+        >>> posterior.predict(["microsoft/phi-2"], ["MMLU", "GSM8K"]).summary()["benchmark"].tolist()
+        ['MMLU', 'GSM8K']
         >>> posterior.predict().imputed().shape  # observed scores, and medians where there is none
         (36, 10)
         """

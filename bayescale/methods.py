@@ -300,8 +300,8 @@ class Posterior(Decisions):
 
         Examples
         --------
-        >>> posterior.effect("log10_flops").summary()[["benchmark", "logits", "points"]].shape
-        (11, 3)
+        >>> posterior.effect("log10_flops").summary()["measure"].unique().tolist()
+        ['logits', 'points', 'log10_compute']
         """
         from bayescale.analysis.effect import compute_effect
 

@@ -81,7 +81,7 @@ class Progress(Result):
         Examples
         --------
         >>> posterior_of_dates.progress().summary(prob=0.5)["benchmark"].tolist()[:2]
-        ['all benchmarks', 'MMLU']
+        ['all benchmarks', 'ARC-C']
         """
         order = ("subset", "benchmark")
         compute = with_overall(self.log10_compute, self.benchmark_log10_compute).transpose(..., *order)

@@ -308,7 +308,7 @@ class Spec(Frozen):
 
         Examples
         --------
-        >>> Spec(common_loading=True, family_benchmark=True, learned_ceilings=True).unused_priors
+        >>> Spec(common_loading=True, family_benchmark=True, learned_ceilings=True).unused_priors[:2]
         ('loading', 'benchmark_slope_sd')
         """
         needs = {
