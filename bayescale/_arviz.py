@@ -6,6 +6,8 @@ container is `xarray.DataTree`. Files are the same netCDF. `posterior.idata` is 
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
@@ -110,6 +112,8 @@ def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDD
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
+        if not ARVIZ_1:
+            _bear_no_docstrings()
         return az.loo(idata, var_name=var_name, pointwise=True, reff=reff)
 
 
@@ -124,17 +128,26 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
     >>> round(float(weight.sum()), 6), k < 0.7
     (1.0, True)
     """
-    if len(log_weight) < 25:
-        smoothed, k = log_weight, np.inf
-    elif ARVIZ_1:
-        # It takes log densities of what is left out, minus log weights.
-        smoothed, k = import_module("arviz_stats.base").array_stats.psislw(-log_weight)
-    else:
-        import arviz as az
+    smoothed, k = log_weight, np.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if len(log_weight) >= 25 and ARVIZ_1:
+            with contextlib.suppress(ValueError):  # a tail without any weight
+                # It takes log densities of what is left out, minus log weights.
+                smoothed, k = import_module("arviz_stats.base").array_stats.psislw(-log_weight)
+        elif len(log_weight) >= 25:
+            import arviz as az
 
-        smoothed, k = az.psislw(log_weight)
+            _bear_no_docstrings()
+            smoothed, k = az.psislw(log_weight.copy())
     weight = np.exp(smoothed - np.max(smoothed))
     return weight / weight.sum(), float(k)
+
+
+def _bear_no_docstrings() -> None:
+    """Keep ArviZ 0.23 from extending docstrings, which Python takes away with ``-OO``."""
+    if sys.flags.optimize > 1:
+        import_module("arviz.stats.stats_utils").update_docstring = lambda *_, **__: None  # type: ignore[attr-defined]
 
 
 def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
@@ -158,14 +171,7 @@ def weights_pareto_k(log_weight: np.ndarray) -> float:
     >>> abs(weights_pareto_k(-0.5 * np.log(uniform)) - 0.5) < 0.1  # weights of a Pareto distribution with k = 0.5
     True
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if not ARVIZ_1:
-            return float(import_module("arviz").psislw(log_weight.copy())[1])
-        try:  # it takes log-likelihoods of observations to leave out, and negates them
-            return float(import_module("arviz_stats.base").array_stats.psislw(-log_weight)[1])
-        except ValueError:  # a tail without any weight
-            return float("inf")
+    return pareto_smoothed(log_weight)[1]
 
 
 def pointwise(found: ELPDData) -> np.ndarray:
