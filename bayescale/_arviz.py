@@ -112,8 +112,7 @@ def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDD
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        if not ARVIZ_1:
-            _bear_no_docstrings()
+        _bear_no_docstrings()
         return az.loo(idata, var_name=var_name, pointwise=True, reff=reff)
 
 
@@ -131,6 +130,7 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
     smoothed, k = log_weight, np.inf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        _bear_no_docstrings()
         if len(log_weight) >= 25 and ARVIZ_1:
             with contextlib.suppress(ValueError):  # a tail without any weight
                 # It takes log densities of what is left out, minus log weights.
@@ -138,16 +138,16 @@ def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
         elif len(log_weight) >= 25:
             import arviz as az
 
-            _bear_no_docstrings()
             smoothed, k = az.psislw(log_weight.copy())
     weight = np.exp(smoothed - np.max(smoothed))
     return weight / weight.sum(), float(k)
 
 
 def _bear_no_docstrings() -> None:
-    """Keep ArviZ 0.23 from extending docstrings, which Python takes away with ``-OO``."""
+    """Keep ArviZ from extending docstrings, which Python takes away with ``-OO``."""
     if sys.flags.optimize > 1:
-        import_module("arviz.stats.stats_utils").update_docstring = lambda *_, **__: None  # type: ignore[attr-defined]
+        module = "arviz_stats.base.stats_utils" if ARVIZ_1 else "arviz.stats.stats_utils"
+        import_module(module).update_docstring = lambda *_, **__: None  # type: ignore[attr-defined]
 
 
 def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
