@@ -585,3 +585,13 @@ def test_facts_of_ones_own_stay() -> None:
     facts = pd.DataFrame({"model": ["a"], "family": ["A"], "organization": ["Maker"], "reasoning": ["true"]})
     models = import_evals("wide", pd.DataFrame({"model": ["a", "b"], "MMLU": [0.5, 0.6]}), models=facts).models
     assert models[["organization", "reasoning"]].values.tolist() == [["Maker", "true"], ["", ""]]
+
+
+def test_half_of_a_pair_in_a_name_is_replaced(tmp_path: Path) -> None:
+    """Found by fuzzing: JSON may escape what no text file holds."""
+    odd = {"od\ud800d": {"acc,none": "x", "acc_norm,none": 0.2}}
+    imported = import_evals("lm-eval", write(tmp_path, odd=run_of(results=ARC | odd)))
+    assert ("lab/wren", "ARC-C") in cells(imported)
+    for table in (imported.skipped, imported.scores, imported.benchmarks):
+        table.to_csv(tmp_path / "table.csv")
+    assert "od\ufffdd" in imported.benchmarks["benchmark"].tolist() + " ".join(imported.skipped["what"]).split()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import shutil
@@ -15,7 +14,7 @@ import pandas as pd
 
 from bayescale.errors import MissingDependencyError
 from bayescale.evals.importers.base import SPREADS, Names, ParsedScore, Reading
-from bayescale.evals.importers.results_json import json_files, other_format
+from bayescale.evals.importers.results_json import json_files, other_format, read_json
 from bayescale.evals.tables import number, text
 
 TOOL = "inspect"
@@ -69,7 +68,7 @@ def unlisted_logs(source: Path) -> tuple[list[Path], list[tuple[str, str]]]:
         if path.suffix != ".json" or _LISTED.match(path.name):
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            content = read_json(path)
         except (OSError, ValueError, RecursionError):
             content = None
         if isinstance(content, dict) and isinstance(content.get("eval"), dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -17,6 +18,8 @@ ODD = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, Ty
 # Later than any second since 1970 that a run may have: it is in milliseconds.
 _MILLISECONDS = 1e11
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
 # Subjects of MMLU by the names of version 0.3 and of lighteval; all of them together are MMLU.
 _SUBJECTS = ("hendrycksTest-", "mmlu:")
 _MMLU_SUBJECTS = 57
@@ -27,13 +30,34 @@ def json_files(source: Path) -> list[Path]:
     return sorted(source.rglob("*.json")) if source.is_dir() else [source]
 
 
+def read_json(path: Path) -> Any:
+    r"""Read a JSON file; halves of pairs (surrogates), which no table holds, become U+FFFD.
+
+    Examples
+    --------
+    >>> Path("odd.json").write_text('{"a\\ud800": 1}') > 0, read_json(Path("odd.json"))
+    (True, {'a\ufffd': 1})
+    """
+    # utf-8-sig removes a byte-order mark.
+    text = path.read_text(encoding="utf-8-sig")
+    content = json.loads(text)
+    return _whole(content) if _HALF.search(text) else content
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(part) for key, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list) else value
+
+
 def each_document(reading: Reading, source: Path, read: Callable[[Any, str, Path], None]) -> None:
     """Call `read` with content, name and path of every JSON file; what cannot be understood is skipped as a whole."""
     for path in json_files(source):
         where = path.relative_to(source).as_posix() if source.is_dir() else path.name
         try:
-            # utf-8-sig removes a byte-order mark.
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            content = read_json(path)
         except (OSError, ValueError, RecursionError) as error:
             reading.skip(where, "the file", f"cannot be read as JSON ({error})", kind="cannot be read as JSON")
             continue
