@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from simulate import CONVERGED, Truth, posterior_near, simulation_spec
 
-from bayescale._arviz import with_groups
+from bayescale._arviz import dataset, with_groups
 from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
@@ -51,7 +51,7 @@ def test_a_prior_far_from_the_data_is_named_with_its_parameter(simulation: Simul
 
 
 def test_what_is_not_scaled_is_named(posterior: Posterior) -> None:
-    sampled = posterior.idata["posterior"].assign(latent_covariate=("latent_cell", np.zeros(2)))
+    sampled = dataset(posterior.idata["posterior"]).assign(latent_covariate=("latent_cell", np.zeros(2)))
     wider = dataclasses.replace(posterior, idata=with_groups(posterior.idata, {"posterior": sampled}))
     quantity = {"sd": posterior.idata["posterior"]["family_sd"]}
     reasons = prior_sensitivity(wider, quantity).attrs["left_out"]
