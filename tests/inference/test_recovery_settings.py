@@ -51,7 +51,8 @@ def _recover() -> Posterior:
     spec = Spec(factors=1, curve="sigmoid", repeated_measurements=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return fit(spec, table, draws=300, tune=300, chains=2, random_seed=1, progressbar=False)
+        settings = {"draws": 1500, "tune": 300, "chains": 2, "progressbar": False}
+        return fit(spec, table, random_seed=1, **settings)
 
 
 def _table(evals: Evals, scores: np.ndarray, **told: str) -> pd.DataFrame:
@@ -61,7 +62,8 @@ def _table(evals: Evals, scores: np.ndarray, **told: str) -> pd.DataFrame:
 
 def test_chains_agree(recovered: Posterior) -> None:
     assert recovered.convergence.rhat < 1.05
-    assert recovered.convergence.divergences <= 5
+    # The sd of two effects has a funnel: 10 and 14 of 3,000 on the two stacks. What is bounded is their share, 1 in 120.
+    assert recovered.convergence.divergences <= recovered.draws.size / 120
 
 
 def test_effects_of_settings_are_recovered(recovered: Posterior) -> None:
