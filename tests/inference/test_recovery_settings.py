@@ -62,7 +62,7 @@ def _table(evals: Evals, scores: np.ndarray, **told: str) -> pd.DataFrame:
 
 def test_chains_agree(recovered: Posterior) -> None:
     assert recovered.convergence.rhat < 1.05
-    # The sd of two effects has a funnel: 10 and 14 of 3,000 on the two stacks. What is bounded is their share, 1 in 120.
+    # The sd of two effects has a funnel: 10 and 14 of 3,000 on the two stacks. Their share is bounded, by 1 in 120.
     assert recovered.convergence.divergences <= recovered.draws.size / 120
 
 
