@@ -119,13 +119,17 @@ def loo(idata: InferenceData, var_name: str, reff: float | None = None) -> ELPDD
 def pareto_smoothed(log_weight: np.ndarray) -> tuple[np.ndarray, float]:
     """Return normalised importance weights (draw,) after Pareto smoothing, and Pareto k.
 
-    Of fewer than 25 draws, too few for a tail of five, weights are as they are and k is infinite.
+    Of fewer than 25 draws, too few for a tail of five, weights are as they are and k is infinite; and so it is where
+    too few draws carry weight for an estimate.
 
     Examples
     --------
     >>> weight, k = pareto_smoothed(np.random.default_rng(0).normal(size=1000))
     >>> round(float(weight.sum()), 6), k < 0.7
     (1.0, True)
+    >>> uniform = np.random.default_rng(0).uniform(size=4000)
+    >>> abs(pareto_smoothed(-0.5 * np.log(uniform))[1] - 0.5) < 0.1  # weights of a Pareto distribution with k = 0.5
+    True
     """
     smoothed, k = log_weight, np.inf
     with warnings.catch_warnings():
@@ -160,18 +164,6 @@ def elpd_summary(found: ELPDData) -> tuple[float, float, float]:
 def pareto_k(found: ELPDData) -> np.ndarray:
     """Return the Pareto k of each observation (observation,)."""
     return np.asarray(found["pareto_k"])
-
-
-def weights_pareto_k(log_weight: np.ndarray) -> float:
-    """Return the Pareto k of importance weights (draw,): infinite where too few draws carry weight for an estimate.
-
-    Examples
-    --------
-    >>> uniform = np.random.default_rng(0).uniform(size=4000)
-    >>> abs(weights_pareto_k(-0.5 * np.log(uniform)) - 0.5) < 0.1  # weights of a Pareto distribution with k = 0.5
-    True
-    """
-    return pareto_smoothed(log_weight)[1]
 
 
 def pointwise(found: ELPDData) -> np.ndarray:

@@ -14,6 +14,7 @@ from bayescale._tables import Table
 from bayescale.analysis.compute_equivalent import compute_slopes, require_compute, rising, to_compute_equivalent
 from bayescale.analysis.effect import ALL, with_overall
 from bayescale.errors import ForecastError
+from bayescale.inference.draws import observed_models
 from bayescale.model.drift import DATE
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def compute_progress(posterior: PosteriorData) -> Progress:
 
 def _subsets(posterior: PosteriorData, draws: Draws, date: np.ndarray) -> dict[str, np.ndarray]:
     """Return the rows of the models of each subset, by date; those that are too small are left out."""
-    scored = draws.data.cells["observed"].any(axis=1)
+    scored = observed_models(draws.data)
     dated = np.flatnonzero(scored & np.isfinite(date))
     rows = dated[np.argsort(date[dated], kind="stable")]
     subsets = {"all": rows, "frontier": _record_holders(rows, date, _mean_logit(draws))}

@@ -191,7 +191,7 @@ def when_crossed(
     require_names(chosen or [], data.coords["family"], "family in the fitted data")
     family, new, flags = _releases(posterior, chosen)
 
-    known = _dates(posterior.draws)
+    known = posterior.draws.data.years
     rows = np.flatnonzero(np.isfinite(known))
     if chosen:
         rows = rows[np.isin(data.family_index[rows], [data.coords["family"].index(name) for name in chosen])]
@@ -231,7 +231,7 @@ def _dataset(year: np.ndarray, best: np.ndarray, dates: np.ndarray) -> xr.Datase
 
 def _releases(posterior: PosteriorData, chosen: list[str] | None) -> tuple[list[str], np.ndarray, dict[str, Any]]:
     """Return families, decimal years and other facts of the models that are to come, at the pace of the last year."""
-    data, known = posterior.draws.data, _dates(posterior.draws)
+    data, known = posterior.draws.data, posterior.draws.data.years
     last, names = _last(posterior.draws), data.coords["family"]
     recent = np.flatnonzero(known > last - 1)
     families, years, rows = [], [], []
@@ -273,11 +273,5 @@ def _date_column(posterior: PosteriorData) -> Any:
     return posterior.draws.data.columns[posterior.draws.data.column(DATE)]
 
 
-def _dates(draws: Draws) -> np.ndarray:
-    """Return the decimal years (model,) of release, NaN where unknown."""
-    column = draws.data.column(DATE)
-    return draws.data.covariates[:, column] + draws.data.columns[column].centre
-
-
 def _last(draws: Draws) -> float:
-    return float(np.nanmax(_dates(draws)))
+    return float(np.nanmax(draws.data.years))

@@ -41,5 +41,5 @@ def _replicated(draws: Draws, observed: np.ndarray, rng: np.random.Generator) ->
     for start in range(0, len(observed), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(observed)))
         row, column = np.nonzero(observed[rows])
-        parts.append(draws.measured(draws.fitted_scores(rows)[:, row, column], rng, column))
+        parts.append(draws.measured(draws.fitted_scores(rows, as_measured=True)[:, row, column], rng, column))
     return np.concatenate(parts, axis=1)

@@ -20,9 +20,9 @@ from functools import cached_property
 import numpy as np
 from scipy.special import digamma, gammaln, logsumexp
 
-from bayescale._arviz import weights_pareto_k
+from bayescale._arviz import pareto_smoothed
 from bayescale.forecast.query import ForecastQuery
-from bayescale.inference.draws import Draws, family_sizes, offset_variance
+from bayescale.inference.draws import Draws, family_sizes, observed_models, offset_given, offset_variance
 from bayescale.model.curve import (
     Noise,
     beta_shapes,
@@ -112,14 +112,14 @@ class Family:
     def of_models(cls, draws: Draws, rows: np.ndarray) -> Family:
         """Return the family of these models of the data, if any, given their capabilities as drawn."""
         family = cls.unseen(draws)
-        for row in rows:
-            expected = np.einsum("sc,sck->sk", draws.covariate[:, row], draws.slope) + family.offset
-            family = family.with_model(draws.capability[:, row] - expected)
+        if not len(rows):
+            return family
+        offset, variance = offset_given(
+            draws.family_sd, draws.capability[:, rows] - draws.covariate[:, rows] @ draws.slope
+        )
         seen = (draws.data.cells["observed"][rows] > 0).any(axis=0)
-        if len(rows):
-            effect = np.where(seen, draws.family_benchmark[:, draws.data.family_index[rows[0]]], 0.0)
-            family = replace(family, effect=effect)
-        return replace(family, seen=seen | family.seen)
+        effect = np.where(seen, draws.family_benchmark[:, draws.data.family_index[rows[0]]], 0.0)
+        return cls(offset, variance, effect, seen | family.seen)
 
     def with_model(self, residual: np.ndarray) -> Family:
         """Return the family given one more model, whose capability is `residual` (S, factor) above what was expected.
@@ -331,7 +331,7 @@ def siblings(draws: Draws, row: int, without: Sequence[int]) -> np.ndarray:
     """Return the rows of the models of a model's family, but for `without`, of which scores were fitted."""
     of_family = draws.data.family_index == draws.data.family_index[row]
     of_family[list(without)] = False
-    return np.flatnonzero(of_family & draws.data.cells["observed"].any(axis=1))
+    return np.flatnonzero(of_family & observed_models(draws.data))
 
 
 def _covariates_without_scores(draws: Draws, spec: Spec, row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -340,10 +340,9 @@ def _covariates_without_scores(draws: Draws, spec: Spec, row: int) -> tuple[np.n
     mean, sd = (np.tile(values[row], (draws.size, 1)) for values in covariate_prior(spec, data))
     if data.predictors is not None and sd[0, place := data.column("log10_flops")] > 0:
         predictors, stated, error = data.predictors, data.covariates[row, place], data.covariate_sd[row, place]
-        predicted = draws.compute_slope @ predictors.values[row]
-        if predictors.makers and predictors.maker[row] >= 0:
-            predicted = predicted + draws.maker_compute[:, predictors.maker[row]]
-        spread = draws.compute_sd if predictors.whole[row] else draws.vague_compute_sd
+        of_row = predictors.values[[row]], predictors.maker[[row]], predictors.whole[[row]]
+        none_stated = np.zeros((draws.size, 1))  # as in the model, a maker that is not stated has no effect
+        predicted, spread = (part[:, 0] for part in draws.predicted_compute(*of_row, none_stated))
         measured = 1 / error**2 if np.isfinite(error) else 0.0
         precision = 1 / spread**2 + measured
         mean[:, place] = (predicted / spread**2 + measured * np.nan_to_num(stated)) / precision
@@ -378,7 +377,7 @@ class Conditioned:
     @cached_property
     def pareto_k(self) -> float:
         """Shape of the tail of the weights (Vehtari et al. 2024, JMLR 25:72); above 0.7 no number of draws will do."""
-        return weights_pareto_k(self.log_weight)
+        return pareto_smoothed(self.log_weight)[1]
 
 
 def condition_on_scores(

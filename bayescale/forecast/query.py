@@ -90,11 +90,11 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
     given = {name: value for name, value in facts.items() if value is not None}
     predictors = data.predictors
     columns = {c.name: c for c in (*data.columns, *(predictors.columns if predictors else ())) if c.kind != "size"}
-    makers = _said_makers(spec, predictors, family, given)
+    names = [family] if isinstance(family, str) else list(family) if isinstance(family, Iterable) else [family]
+    makers = _said_makers(spec, predictors, names, given)
     require_names(given, [*COLUMNS, *columns], f"covariate in the spec {spec.name!r}")
     sizes = {name: _numbers(name, value) for name, value in given.items() if name in COLUMNS}
     read = {name: read_column(columns[name], value) for name, value in given.items() if name in columns}
-    names = [family] if isinstance(family, str) else list(family) if isinstance(family, Iterable) else [family]
     if not all(isinstance(name, str) for name in names):
         raise ForecastError(f"family={family!r} is not the name of a family, nor a list of names.")
     lengths = {"family": len(names), **{name: len(v) for name, v in (sizes | read).items()}}
@@ -142,11 +142,10 @@ def with_compute(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -
     told = query.undisclosed
     if told is None:
         return query
-    mean = draws.compute_slope @ told.regressors.T
+    new = np.zeros((draws.size, 1))
     if draws.maker_compute.shape[1]:
         new = draws.maker_compute_sd[:, None] * rng.standard_normal((draws.size, 1))
-        mean = mean + np.concatenate([draws.maker_compute, new], axis=1)[:, told.maker]
-    sd = np.where(told.whole, draws.compute_sd[:, None], draws.vague_compute_sd[:, None])
+    mean, sd = draws.predicted_compute(told.regressors, told.maker, told.whole, new)
     measured = np.broadcast_to(told.measured, (draws.size, *told.measured.shape)).copy()
     measured[..., draws.data.column("log10_flops")] = mean + sd * rng.standard_normal(mean.shape)
     return replace(query, covariates=np.stack(design(measured, draws.data.terms), axis=-1), undisclosed=None)
@@ -160,15 +159,14 @@ def _per_model(value: Any, count: int) -> list[str]:
 
 
 def _said_makers(
-    spec: Spec, predictors: ComputePredictors | None, family: Any, given: dict[str, Any]
+    spec: Spec, predictors: ComputePredictors | None, families: list[Any], given: dict[str, Any]
 ) -> dict[str, Any]:
     """Take the makers out of what was given; families of makers say them, too."""
     said = given.pop(MAKER, None) if spec.family_column == MAKER or (predictors and predictors.makers) else None
     if predictors is None or not predictors.makers:
         return {}
     if said is None and spec.family_column == MAKER:
-        names = [family] if isinstance(family, str) else list(family)
-        said = [name if name in predictors.makers else NEW_FAMILY for name in names]
+        said = [name if name in predictors.makers else NEW_FAMILY for name in families]
     return {} if said is None else {MAKER: said}
 
 

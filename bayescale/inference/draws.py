@@ -139,6 +139,25 @@ class Draws:
             return precision
         return score_precision(precision, specific_sd, expected, *curve)
 
+    def predicted_compute(
+        self, regressors: np.ndarray, maker: np.ndarray, whole: np.ndarray, new_maker: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and sd (S, model) of centred log10 compute, as `bayescale.model.compute` predicts it.
+
+        Parameters
+        ----------
+        regressors : ndarray (model, compute predictor)
+        maker : ndarray of int (model,)
+            Index of a maker; -1 for one that is not in the data.
+        whole : ndarray of bool (model,)
+            Whether all that predicts compute is known.
+        new_maker : ndarray (S, 1)
+            The effect of a maker that is not in the data.
+        """
+        makers = np.concatenate([self.maker_compute, new_maker], axis=1)
+        sd = np.where(whole, self.compute_sd[:, None], self.vague_compute_sd[:, None])
+        return self.compute_slope @ regressors.T + makers[:, maker], sd
+
     def unknown_covariates(self) -> np.ndarray:
         """Return the covariates that are unknown or uncertain (S, value), in the order of `unknown_cells`."""
         rows, columns = unknown_cells(self.data)
@@ -332,6 +351,15 @@ def offset_variance(sd: Any, models: Any) -> Any:
     return sd**2 / (1 + models * sd**2)
 
 
+def offset_given(sd: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (S, factor) and variance (S,) of a family's offset given residuals (S, model, factor) of its models.
+
+    ``sd`` (S,) is that between families, and residuals are ``theta - x beta``.
+    """
+    variance = offset_variance(sd, residual.shape[1])
+    return variance[:, None] * residual.sum(axis=1), variance
+
+
 def read_draws(idata: Any, data: ModelData) -> Draws:
     """Read the draws of a posterior that was fitted to these arrays."""
     posterior = idata["posterior"]
@@ -354,11 +382,10 @@ def read_draws(idata: Any, data: ModelData) -> Draws:
         slope = np.concatenate([slope, flat("drift")], axis=1)
         benchmark_slope = np.concatenate([benchmark_slope, np.zeros((*benchmark_slope.shape[:2], steps))], axis=2)
     family_sd = flat("family_sd")
-    family_mean = np.zeros((len(slope), families, factors))
-    for family, models in enumerate(family_sizes(data)):
-        members = np.flatnonzero((data.family_index == family) & observed_models(data))
-        residual = capability[:, members] - covariate[:, members] @ slope
-        family_mean[:, family] = offset_variance(family_sd, models)[:, None] * residual.sum(axis=1)
+    family_mean, seen = np.zeros((len(slope), families, factors)), observed_models(data)
+    for family in range(families):
+        members = np.flatnonzero((data.family_index == family) & seen)
+        family_mean[:, family], _ = offset_given(family_sd, capability[:, members] - covariate[:, members] @ slope)
     return Draws(
         data=data,
         chains=chains,

@@ -183,7 +183,7 @@ def _predicted_compute(data: ModelData, mean: Any, sd: Any, others_mean: Any, ot
     weight = np.where(np.isfinite(error) & (error > 0), 1 / np.where(error > 0, error, 1.0) ** 2, 0.0)
     precision = 1 / sd**2 + weight
     mean, sd = (mean / sd**2 + weight * np.nan_to_num(stated)) / precision, 1 / pt.sqrt(precision)
-    rows, columns = (part.copy() for part in np.nonzero(data.covariate_sd != 0))
+    rows, columns = unknown_cells(data)
     here = columns == place
     return pt.switch(here, mean[rows], others_mean), pt.switch(here, sd[rows], others_sd)
 

@@ -68,6 +68,12 @@ class ModelData:
         return [*self.coords["covariate"], *self.coords.get("drift_step", [])]
 
     @property
+    def years(self) -> np.ndarray:
+        """Decimal years of release (model,), NaN where unknown; for specs with dates."""
+        place = self.column(DATE)
+        return self.covariates[:, place] + self.columns[place].centre
+
+    @property
     def centre(self) -> np.ndarray:
         """What was subtracted from each measured covariate (base covariate,)."""
         return np.array([column.centre for column in self.columns])

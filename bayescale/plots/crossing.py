@@ -30,8 +30,7 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     ax.plot(year[ahead], bands[2][ahead], color=colour, linewidth=2, label="best model so far")
     ax.plot(year[~ahead], bands[2][~ahead], color=colour, linewidth=1)
     evals = crossing.posterior.evals
-    column = crossing.posterior.draws.data.column("released")
-    released = crossing.posterior.draws.data.covariates[:, column] + crossing.posterior.draws.data.centre[column]
+    released = crossing.posterior.draws.data.years
     score = evals.matrix().sel(benchmark=benchmark).to_numpy()
     mine = np.isin(evals.models["family"].to_numpy(), crossing.makers)
     for rows, shade, size, label in ((~mine, OTHERS, 12, None), (mine, INK, 18, "models of the data")):

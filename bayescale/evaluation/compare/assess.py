@@ -25,6 +25,7 @@ from bayescale.errors import ConvergenceWarning, EvaluationError
 from bayescale.evaluation.store import SPEED, FitStore, key_of
 from bayescale.forecast.condition import LatentModel, family_log_evidence, log_evidence
 from bayescale.inference import defaults
+from bayescale.inference.draws import observed_models
 from bayescale.methods import Posterior
 from bayescale.model.curve import SHARE_STEPS
 from bayescale.model.data import model_data, observed_cells
@@ -251,7 +252,7 @@ def held_out_elpd(
     cells = observed_cells(evals, data.items)
     how = draws.data.measurements
     settings = np.full(cells["observed"].shape, -1) if how is None else how.effects_of(evals)
-    seen_families = set(data.family_index[posterior.draws.data.cells["observed"].any(axis=1)])
+    seen_families = set(data.family_index[observed_models(posterior.draws.data)])
     rng = np.random.default_rng(random_seed)
     constant = cells["observed"] * (cells["log_choose"] + log_steps(evals, data.items))
     log_densities = {}
