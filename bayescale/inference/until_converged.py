@@ -84,10 +84,14 @@ def sample_until_converged(
             draws = drawn["posterior"].sizes["draw"]
             if draws >= wanted:
                 here = first_draws(drawn, wanted)
+                # Chains that go on take the processors from their own diagnosis, and their draws are not kept if it
+                # is the last one.
+                handle.pause()
                 report = diagnose(here)
                 if report.long_enough or wanted >= MOST_DRAWS:
                     return here, report if report.converged else None
                 needed = report.wanted_draws
+                handle.resume()
                 wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late and draws < LEAST_DRAWS:
@@ -98,7 +102,7 @@ def sample_until_converged(
             if late:
                 return drawn, None
             rate = max(draws, 1) / (time.monotonic() - began)
-            pause = float(np.clip((wanted - draws) / rate, 1.0, 30.0))
+            pause = float(np.clip((wanted - draws) / rate, 1.0, 5.0))
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
