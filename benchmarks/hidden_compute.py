@@ -23,7 +23,7 @@ import bayescale as bs
 from bayescale import Evals
 
 PARTS = 3
-SAMPLING = {"draws": 300, "tune": 300, "chains": 2, "cores": 1, "progressbar": False}
+SAMPLING = {"draws": 300, "tune": 300, "chains": 2, "cores": 2, "progressbar": False}
 
 
 def split(models: pd.DataFrame, seed: int) -> np.ndarray:
