@@ -7,6 +7,7 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+from scipy.linalg.blas import dger
 
 from bayescale.analysis.predictive_moments import PredictiveMoments
 
@@ -134,8 +135,9 @@ class _Evaluated:
         self._condition(candidate, -self.noise[:, candidate])
 
     def _condition(self, candidate: int, noise: np.ndarray) -> None:
-        # One benchmark at a time: its matrix stays in the processor's cache (all together: 0.70 s instead of 0.41 s of
-        # a choice of 8 among 148 models).
+        # One benchmark at a time, in place: its matrix stays in the processor's cache. With a product and a difference
+        # that took twice as long, with all benchmarks together four times.
         for covariance, extra in zip(self.covariance, noise, strict=True):
-            column = covariance[:, candidate]
-            covariance -= np.outer(column, column[: covariance.shape[1]] / (column[candidate] + extra))
+            column = covariance[:, candidate].copy()
+            scale = -1 / (column[candidate] + extra)
+            dger(scale, column[: covariance.shape[1]], column, a=covariance.T, overwrite_a=True)
