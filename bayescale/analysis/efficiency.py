@@ -114,14 +114,16 @@ class Efficiency(Result):
             for name in table.index[low <= 0]
         }
 
-    def summary(self, *, prob: float = PROB, by: By = "family") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, by: By = "family", of: Of = "typical") -> pd.DataFrame:
         """Summarise efficiencies by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
         prob : float
         by : {"family", "benchmark", "model"}
-            Overall, or for each benchmark, or as equivalent FLOPs of each model (`equivalent_flops`).
+            Overall, or for each benchmark, or as equivalent FLOPs of each model.
+        of : {"typical", "single"}
+            Whose equivalent FLOPs, see `equivalent_flops`.
 
         Returns
         -------
@@ -141,7 +143,7 @@ class Efficiency(Result):
         """
         require_name(by, ("family", "benchmark", "model"), "summary of efficiency by")
         if by == "model":
-            return self._model_table(prob)
+            return self._model_table(prob, of)
         if by == "family":
             table = self._family_table(self.log10_multiplier, prob)
             return table.sort_values("multiplier", ascending=False, ignore_index=True)
@@ -160,8 +162,8 @@ class Efficiency(Result):
         models = table["family"].map(_counts(self.posterior))
         return with_interval(labels.assign(models=models, **ends, more_efficient=more), prob)
 
-    def _model_table(self, prob: float) -> pd.DataFrame:
-        draws = self.equivalent_flops()
+    def _model_table(self, prob: float, of: Of) -> pd.DataFrame:
+        draws = self.equivalent_flops(of)
         table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
         labels = {name: draws[name].to_numpy() for name in ("compute", "flops")}
         columns = ["model", *labels, "equivalent_flops", "lower", "upper"]
