@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 80
+_LONG_NAME = 24  # characters, above which names are wrapped where a table is too wide
 _NUMBER = re.compile(r"-|-?\d+(\.\d+)?%?")
 
 
@@ -174,7 +175,7 @@ def _width(stream: TextIO | None = None) -> int:
 def plain_table(frame: pd.DataFrame) -> None:
     """Print a table, with rules on a terminal and plain in a pipe.
 
-    Cells are never truncated; those of a column ``title`` are wrapped.
+    Cells are never truncated; those of a column ``title`` are wrapped, and so are long names on a narrow terminal.
     """
     from rich import box
     from rich.console import Console
@@ -185,11 +186,23 @@ def plain_table(frame: pd.DataFrame) -> None:
     padding = (0, 1, 0, 0) if framed else (0, 1)
     table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
     cells_of = {str(name): [str(value) for value in column] for name, column in frame.items()}
+    longest = {n: max(len(line) for text in (n, *cells) for line in text.split("\n")) for n, cells in cells_of.items()}
+    # Names come first.
+    excess = (
+        sum(20 if name == "title" else width for name, width in longest.items()) + 2 * len(longest) + 2 - _width()
+        if framed
+        else 0
+    )
+    names, room = next(iter(longest)), 0
+    if excess > 0 and longest[names] > _LONG_NAME:
+        room = max(_LONG_NAME, longest[names] - excess)
     for name, cells in cells_of.items():
-        longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
         kept = name != "title"
         right = all(_NUMBER.fullmatch(cell) for cell in cells)
-        table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
+        column: dict[str, Any] = {"no_wrap": kept, "min_width": longest[name] if kept else 20}
+        if room and name == names:
+            column = {"overflow": "fold", "width": room}
+        table.add_column(name, justify="right" if right else "left", **column)
     for row in zip(*cells_of.values(), strict=True):
         table.add_row(*row)
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())
