@@ -69,7 +69,7 @@ def plot_fan(
 
     Bands and bars are equal-tailed intervals of the measured score. Known scores (`Forecast.given`) narrow the bar of
     the forecast model; the band is that of the family from compute alone. Observed models whose compute is within a
-    factor of three of a forecast are drawn on top and named.
+    factor of three of a forecast are named.
 
     Parameters
     ----------
@@ -163,14 +163,14 @@ def _draw_fan(
 def _mark_models(
     ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, marks: dict[str, Mark], named: bool
 ) -> None:
-    """Draw on top the observed models near the forecast compute, and those that the fit did not see; name them."""
+    """Draw on top what the fit did not see; where there is room for names, also models near the forecast compute."""
     asked, fitted = forecast.draws["flops"].to_numpy(), forecast.posterior.evals.model_names
     models = evals.models.assign(score=evals.matrix().sel(benchmark=benchmark).to_numpy())
     models = models.dropna(subset=["flops", "score"])
     models["distance"] = np.abs(np.log10(models["flops"].to_numpy(float)[:, None] / asked)).min(axis=1)
     models["unseen"] = ~models["model"].isin(fitted)
     models["name"] = models["model"].str.split("/").str[-1].str.removeprefix("Meta-")
-    near = models[models["unseen"] | (models["distance"] <= np.log10(NEAR))]
+    near = models[models["unseen"] | (named & (models["distance"] <= np.log10(NEAR)))]
     near = near.sort_values(["unseen", "distance"], ascending=[False, True])[:MOST_NAMED]
     hidden = near["name"][near["unseen"]].tolist()
     labels: list[tuple[np.ndarray, Mark]] = []
