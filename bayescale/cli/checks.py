@@ -96,6 +96,7 @@ def prior_sensitivity(
     params: Annotated[float | None, options.model(metavar="X", help="Parameters, such as 7e10.")] = None,
     tokens: Annotated[float | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
     released: options.Released = None,
+    organization: options.Makers = None,
     settings: options.Settings = None,
     csv: options.Csv = None,
     json: options.AsJson = False,
@@ -111,13 +112,14 @@ def prior_sensitivity(
     from bayescale.forecast import NEW_FAMILY
     from bayescale.methods import Posterior
 
-    options.check_family([family] if family else None, new_family)
+    columns: dict[str, Any] = options.columns(settings, released, organization)
+    options.check_family([family] if family else None, new_family, columns)
     files.check_targets(csv)
     fitted = Posterior.load(posterior)
-    columns: dict[str, Any] = options.columns(settings, released)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, random_seed=options.SEED, **columns
-    )
+        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens,
+        random_seed=options.SEED, **columns,
+    )  # fmt: skip
     scores = forecast.draws["expected_score"].isel(model=0, drop=True)
     table = sensitivity(fitted, {name: scores.sel(benchmark=name, drop=True) for name in fitted.evals.benchmark_names})
     about = {str(name): value for name, value in table.attrs.items()}
