@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg.blas import dger
 
 from bayescale.analysis.predictive_moments import PredictiveMoments
+from bayescale.inference.parallel import one_thread_each
 
 # Exchanges whose relative improvement is less than this are rounding.
 _LEAST_IMPROVEMENT = 1e-9
@@ -62,12 +63,13 @@ class Design:
         count = int(budget * (1 + 1e-12) / costs.max()) if np.ptp(costs) == 0 else 0
         sets = combinations(range(len(costs)), count) if comb(len(costs), count) <= _MOST_SETS else ()
         rules = [np.ones_like(costs)] if np.ptp(costs) == 0 else [costs, np.ones_like(costs)]
-        designs = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
-        best = min([*(state.chosen for state in designs), *map(list, sets)], key=self.variance)
-        # In order: as if only the chosen ones were there.
-        only = np.full_like(costs, np.inf)
-        only[best] = 1.0
-        return self._fill(_Evaluated(self), only, len(best), np.ones_like(costs)).chosen
+        with one_thread_each():  # thousands of products of small matrices: threads would wait for one another
+            designs = [self._exchange(self._fill(_Evaluated(self), costs, budget, per), costs, budget) for per in rules]
+            best = min([*(state.chosen for state in designs), *map(list, sets)], key=self.variance)
+            # In order: as if only the chosen ones were there.
+            only = np.full_like(costs, np.inf)
+            only[best] = 1.0
+            return self._fill(_Evaluated(self), only, len(best), np.ones_like(costs)).chosen
 
     def _fill(self, state: _Evaluated, costs: np.ndarray, budget: float, per: np.ndarray) -> _Evaluated:
         """Add the candidate with the largest reduction per unit of `per`, as long as the budget lasts."""

@@ -33,7 +33,7 @@ def in_threads(compute: Callable[[T], R], items: Iterable[T]) -> list[R]:
     >>> in_threads(abs, [-1, 2])
     [1, 2]
     """
-    with ThreadPoolExecutor(processors()) as pool:
+    with one_thread_each(), ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(compute, items))
 
 
