@@ -62,7 +62,7 @@ class MatrixCompletion(Baseline):
 
 
 def complete(table: np.ndarray, rank: int, penalty: float) -> np.ndarray:
-    """Complete a table (row, column), NaN where unknown, by a constant for each column and two factors of `rank` columns.
+    """Complete a table (row, column), NaN where unknown, by constants of its columns and two factors of `rank` columns.
 
     Columns are standardised over what is known of them; every row and column has a value. Constants and factors
     minimise the squared errors plus `penalty` times the factors' squared norms, by ridge regressions of one factor on
