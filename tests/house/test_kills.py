@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,6 +157,7 @@ def test_nothing_is_lost(
         codes.append(killed.run(SIGNALS[number % 2], float(rng.uniform(0, killed.seconds))))
         if kind == "fit" and target.read_bytes() != old:
             assert Posterior.load(target).sampling["draws"] == 20
+    print(f"\n{kind}: exit codes of {len(codes)} kills {dict(Counter(codes))}")
     assert any(codes), "each run had ended before it was killed"
     assert killed.run() == 0
     assert killed.remains() == []
