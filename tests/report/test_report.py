@@ -303,3 +303,12 @@ def test_a_page_stands_efficiencies_without_bounds(posterior: Posterior, factor:
     idata["posterior"]["slope"][:] = idata["posterior"]["slope"] * factor
     flat = dataclasses.replace(posterior, idata=idata)
     assert "compute multiplier" in flat.to_html(draws=50, random_seed=0)
+
+
+@pytest.mark.parametrize("flops", [1e35, 1.7e308])
+def test_a_page_stands_compute_that_no_forecast_takes(simulation: tuple[Evals, Truth], flops: float) -> None:
+    evals, truth = simulation
+    models = evals.models.copy()
+    models.loc[models["flops"].idxmax(), ["flops", "flops_log10_sd"]] = [flops, np.nan]
+    odd = Evals(models, evals.benchmarks, evals.scores)
+    assert "training compute" in posterior_near(odd, truth, simulation_spec()).to_html(draws=60, random_seed=0)
