@@ -79,7 +79,8 @@ def validate(
         show.document(checked, sizes, {"families": evals.families})
         return
     print(f"{evals.headline}\nUsable.")
-    print(f"Next: {show.program()} fit --evals {shlex.quote(str(directory))} --save posterior.nc")
+    if evals.n_scores:
+        print(f"Next: {show.program()} fit --evals {shlex.quote(str(directory))} --save posterior.nc")
 
 
 def export(
