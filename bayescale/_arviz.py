@@ -71,7 +71,7 @@ def read_netcdf(content: bytes) -> InferenceData:
     import h5netcdf
     from xarray.backends import H5NetCDFStore
 
-    with h5netcdf.File(BytesIO(content), "r") as file:
+    with h5netcdf.File(BytesIO(content), "r", decode_vlen_strings=True) as file:  # as UTF-8: NumPy knows ASCII only
         groups = {name: xr.open_dataset(H5NetCDFStore(file, group=name)).load() for name in file.groups}
         idata = inference_data(groups)
         idata.attrs = dict(file.attrs)

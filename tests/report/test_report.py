@@ -309,3 +309,12 @@ def test_a_path_is_written(two_factors: Posterior, text: str, tmp_path: Path) ->
     path = tmp_path / "report.html"
     assert two_factors.to_html(path, draws=60, random_seed=0) == path
     assert Document(path.read_text("utf-8")).text == Document(text).text
+
+
+@pytest.mark.parametrize("flops", [1e35, 1.7e308])
+def test_a_page_stands_compute_that_no_forecast_takes(simulation: tuple[Evals, Truth], flops: float) -> None:
+    evals, truth = simulation
+    models = evals.models.copy()
+    models.loc[models["flops"].idxmax(), ["flops", "flops_log10_sd"]] = [flops, np.nan]
+    odd = Evals(models, evals.benchmarks, evals.scores)
+    assert "training compute" in posterior_near(odd, truth, simulation_spec()).to_html(draws=60, random_seed=0)
