@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, summarise, with_interval
+from bayescale._intervals import KIND, PROB, named, summarise, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -283,7 +283,7 @@ class Efficiency(Result):
         if len(table) > MOST_LINES:
             lines.insert(4, "  ...")
         head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
-        head += f"{self.reference}, {100 * prob:.12g}% {KIND}:"
+        head += f"{self.reference}, {named(prob)}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, named, tails
 from bayescale.cli import completion, options, show
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ def equivalent_flops(
         show.document(show.about(fitted), about, stated, {"rows": table.to_dict("records")})
     else:
         head = f"Compute in FLOP with which {result.reference} reaches each model: median"
-        show.say(f"{head} [{100 * prob:.12g}% {KIND} credible interval]")
+        show.say(f"{head} [{named(prob)} credible interval]")
         show.result_table(table)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bayescale._display import format_number
-from bayescale._intervals import KIND, decimals
+from bayescale._intervals import decimals, named, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def forecast_table(forecast: Forecast, prob: float) -> None:
 
     if forecast.given:
         say(f"Draws that the given scores leave: {support(forecast)}")
-    say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {KIND} credible interval]")
+    say(f"Scores that you would measure, from 0 to 1: median [{named(prob)} credible interval]")
     cells = side_by_side(forecast, prob=prob)
     # Rich separates columns by up to three characters.
     label, width = max(map(len, cells.index)), len(str(cells.iloc[0, 0])) + 3
@@ -64,7 +64,7 @@ def outcome(table: pd.DataFrame, model: str, prob: float) -> None:
     inside = table["observed"].between(table["lower"], table["upper"])
     say(
         f"{model.split('/')[-1]} was hidden from the fit; {inside.sum()} of {len(table)} scores lie in their "
-        f"{100 * prob:.12g}% interval:"
+        f"{percent(prob)} interval:"
     )
     columns = {"forecast": _estimates(table, "median"), "score": _text(table["observed"])}
     plain_table(table[["benchmark"]].assign(**columns, inside=inside.map({True: "yes", False: "no"})))
@@ -82,7 +82,7 @@ def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mappin
 def prior_table(table: pd.DataFrame, prob: float) -> None:
     """Print the scores and curves that the priors imply, per benchmark."""
     say(
-        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {KIND} interval]; "
+        f"Scores that the priors alone imply, from 0 to 1: mean [{named(prob)} interval]; "
         "and the share of curves over compute that fall, are flat, or reach the ceiling"
     )
     columns = {"prior": _estimates(table, "mean"), "observed mean": _text(table["observed"])}
@@ -94,7 +94,7 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 def effect_table(effect: Effect, prob: float) -> None:
     """Print the effect of a covariate, per benchmark."""
     what = f"{effect.covariate}, {effect.change}, on {effect.at}"
-    say(f"Effect of {what}: median [{100 * prob:.12g}% {KIND} credible interval]")
+    say(f"Effect of {what}: median [{named(prob)} credible interval]")
     plain_table(effect.cells(prob=prob).reset_index())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, named, tails
 from bayescale.analysis.compute_equivalent import require_compute
 from bayescale.errors import ConvergenceWarning, ExtrapolationWarning, require_names
 from bayescale.forecast.forecast import make_forecast
@@ -190,7 +190,7 @@ def _mark_models(
 def _caption(prob: float, forecast: Forecast) -> str:
     given = ", ".join(f"{name} = {value:.0%}" for name, value in forecast.given.items())
     return (
-        f"bands and bars: {prob:.0%} {KIND} credible intervals of the measured score"
+        f"bands and bars: {named(prob)} credible intervals of the measured score"
         f"{f', bars given {given}' if given else ''}; filled: observed, open: forecast; "
         "dashed: beyond the compute of the data; models of unknown compute are not shown"
     )
@@ -234,7 +234,7 @@ def draw_compute_optimal(split: ComputeOptimal, ax: Axes | None = None, *, prob:
     ax.set_xscale("log")
     ax.set_ylim(0, 1.01)
     ax.set_ylabel("score")
-    below = f"bands: {prob:.0%} {KIND} credible intervals of the expected score of one model; dashed: the optimum"
+    below = f"bands: {named(prob)} credible intervals of the expected score of one model; dashed: the optimum"
     label_below(ax, f"training tokens per parameter, with {split.flops:.3g} FLOP", below)
     legend_inside(ax)
     return ax
