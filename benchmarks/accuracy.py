@@ -43,6 +43,7 @@ METHODS = {
     "pc_2": "`pc_2`",
     "family_compute": "compute, an intercept for each family",
     "last_sibling": "score of the last sibling",
+    "rank_two": "completion of logits at rank two",
     "best_so_far": "best score so far",
     "date_trend": "trend over dates",
     "factor_date": "one factor, trend over dates",

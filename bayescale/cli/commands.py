@@ -189,7 +189,7 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "forecast mine.nc --family Llama-3 --flops 4e25 --given MMLU=0.86",
             "forecast mine.nc --family Llama-3 --flops 4e25 --above MMLU=0.9 --above GSM8K=0.9",
             "forecast mine.nc --family Llama-3 --family Qwen1.5 --flops 4e25 --csv forecast.csv --plot fan.png",
-            "forecast dated.nc --family Llama-3 --flops 4e25 --released 2026-12 --set reasoning=true",
+            "forecast dated.nc --organization OpenAI --released 2026-12 --set reasoning=true",
         ],
         deciding.required_compute: [
             "required-compute posterior.nc --above MMLU=0.9 --family Llama-3 --new-family",

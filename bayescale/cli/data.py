@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +50,12 @@ def list_data(json: options.AsJson = False) -> None:
 
 def validate(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Folder with models.csv, benchmarks.csv and scores.csv.")
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with models.csv, benchmarks.csv and scores.csv, or a data set of `data list`.",
+            autocompletion=completion.evals,
+        ),
     ],
     json: options.AsJson = False,
 ) -> None:
@@ -56,11 +64,14 @@ def validate(
     Every problem is printed with file, line, column, value and remedy. The exit code is 0 if the tables are usable and
     2 if there is an error; notes alone are no error.
     """
-    from bayescale.evals import read_evals
+    from bayescale.evals import list_evals, load_evals, read_evals
     from bayescale.evals.tables import errors_only
     from bayescale.evals.validation import check_directory
 
-    problems = check_directory(directory)
+    called_so = str(directory) in list_evals()["name"].tolist()
+    built_in = called_so and not directory.is_dir()
+    with _tables_of(str(directory)) if built_in else nullcontext(directory) as folder:
+        problems = check_directory(folder)
     wrong = len(errors_only(problems))
     checked = {"folder": str(directory), "usable": not wrong, "problems": [dataclasses.asdict(p) for p in problems]}
     if not json:
@@ -73,14 +84,26 @@ def validate(
     with warnings.catch_warnings():
         # The notes above list what was dropped.
         warnings.simplefilter("ignore", EvalsWarning)
-        evals = read_evals(directory)
+        evals = load_evals(str(directory)) if built_in else read_evals(directory)
     if json:
         sizes = {"models": len(evals.models), "benchmarks": len(evals.benchmarks), "scores": evals.n_scores}
         show.document(checked, sizes, {"families": evals.families})
         return
+    # `--evals` takes a bare name for the data set, even where a folder is called like it.
+    name = f"./{directory}" if called_so and not built_in else str(directory)
     print(f"{evals.headline}\nUsable.")
     if evals.n_scores:
-        print(f"Next: {show.program()} fit --evals {shlex.quote(str(directory))} --save posterior.nc")
+        print(f"Next: {show.program()} fit --evals {shlex.quote(name)} --save posterior.nc")
+
+
+@contextmanager
+def _tables_of(name: str) -> Iterator[Path]:
+    """Write the tables of a built-in data set to a folder for a while."""
+    from bayescale.evals import load_evals
+
+    with tempfile.TemporaryDirectory() as folder:
+        load_evals(name).to_directory(folder)
+        yield Path(folder)
 
 
 def export(

@@ -223,6 +223,7 @@ def probability(
     params: options.Params = None,
     tokens: options.Tokens = None,
     released: options.Released = None,
+    organization: options.Makers = None,
     settings: options.Settings = None,
     given: options.Given = None,
     random_seed: options.RandomSeed = options.SEED,
@@ -236,15 +237,15 @@ def probability(
     from bayescale.cli import files
     from bayescale.forecast import NEW_FAMILY
 
-    options.check_family(family, new_family)
+    columns: dict[str, Any] = options.columns(settings, released, organization)
+    options.check_family(family, new_family, columns)
     high, low = options.known_scores(above or [], "--above"), options.known_scores(below or [], "--below")
     if not (high or low):
         raise typer.BadParameter("say which scores, such as --above MMLU=0.9.", param_hint="--above")
     scores = options.known_scores(given or [])
     fitted = _load(posterior, PROB, csv, None)
-    columns: dict[str, Any] = options.columns(settings, released)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores,
+        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens, given=scores,
         random_seed=random_seed, **columns,
     )  # fmt: skip
     table = forecast.probability(above=high, below=low)

@@ -21,6 +21,7 @@ def forecast(
     params: options.Params = None,
     tokens: options.Tokens = None,
     released: options.Released = None,
+    organization: options.Makers = None,
     settings: options.Settings = None,
     setting: Annotated[
         str | None, options.model(metavar="NAME", help="How scores are measured, such as 0-shot; else as most are.")
@@ -44,8 +45,8 @@ def forecast(
     """Forecast the scores of a larger or unseen model.
 
     Give the family of the model (--family or --new-family) and its size (--flops, or --params and --tokens; compute is
-    then 6 x parameters x tokens), and whatever else its spec predicts from (--released, --set). Repeat these options to
-    forecast several models. Known scores of the model narrow the forecast (--given).
+    then 6 x parameters x tokens), and whatever else its spec predicts from (--released, --organization, --set). Repeat
+    these options to forecast several models. Known scores of the model narrow the forecast (--given).
 
     The command prints median and equal-tailed credible interval of the score you would measure on each benchmark,
     sampling noise of the benchmark included. With --above and --below it adds the probability that all these scores lie
@@ -56,7 +57,8 @@ def forecast(
     from bayescale.forecast.export import require_parquet
     from bayescale.methods import Posterior
 
-    options.check_family(family, new_family)
+    columns = options.columns(settings, released, organization)
+    options.check_family(family, new_family, columns)
     high, low = options.known_scores(above or [], "--above"), options.known_scores(below or [], "--below")
     if context.args and not given:
         context.fail(f"Got unexpected arguments: {' '.join(context.args)}. Repeat the option for each score.")
@@ -69,8 +71,8 @@ def forecast(
 
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or NEW_FAMILY, flops=flops, params=params, tokens=tokens, given=scores, setting=setting,
-        random_seed=random_seed, **options.columns(settings, released),
+        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens, given=scores,
+        setting=setting, random_seed=random_seed, **columns,
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
     rows = forecast.to_pandas(prob=prob)

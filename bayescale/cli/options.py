@@ -6,7 +6,7 @@ Options have the names of the Python arguments. An option that takes several val
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,6 +68,10 @@ Settings = Annotated[
 ]
 Released = Annotated[
     list[str] | None, model(metavar="DATE", help="Release date, such as 2026-12: --set released=DATE.")
+]
+Makers = Annotated[
+    list[str] | None,
+    model("--organization", metavar="NAME", help="Its maker, as in the data: --set organization=NAME."),
 ]
 NewFamily = Annotated[bool, model("--new-family", help="A family that is not in the data, instead of --family.")]
 
@@ -135,7 +139,9 @@ def known_scores(texts: Sequence[str], option: str = "--given") -> dict[str, flo
     return scores
 
 
-def columns(settings: Sequence[str] | None, released: Sequence[str] | None = None) -> dict[str, str | list[str]]:
+def columns(
+    settings: Sequence[str] | None, released: Sequence[str] | None = None, organization: Sequence[str] | None = None
+) -> dict[str, str | list[str]]:
     """Parse covariates of the form NAME=VALUE; a name that is repeated has a value for each model.
 
     Examples
@@ -144,7 +150,9 @@ def columns(settings: Sequence[str] | None, released: Sequence[str] | None = Non
     {'released': '2026-12', 'reasoning': ['true', 'false']}
     """
     values: dict[str, list[str]] = {}
-    for text in [*(f"released={date}" for date in released or ()), *(settings or ())]:
+    given = {"released": released, "organization": organization}
+    named = [f"{name}={value}" for name, cells in given.items() for value in cells or ()]
+    for text in [*named, *(settings or ())]:
         name, separator, value = text.partition("=")
         if not separator or not name.strip():
             message = f"{text!r} is not of the form NAME=VALUE, such as reasoning=true."
@@ -162,11 +170,13 @@ def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) 
     return [] if values == ["none"] else list(values or default)
 
 
-def check_family(families: Sequence[str] | None, new: bool) -> None:
-    """Check that exactly one of ``--family`` and ``--new-family`` is given."""
+def check_family(families: Sequence[str] | None, new: bool, columns: Iterable[str] = ()) -> None:
+    """Check that exactly one of ``--family`` and ``--new-family`` is given; a maker among the columns may be enough."""
+    from bayescale.model.compute import MAKER
+
     if families and new:
         message = "give either --family NAME, for a family in the data, or --new-family, not both."
-    elif not families and not new:
+    elif not families and not new and MAKER not in columns:
         message = "give the family of the model: --family NAME, or --new-family for a family that is not in the data."
     else:
         return

@@ -80,7 +80,10 @@ def sample_until_converged(
         while True:
             time.sleep(max(min(pause, ends - time.monotonic()), 0.0))
             late = time.monotonic() >= ends
+            looked = time.monotonic()
             drawn = _drawn_by_all(handle.inspect())
+            # A look copies all draws: one takes a twentieth of the time at most.
+            longest = max(5.0, 20 * (time.monotonic() - looked))
             draws = drawn["posterior"].sizes["draw"]
             if draws >= wanted:
                 here = first_draws(drawn, wanted)
@@ -102,7 +105,7 @@ def sample_until_converged(
             if late:
                 return drawn, None
             rate = max(draws, 1) / (time.monotonic() - began)
-            pause = float(np.clip((wanted - draws) / rate, 1.0, 5.0))
+            pause = float(np.clip((wanted - draws) / rate, 1.0, longest))
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import Run
 
 import bayescale as bs
@@ -42,3 +43,13 @@ def test_update_stops_at_what_it_does_not_know(run: Run, tmp_path: Path) -> None
     assert "quiz_external.csv: the file" in err
     assert "--facts" in err
     assert not (tmp_path / "cli").exists()
+
+
+def test_a_data_set_is_validated_by_its_name(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "fit --evals base-llms " in run("data", "validate", "base-llms")[1]
+    # A folder of this name is meant by itself, and `--evals` needs a path to see it.
+    run("data", "export", "instruct-llms", "base-llms")
+    out = run("data", "validate", "base-llms")[1]
+    assert "27 models" in out
+    assert "fit --evals ./base-llms " in out

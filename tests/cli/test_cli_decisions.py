@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import Run
+from fake_posterior import posterior_of_dates
 
 from bayescale import NEW_FAMILY, Emergence, Posterior, Uplift
 from bayescale._intervals import interval_columns
@@ -134,3 +135,16 @@ def test_mistakes_are_said_in_the_words_of_the_command_line(run: Run, saved: Pat
     code, out, err = run(*(part.format(saved=saved) for part in line.split()))
     assert (code, out) == (2, "")
     assert words in err
+
+
+def test_a_maker_stands_for_its_family(run: Run, tmp_path: Path) -> None:
+    dates = posterior_of_dates()
+    path, csv = dates.save(tmp_path / "dates.nc"), tmp_path / "forecast.csv"
+    facts = ["--released", "2026-12", "--set", "reasoning=true"]
+    code, _, err = run("forecast", path, "--organization", "OpenAI", *facts, "--csv", csv)
+    assert code == 0, err
+    expected = dates.forecast(organization="OpenAI", released="2026-12", reasoning=True, random_seed=SEED)
+    assert pd.read_csv(csv)["median"].tolist() == pytest.approx(expected.summary()["median"].tolist())
+    code, out, _ = run("probability", path, "--organization", "OpenAI", *facts, "--above", "MMLU=0.5", "--json")
+    above = expected.probability("MMLU", above=0.5)
+    assert json.loads(out)["probabilities"][0]["probability"] == above["probability"].iloc[0]

@@ -20,6 +20,7 @@ from bayescale.evals import Evals
 from bayescale.evaluation.backtest import Fold, Predictive, load_tasks, make_folds
 from bayescale.evaluation.backtest.baselines import BASELINES
 from bayescale.evaluation.backtest.baselines.baseline import to_logit
+from bayescale.evaluation.backtest.baselines.completion import complete
 from bayescale.evaluation.backtest.baselines.dated import best_before
 
 CUTOFF = 1e23
@@ -103,6 +104,27 @@ def test_a_floor_at_the_chance_level_is_not_learned(rng: np.random.Generator, tm
     assert np.abs(predict("training_flops", fold).mean - fold.cells["score"]).max() > 0.01
     told = replace(fold, tasks=(fold.tasks[0].model_copy(update={"chance_level": 0.2}),))
     np.testing.assert_allclose(predict("training_flops", told).mean, told.cells["score"], atol=1e-4)
+
+
+def test_logits_of_rank_two_are_completed(rng: np.random.Generator) -> None:
+    logits = rng.normal(size=(80, 2)) @ rng.normal(size=(2, 9)) + rng.normal(size=9)
+    hidden = np.where(rng.random(logits.shape) < 0.2, np.nan, logits)
+    np.testing.assert_allclose(complete(hidden, rank=2, penalty=1e-8), logits, atol=1e-3)
+    # A penalty draws what is unknown towards the mean of its column.
+    unknown = np.isnan(hidden)
+    less = complete(hidden, rank=2, penalty=3.0)
+    assert np.abs(less - logits.mean(axis=0))[unknown].mean() < np.abs(logits - logits.mean(axis=0))[unknown].mean()
+
+
+def test_completion_finds_scores_without_noise(rng: np.random.Generator, tmp_path: Path) -> None:
+    flops = compute(60, rng)
+    capability = np.column_stack([np.log10(flops / CUTOFF), rng.normal(size=60)])
+    table = expit(capability @ rng.normal(size=(2, 6)))
+    scores = {"target": table[:, 0], **{f"s{i}": table[:, i] for i in range(1, 6)}}
+    fold = Simulation(flops, ["F"] * 60, scores, seen=[f"s{i}" for i in range(1, 6)]).fold(tmp_path)
+    actual = predict("rank_two", fold)
+    assert len(actual.cells) == (flops > CUTOFF).sum()
+    np.testing.assert_allclose(actual.mean, actual.cells["score"], atol=0.03)
 
 
 def factor_simulation(rng: np.random.Generator, factors: int, missing: float = 0.0, n: int = 60) -> Simulation:
@@ -410,7 +432,7 @@ def test_models_of_which_nothing_is_known_are_left_out(full_simulation: Simulati
         simulation.scores[name][nameless] = np.nan
     fold = simulation.fold(tmp_path)
     assert f"m{nameless}" in set(fold.cells["model"])
-    for name in ("training_flops", "family_compute", "last_sibling", "pc_2"):
+    for name in ("training_flops", "family_compute", "last_sibling", "pc_2", "rank_two"):
         actual = predict(name, fold)
         assert set(fold.cells["model"]) - set(actual.cells["model"]) == {f"m{nameless}"}
         assert actual.cells.index.tolist() == list(range(len(actual.cells)))

@@ -11,6 +11,7 @@ except ImportError as error:
     ) from error
 
 from bayescale.evaluation.backtest.baselines.baseline import Baseline
+from bayescale.evaluation.backtest.baselines.completion import MatrixCompletion
 from bayescale.evaluation.backtest.baselines.dated import BestSoFar, DateTrend, FactorDate, FamilyComputeOrMean
 from bayescale.evaluation.backtest.baselines.family import FamilyCompute
 from bayescale.evaluation.backtest.baselines.regression import ComponentRegression, CovariateRegression, ScalingLaw
@@ -28,6 +29,7 @@ __all__ = [
     "FamilyCompute",
     "FamilyComputeOrMean",
     "LastSibling",
+    "MatrixCompletion",
     "ScalingLaw",
 ]
 
@@ -37,6 +39,7 @@ _UNDATED: tuple[Baseline, ...] = (
     CovariateRegression(name="model_size", covariate="params_b"),
     FamilyCompute(name="family_compute"),
     LastSibling(name="last_sibling"),
+    MatrixCompletion(name="rank_two"),
 )
 _DATED: tuple[Baseline, ...] = (
     BestSoFar(name="best_so_far"),

@@ -138,10 +138,14 @@ def to_logit(score: np.ndarray) -> np.ndarray:
     return logit((np.clip(score, 0, 1) * _POINTS + _HALF) / (_POINTS + 2 * _HALF))
 
 
+def from_logit(logits: np.ndarray) -> np.ndarray:
+    """Transform logits of `to_logit` back to scores, in [0, 1]."""
+    return np.clip((expit(logits) * (_POINTS + 2 * _HALF) - _HALF) / _POINTS, 0, 1)
+
+
 def scatter(mean: np.ndarray, pool: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Draw scores (draw, model) around `mean` with residuals from `pool`."""
-    share = expit(to_logit(mean) + rng.choice(pool, size=(draws, len(mean))))
-    return np.clip((share * (_POINTS + 2 * _HALF) - _HALF) / _POINTS, 0, 1)
+    return from_logit(to_logit(mean) + rng.choice(pool, size=(draws, len(mean))))
 
 
 def bootstrap(
