@@ -98,7 +98,8 @@ def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:
         file.attrs.update(attrs)
         for name, group in groups.items():
             values = dataset(group)
-            numbers = {variable: {"zlib": True} for variable, v in values.variables.items() if v.dtype.kind in "fiub"}
+            small = {"zlib": True, "shuffle": True}
+            numbers = {variable: small for variable, v in values.variables.items() if v.dtype.kind in "fiub"}
             values.dump_to_store(H5NetCDFStore(file, group=None if name == "/" else name, mode="w"), encoding=numbers)
     return buffer.getvalue()
 
