@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -252,7 +253,7 @@ def _header_problems(name: str, columns: list[str]) -> list[Problem]:
         return [Problem(name, 1, None, columns[0], "cells are not separated by commas", "save the file with commas")]
     repeated = [
         Problem(name, 1, column, None, "the column is there twice", "remove or rename one of them")
-        for column in sorted({c for c in columns if columns.count(c) > 1})
+        for column in sorted(c for c, count in Counter(columns).items() if count > 1)
     ]
     has = f"the columns are {', '.join(columns)}" if columns else "there are no columns"
     return repeated + [

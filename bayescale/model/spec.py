@@ -172,7 +172,7 @@ class Spec(Frozen):
         # One sentence, where pydantic would have one for each kind that the field may be.
         if value in ("auto", "many"):
             return value
-        if not (isinstance(value, int | np.integer) and 1 <= value <= 20):
+        if isinstance(value, bool) or not (isinstance(value, int | np.integer) and 1 <= value <= 20):
             shown = reprlib.repr(value)
             raise ValueError(f"{shown} is no number of capabilities: a whole number from 1 to 20, or auto")
         return int(value)

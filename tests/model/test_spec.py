@@ -110,6 +110,7 @@ def test_an_unknown_shipped_spec_is_refused_with_the_nearest() -> None:
         ({"priors": {"testlet_sd": "Cauchy(0, 1)"}}, "testlet_sd is a standard deviation"),
         ({"priors": {"latent_covariate": "StudentT(3, 0, 1)"}}, "latent_covariate must be a Normal"),
         ({"factors": 0}, "factors: .*0 is no number of capabilities: a whole number from 1 to 20, or auto"),
+        ({"factors": True}, "factors: .*True is no number of capabilities"),
         ({"factors": "some"}, "factors: .*'some' is no number of capabilities"),
         ({"covariates": []}, "at least one covariate"),
         ({"covariates": ["log10_flops", "log10_flops"]}, "each once"),
