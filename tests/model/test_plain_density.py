@@ -1,0 +1,111 @@
+"""The density is that of a plain model: PyMC's own distributions, no coordinates, no kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import pytest
+from pymc.model.transform.conditioning import remove_value_transforms
+from simulate import simulate
+
+from bayescale.evals import Evals
+from bayescale.model import build_model
+from bayescale.model.spec import load_spec
+
+FACTORS = 2
+SPEC = load_spec("default").replace(factors=FACTORS)
+PER_BENCHMARK = ("difficulty", "floor", "log_precision", "curve_shape", "specific_sd")
+SCALES = ("family_sd", "own_loading_sd", "common_loading_sd", "testlet_sd")
+
+
+@pytest.fixture(scope="module")
+def evals() -> Evals:
+    """Every kind of covariate and benchmark: exact, uncertain and unknown compute, a testlet, scores without items."""
+    return simulate(
+        5,
+        families=3,
+        models=12,
+        factors=FACTORS,
+        items=(2000, 500, np.inf, 300, 300, 1000),
+        floors=(0.25, 0.0, 0.0, 0.1, 0.1, 0.2),
+        testlets=("", "", "", "pair", "pair", ""),
+        unknown_compute=1,
+        stated_error=1,
+    )[0]
+
+
+def plain_model(evals: Evals) -> pm.Model:
+    """The equations and priors of `default`, from its pages; families and testlets are non-centred."""
+    models, benchmarks = evals.models, evals.benchmarks.set_index("benchmark")
+    family, x = models["family"].map(evals.families.index).to_numpy(), np.log10(models["flops"].to_numpy())
+    x, error = x - np.nanmean(x), models["flops_log10_sd"].to_numpy()
+    latent, stated = np.flatnonzero(np.isnan(x) | (error > 0)), np.flatnonzero(error > 0)
+    chance, items = benchmarks["floor"].to_numpy(), benchmarks["items"].fillna(10_000).to_numpy()
+    weight, mean = np.where(chance > 0, 100, 60), np.where(chance > 0, chance, 0.015)
+    m = evals.scores["model"].map(evals.model_names.index).to_numpy()
+    b = evals.scores["benchmark"].map(evals.benchmark_names.index).to_numpy()
+    size, paired = len(benchmarks), (benchmarks["testlet"] == "pair").to_numpy(float)
+    with pm.Model() as model:
+        unknown = pm.Normal("latent_covariate", 0, 1.5, shape=len(latent))
+        covariate = pt.set_subtensor(pt.as_tensor(np.nan_to_num(x))[latent], unknown)
+        pm.Normal("stated", covariate[stated], error[stated], observed=x[stated])
+        tau, pair_sd = pm.HalfNormal("family_sd", 3), pm.HalfNormal("testlet_sd", 0.5)
+        own, common = (pm.HalfNormal(f"{name}_loading_sd", 0.5 / np.sqrt(FACTORS)) for name in ("own", "common"))
+        covariance = own**2 * np.eye(size) + common**2 * np.ones((size, size))
+        loading = pm.MvNormal("loading_by_factor", np.zeros(size), covariance, shape=(FACTORS, size)).T
+        slope = pm.Normal("slope", 0, 2, shape=(1, FACTORS))
+        pm.Potential("rising", pm.math.log(2 * pm.math.sigmoid(10 * (loading @ slope[0]).mean())))
+        offset = tau * pm.Normal("family_z", shape=(len(evals.families), FACTORS))
+        capability = pm.Normal("capability", covariate[:, None] * slope + offset[family], 1)
+        testlet = pair_sd * pm.Normal("testlet_z", shape=(len(models), 1))
+        difficulty = pm.Normal("difficulty", 0, 1.5, shape=size)
+        floor = pm.Beta("floor", mean * weight, (1 - mean) * weight, shape=size)
+        shape = pm.Exponential("curve_shape", 4, shape=size)
+        phi = pt.exp(pm.Normal("log_precision", 6, 0.5, shape=size))
+        psi = pm.LogNormal("specific_sd", -1.6, 0.7, shape=size)
+        # Richards' curve, half-way up at a logit of zero with slope 1/4.
+        half = -np.log(2) * shape
+        gain = 0.5 * shape / -pt.expm1(half)
+        z = half - pt.log(-pt.expm1(half)) + gain * (capability @ loading.T - difficulty + testlet * paired)
+        share = pt.minimum(pt.exp(-pt.softplus(-z) / shape), 1 - 1e-12)
+        mu = floor + (1 - floor) * share
+        rises = (1 - floor) * share * pt.sigmoid(-z) * gain / shape
+        phi = phi / (1 + (phi + 1) * psi**2 * rises**2 / (mu * (1 - mu)))
+        hits = np.rint(evals.scores["score"] * items[b])
+        pm.BetaBinomial("hits", (mu * phi)[m, b], ((1 - mu) * phi)[m, b], n=items[b].astype(int), observed=hits)
+    return model
+
+
+def density(model: pm.Model) -> Any:
+    model = remove_value_transforms(model)
+    mode = pytensor.compile.mode.Mode(linker="py", optimizer=None)
+    at = pytensor.function(model.value_vars, model.logp(), mode=mode)
+    return lambda values: float(at(*(values[v.name] for v in model.value_vars)))
+
+
+def test_the_densities_differ_by_a_constant(evals: Evals) -> None:
+    """The one: what is known before sampling, of the scores and of compute that is stated with an error."""
+    plain, ours = density(plain_model(evals)), density(build_model(SPEC, evals))
+    models, benchmarks, families = len(evals.model_names), len(evals.benchmark_names), len(evals.families)
+    differences = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        values = {name: rng.gamma(4, 0.1) for name in SCALES}
+        values |= {name: rng.normal(size=benchmarks) for name in PER_BENCHMARK}
+        values |= {name: np.exp(0.3 * values[name] - 1) for name in ("floor", "curve_shape", "specific_sd")}
+        values["log_precision"] += 6
+        values |= {"latent_covariate": rng.normal(size=2), "slope": rng.normal(size=(1, FACTORS))}
+        values |= {"capability": rng.normal(size=(models, FACTORS)), "loading": rng.normal(size=(benchmarks, FACTORS))}
+        z = {"family_z": rng.normal(size=(families, FACTORS)), "testlet_z": rng.normal(size=(models, 1))}
+        scaled = {
+            "family_offset": z["family_z"] * values["family_sd"],
+            "testlet_effect": z["testlet_z"] * values["testlet_sd"],
+        }
+        volume = z["family_z"].size * np.log(values["family_sd"]) + models * np.log(values["testlet_sd"])
+        there = plain(values | z | {"loading_by_factor": values["loading"].T})
+        differences.append(there - volume - ours(values | scaled))
+    np.testing.assert_allclose(differences, differences[0], atol=1e-9 * abs(there))
