@@ -71,7 +71,7 @@ def read_netcdf(content: bytes) -> InferenceData:
     import h5netcdf
     from xarray.backends import H5NetCDFStore
 
-    with h5netcdf.File(BytesIO(content), "r") as file:
+    with h5netcdf.File(BytesIO(content), "r", decode_vlen_strings=True) as file:  # as UTF-8: NumPy knows ASCII only
         groups = {name: xr.open_dataset(H5NetCDFStore(file, group=name)).load() for name in file.groups}
         idata = inference_data(groups)
         idata.attrs = dict(file.attrs)
@@ -98,7 +98,8 @@ def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:
         file.attrs.update(attrs)
         for name, group in groups.items():
             values = dataset(group)
-            numbers = {variable: {"zlib": True} for variable, v in values.variables.items() if v.dtype.kind in "fiub"}
+            small = {"zlib": True, "shuffle": True}
+            numbers = {variable: small for variable, v in values.variables.items() if v.dtype.kind in "fiub"}
             values.dump_to_store(H5NetCDFStore(file, group=None if name == "/" else name, mode="w"), encoding=numbers)
     return buffer.getvalue()
 

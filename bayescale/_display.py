@@ -17,7 +17,7 @@ from dataclasses import fields
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from bayescale._intervals import PROB
+from bayescale._intervals import PROB, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +235,7 @@ def interval_words(table: pd.DataFrame) -> str:
     """Say what ``lower`` and ``upper`` of a table are, from its ``attrs``; empty without them."""
     if not {"prob", "interval"} <= set(table.attrs):
         return ""
-    return f"lower and upper: {100 * table.attrs['prob']:.12g}% {table.attrs['interval']} credible interval"
+    return f"lower and upper: {percent(table.attrs['prob'])} {table.attrs['interval']} credible interval"
 
 
 def _rows(table: pd.DataFrame) -> str:

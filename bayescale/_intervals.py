@@ -39,6 +39,28 @@ def tails(prob: float) -> tuple[float, float]:
     return (1 - prob) / 2, (1 + prob) / 2
 
 
+def percent(prob: float) -> str:
+    """Write a probability in percent.
+
+    Examples
+    --------
+    >>> percent(0.9), percent(0.955)
+    ('90%', '95.5%')
+    """
+    return f"{100 * prob:.12g}%"
+
+
+def named(prob: float) -> str:
+    """Name the interval of a probability.
+
+    Examples
+    --------
+    >>> named(0.9)
+    '90% equal-tailed'
+    """
+    return f"{percent(prob)} {KIND}"
+
+
 def summarise(draws: xr.DataArray, *, prob: float = PROB) -> pd.DataFrame:
     """Summarise draws by mean, median and equal-tailed interval, one row per remaining cell.
 

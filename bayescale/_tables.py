@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale._display import format_number
+from bayescale._display import WIDTH, format_number
 
 
 class Table(pd.DataFrame):
@@ -24,6 +24,15 @@ class Table(pd.DataFrame):
         return Table
 
     def __repr__(self) -> str:
+        # All columns, with names as long as fit: pandas would leave out columns, the numbers among them.
+        for longest in (50, 36, 28, 20):
+            with pd.option_context(
+                "display.float_format", format_number, "display.max_columns", None,
+                "display.width", 10_000, "display.max_colwidth", longest,
+            ):  # fmt: skip
+                text = super().__repr__()
+            if max(map(len, text.splitlines())) <= WIDTH:
+                return text
         with pd.option_context("display.float_format", format_number):
             return super().__repr__()
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale._display import working
+from bayescale._files import atomic_write, check_ending
 from bayescale._intervals import PROB
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.decisions import Decisions
 from bayescale.inference import sample
 from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
-from bayescale.inference.posterior import PosteriorData
+from bayescale.inference.posterior import PosteriorData, rounded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,21 +188,24 @@ class Posterior(Decisions):
 
     def to_html(
         self,
+        path: str | Path | None = None,
+        *,
         backtest: str | Path | None = None,
         draws: int = REPORT_DRAWS,
-        *,
         prob: float = PROB,
         random_seed: int | None = None,
         title: str | None = None,
         author: str | None = None,
-    ) -> str:
+    ) -> Any:
         """Make one self-contained interactive HTML report, which needs no server, network or Python.
 
-        The reader can change family, compute and known scores of the forecast, which the page computes from thinned
-        draws as `bayescale.report.live_forecast` does. Convergence, data, efficiency and capabilities are shown too.
+        Readers can change family, compute and known scores of the forecast, which the page computes from thinned draws
+        as `bayescale.report.live_forecast` does. Convergence, data, efficiency and capabilities are shown too.
 
         Parameters
         ----------
+        path : str or pathlib.Path, optional
+            File to write, such as ``"report.html"``, whole or not at all.
         backtest : str or pathlib.Path, optional
             Folder written by ``bayescale backtest``, to include.
         draws : int
@@ -213,26 +217,32 @@ class Posterior(Decisions):
 
         Returns
         -------
-        str
-            Write it as UTF-8: ``Path("report.html").write_text(posterior.to_html(), encoding="utf-8")``.
+        pathlib.Path or str
+            `path`, or without one the page, to write as UTF-8.
 
         Raises
         ------
         MissingDependencyError
             When Bokeh or Jinja is not installed.
-        ForecastError, EvaluationError
-            For too few draws, 50 draws that exceed 5 MiB, or a `backtest` that is not a folder of a backtest.
+        ForecastError, EvaluationError, FileError
+            For too few draws, 50 draws that exceed 5 MiB, a `backtest` that is none, or a `path` that is not for HTML.
 
         Examples
         --------
-        >>> from pathlib import Path
-        >>> Path("report.html").write_text(posterior.to_html(draws=100), encoding="utf-8") < 5 * 2**20
+        >>> posterior.to_html("report.html", draws=100).stat().st_size < 5 * 2**20
         True
         """
         from bayescale.report import make_report
 
+        if path is not None:
+            check_ending(path, ".html")
         with working("Making the page"):
-            return make_report(self, backtest, draws, prob, seed_or_new(random_seed), title, author)
+            page = make_report(self, backtest, draws, prob, seed_or_new(random_seed), title, author)
+        if path is None:
+            return page
+        with atomic_write(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        return Path(path)
 
     def efficiency(self, reference: str | None = None, along: Along = ALONG) -> Efficiency:
         """Compute the efficiency of families relative to one of them; see `bayescale.Efficiency`.
@@ -375,8 +385,7 @@ class Posterior(Decisions):
         """
         from bayescale.analysis.explained_variance import explain_variance, read_subject
 
-        facts = {"flops": flops, "params": params, "tokens": tokens, **columns}
-        subject = read_subject(self, model, family, facts)
+        subject = read_subject(self, model, family, {"flops": flops, "params": params, "tokens": tokens, **columns})
         return explain_variance(self, target, benchmarks, subject, seed_or_new(random_seed))
 
     def uplift(
@@ -438,4 +447,4 @@ class Posterior(Decisions):
 def fit(*args: Any, **settings: Any) -> Posterior:
     from bayescale.analysis.factors import aligned
 
-    return Posterior.of(aligned(sample.fit(*args, **settings)))
+    return Posterior.of(rounded(aligned(sample.fit(*args, **settings))))

@@ -237,14 +237,17 @@ def predictive_check(check):
 @picture("Which spec predicts best", chapter="Comparing specs")
 def elpd(comparison):
     """Difference in elpd of left-out models to the best number of capabilities, in nats. The data do not distinguish a
-    spec whose bar reaches zero from the best. Hollow markers: a fit too short to converge.
+    spec whose bar reaches zero from the best. None of these short fits converged (hollow markers): an example of the
+    plot, and no result.
     """
     return plots.plot_elpd(comparison)
 
 
 @picture("One forecast under several specs")
 def forecasts_by_spec(comparison):
-    """A forecast depends little on the spec here: intervals move by less than their width."""
+    """One forecast under each spec of a comparison. None of these short fits converged, as the legend says: an example
+    of the plot, and no result.
+    """
     return plots.plot_forecasts_by_spec(comparison)
 
 

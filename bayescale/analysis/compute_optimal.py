@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, tails, with_interval
+from bayescale._intervals import PROB, named, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_names
 from bayescale.evals.tables import training_flops
 from bayescale.forecast.predict import ModelNoise, new_model_scores
@@ -113,9 +113,7 @@ class ComputeOptimal(Result):
         lines = [f"  {name}: {middle:.3g} [{low:.3g}, {high:.3g}]" for name, middle, low, high in rows]
         if self.at_edge:
             lines.append("The optimum is at the edge of the ratios: the posterior does not place it between them.")
-        head = (
-            f"Compute-optimal model of {self.family} with {self.flops:.3g} FLOP [{100 * prob:.12g}% {KIND} interval]:"
-        )
+        head = f"Compute-optimal model of {self.family} with {self.flops:.3g} FLOP [{named(prob)} interval]:"
         return "\n".join([head, *lines, "Next: .summary(), .plot()"])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
-from bayescale._intervals import KIND, PROB, summarise, with_interval
+from bayescale._intervals import PROB, named, summarise, with_interval
 from bayescale.analysis.compute_equivalent import compute_slopes, rising, to_compute_equivalent
 from bayescale.errors import ForecastError, require_name, require_names
 from bayescale.forecast.query import NEW_FAMILY, read_value, said
@@ -132,7 +132,7 @@ class Effect(Result):
         lines = [f"  {line}" for line in cells[:MOST_LINES].rename_axis(None).to_string().splitlines()]
         lines += [f"  ... {len(cells) - MOST_LINES} more"] * (len(cells) > MOST_LINES)
         head = f"Effect of {self.covariate}, {self.change}, on {self.at}: "
-        head += f"median [{100 * prob:.12g}% {KIND} credible interval]"
+        head += f"median [{named(prob)} credible interval]"
         return "\n".join([head, *lines, "Next: effect.summary(), .plot(), .plot(measure='points')"])
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, summarise, with_interval
+from bayescale._intervals import KIND, PROB, named, summarise, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -114,14 +114,16 @@ class Efficiency(Result):
             for name in table.index[low <= 0]
         }
 
-    def summary(self, *, prob: float = PROB, by: By = "family") -> pd.DataFrame:
+    def summary(self, *, prob: float = PROB, by: By = "family", of: Of = "typical") -> pd.DataFrame:
         """Summarise efficiencies by medians with equal-tailed credible intervals.
 
         Parameters
         ----------
         prob : float
         by : {"family", "benchmark", "model"}
-            Overall, or for each benchmark, or as equivalent FLOPs of each model (`equivalent_flops`).
+            Overall, or for each benchmark, or as equivalent FLOPs of each model.
+        of : {"typical", "single"}
+            Whose equivalent FLOPs, see `equivalent_flops`.
 
         Returns
         -------
@@ -141,7 +143,7 @@ class Efficiency(Result):
         """
         require_name(by, ("family", "benchmark", "model"), "summary of efficiency by")
         if by == "model":
-            return self._model_table(prob)
+            return self._model_table(prob, of)
         if by == "family":
             table = self._family_table(self.log10_multiplier, prob)
             return table.sort_values("multiplier", ascending=False, ignore_index=True)
@@ -160,8 +162,8 @@ class Efficiency(Result):
         models = table["family"].map(_counts(self.posterior))
         return with_interval(labels.assign(models=models, **ends, more_efficient=more), prob)
 
-    def _model_table(self, prob: float) -> pd.DataFrame:
-        draws = self.equivalent_flops()
+    def _model_table(self, prob: float, of: Of) -> pd.DataFrame:
+        draws = self.equivalent_flops(of)
         table = summarise(draws, prob=prob).rename(columns={"median": "equivalent_flops"})
         labels = {name: draws[name].to_numpy() for name in ("compute", "flops")}
         columns = ["model", *labels, "equivalent_flops", "lower", "upper"]
@@ -281,7 +283,7 @@ class Efficiency(Result):
         if len(table) > MOST_LINES:
             lines.insert(4, "  ...")
         head = f"Efficiency of {len(table)} families, measured along {self.along}: compute multipliers relative to "
-        head += f"{self.reference}, {100 * prob:.12g}% {KIND}:"
+        head += f"{self.reference}, {named(prob)}:"
         without = [f"No efficiency on {name}: {reason}." for name, reason in self.no_slope.items()]
         return "\n".join([head, *lines, *without, "Next: efficiency.summary(), .plot(), .probability(a, b)"])
 

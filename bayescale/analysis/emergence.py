@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import PROB, flops_quantiles, with_interval
+from bayescale._intervals import PROB, flops_quantiles, percent, with_interval
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -238,8 +238,8 @@ class Emergence(Result):
         model = "model of a new family" if self.family == NEW_FAMILY else f"{self.family} model"
         return (
             f"A typical {model} passes {where} on {self.benchmark} at {middle} FLOP "
-            f"({prob:.0%}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
-            f"({prob:.0%}: {single_low} to {single_high}).{warning}"
+            f"({percent(prob)}: {low} to {high}); any one model, with its own variation, at {single} FLOP "
+            f"({percent(prob)}: {single_low} to {single_high}).{warning}"
         )
 
     def observed(self, hidden: Hidden = None, along: Along = ALONG) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale._arviz import dataset, with_groups
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import PROB, named, summarise, tails
 from bayescale.analysis.factor_rotation import column_shares, congruence, correlations, rotations, scaled_loadings
 from bayescale.inference.mixing import rhat
 
@@ -164,7 +164,7 @@ class Factors(Result):
         how = "turned to a varimax consensus" if self.free else "reordered and reflected, as the priors allow"
         head = (
             f"{len(lines)} factor{'s' if len(lines) > 1 else ''}, draws {how}: suggested name, share of variance over "
-            f"models [{100 * prob:.12g}% {KIND} interval], reliability, R-hat"
+            f"models [{named(prob)} interval], reliability, R-hat"
         )
         return "\n".join([head, *lines, "Next: posterior.factors.plot(), .summary()"])
 

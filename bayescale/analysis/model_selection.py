@@ -14,6 +14,7 @@ from bayescale.analysis.optimal_design import Design
 from bayescale.analysis.predictive_moments import ConditionalLogits, predict_moments
 from bayescale.analysis.suggestion import Cost, DesignChoice, Names, choose, read_budget, read_costs
 from bayescale.errors import ForecastError, percentage_hint, require_names, suggest
+from bayescale.evals import load_evals
 from bayescale.inference.defaults import seed_or_new
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def choose_models(posterior: PosteriorData, problem: DesignProblem, random_seed:
 
 
 def suggest_models(
-    evals: Evals,
+    evals: Evals | str,
     budget: float,
     target: str | None = None,
     *,
@@ -236,7 +237,8 @@ def suggest_models(
 
     Parameters
     ----------
-    evals : Evals
+    evals : Evals or str
+        Tables, or the name of a set that ships.
     budget, target, candidates, families, forecast_models, cost
         See `Posterior.suggest_models`.
     spec : Spec or str
@@ -251,6 +253,7 @@ def suggest_models(
     """
     from bayescale.inference import sample
 
+    evals = load_evals(evals)
     problem = read_problem(evals, budget, target, candidates, families, forecast_models, cost)
     random_seed = seed_or_new(random_seed)
     posterior = sample.fit(spec, evals, random_seed=random_seed)

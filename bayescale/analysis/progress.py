@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result, as_html
-from bayescale._intervals import KIND, PROB, summarise, with_interval
+from bayescale._intervals import PROB, named, summarise, with_interval
 from bayescale._tables import Table
 from bayescale.analysis.compute_equivalent import compute_slopes, require_compute, rising, to_compute_equivalent
 from bayescale.analysis.effect import ALL, with_overall
@@ -112,7 +112,7 @@ class Progress(Result):
     def _text(self, prob: float = PROB) -> str:
         table = self.summary(prob=prob)
         overall = table[table["benchmark"] == ALL].set_index(["subset", "measure"])
-        lines = [f"Progress a year at equal compute; {prob:.0%} {KIND} credible interval:"]
+        lines = [f"Progress a year at equal compute; {named(prob)} credible interval:"]
         for subset, models in table.attrs["models"].items():
             formats = {"log10_compute": ".2f", "times": ".3g", "logits": "+.2f"}
             flops, times, logits = (_interval(overall.loc[(subset, name)], how) for name, how in formats.items())

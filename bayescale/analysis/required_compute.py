@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, with_interval
+from bayescale._intervals import PROB, named, with_interval
 from bayescale.analysis.emergence import Emergence, family_curve, say_flops
 from bayescale.errors import ForecastError, as_number
 from bayescale.forecast.query import LARGEST, SMALLEST
@@ -173,7 +173,7 @@ class RequiredCompute(Result):
         ]
         head = (
             f"Compute with which one model measures above {self.above:g} on {self.benchmark}, with probability "
-            f"{self.probability:g}; and at which its expected score crosses {self.above:g} [{100 * prob:.12g}% {KIND} "
+            f"{self.probability:g}; and at which its expected score crosses {self.above:g} [{named(prob)} "
             f"credible interval]. Largest in the data: {say_flops(self.largest)} FLOP."
         )
         return "\n".join([head, *lines, "Next: required.summary(), .plot(), .probabilities(flops)"])

@@ -108,7 +108,7 @@ def conflicts(posterior: PosteriorData) -> dict[str, str]:
         probabilities = []
         for prior, values in parts:
             both = np.concatenate([prior.draw(PRIOR_DRAWS, random_seed=0), np.median(values, axis=0)])
-            typical, median = np.split(prior.log_density(both).eval(), [PRIOR_DRAWS])
+            typical, median = np.split(prior.log_densities(both), [PRIOR_DRAWS])
             probabilities.append((typical[:, None] <= median).mean(axis=0))
         least = np.concatenate(probabilities)
         if least.min() * len(least) < UNLIKELY:
@@ -123,7 +123,7 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
     The prior of unknown covariates is left out (`left_out`).
     """
     densities = {
-        name: sum(prior.log_density(values).eval().sum(axis=1) for prior, values in parts)
+        name: sum(prior.log_densities(values).sum(axis=1) for prior, values in parts)
         for name, _, parts in _draws_by_prior(posterior)
     }
     if posterior.spec.floor.learned:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, flops_quantiles, summarise, with_interval
+from bayescale._intervals import PROB, flops_quantiles, named, summarise, with_interval
 from bayescale.analysis.compute_equivalent import ALONG, Along, Of
 from bayescale.analysis.emergence import Emergence, family_curve, say_flops
 from bayescale.errors import ForecastError, as_number, percentage_hint
@@ -297,7 +297,7 @@ class Uplift(Result):
         row = self.starts_to_pay(prob=prob).iloc[0]
         return (
             f"Uplift of {self.benchmark} over {self.baseline}, for a typical {self.family} model: above "
-            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({100 * prob:.12g}% {KIND}: "
+            f"{THRESHOLD:.0%} from {say_flops(row['median'])} FLOP ({named(prob)}: "
             f"{say_flops(row['lower'])} to {say_flops(row['upper'])}); probability that it exceeds this by "
             f"{say_flops(self.flops_range[1])} FLOP: {row['ever']:.0%}.\n"
             "Next: uplift.summary(), .starts_to_pay(threshold), .plot()"

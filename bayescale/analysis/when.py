@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale._display import Result
-from bayescale._intervals import KIND, PROB, tails, with_interval
+from bayescale._intervals import PROB, named, tails, with_interval
 from bayescale.errors import ForecastError, as_number, require_name, require_names
 from bayescale.forecast.predict import ModelNoise, new_model_scores
 from bayescale.forecast.query import read_query, with_compute
@@ -141,7 +141,7 @@ class Crossing(Result):
         whose = "the best model" if len(self.makers) > 1 else f"the best model of {self.makers[0]}"
         lines = [
             f"{self.benchmark} above {self.above:.0%}, expected score of {whose}: {self.said(prob=prob)}; "
-            f"{100 * prob:.12g}% {KIND} interval.",
+            f"{named(prob)} interval.",
             f"Best score in the data {row['best_observed']:.3f}, latest model {as_month(self.last)}",
         ]
         if row["by_end"] < tails(prob)[1]:

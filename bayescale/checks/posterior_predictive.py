@@ -25,6 +25,7 @@ from bayescale.checks.pit import BAND, Reading, inside, randomised_pit, read_pit
 from bayescale.errors import ForecastError
 from bayescale.forecast.condition import Family, LatentModel, log_evidence, siblings, systematic
 from bayescale.inference.defaults import seed_or_new
+from bayescale.inference.parallel import in_threads
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -199,13 +200,19 @@ def _left_out_scores(draws: Draws, spec: Spec, rng: np.random.Generator) -> tupl
     """Draw the observed scores (S, cell) of each model as if they were unseen, and return Pareto k (model,)."""
     data = draws.data
     observed = data.cells["observed"] > 0
-    parts, k = [], np.full(len(observed), np.nan)
-    for row in np.flatnonzero(observed.any(axis=1)).tolist():
+    rows, k = np.flatnonzero(observed.any(axis=1)).tolist(), np.full(len(observed), np.nan)
+
+    def unseen(row: int, rng: np.random.Generator) -> tuple[LatentModel, np.ndarray]:
         (given,) = np.nonzero(observed[row])
         family = Family.of_models(draws, siblings(draws, row, [row]))
         as_measured = draws if data.measurements is None else draws.in_settings(data.measurements.of_cell[row])
         latent = LatentModel.left_out(as_measured, spec, row, given, family)
-        evidence = log_evidence(latent, data.cells["observed_score"][row, given], rng)
+        return latent, log_evidence(latent, data.cells["observed_score"][row, given], rng)
+
+    # A stream of its own for each model: their evidence is computed in any order.
+    streams, parts = rng.spawn(len(rows)), []
+    found = in_threads(lambda pair: unseen(*pair), zip(rows, streams, strict=True))
+    for row, (latent, evidence) in zip(rows, found, strict=True):
         weight, k[row] = pareto_smoothed(-evidence)
         chosen = systematic(weight, draws.size, rng.random())
         expected = latent.mean((latent.sd * rng.standard_normal(latent.sd.shape))[:, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from bayescale._arviz import InferenceData, inference_data
 from bayescale._display import Result, as_html, working
 from bayescale._intervals import PROB, tails, with_interval
 from bayescale.errors import EvalsError, FitError
+from bayescale.evals import load_evals
 from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.draws import read_draws
 from bayescale.model import build_model, model_data
@@ -140,7 +142,11 @@ class PriorPredictive(Result):
 
 @working("Drawing from the priors")
 def prior_predictive(
-    spec: Spec | str, evals: Evals, draws: int = 500, *, random_seed: int | None = None
+    spec: Spec | str = "default",
+    evals: Evals | str = "base-llms",
+    draws: int = 500,
+    *,
+    random_seed: int | None = None,
 ) -> PriorPredictive:
     """Draw scores from the priors of `spec` alone, for the models and benchmarks of `evals`.
 
@@ -150,9 +156,8 @@ def prior_predictive(
 
     Parameters
     ----------
-    spec : Spec or str
-        A spec, or the name of a built-in one.
-    evals : Evals
+    spec, evals : optional
+        As in `bayescale.fit`, by name too.
     draws : int
         Number of draws.
     random_seed : int, optional
@@ -183,15 +188,21 @@ def prior_predictive(
     import xarray as xr
     from pytensor.compile.mode import Mode
 
-    spec = load_spec(spec)
+    spec, evals = load_spec(spec), load_evals(evals)
     if not (isinstance(draws, int | np.integer) and draws >= 1):
         raise FitError(f"draws={draws!r}: a whole number, at least 1, is needed.")
     random_seed = seed_or_new(random_seed)
     flops, covariates = compute_grid(spec, evals)
-    # Uncompiled: compiling takes longer than the draws.
-    drawn = pm.sample_prior_predictive(
-        draws, model=build_model(spec, evals), random_seed=random_seed, compile_kwargs={"mode": Mode("py", None)}
-    )
+    model, log = build_model(spec, evals), logging.getLogger("pymc.sampling.forward")
+    before = log.level
+    log.setLevel(logging.WARNING)  # it names everything that is drawn
+    try:
+        # Uncompiled: compiling takes longer than the draws.
+        drawn = pm.sample_prior_predictive(
+            draws, model=model, random_seed=random_seed, compile_kwargs={"mode": Mode("py", None)}
+        )
+    finally:
+        log.setLevel(before)
     prior = drawn["prior"]
     # A priori models differ in their covariates only, so the curves of the first model represent all.
     sampled = read_draws({"posterior": prior}, model_data(spec, evals))

@@ -1,9 +1,8 @@
-"""The commands `prior` (prior predictive check) and `check` (convergence and posterior predictive check)."""
+"""The commands `prior`, `check` and `prior-sensitivity`: predictive checks, convergence, and what the priors move."""
 
 from __future__ import annotations
 
-import logging
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,8 +32,6 @@ def prior(
 
     tails(prob)
     files.check_targets(csv, plot=plot)
-    # PyMC logs the name of everything it draws, even of the sampler's auxiliary variables.
-    logging.getLogger("pymc").setLevel(logging.WARNING)
     chosen, tables = load_spec(spec), options.evals_of(evals)
     drawn = prior_predictive(chosen, tables, draws=draws, random_seed=random_seed)
     table = drawn.summary(prob=prob)
@@ -89,3 +86,56 @@ def check(
         print()
         show.predictive_table(table, replicated.together, replicated.caution)
     raise typer.Exit(0 if fitted.converged else 1)
+
+
+def prior_sensitivity(
+    posterior: options.PosteriorFile,
+    family: options.Family = None,
+    new_family: options.NewFamily = False,
+    flops: Annotated[float | None, options.model(metavar="X", help="Training compute in FLOP, such as 4e25.")] = None,
+    params: Annotated[float | None, options.model(metavar="X", help="Parameters, such as 7e10.")] = None,
+    tokens: Annotated[float | None, options.model(metavar="X", help="Training tokens, such as 1.5e13.")] = None,
+    released: options.Released = None,
+    organization: options.Makers = None,
+    settings: options.Settings = None,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+) -> None:
+    """Show how far the priors, and the data, move the forecast of a larger or unseen model.
+
+    Each prior is scaled to a power near one by importance weights, without a refit (power scaling); above 0.05 it is
+    informative. The terminal shows the prior that moves each benchmark most; --csv and --json have all. The command
+    needs the extra compare.
+    """
+    from bayescale.analysis.sensitivity import prior_sensitivity as sensitivity
+    from bayescale.cli import files
+    from bayescale.forecast import NEW_FAMILY
+    from bayescale.methods import Posterior
+
+    columns: dict[str, Any] = options.columns(settings, released, organization)
+    options.check_family([family] if family else None, new_family, columns)
+    files.check_targets(csv)
+    fitted = Posterior.load(posterior)
+    forecast = fitted.forecast(
+        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens,
+        random_seed=options.SEED, **columns,
+    )  # fmt: skip
+    scores = forecast.draws["expected_score"].isel(model=0, drop=True)
+    table = sensitivity(fitted, {name: scores.sel(benchmark=name, drop=True) for name in fitted.evals.benchmark_names})
+    about = {str(name): value for name, value in table.attrs.items()}
+    table = table.rename_axis("benchmark").reset_index()
+    table.attrs.clear()
+    if csv:
+        files.write_table(table, csv)
+    files.written(csv)
+    show.warn_unconverged(fitted.convergence)
+    if json:
+        show.document(show.about(fitted), about, {"benchmarks": table.to_dict("records")})
+        return
+    model = forecast.draws["model"].item()
+    show.say(f"Sensitivity of expected scores of {model}, by power scaling (informative above 0.05):")
+    single = table.drop(columns=["benchmark", "all priors", "likelihood", "diagnosis"])
+    most = single.idxmax(axis=1) + single.max(axis=1).map(" {:.3f}".format)
+    show.result_table(table[["benchmark", "all priors", "likelihood"]].assign(most=most, diagnosis=table["diagnosis"]))
+    for name, place in about["conflicts"].items():
+        show.say(f"The posterior contradicts the prior {name}: {place}.")

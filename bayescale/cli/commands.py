@@ -181,6 +181,9 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "check posterior.nc --plot pit.png",
             "check posterior.nc --json | jq .problems",
         ],
+        checks.prior_sensitivity: [
+            "prior-sensitivity posterior.nc --family Llama-3 --flops 4e25",
+        ],
     },
     FORECAST: {
         forecasting.forecast: [
@@ -214,6 +217,7 @@ COMMANDS: dict[str, dict[Callable[..., None], list[str]]] = {
             "efficiency posterior.nc --reference Llama-2 --plot efficiency.png",
             "efficiency posterior.nc --by model --csv equivalent_compute.csv",
         ],
+        deciding.equivalent_flops: ["equivalent-flops posterior.nc --reference Llama-2 --of single --csv flops.csv"],
         deciding.emergence: [
             "emergence posterior.nc GSM8K --family Llama-2 --scores 0.5 --scores 0.8",
             "emergence posterior.nc GSM8K --new-family --plot emergence.png",

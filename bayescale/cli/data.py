@@ -92,7 +92,8 @@ def validate(
     # `--evals` takes a bare name for the data set, even where a folder is called like it.
     name = f"./{directory}" if called_so and not built_in else str(directory)
     print(f"{evals.headline}\nUsable.")
-    print(f"Next: {show.program()} fit --evals {shlex.quote(name)} --save posterior.nc")
+    if evals.n_scores:
+        print(f"Next: {show.program()} fit --evals {shlex.quote(name)} --save posterior.nc")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bayescale._intervals import PROB, tails
+from bayescale._intervals import PROB, named, tails
 from bayescale.cli import completion, options, show
 
 if TYPE_CHECKING:
@@ -21,6 +21,18 @@ Models = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Model in
 Benchmarks = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME", help="Benchmark in the data; repeatable.", autocompletion=completion.benchmarks),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Family to compare with.",
+        show_default="the one with the most models",
+        autocompletion=completion.families,
+    ),
+]
+Along = Annotated[
+    Literal["benchmarks", "capabilities"], typer.Option(help="Compare families in logits, or in capability space.")
 ]
 BenchmarkArgument = Annotated[
     str, typer.Argument(metavar="BENCHMARK", help="Benchmark in the data.", autocompletion=completion.benchmarks)
@@ -287,18 +299,8 @@ def compute_optimal(
 
 def efficiency(
     posterior: options.PosteriorFile,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Family to compare with.",
-            show_default="the one with the most models",
-            autocompletion=completion.families,
-        ),
-    ] = None,
-    along: Annotated[
-        Literal["benchmarks", "capabilities"], typer.Option(help="Compare families in logits, or in capability space.")
-    ] = "benchmarks",
+    reference: Reference = None,
+    along: Along = "benchmarks",
     by: Annotated[
         Literal["family", "benchmark", "model"],
         typer.Option(help="Overall, for each benchmark, or the equivalent compute of each model."),
@@ -320,6 +322,37 @@ def efficiency(
     shown = by == "family" and len(result.families) <= MOST_LINES  # in the text of the result
     table = None if shown else result.summary(prob=prob, by=by)
     _answer(fitted, result, (prob, csv, json, plot), about, table)
+
+
+def equivalent_flops(
+    posterior: options.PosteriorFile,
+    reference: Reference = None,
+    of: Annotated[
+        Literal["typical", "single"], typer.Option(help="A typical model of the same family and compute, or the model.")
+    ] = "typical",
+    along: Along = "benchmarks",
+    prob: options.Prob = PROB,
+    csv: options.Csv = None,
+    json: options.AsJson = False,
+) -> None:
+    """Find the compute with which the reference family reaches the capability of each model in the data."""
+    from bayescale.cli import files
+
+    fitted = _load(posterior, prob, csv, None)
+    result = fitted.efficiency(reference, along)
+    table = result.summary(prob=prob, by="model", of=of)
+    if csv:
+        files.write_table(table, csv)
+    files.written(csv)
+    show.warn_unconverged(fitted.convergence)
+    if json:
+        about = {"reference": result.reference, "of": of, "along": along}
+        stated = {str(name): value for name, value in table.attrs.items()}
+        show.document(show.about(fitted), about, stated, {"rows": table.to_dict("records")})
+    else:
+        head = f"Compute in FLOP with which {result.reference} reaches each model: median"
+        show.say(f"{head} [{named(prob)} credible interval]")
+        show.result_table(table)
 
 
 def emergence(

@@ -78,7 +78,7 @@ def demo(
         f"""
 Written in {time.perf_counter() - started:.0f} s:
   {posterior_file}   draws, spec and data in one file
-  {table_file}   the tables above, with means
+  {table_file}   the forecasts, with means, and the scores of the hidden model
   {fan_file}   scores over training compute, with the known models and the hidden one
   {intervals_file}  one interval per benchmark and model
 

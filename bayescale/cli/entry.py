@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from bayescale.cli.commands import app
-from bayescale.cli.process import FAULT, MISTAKE
+from bayescale.cli.process import FAULT, INTERRUPTED, MISTAKE, received_signal
 from bayescale.errors import BayescaleError, BayescaleWarning, ConvergenceWarning
 
 
@@ -30,18 +30,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
             app(args=arguments, prog_name="bayescale")
         except SystemExit as exit_:  # Typer ends every command this way, and prints usage errors itself
             return exit_.code if isinstance(exit_.code, int) else MISTAKE if exit_.code else 0
-        except BayescaleError as error:
-            lines = [f"Error: {error}", *getattr(error, "__notes__", ())]
-            print(as_options("\n".join(lines)), file=sys.stderr)
-            return MISTAKE
-        except MemoryError as error:
-            reason = f" ({error})" if str(error) else ""
-            print(f"Error: Out of memory{reason}. Use fewer draws, chains or models.", file=sys.stderr)
-            return MISTAKE
         except Exception as error:
-            print(_fault(error), file=sys.stderr)
-            return FAULT
+            if received_signal():  # libraries turn the interruption into an error of their own
+                return INTERRUPTED
+            return _report(error)
     return 0
+
+
+def _report(error: Exception) -> int:
+    """Print an error, and return its exit code."""
+    code = MISTAKE
+    if isinstance(error, BayescaleError):
+        text = as_options("\n".join([f"Error: {error}", *getattr(error, "__notes__", ())]))
+    elif isinstance(error, MemoryError):
+        reason = f" ({error})" if str(error) else ""
+        text = f"Error: Out of memory{reason}. Use fewer draws, chains or models."
+    else:
+        text, code = _fault(error), FAULT
+    print(text, file=sys.stderr)
+    return code
 
 
 def _fault(error: Exception) -> str:

@@ -167,16 +167,13 @@ def report(
     The report holds a subset of the draws (--draws; fewer if the file would exceed 5 MiB). It shows expected scores,
     without sampling noise of the benchmark; `bayescale forecast` uses all draws and includes this noise.
     """
-    from bayescale._files import atomic_write
     from bayescale.cli.files import check_targets
     from bayescale.methods import Posterior
 
     check_targets(html)
     fitted = Posterior.load(posterior)
-    page = fitted.to_html(backtest, draws, prob=prob, random_seed=random_seed, title=title, author=author)
+    fitted.to_html(html, backtest=backtest, draws=draws, prob=prob, random_seed=random_seed, title=title, author=author)
     show.warn_unconverged(fitted.convergence)
-    with atomic_write(html) as temporary:
-        temporary.write_text(page, encoding="utf-8")
     size = html.stat().st_size
     if json:
         show.document(show.about(fitted), {"prob": prob, "random_seed": random_seed, "file": str(html), "bytes": size})

@@ -89,10 +89,11 @@ def _signals(last: bool) -> Iterator[None]:
         raise KeyboardInterrupt
 
     def again(unraisable: Any) -> None:
-        # Python drops what a finalizer or a callback raises, and the command would go on.
-        if not isinstance(unraisable.exc_value, KeyboardInterrupt) or not _State.received:
+        # Python drops what a finalizer or a callback raises, and the command would go on. Finalizers of what the signal
+        # left half done raise errors of their own.
+        if not _State.received:
             unraisable_hook(unraisable)
-        elif not _State.dropped:
+        elif isinstance(unraisable.exc_value, KeyboardInterrupt) and not _State.dropped:
             _State.dropped = True
             timer = threading.Timer(0.1, signal.pthread_kill, [threading.get_ident(), _State.received])
             timer.daemon = True
@@ -109,7 +110,8 @@ def _signals(last: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        threading.excepthook, sys.unraisablehook = hook, unraisable_hook
+        if not (last and _State.received):
+            threading.excepthook, sys.unraisablehook = hook, unraisable_hook
         for one, handler in previous.items():
             if handler not in (signal.SIG_IGN, None):
                 signal.signal(one, signal.SIG_DFL if last else handler)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bayescale._display import format_number
-from bayescale._intervals import KIND, decimals
+from bayescale._intervals import decimals, named, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Width of text in a pipe, which has none: tables stay readable in a log.
 PIPE_WIDTH = 80
+_LONG_NAME = 24  # characters, above which names are wrapped where a table is too wide
 _NUMBER = re.compile(r"-|-?\d+(\.\d+)?%?")
 
 
@@ -45,7 +46,7 @@ def forecast_table(forecast: Forecast, prob: float) -> None:
 
     if forecast.given:
         say(f"Draws that the given scores leave: {support(forecast)}")
-    say(f"Scores that you would measure, from 0 to 1: median [{100 * prob:.12g}% {KIND} credible interval]")
+    say(f"Scores that you would measure, from 0 to 1: median [{named(prob)} credible interval]")
     cells = side_by_side(forecast, prob=prob)
     # Rich separates columns by up to three characters.
     label, width = max(map(len, cells.index)), len(str(cells.iloc[0, 0])) + 3
@@ -63,7 +64,7 @@ def outcome(table: pd.DataFrame, model: str, prob: float) -> None:
     inside = table["observed"].between(table["lower"], table["upper"])
     say(
         f"{model.split('/')[-1]} was hidden from the fit; {inside.sum()} of {len(table)} scores lie in their "
-        f"{100 * prob:.12g}% interval:"
+        f"{percent(prob)} interval:"
     )
     columns = {"forecast": _estimates(table, "median"), "score": _text(table["observed"])}
     plain_table(table[["benchmark"]].assign(**columns, inside=inside.map({True: "yes", False: "no"})))
@@ -81,7 +82,7 @@ def probabilities(table: pd.DataFrame, above: Mapping[str, float], below: Mappin
 def prior_table(table: pd.DataFrame, prob: float) -> None:
     """Print the scores and curves that the priors imply, per benchmark."""
     say(
-        f"Scores that the priors alone imply, from 0 to 1: mean [{100 * prob:.12g}% {KIND} interval]; "
+        f"Scores that the priors alone imply, from 0 to 1: mean [{named(prob)} interval]; "
         "and the share of curves over compute that fall, are flat, or reach the ceiling"
     )
     columns = {"prior": _estimates(table, "mean"), "observed mean": _text(table["observed"])}
@@ -93,7 +94,7 @@ def prior_table(table: pd.DataFrame, prob: float) -> None:
 def effect_table(effect: Effect, prob: float) -> None:
     """Print the effect of a covariate, per benchmark."""
     what = f"{effect.covariate}, {effect.change}, on {effect.at}"
-    say(f"Effect of {what}: median [{100 * prob:.12g}% {KIND} credible interval]")
+    say(f"Effect of {what}: median [{named(prob)} credible interval]")
     plain_table(effect.cells(prob=prob).reset_index())
 
 
@@ -174,7 +175,7 @@ def _width(stream: TextIO | None = None) -> int:
 def plain_table(frame: pd.DataFrame) -> None:
     """Print a table, with rules on a terminal and plain in a pipe.
 
-    Cells are never truncated; those of a column ``title`` are wrapped.
+    Cells are never truncated; those of a column ``title`` are wrapped, and so are long names on a narrow terminal.
     """
     from rich import box
     from rich.console import Console
@@ -185,11 +186,23 @@ def plain_table(frame: pd.DataFrame) -> None:
     padding = (0, 1, 0, 0) if framed else (0, 1)
     table = Table(box=box.SIMPLE_HEAD if framed else None, pad_edge=False, header_style="bold", padding=padding)
     cells_of = {str(name): [str(value) for value in column] for name, column in frame.items()}
+    longest = {n: max(len(line) for text in (n, *cells) for line in text.split("\n")) for n, cells in cells_of.items()}
+    # Names come first.
+    excess = (
+        sum(20 if name == "title" else width for name, width in longest.items()) + 2 * len(longest) + 2 - _width()
+        if framed
+        else 0
+    )
+    names, room = next(iter(longest)), 0
+    if excess > 0 and longest[names] > _LONG_NAME:
+        room = max(_LONG_NAME, longest[names] - excess)
     for name, cells in cells_of.items():
-        longest = max(len(line) for text in (name, *cells) for line in text.split("\n"))
         kept = name != "title"
         right = all(_NUMBER.fullmatch(cell) for cell in cells)
-        table.add_column(name, no_wrap=kept, min_width=longest if kept else 20, justify="right" if right else "left")
+        column: dict[str, Any] = {"no_wrap": kept, "min_width": longest[name] if kept else 20}
+        if room and name == names:
+            column = {"overflow": "fold", "width": room}
+        table.add_column(name, justify="right" if right else "left", **column)
     for row in zip(*cells_of.values(), strict=True):
         table.add_row(*row)
     console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=_width())

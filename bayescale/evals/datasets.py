@@ -18,8 +18,10 @@ from bayescale.evals.tables import counting, errors_only, tables_error
 from bayescale.evals.validation import validate_tables
 
 
-def load_evals(name: str = "base-llms") -> Evals:
+def load_evals(name: str | Evals = "base-llms") -> Evals:
     """Load a shipped set of evaluations.
+
+    `Evals` are returned as they are, so that functions take either.
 
     Parameters
     ----------
@@ -46,9 +48,13 @@ def load_evals(name: str = "base-llms") -> Evals:
     >>> load_evals("base-llms").benchmark_names[0]
     'MMLU'
     """
+    if isinstance(name, Evals):
+        return name
+    if not isinstance(name, str):
+        raise EvalsError(f"{name!r} is no Evals: load them, evals = bs.load_evals('base-llms').")
     sets = _sets()
     if name not in sets:
-        message = suggest(str(name), sets, "set of evals")
+        message = suggest(name, sets, "set of evals")
         if Path(name).is_dir():
             message += f" For your own tables, call read_evals({str(name)!r})."
         raise EvalsError(message)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import KIND, PROB, decimals, interval_columns, quantile_error, tails
+from bayescale._intervals import PROB, decimals, interval_columns, named, quantile_error, tails
 from bayescale.errors import MissingDependencyError
 from bayescale.forecast.extrapolation import DISTANCES
 
@@ -89,7 +89,7 @@ def text(forecast: Forecast, *, prob: float = PROB) -> list[str]:
         if name in shown.coords and (far := shown[name].to_series()).gt(0).any():
             lines.append(f"beyond the data by {', '.join(f'{value:.1f}' for value in far)} {unit}")
     lines += settings(forecast)
-    head = f"measured scores, median [{100 * prob:.12g}% {KIND} credible interval]:"
+    head = f"measured scores, median [{named(prob)} credible interval]:"
     return [f"  {line.rstrip()}" for line in [head, *lines]]
 
 

@@ -257,7 +257,7 @@ def more_draws(block: Block, draws: float, enough: int) -> int:
 
     Effective draws grow with the draws, and R-hat less one falls with them.
     """
-    if np.isnan(block.ess):
+    if np.isnan(block.ess) or np.isinf(block.rhat):  # chains that stood still say nothing
         return int(_round_up(2 * draws))
     longer = max(1.3 * enough / max(block.ess, 1.0), (block.rhat - 1) / (MAX_RHAT - 1) if block.rhat > MAX_RHAT else 0)
     return int(_round_up(draws * longer))

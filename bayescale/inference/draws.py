@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from bayescale._arviz import dataset, group_names, with_groups
+from bayescale.inference.parallel import in_threads
 from bayescale.model.curve import expected_score, log_likelihood_share, logit_score, predict_score, score_precision
 from bayescale.model.data import ModelData, design, unknown_cells
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 
 # Number of models whose scores are computed at once, which bounds the memory.
-BLOCK = 32
+BLOCK = 16
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -215,15 +219,27 @@ class Draws:
 
         Of several measurements it is that of the first, by itself.
         """
-        cells, parts = self.data.cells, []
-        for start in range(0, len(cells["observed"]), BLOCK):
-            rows = np.arange(start, min(start + BLOCK, len(cells["observed"])))
-            row, column = np.nonzero(cells["observed"][rows])
-            score, choose = (cells[name][rows][row, column] for name in ("observed_score", "log_choose"))
+        return np.concatenate(self.at_observed(self.log_density), axis=1)
+
+    def at_observed(self, compute: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], R]) -> list[R]:
+        """Return what `compute` makes of the observed cells, block by block of models.
+
+        It is called with rows and columns (cell,), and mean and precision (S, cell) of the scores as measured.
+        """
+        observed = self.data.cells["observed"] > 0
+
+        def block(start: int) -> R:
+            rows = np.arange(start, min(start + BLOCK, len(observed)))
+            row, column = np.nonzero(observed[rows])
             mean = self.fitted_scores(rows, as_measured=True)[:, row, column]
-            precision = self.score_precision(mean, column)
-            parts.append(log_likelihood_share(score, self.data.items[column], mean, precision) + choose)
-        return np.concatenate(parts, axis=1)
+            return compute(rows[row], column, mean, self.score_precision(mean, column))
+
+        return in_threads(block, range(0, len(observed), BLOCK))
+
+    def log_density(self, row: np.ndarray, column: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
+        """Return the log probability (S, cell) of observed scores; arguments as of `at_observed`."""
+        score, choose = (self.data.cells[name][row, column] for name in ("observed_score", "log_choose"))
+        return log_likelihood_share(score, self.data.items[column], mean, precision) + choose
 
     def moved_scores(self, model: int, covariates: np.ndarray) -> np.ndarray:
         """Expected scores (S, point, benchmark) of a model of the data, had it other covariates (point, covariate).

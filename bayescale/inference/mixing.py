@@ -81,7 +81,8 @@ def _plain_rhat(values: np.ndarray) -> np.ndarray:
     draws = values.shape[1]
     within = values.var(axis=1, ddof=1).mean(axis=0)
     between = draws * values.mean(axis=1).var(axis=0, ddof=1)
-    return np.sqrt((between / within + draws - 1) / draws)
+    with np.errstate(divide="ignore"):  # chains that stand still, each elsewhere: infinite
+        return np.sqrt((between / within + draws - 1) / draws)
 
 
 def _effective(values: np.ndarray) -> np.ndarray:

@@ -8,18 +8,33 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from bayescale.errors import MissingDependencyError
 
 _WATCH = "bayescale-parent"
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def processors() -> int:
     """Processors that this process may run on, which in a container or on a cluster are fewer than there are."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_threads(compute: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return `compute` of each item, as many at once as there are processors, which NumPy and SciPy leave to others.
+
+    Examples
+    --------
+    >>> in_threads(abs, [-1, 2])
+    [1, 2]
+    """
+    with one_thread_each(), ThreadPoolExecutor(processors()) as pool:
+        return list(pool.map(compute, items))
 
 
 def one_thread_each() -> AbstractContextManager[Any]:

@@ -281,6 +281,21 @@ def with_containers(idata: InferenceData, data: ModelData) -> InferenceData:
     return with_groups(idata, {"constant_data": constants.assign_coords(coords).assign(cells)})
 
 
+def rounded(posterior: PosteriorData) -> PosteriorData:
+    """Return a posterior whose capabilities and effects of models and families have seven digits.
+
+    They fill a file, 31 of 40 MB for 147 models, and rounding errors are far below their Monte Carlo errors. What
+    `save` writes is what is in memory.
+    """
+    group = dataset(posterior.idata["posterior"])
+    short = {
+        name: values.astype(np.float32).astype(float)
+        for name, values in group.data_vars.items()
+        if {"model", "family"} & set(values.dims) and name != "covariate_value"  # mostly data
+    }
+    return replace(posterior, idata=with_groups(posterior.idata, {"posterior": group.assign(short)}))
+
+
 def of_cells(posterior: PosteriorData, values: xr.DataArray) -> xr.DataArray:
     """Name the observed scores along the dim ``cell``: coordinates ``model`` and ``benchmark``."""
     names = posterior.evals.model_names, posterior.evals.benchmark_names

@@ -12,6 +12,7 @@ import numpy as np
 from bayescale._arviz import dataset, inference_data
 from bayescale._display import telling, watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
+from bayescale.evals import load_evals
 from bayescale.inference.defaults import CHAINS, DRAWS, MAX_MINUTES, PILOT_DRAWS, PILOT_TUNE, TUNE, seed_or_new
 from bayescale.inference.parallel import one_thread_each, processors
 from bayescale.model import model_data
@@ -50,8 +51,8 @@ _MOST = 10_000_000
 
 
 def fit(
-    spec: Spec | str,
-    evals: Evals,
+    spec: Spec | str = "default",
+    evals: Evals | str = "base-llms",
     draws: int | Literal["auto"] = "auto",
     tune: int = TUNE,
     chains: int = CHAINS,
@@ -69,7 +70,8 @@ def fit(
     ----------
     spec : Spec or str
         A spec, or the name of one that ships with the package.
-    evals : Evals
+    evals : Evals or str
+        Tables, or the name of a set that ships with the package (`bayescale.load_evals`).
     draws : int or "auto"
         Kept draws per chain. "auto" samples until the posterior converged, or `max_minutes` end; nutpie only, the other
         samplers then take 1,600.
@@ -87,7 +89,6 @@ def fit(
         Default: only when a person is watching (a terminal or a notebook).
     nuts_sampler : {"nutpie", "pymc", "numpyro"}
         nutpie is the fastest here on processors; numpyro needs the extra ``bayescale[numpyro]``.
-
     max_minutes : float
         With ``draws="auto"``, the minutes after which sampling ends, converged or not.
 
@@ -113,7 +114,7 @@ def fit(
     from bayescale.inference.posterior import PosteriorData
     from bayescale.model.coordinates.parameterization import Coordinates
 
-    spec = load_spec(spec)
+    spec, evals = load_spec(spec), load_evals(evals)
     check_settings(
         draws, tune, chains, cores, target_accept=target_accept, nuts_sampler=nuts_sampler, max_minutes=max_minutes
     )

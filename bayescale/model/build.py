@@ -8,19 +8,20 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayescale.evals import load_evals
 from bayescale.model.compute import expected_compute
 from bayescale.model.coordinates.measured import MeasurementEffects, pick
 from bayescale.model.coordinates.parameterization import PlainCoordinates
 from bayescale.model.curve import Curve, Noise, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design, unknown_cells
 from bayescale.model.priors import Priors
-from bayescale.model.spec import Spec
+from bayescale.model.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 
-def build_model(spec: Spec, evals: Evals) -> pm.Model:
+def build_model(spec: Spec | str = "default", evals: Evals | str = "base-llms") -> pm.Model:
     """Build the PyMC model of `spec` for the scores in `evals`.
 
     With m a model of family f, b a benchmark in testlet g, k a factor and x the centred covariates::
@@ -46,8 +47,8 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
 
     Parameters
     ----------
-    spec : Spec
-    evals : Evals
+    spec, evals : optional
+        As in `bayescale.fit`, by name too.
 
     Returns
     -------
@@ -71,11 +72,11 @@ def build_model(spec: Spec, evals: Evals) -> pm.Model:
     Examples
     --------
     >>> import bayescale as bs
-    >>> model = bs.build_model(bs.load_spec("one_factor"), bs.load_evals("base-llms"))
+    >>> model = bs.build_model("one_factor")
     >>> model.named_vars_to_dims["loading"]
     ('benchmark', 'factor')
     """
-    return generative_model(PlainCoordinates.of(spec, evals))
+    return generative_model(PlainCoordinates.of(load_spec(spec), load_evals(evals)))
 
 
 def generative_model(at: PlainCoordinates) -> pm.Model:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pytensor.tensor as pt
 
 from bayescale.evals.tables import text
 from bayescale.model.covariates import CovariateColumn, read_covariates
@@ -90,6 +89,8 @@ def _coefficients_of(values: np.ndarray, columns: tuple[CovariateColumn, ...]) -
 
 def expected_compute(spec: Spec, predictors: ComputePredictors, at: PlainCoordinates) -> tuple[Any, Any]:
     """Make the regression's variables inside the model; return mean and sd (model,) of centred log10 compute."""
+    import pytensor.tensor as pt  # takes a second, and forecasts do without
+
     priors = spec.priors
     level, slope = priors.latent_covariate.location_and_scale, priors.compute_slope.location_and_scale
     location, scale = np.array([level, *[slope] * (len(predictors.names) - 1)]).T.copy()

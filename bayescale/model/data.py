@@ -94,8 +94,6 @@ class ModelData:
 
 def model_data(spec: Spec, evals: Evals) -> ModelData:
     """Collect the arrays that the model of `spec` needs from `evals`."""
-    if not isinstance(evals, Evals):
-        raise EvalsError(f"{evals!r} is no Evals: load them, evals = bs.load_evals('base-llms').")
     evals = evals.with_families_of(spec.family_column)
     models, benchmarks = evals.models, evals.benchmarks
     if evals.n_scores == 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB
+from bayescale._intervals import KIND, PROB, named
 from bayescale.errors import EvaluationError, require_names
 from bayescale.plots.panels import panels
 from bayescale.plots.style import (
@@ -221,7 +221,7 @@ def plot_backtest_errors(
         )  # fmt: skip
     rows = np.array([order.index(str(m)) for m in means.index])
     ax.vlines(means, rows - 0.4, rows + 0.4, color=INK, linewidth=3, zorder=4, label="geometric mean")
-    label = f"{prob:.0%} {KIND} interval, over models"
+    label = f"{named(prob)} interval, over models"
     ax.hlines(rows, interval["lower"], interval["upper"], color=INK, linewidth=1.2, zorder=4, label=label)
     beside = ax.get_yaxis_transform()
     for row, method in enumerate(order):

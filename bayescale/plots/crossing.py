@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, named, tails
 from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, score_axis, title
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     ax.set_xlim(first - 0.1, min(crossing.until, max(ends[2] + 0.5, last + 1)))
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set_ylabel(f"{benchmark} score")
-    below = f"50% and {prob:.0%} {KIND} interval of the best expected score, and of its crossing"
+    below = f"50% and {named(prob)} interval of the best expected score, and of its crossing"
     label_below(ax, "release date", below)
     title(ax, f"{benchmark} above {crossing.above:.0%}: {crossing.said(prob=prob)}")
     ax.legend(loc="lower right", frameon=False, fontsize=8.5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import PROB, named, percent, summarise, tails
 from bayescale.analysis.compute_equivalent import (
     ALONG,
     Along,
@@ -108,7 +108,7 @@ def plot_efficiency(
     _multiplier_axis(ax)
     along = f"; measured along {efficiency.along}" if benchmark is None else ""
     arrows = "less efficient  \u2190  compute multiplier  \u2192  more efficient"
-    label_below(ax, arrows, interval_caption(prob), f"(open: the {prob:.0%} interval includes x1){along}")
+    label_below(ax, arrows, interval_caption(prob), f"(open: the {percent(prob)} interval includes x1){along}")
     where = "" if benchmark is None else f" on {benchmark}"
     heading = f"Compute efficiency{where} of families (number of models) relative to {reference}"
     ax.set_title(heading, loc="right", fontsize=10.5, color=INK)
@@ -282,7 +282,7 @@ def plot_capability_over_compute(
     label_below(
         ax,
         "training compute (FLOP)",
-        f"lines: families, with {prob:.0%} {KIND} credible bands; markers: posterior medians of models; "
+        f"lines: families, with {named(prob)} credible bands; markers: posterior medians of models; "
         "grey: other families; open: compute unknown, at its posterior median",
     )
     title(ax, "Further left at the same height: more capability from less compute")

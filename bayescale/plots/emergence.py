@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, named, percent, tails
 from bayescale.analysis.compute_equivalent import ALONG, Along
 from bayescale.analysis.emergence import say_flops
 from bayescale.analysis.uplift import THRESHOLD
@@ -77,7 +77,8 @@ def plot_emergence(
     (mark,) = mark_families(evals, [emergence.family])
     curve = emergence.expected_scores(_compute_grid(evals, tables, beyond))
     ax = new_axes(ax, (7.2, 4.8))
-    _draw_curve(ax, curve, mark, tables, "score", prob, f"; bar: {prob:.0%} interval of where it crosses {height:.0%}")
+    bar = f"; bar: {percent(prob)} interval of where it crosses {height:.0%}"
+    _draw_curve(ax, curve, mark, tables, "score", prob, bar)
     _mark_crossing(ax, (low, middle, high), height, prob)
     ax.set_ylim(0, 1.03)
     ax.set_ylabel(f"{emergence.benchmark} score")
@@ -102,7 +103,7 @@ def draw_required_compute(required: RequiredCompute, ax: Axes | None = None, *, 
     ax.grid(False, axis="y")
     ax.set_yticks(range(len(marks)), [mark.family for mark in marks])
     ax.set_ylim(len(marks) - 0.5, -0.5)
-    below = f"median, 50% and {prob:.0%} {KIND} interval of where the expected score of one model crosses it; cross: a "
+    below = f"median, 50% and {named(prob)} interval of where the expected score of one model crosses it; cross: a "
     below += f"measured score exceeds it with probability {required.probability:g}; line: largest compute in the data"
     label_below(ax, "training compute (FLOP)", below)
     title(ax, f"Compute for {required.benchmark} above {required.above:.0%}")
@@ -131,7 +132,7 @@ def draw_training_compute(compute: TrainingCompute, ax: Axes | None = None, *, p
     label_below(
         ax,
         "training compute (FLOP)",
-        f"median, 50% and {prob:.0%} {KIND} interval{order}; cross: what is stated, with an error",
+        f"median, 50% and {named(prob)} interval{order}; cross: what is stated, with an error",
     )
     title(ax, "Compute that is not stated, or not exactly")
     return ax
@@ -177,7 +178,7 @@ def plot_uplift(
     beyond = [5 * table["equivalent_flops"].max() for table in tables if len(table)]
     curve = uplift.expected_uplift(_compute_grid(evals, tables, beyond))
     start = None if threshold is None else uplift.starts_to_pay(threshold, prob=prob).iloc[0]
-    bar = "" if start is None else f"; bar: {prob:.0%} interval of where it first exceeds {start['threshold']:.0%}"
+    bar = "" if start is None else f"; bar: {percent(prob)} interval of where it first exceeds {start['threshold']:.0%}"
     ax = new_axes(ax, (7.2, 4.8))
     _draw_curve(ax, curve, mark, tables, "uplift", prob, bar)
     ax.axhline(0, color=INK, linewidth=0.8, linestyle="--", zorder=1)
@@ -228,7 +229,7 @@ def _draw_curve(
     hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 1.2, "label": "not fitted"}
     for table in tables[1:]:
         ax.scatter(table["equivalent_flops"], table[column], s=36, zorder=4, **hollow)
-    bands = f"bands: 50% and {prob:.0%} {KIND} credible intervals of the typical model's expected {column}{bar}"
+    bands = f"bands: 50% and {named(prob)} credible intervals of the typical model's expected {column}{bar}"
     label_below(ax, f"{mark.family}-equivalent training compute (FLOP)", bands)
     legend_inside(ax)
 
@@ -243,7 +244,8 @@ def _mark_crossing(ax: Axes, crossing: tuple[float, float, float], height: float
     if left <= middle <= right:
         ax.plot(middle, height, "|", color=INK, markersize=16, markeredgewidth=2.2, zorder=7, label="_crossing")
     ax.annotate(
-        f"{height:.0%} at {say_flops(middle)} FLOP\n{prob:.0%}: {say_flops(low)} to {say_flops(high)}", (start, height),
+        f"{height:.0%} at {say_flops(middle)} FLOP\n{percent(prob)}: {say_flops(low)} to {say_flops(high)}",
+        (start, height),
         xytext=(-6, 4), textcoords="offset points", ha="right", va="bottom", fontsize=9, color=INK, weight="bold",
         zorder=7, bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.6, "linewidth": 0},
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale._intervals import KIND, PROB, summarise, tails
+from bayescale._intervals import PROB, named, summarise, tails
 from bayescale.errors import ForecastError
 from bayescale.plots.families import label_paths, mark_families
 from bayescale.plots.style import INK, OTHERS, label_below, new_axes, title
@@ -93,7 +93,7 @@ def plot_loadings(
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
     what = "correlation with capability over models" if standardised else "loading (logits per unit of capability)"
-    label_below(ax, what, f"median and {prob:.0%} {KIND} credible interval; pale: the interval includes zero")
+    label_below(ax, what, f"median and {named(prob)} credible interval; pale: the interval includes zero")
     return ax
 
 
@@ -168,7 +168,7 @@ def plot_capability_map(
     label_below(
         ax,
         across,
-        f"markers: posterior medians, with crosses of {prob:.0%} {KIND} credible intervals; lines join a family's "
+        f"markers: posterior medians, with crosses of {named(prob)} credible intervals; lines join a family's "
         "models by compute; unit: sd of models of one family and compute",
     )
     ax.set_ylabel(up, fontsize=9, color=INK)

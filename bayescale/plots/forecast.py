@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB, tails
+from bayescale._intervals import PROB, named, tails
 from bayescale.analysis.compute_equivalent import require_compute
 from bayescale.errors import ConvergenceWarning, ExtrapolationWarning, require_names
 from bayescale.forecast.forecast import make_forecast
@@ -69,7 +69,7 @@ def plot_fan(
 
     Bands and bars are equal-tailed intervals of the measured score. Known scores (`Forecast.given`) narrow the bar of
     the forecast model; the band is that of the family from compute alone. Observed models whose compute is within a
-    factor of three of a forecast are drawn on top and named.
+    factor of three of a forecast are named.
 
     Parameters
     ----------
@@ -163,14 +163,14 @@ def _draw_fan(
 def _mark_models(
     ax: Axes, benchmark: str, evals: Evals, forecast: Forecast, marks: dict[str, Mark], named: bool
 ) -> None:
-    """Draw on top the observed models near the forecast compute, and those that the fit did not see; name them."""
+    """Draw on top what the fit did not see; where there is room for names, also models near the forecast compute."""
     asked, fitted = forecast.draws["flops"].to_numpy(), forecast.posterior.evals.model_names
     models = evals.models.assign(score=evals.matrix().sel(benchmark=benchmark).to_numpy())
     models = models.dropna(subset=["flops", "score"])
     models["distance"] = np.abs(np.log10(models["flops"].to_numpy(float)[:, None] / asked)).min(axis=1)
     models["unseen"] = ~models["model"].isin(fitted)
     models["name"] = models["model"].str.split("/").str[-1].str.removeprefix("Meta-")
-    near = models[models["unseen"] | (models["distance"] <= np.log10(NEAR))]
+    near = models[models["unseen"] | (named & (models["distance"] <= np.log10(NEAR)))]
     near = near.sort_values(["unseen", "distance"], ascending=[False, True])[:MOST_NAMED]
     hidden = near["name"][near["unseen"]].tolist()
     labels: list[tuple[np.ndarray, Mark]] = []
@@ -190,7 +190,7 @@ def _mark_models(
 def _caption(prob: float, forecast: Forecast) -> str:
     given = ", ".join(f"{name} = {value:.0%}" for name, value in forecast.given.items())
     return (
-        f"bands and bars: {prob:.0%} {KIND} credible intervals of the measured score"
+        f"bands and bars: {named(prob)} credible intervals of the measured score"
         f"{f', bars given {given}' if given else ''}; filled: observed, open: forecast; "
         "dashed: beyond the compute of the data; models of unknown compute are not shown"
     )
@@ -234,7 +234,7 @@ def draw_compute_optimal(split: ComputeOptimal, ax: Axes | None = None, *, prob:
     ax.set_xscale("log")
     ax.set_ylim(0, 1.01)
     ax.set_ylabel("score")
-    below = f"bands: {prob:.0%} {KIND} credible intervals of the expected score of one model; dashed: the optimum"
+    below = f"bands: {named(prob)} credible intervals of the expected score of one model; dashed: the optimum"
     label_below(ax, f"training tokens per parameter, with {split.flops:.3g} FLOP", below)
     legend_inside(ax)
     return ax

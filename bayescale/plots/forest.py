@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale._intervals import KIND
+from bayescale._intervals import named
 from bayescale.plots.style import INK, legend_above, score_axis
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ SPACING = 0.75
 
 def interval_caption(prob: float) -> str:
     """Say what the markers and lines of a forest are."""
-    return f"median, 50% and {prob:.0%} {KIND} credible interval"
+    return f"median, 50% and {named(prob)} credible interval"
 
 
 def draw_intervals(ax: Axes, y: Any, wide: pd.DataFrame, core: pd.DataFrame, colour: str, **marker: Any) -> None:

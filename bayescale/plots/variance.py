@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayescale._intervals import KIND, PROB, summarise
+from bayescale._intervals import PROB, named, summarise
 from bayescale.analysis.variance import Scale, variance_shares
 from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, legend_above, new_axes, score_axis, title
 
@@ -61,7 +61,7 @@ def plot_variance_shares(
     score_axis(ax.yaxis)
     what = "abilities (logits)" if scale == "logit" else "expected scores"
     ax.set_ylabel("share of variance over models")
-    label_below(ax, f"principal component of {what}", f"median and {prob:.0%} {KIND} credible interval")
+    label_below(ax, f"principal component of {what}", f"median and {named(prob)} credible interval")
     return ax
 
 

@@ -46,7 +46,7 @@ def fan(name: str, lowest: float, highest: float, seen: float, date: bool) -> fi
     ``{name}-seen`` (observed: at, score, model, colour, marker, size) and ``{name}-named`` (at, score, label, align,
     offset), and moves the line ``{name}-target``.
     """
-    left, right, edge = (value if date else 10**value for value in (lowest, highest, seen))
+    left, right, edge = (value if date else 10**value for value in (lowest, highest, min(seen, highest)))
     kind: dict[str, Any] = {} if date else {"x_axis_type": "log"}
     drawn = _canvas(380, x_range=(left, right), y_range=(-0.02, 1.02), **kind)
     sources = {end: _source(f"{name}-{end}", "at", "lower", "median", "upper") for end in ("first", "second")}

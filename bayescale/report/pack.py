@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale._intervals import KIND, tails
-from bayescale.forecast import NEW_FAMILY
+from bayescale.forecast.query import LARGEST, NEW_FAMILY, SMALLEST
 from bayescale.inference.draws import family_sizes
 from bayescale.model.drift import DATE, step_number
 from bayescale.report.live import PRECISION
@@ -107,18 +107,22 @@ def _measured(column: CovariateColumn, evals: Evals, x: np.ndarray) -> dict[str,
         known = x[column.known] * column.scale + column.centre
     fine = 10.0 ** np.floor(np.log10(column.scale) - 1)  # a tenth of a decade or year, or 1 to 10% of an sd
     low, high = (0.0, 0.0) if column.kind == "flag" else (BELOW * column.scale, ABOVE * column.scale)
+    ends = np.array([np.floor((known.min() - low) / fine), np.ceil((known.max() + high) / fine)]) * fine
+    argument = column.name.removeprefix("log10_") if column.kind == "size" else column.name
+    if column.kind == "size":  # a forecast refuses others
+        ends = ends.clip(np.log10(SMALLEST[argument]), np.log10(LARGEST[argument]))
     return {
         "name": column.source,
         "kind": column.kind,
-        "argument": column.name.removeprefix("log10_") if column.kind == "size" else column.name,
+        "argument": argument,
         "title": TITLES.get(column.source, column.name),
         "unit": UNITS.get(column.source, "(year, with decimals)" if column.kind == "date" else ""),
         "scale": column.unit,
         "centre": column.centre,
         "spread": column.scale,
         "seen": [float(known.min()), float(known.max())],
-        "lowest": round(float(np.floor((known.min() - low) / fine) * fine), 9),
-        "highest": round(float(np.ceil((known.max() + high) / fine) * fine), 9),
+        "lowest": round(float(ends[0]), 9),
+        "highest": round(float(ends[1]), 9),
         "step": fine / 10,
     }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayescale._intervals import KIND, tails
+from bayescale._intervals import KIND, percent, tails
 from bayescale.errors import ConvergenceWarning, ForecastError, MissingDependencyError
 from bayescale.evals.evals import details
 
@@ -99,7 +99,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         "convergence": posterior.convergence,
         "max_rhat": MAX_RHAT,
         "kind": KIND,
-        "prob": f"{100 * prob:.12g}%",
+        "prob": percent(prob),
         "details": details(evals),
         "newest": _newest(evals),
         "progress_covered": any(column.kind == "date" for column in posterior.draws.data.columns),

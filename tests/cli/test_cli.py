@@ -373,7 +373,7 @@ def test_a_spec_without_compute_is_drawn_as_intervals(
 def test_tables_in_order(run: Run, tables: Path) -> None:
     code, out, err = run("data", "validate", tables)
     assert (code, err) == (0, "")
-    assert "Usable." in out
+    assert "Usable.\nNext: " in out
 
 
 def test_every_problem_is_listed(run: Run, evals: Evals, tmp_path: Path) -> None:
@@ -400,6 +400,11 @@ def test_notes_are_said_once_and_allowed(run: Run, evals: Evals, tmp_path: Path)
     assert (code, err) == (0, "")
     assert out.count("note: ") == 1
     assert "has this score already" in out
+
+    (folder / "scores.csv").write_text(lines[0] + "\n")
+    _, out, _ = run("data", "validate", folder)
+    assert "a fit needs some" in out
+    assert "fit --evals" not in out
 
 
 def test_data_list(run: Run) -> None:

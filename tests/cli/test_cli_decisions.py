@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from command_lines import COMMANDS
 from conftest import Run
 from fake_posterior import posterior_of_dates
 
-from bayescale import NEW_FAMILY, Emergence, Posterior, Uplift
+from bayescale import NEW_FAMILY, Emergence, Posterior, Uplift, prior_sensitivity
 from bayescale._intervals import interval_columns
 from bayescale.cli.options import SEED
 from bayescale.errors import ForecastError
@@ -78,11 +80,43 @@ def test_probability(run: Run, saved: Path, posterior: Posterior) -> None:
     assert f"Family-A, 1e+24 FLOP: {share:.2f}" in out
 
 
+def test_prior_sensitivity(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
+    csv = tmp_path / "sensitivity.csv"
+    code, out, err = run("prior-sensitivity", saved, "--family", "Family-A", "--flops", 1e24, "--csv", csv)
+    scores = posterior.forecast("Family-A", 1e24, random_seed=SEED).draws["expected_score"].isel(model=0, drop=True)
+    expected = prior_sensitivity(posterior, {"score": scores})
+    assert code == 0, err
+    assert len(out.splitlines()) >= 2 + len(expected)
+    written = pd.read_csv(csv, index_col="benchmark")
+    assert [f"score: {name}" for name in written.index] == expected.index.tolist()
+    assert written["all priors"].tolist() == pytest.approx(expected["all priors"].tolist())
+
+
+# Verbs whose command has another name, and what is no question of a user's.
+ELSEWHERE = {
+    "capabilities": "factors", "expected_scores": "predict", "loadings": "factors", "predictive_check": "check",
+    "suggest_models": "suggest", "summary": "predict", "to_html": "report",
+}  # fmt: skip
+NO_COMMAND = {"from_draws", "labelled", "load", "log_likelihood", "of", "save", "to_arviz"}
+
+
+def test_every_verb_is_a_command() -> None:
+    verbs = [name for name, _ in inspect.getmembers(Posterior, callable) if not name.startswith("_")]
+    wanted = {ELSEWHERE.get(name, name.replace("_", "-")) for name in verbs if name not in NO_COMMAND}
+    assert wanted | {"prior-sensitivity"} <= {path[-1] for path in COMMANDS}
+
+
 ASKED: dict[str, tuple[str, Callable[[Posterior], pd.DataFrame]]] = {
     "efficiency": ("--reference Family-B", lambda p: p.efficiency("Family-B").summary(prob=0.5)),
     "emergence": ("bench-1 --new-family --scores 0.6", lambda p: _emergence(p).summary([0.6], prob=0.5)),
     "uplift": ("bench-1 --baseline bench-2 --flops 1e23", lambda p: _uplift(p).summary([1e23], prob=0.5)),
     "factors": ("", lambda p: p.factors.summary(prob=0.5)),
+}
+TABLES: dict[str, tuple[str, Callable[[Posterior], pd.DataFrame]]] = {
+    "equivalent-flops": (
+        "--reference Family-B --of single",
+        lambda p: p.efficiency("Family-B").summary(prob=0.5, by="model", of="single"),
+    ),
 }
 
 
@@ -94,17 +128,18 @@ def _uplift(posterior: Posterior) -> Uplift:
     return posterior.uplift("bench-1", "bench-2", random_seed=SEED)
 
 
-@pytest.mark.parametrize("command", ASKED)
+@pytest.mark.parametrize("command", [*ASKED, *TABLES])
 def test_what_is_printed_written_and_drawn_has_the_probability_asked_for(
     run: Run, saved: Path, posterior: Posterior, tmp_path: Path, command: str
 ) -> None:
     csv, picture = tmp_path / "table.csv", tmp_path / "drawn.png"
-    line, ask = ASKED[command]
-    code, out, _ = run(command, saved, *line.split(), "--prob", 0.5, "--csv", csv, "--plot", picture)
+    line, ask = (ASKED | TABLES)[command]
+    drawn = ["--plot", picture] if command in ASKED else []
+    code, out, _ = run(command, saved, *line.split(), "--prob", 0.5, "--csv", csv, *drawn)
     assert code == 0
     assert "50%" in out
     pd.testing.assert_frame_equal(pd.read_csv(csv), interval_columns(ask(posterior)), check_dtype=False)
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert not drawn or picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_suggest_benchmarks(run: Run, saved: Path, posterior: Posterior) -> None:

@@ -126,23 +126,38 @@ class Finalized:
         time.sleep(600)
 
 
+class HalfWritten:
+    def __init__(self):
+        self.me = self  # is finalized when Python ends
+
+    def __del__(self):
+        raise OSError("cannot close")
+
+
 def stop(*_):
-    if "finalizer" in sys.argv:
+    if where == "finalizer":
         Finalized()
-    else:
-        print("stopped", flush=True)
-    time.sleep(600)
+    file = HalfWritten() if where == "file" else None
+    print("stopped", flush=True)
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        if where == "library":
+            raise RuntimeError("the callback failed")
+        raise
 
 
 datasets.list_evals = stop
 import bayescale.evals
 bayescale.evals.list_evals = stop
-sys.exit(main(["data", "list"]))
+where, sys.argv[1:] = sys.argv[1], ["data", "list"]
+sys.exit(main())
 """
 
 
+# Python drops what a finalizer raises, finalizers of what is half done fail, and libraries raise errors of their own.
 @pytest.mark.heavy
-@pytest.mark.parametrize("where", ["code", "finalizer"])  # Python drops what a finalizer raises
+@pytest.mark.parametrize("where", ["code", "finalizer", "file", "library"])
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [

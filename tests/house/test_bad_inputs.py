@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from conftest import Run
 
-from bayescale import Posterior, Spec, fit
+from bayescale import Posterior, Spec, build_model, fit
 from bayescale.checks import prior_predictive
 from bayescale.errors import BayescaleError
 from bayescale.evals import Evals, load_evals, read_evals
@@ -179,7 +179,8 @@ SPECS: list[tuple[Callable[..., Any], str]] = [
 FITS: list[tuple[Callable[..., Any], str]] = [
     (lambda: fit("nope", evals()), "There is no shipped spec 'nope'"),
     (lambda: fit("one_factor", None), "None is no Evals: load them, evals = bs.load_evals('base-llms')"),
-    (lambda: fit("one_factor", "base-llms"), "'base-llms' is no Evals: load them, evals ="),
+    (lambda: fit("one_factor", "base-lms"), "Did you mean 'base-llms'"),
+    (lambda: build_model("one_factor", 3), "3 is no Evals: load them, evals ="),
     (lambda: fit("one_factor", evals(), draws=0), 'draws=0: a whole number, from 1 to 10,000,000, or "auto", is'),
     (lambda: fit("one_factor", evals(), draws="many"), "draws='many': a whole number, from 1 to 10,000,000, or"),
     (lambda: fit("one_factor", evals(), draws=1.5), 'draws=1.5: a whole number, from 1 to 10,000,000, or "auto",'),
@@ -296,8 +297,9 @@ QUESTIONS: list[tuple[Callable[..., Any], str]] = [
     (lambda posterior: posterior.predictive_check(draws=0), "draws=0: a whole number, at least 1, is needed"),
     (lambda posterior: posterior.predictive_check(draws="many"), "draws='many': a whole number, at least 1, is"),
     (lambda posterior: posterior.to_html(draws=1), "draws=1 are too few for intervals: give at least 50"),
+    (lambda posterior: posterior.to_html("report.pdf"), "report.pdf"),
     (lambda posterior: posterior.to_html(prob=2), "prob=2 is not a probability between 0 and 1"),
-    (lambda posterior: posterior.to_html("no/such/folder"), "is not a folder of `bayescale backtest`"),
+    (lambda posterior: posterior.to_html(backtest="no/such/folder"), "is not a folder of `bayescale backtest`"),
 ]
 
 IMPORTS: list[tuple[Callable[..., Any], str]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,19 @@ def test_nothing_heavy_is_loaded() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = [line.removeprefix("loaded:").split() for line in ran.stderr.splitlines() if line.startswith("loaded:")]
     assert dict(zip(STATEMENTS, loaded, strict=True)) == {statement: [] for statement in STATEMENTS}
+
+
+def test_a_forecast_loads_no_model() -> None:
+    """PyMC and PyTensor take seconds to import, which a forecast from a saved posterior does not need."""
+    path = Path(__file__).parents[1] / "fixtures" / "posteriors" / "pymc-5.nc"
+    code = f"""
+import sys
+from bayescale import Posterior
+posterior = Posterior.load({str(path)!r})
+print(posterior.forecast(posterior.evals.families[0], 1e24, random_seed=1))
+assert not {{"pymc", "pytensor", "nutpie"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
 
 
 @pytest.mark.parametrize("name", bayescale.__all__)

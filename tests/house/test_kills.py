@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,8 +98,8 @@ class Killed:
         said = (self.out.parent / "stderr.txt").read_text()
         assert code in ENDS[signal.Signals(number)], said
         assert "Traceback" not in said
-        if code == 0:
-            self.seconds = seconds
+        # The speed of a busy machine changes: some runs shall come to their end.
+        self.seconds = seconds if code == 0 else 1.05 * self.seconds
         self.check()
         return code
 
@@ -156,6 +157,7 @@ def test_nothing_is_lost(
         codes.append(killed.run(SIGNALS[number % 2], float(rng.uniform(0, killed.seconds))))
         if kind == "fit" and target.read_bytes() != old:
             assert Posterior.load(target).sampling["draws"] == 20
+    print(f"\n{kind}: exit codes of {len(codes)} kills {dict(Counter(codes))}")
     assert any(codes), "each run had ended before it was killed"
     assert killed.run() == 0
     assert killed.remains() == []

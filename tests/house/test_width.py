@@ -16,6 +16,7 @@ from fake_posterior import posterior_of_dates
 import bayescale as bs
 from bayescale import Comparison, Posterior, PriorPredictive
 from bayescale._display import WIDTH
+from bayescale._tables import Table
 from bayescale.cli import backtest as backtest_command
 from bayescale.cli import compare as compare_command
 from bayescale.cli import show
@@ -92,6 +93,8 @@ LINES = [
     "efficiency {saved}",
     "efficiency {saved} --by benchmark",
     "efficiency {saved} --by model",
+    "equivalent-flops {saved}",
+    "prior-sensitivity {saved} --new-family --flops 1e24",
     "emergence {saved} bench-1 --scores 0.5",
     "uplift {saved} bench-1 --baseline bench-2",
     "explained-variance {saved} bench-1",
@@ -117,6 +120,24 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard output is a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+
+def test_long_names_leave_room_for_the_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "togethercomputer/RedPajama-INCITE-Base-3B-v1"
+    row = {"model": name, "compute": "with error", "flops": 1.23e22, "equivalent flops": "1.2e+22 [1.2e+21, 3.4e+23]"}
+    printed = repr(Table([row, row]))
+    assert len(widest(printed)) <= WIDTH
+    assert "3.4e+23" in printed
+    show.plain_table(pd.DataFrame([row]))
+    assert name in capsys.readouterr().out  # whole, in a pipe
+    on_a_terminal(monkeypatch)
+    show.plain_table(pd.DataFrame([row]))
+    out = capsys.readouterr().out
+    assert len(widest(out)) <= WIDTH
+    first, second = (line.split()[0] for line in out.splitlines() if line.split()[:1] and line.split()[0] in name)
+    assert first + second == name
 
 
 def test_tables_of_evaluations_fit(

@@ -155,6 +155,16 @@ def test_hardly_any_draws_are_diagnosed_without_nan(posterior: Posterior, draws:
     assert "nan" not in problems(convergence)
 
 
+def test_chains_that_stand_still_do_not_pass(posterior: Posterior) -> None:
+    def still(idata: Any) -> None:
+        for values in idata["posterior"].data_vars.values():
+            values[:] = values[:, :1].to_numpy()
+
+    convergence = diagnosed(posterior, still)
+    assert (convergence.converged, convergence.rhat) == (False, np.inf)
+    assert convergence.wanted_draws == 2000
+
+
 def test_one_chain_does_not_pass(posterior: Posterior) -> None:
     convergence = diagnosed(posterior, chain=slice(0, 1))
     assert not convergence.converged

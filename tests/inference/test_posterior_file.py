@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from fixtures.make_posteriors import forecasts
-from simulate import Truth, posterior_near
+from simulate import Truth, posterior_near, simulation_spec
 
 from bayescale._arviz import dataset, group_names, inference_data
 from bayescale.errors import BayescaleError, ConvergenceWarning, FileError
@@ -77,6 +77,20 @@ def test_a_posterior_with_the_digits_of_its_priors_comes_back(simulation: tuple[
     loaded = Posterior.load(posterior.save(tmp_path / "posterior.nc"))
     assert loaded.spec == spec
     assert loaded.spec.priors.family_sd.parameters["sigma"] == 0.123456789012345
+
+
+def test_names_in_any_script_come_back(simulation: tuple[Evals, Truth], tmp_path: Path) -> None:
+    evals, truth = simulation
+    tables = [evals.models, evals.benchmarks, evals.scores]
+    names = ("model", "family", "benchmark")
+    named = Evals(*(t.assign(**{n: "千é😀" + t[n] for n in names if n in t}) for t in tables))
+    posterior = posterior_near(named, truth, simulation_spec(), chains=2, draws=20)
+    back = Posterior.load(posterior.save(tmp_path / "posterior.nc"))
+    assert back.evals.identity == named.identity
+    for name in names:
+        assert (
+            back.idata["posterior"][name].to_numpy().tolist() == posterior.idata["posterior"][name].to_numpy().tolist()
+        )
 
 
 def test_the_file_stands_alone_and_opens_in_arviz(small: Posterior, saved: Path) -> None:

@@ -233,7 +233,7 @@ def test_the_file_stays_below_five_mebibytes(text: str) -> None:
 
 
 def test_the_backtest_is_shown(posterior: Posterior, results: Path) -> None:
-    document = Document(posterior.to_html(results, draws=60, random_seed=0))
+    document = Document(posterior.to_html(backtest=results, draws=60, random_seed=0))
     assert "All averaged tasks" in document.text
     assert "g/one" not in document.text
     # The lowest CRPS on top, and the sampled method in the picture.
@@ -251,7 +251,7 @@ def test_a_folder_that_is_no_backtest_is_named_with_all_that_is_wrong(posterior:
     scores = pd.read_csv(results / "scores.csv")
     scores.drop(columns=["crps", "mae"]).to_csv(results / "scores.csv", index=False)
     with pytest.raises(EvaluationError, match=r"missing columns: mae, crps; predictions.csv: there is no such file"):
-        posterior.to_html(results, draws=60)
+        posterior.to_html(backtest=results, draws=60)
 
 
 def test_mistakes(posterior: Posterior) -> None:
@@ -303,3 +303,18 @@ def test_a_page_stands_efficiencies_without_bounds(posterior: Posterior, factor:
     idata["posterior"]["slope"][:] = idata["posterior"]["slope"] * factor
     flat = dataclasses.replace(posterior, idata=idata)
     assert "compute multiplier" in flat.to_html(draws=50, random_seed=0)
+
+
+def test_a_path_is_written(two_factors: Posterior, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    assert two_factors.to_html(path, draws=60, random_seed=0) == path
+    assert Document(path.read_text("utf-8")).text == Document(text).text
+
+
+@pytest.mark.parametrize("flops", [1e35, 1.7e308])
+def test_a_page_stands_compute_that_no_forecast_takes(simulation: tuple[Evals, Truth], flops: float) -> None:
+    evals, truth = simulation
+    models = evals.models.copy()
+    models.loc[models["flops"].idxmax(), ["flops", "flops_log10_sd"]] = [flops, np.nan]
+    odd = Evals(models, evals.benchmarks, evals.scores)
+    assert "training compute" in posterior_near(odd, truth, simulation_spec()).to_html(draws=60, random_seed=0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayescale._display import Report, counting
 from bayescale.errors import BayescaleError, EvaluationError, require_names
+from bayescale.evals import load_evals
 from bayescale.evaluation.compare.assess import Assessment, HeldOut, Plan, assess, check_held_out, make_splits
 from bayescale.evaluation.compare.comparison import Comparison, question_of_each
 from bayescale.evaluation.store import FitStore
@@ -32,7 +33,7 @@ LIBRARIES = ("joblib", "sklearn")
 
 def compare(
     specs: Sequence[str | Spec] | Mapping[str, Posterior],
-    evals: Evals | None = None,
+    evals: Evals | str | None = None,
     *,
     forecast: Mapping[str, Any] | None = None,
     leave_out: Sequence[HeldOut] = ("model", "family"),
@@ -52,8 +53,8 @@ def compare(
     ----------
     specs : sequence of str or Spec, or mapping of str to Posterior
         Specs by name, path or object, which are fitted to `evals`; or posteriors that were fitted to the same evals.
-    evals : Evals, optional
-        Not needed with posteriors.
+    evals : Evals or str, optional
+        As in `bayescale.fit`, by name too; not needed with posteriors.
     forecast : mapping, optional
         Arguments of `Posterior.forecast` for a forecast to compare: ``{"family": "Llama-3", "flops": 4e25}``.
     leave_out : sequence of {"model", "family"}
@@ -101,7 +102,7 @@ def compare(
     import joblib
 
     check_held_out(leave_out, folds)
-    work, evals = _work(specs, evals)
+    work, evals = _work(specs, None if evals is None else load_evals(evals))
     if jobs is None and not on_dask():
         jobs = max(1, min(len(work), joblib.cpu_count()))
     seed = seed_or_new(random_seed, EvaluationError)
@@ -114,8 +115,8 @@ def compare(
 
 
 def scan_factors(
-    spec: str | Spec, evals: Evals, factors: Iterable[int] = range(1, 7), *, leave_out: Sequence[HeldOut] = ("model",),
-    **settings: Any,
+    spec: str | Spec, evals: Evals | str, factors: Iterable[int] = range(1, 7), *,
+    leave_out: Sequence[HeldOut] = ("model",), **settings: Any,
 ) -> Comparison:  # fmt: skip
     """Compare numbers of capabilities, by default by the prediction of whole models.
 
@@ -144,8 +145,8 @@ def scan_factors(
 
 
 def scan_priors(
-    spec: str | Spec, evals: Evals, priors: Mapping[str, Sequence[Any]], *, leave_out: Sequence[HeldOut] = ("model",),
-    **settings: Any,
+    spec: str | Spec, evals: Evals | str, priors: Mapping[str, Sequence[Any]], *,
+    leave_out: Sequence[HeldOut] = ("model",), **settings: Any,
 ) -> Comparison:  # fmt: skip
     """Compare priors: the spec as it is, and with one of its priors replaced at a time.
 
