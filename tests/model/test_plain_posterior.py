@@ -1,23 +1,33 @@
-"""The density is that of a plain model: PyMC's own distributions, no coordinates, no kernels."""
+"""The posterior is that of a plain model: PyMC's own distributions, no coordinates, no kernels, NUTS as it comes."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import arviz as az
 import numpy as np
+import nutpie
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
-from simulate import simulate
+from scipy import stats
+from simulate import rise, simulate
 
+from bayescale.errors import ConvergenceWarning
 from bayescale.evals import Evals
+from bayescale.forecast import NEW_FAMILY
+from bayescale.methods import fit
 from bayescale.model import build_model
 from bayescale.model.spec import load_spec
 
 FACTORS = 2
 SPEC = load_spec("default").replace(factors=FACTORS)
+# Decades beyond the mean of known compute at which new models are forecast.
+AHEAD = 2.5
 PER_BENCHMARK = ("difficulty", "floor", "log_precision", "curve_shape", "specific_sd")
 SCALES = ("family_sd", "own_loading_sd", "common_loading_sd", "testlet_sd")
 
@@ -44,8 +54,8 @@ def plain_model(evals: Evals) -> pm.Model:
     family, x = models["family"].map(evals.families.index).to_numpy(), np.log10(models["flops"].to_numpy())
     x, error = x - np.nanmean(x), models["flops_log10_sd"].to_numpy()
     latent, stated = np.flatnonzero(np.isnan(x) | (error > 0)), np.flatnonzero(error > 0)
-    chance, items = benchmarks["floor"].to_numpy(), benchmarks["items"].fillna(10_000).to_numpy()
-    weight, mean = np.where(chance > 0, 100, 60), np.where(chance > 0, chance, 0.015)
+    level, items = benchmarks["floor"].to_numpy(), benchmarks["items"].fillna(10_000).to_numpy()
+    weight, mean = np.where(level > 0, 100, 60), np.where(level > 0, level, 0.015)
     m = evals.scores["model"].map(evals.model_names.index).to_numpy()
     b = evals.scores["benchmark"].map(evals.benchmark_names.index).to_numpy()
     size, paired = len(benchmarks), (benchmarks["testlet"] == "pair").to_numpy(float)
@@ -69,14 +79,18 @@ def plain_model(evals: Evals) -> pm.Model:
         psi = pm.LogNormal("specific_sd", -1.6, 0.7, shape=size)
         # Richards' curve, half-way up at a logit of zero with slope 1/4.
         half = -np.log(2) * shape
-        gain = 0.5 * shape / -pt.expm1(half)
-        z = half - pt.log(-pt.expm1(half)) + gain * (capability @ loading.T - difficulty + testlet * paired)
+        steep = 0.5 * shape / -pt.expm1(half)
+        z = half - pt.log(-pt.expm1(half)) + steep * (capability @ loading.T - difficulty + testlet * paired)
         share = pt.minimum(pt.exp(-pt.softplus(-z) / shape), 1 - 1e-12)
         mu = floor + (1 - floor) * share
-        rises = (1 - floor) * share * pt.sigmoid(-z) * gain / shape
+        rises = (1 - floor) * share * pt.sigmoid(-z) * steep / shape
         phi = phi / (1 + (phi + 1) * psi**2 * rises**2 / (mu * (1 - mu)))
         hits = np.rint(evals.scores["score"] * items[b])
         pm.BetaBinomial("hits", (mu * phi)[m, b], ((1 - mu) * phi)[m, b], n=items[b].astype(int), observed=hits)
+        pm.Deterministic("expected_score", mu)
+        pm.Deterministic("loading", loading)
+        pm.Deterministic("family_offset", offset)
+        pm.Deterministic("covariate_value", covariate)
     return model
 
 
@@ -109,3 +123,75 @@ def test_the_densities_differ_by_a_constant(evals: Evals) -> None:
         there = plain(values | z | {"loading_by_factor": values["loading"].T})
         differences.append(there - volume - ours(values | scaled))
     np.testing.assert_allclose(differences, differences[0], atol=1e-9 * abs(there))
+
+
+def new_models(draws: xr.Dataset, family: int | None) -> np.ndarray:
+    """Draw expected scores (chain, draw, benchmark) of a model `AHEAD`, of a known family or a new one."""
+    rng = np.random.default_rng(1)
+    values = {str(name): v.to_numpy() for name, v in draws.items()}
+    offset = values["family_sd"][..., None] * rng.normal(size=(*values["family_sd"].shape, FACTORS))
+    if family is not None:
+        offset = values["family_offset"][:, :, family]
+    capability = AHEAD * values["slope"][:, :, 0] + offset + rng.normal(size=offset.shape)
+    logit = np.einsum("cdbk,cdk->cdb", values["loading"], capability) - values["difficulty"]
+    logit[..., 3:5] += (values["testlet_sd"] * rng.normal(size=values["testlet_sd"].shape))[..., None]
+    share = rise(logit, values["curve_shape"])
+    return values["floor"] + (1 - values["floor"]) * share
+
+
+def identified(draws: xr.Dataset) -> dict[str, np.ndarray]:
+    """All that no rotation of the factors changes and both models name alike, (chain, draw, ...)."""
+    values = {name: draws[name].to_numpy() for name in (*PER_BENCHMARK, *SCALES)}
+    loading, slope = draws["loading"].to_numpy(), draws["slope"].to_numpy()
+    values["slopes in logits"] = np.einsum("cdbk,cdxk->cdb", loading, slope)
+    values["offsets in logits"] = np.einsum("cdbk,cdfk->cdfb", loading, draws["family_offset"].to_numpy())
+    return values
+
+
+@pytest.mark.slow
+def test_means_and_variances_are_those_of_the_plain_posterior(evals: Evals) -> None:
+    """All identified quantities, within Monte Carlo error; those of one model or benchmark hang together."""
+    settings: dict[str, Any] = {"draws": 1000, "chains": 4, "progress_bar": False, "seed": 1}
+    program = nutpie.compile_pymc_model(plain_model(evals))
+    plain = nutpie.sample(program, tune=1000, target_accept=0.95, **settings)["posterior"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        posterior = fit(SPEC, evals, draws=1000, target_accept=0.95, random_seed=2, progressbar=False)
+        flops = 10 ** (np.log10(evals.models["flops"]).mean() + AHEAD)
+        ahead = [posterior.forecast(family=f, flops=flops, random_seed=3) for f in ("Family-A", NEW_FAMILY)]
+    here = posterior.idata["posterior"]
+    models = evals.models
+    latent = (models["flops"].isna() | (models["flops_log10_sd"] > 0)).to_numpy()
+    theirs = identified(plain) | {
+        "expected scores": plain["expected_score"].to_numpy(),
+        "compute": plain["covariate_value"].to_numpy()[:, :, latent],
+        "known family": new_models(plain, 0),
+        "new family": new_models(plain, None),
+    }
+    ours = identified(here) | {
+        "expected scores": posterior.expected_scores().transpose("chain", "draw", "model", "benchmark").to_numpy(),
+        "compute": here["covariate_value"].to_numpy()[:, :, latent, 0],
+        "known family": ahead[0].draws["expected_score"].to_numpy()[:, :, 0],
+        "new family": ahead[1].draws["expected_score"].to_numpy()[:, :, 0],
+    }
+    off = {name: np.concatenate(distances(theirs[name], ours[name])) for name in ours}
+    for name, z in off.items():
+        print(f"{name:20s} {z.size:4d} largest {np.abs(z).max():.2f} beyond two {np.mean(np.abs(z) > 2):.3f}")
+    every = np.concatenate(list(off.values()))
+    assert np.abs(every).max() < 4.5
+    # As many independent ones as models, benchmarks, families and scales.
+    independent = 12 + 6 + 3 + 4
+    assert np.mean(np.abs(every) > 2) <= stats.binom.ppf(0.999, independent, 2 * stats.norm.sf(2)) / independent
+
+
+def distances(theirs: np.ndarray, ours: np.ndarray) -> list[np.ndarray]:
+    """Differences of means and of variances, in units of their Monte Carlo standard errors together."""
+
+    def mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        error = az.mcse(xr.Dataset({"v": (("chain", "draw", "quantity"), values)}), method="mean")["v"].to_numpy()
+        return values.mean(axis=(0, 1)), error
+
+    flat = [values.reshape((*values.shape[:2], -1)) for values in (theirs, ours)]
+    squares = [(values - values.mean(axis=(0, 1))) ** 2 for values in flat]
+    pairs = [[mean(values) for values in both] for both in (flat, squares)]
+    return [(a - b) / np.hypot(error_a, error_b) for (a, error_a), (b, error_b) in pairs]
