@@ -17,6 +17,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from bayescale._display import as_html, wrapped
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.mixing import effective_draws, rhat
+from bayescale.inference.parallel import in_threads, processors
 from bayescale.model.data import design, unknown_cells
 from bayescale.model.priors import SCALES
 
@@ -337,7 +338,9 @@ def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> 
             name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", required=False
         )
     values = values[:, :, varying]
-    (bulk, tail), rhats = effective_draws(values), rhat(values)
+    parts = np.array_split(values, min(processors(), values.shape[-1]), axis=-1)
+    each = in_threads(lambda part: (*effective_draws(part), rhat(part)), parts)
+    bulk, tail, rhats = (np.concatenate(found) for found in zip(*each, strict=True))
     return Block(
         name=name,
         quantities=len(names),

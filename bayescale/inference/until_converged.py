@@ -75,7 +75,7 @@ def sample_until_converged(
     ends = time.monotonic() + 60 * max_minutes
     handle, numbers = start(draws=MOST_DRAWS), checkpoints()
     wanted, pause = next(numbers), 2.0
-    began = time.monotonic()
+    since, before = time.monotonic(), 0
     try:
         while True:
             time.sleep(max(min(pause, ends - time.monotonic()), 0.0))
@@ -95,6 +95,7 @@ def sample_until_converged(
                     return here, report if report.converged else None
                 needed = report.wanted_draws
                 handle.resume()
+                since, before = time.monotonic(), draws
                 wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late and draws < LEAST_DRAWS:
@@ -104,8 +105,9 @@ def sample_until_converged(
                 )
             if late:
                 return drawn, None
-            rate = max(draws, 1) / (time.monotonic() - began)
-            pause = float(np.clip((wanted - draws) / rate, 1.0, longest))
+            rate = max(draws - before, 1) / max(time.monotonic() - since, 1.0)
+            since, before = (time.monotonic(), draws) if draws > before else (since, before)
+            pause = float(np.clip((wanted - draws) / rate, 0.5, longest))
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
