@@ -43,17 +43,16 @@ def inference_data(groups: Mapping[str, Any]) -> InferenceData:
     >>> group_names(inference_data({"posterior": draws, "sample_stats": draws}))
     ['posterior', 'sample_stats']
     """
-    datasets = {name: dataset(group) for name, group in groups.items()}
     if ARVIZ_1:
-        return xr.DataTree.from_dict(datasets)
+        return _tree(groups)
     import arviz as az
 
-    return az.InferenceData(**datasets)
+    return az.InferenceData(**{name: dataset(group) for name, group in groups.items()})
 
 
 def group_names(idata: InferenceData) -> list[str]:
     """Return the names of the groups, in their order."""
-    return list(idata.children) if ARVIZ_1 else list(idata.groups())
+    return list(idata.children) if isinstance(idata, xr.DataTree) else list(idata.groups())
 
 
 def dataset(group: Any) -> xr.Dataset:
@@ -62,20 +61,37 @@ def dataset(group: Any) -> xr.Dataset:
 
 
 def with_groups(idata: InferenceData, groups: Mapping[str, Any]) -> InferenceData:
-    """Return a container with these groups added or replaced; `idata` stays as it is."""
-    return inference_data({**{name: idata[name] for name in group_names(idata)}, **groups})
+    """Return a container of the same kind with these groups added or replaced; `idata` stays as it is."""
+    make = _tree if isinstance(idata, xr.DataTree) else inference_data
+    return make({**{name: idata[name] for name in group_names(idata)}, **groups})
 
 
-def read_netcdf(content: bytes) -> InferenceData:
-    """Read the bytes of a netCDF file: its groups, in memory, with the attributes of the file."""
+def as_arviz_has_it(container: InferenceData) -> InferenceData:
+    """Return a container as the installed ArviZ takes it."""
+    if ARVIZ_1 or not isinstance(container, xr.DataTree):
+        return container
+    idata = inference_data(container.children)
+    idata.attrs = dict(container.attrs)
+    return idata
+
+
+def _tree(groups: Mapping[str, Any]) -> xr.DataTree:
+    return xr.DataTree.from_dict({name: dataset(group) for name, group in groups.items()})
+
+
+def read_netcdf(content: bytes) -> xr.DataTree:
+    """Read the bytes of a netCDF file: its groups, in memory, with the attributes of the file.
+
+    Without ArviZ, whose import takes two seconds: `as_arviz_has_it` makes its container.
+    """
     import h5netcdf
     from xarray.backends import H5NetCDFStore
 
     with h5netcdf.File(BytesIO(content), "r", decode_vlen_strings=True) as file:  # as UTF-8: NumPy knows ASCII only
         groups = {name: xr.open_dataset(H5NetCDFStore(file, group=name)).load() for name in file.groups}
-        idata = inference_data(groups)
-        idata.attrs = dict(file.attrs)
-    return idata
+        tree = _tree(groups)
+        tree.attrs = dict(file.attrs)
+    return tree
 
 
 def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:

@@ -208,7 +208,7 @@ def align(posterior: PosteriorData) -> Factors:
 
     capabilities = labelled("capability", draws.capability @ turns, model=evals.model_names)
     offsets = labelled("family_offset", draws.family_offset @ turns, family=family) if spec.family_offsets else None
-    sampled = posterior.idata["posterior"]["factor"].to_numpy()
+    sampled = posterior.groups["posterior"]["factor"].to_numpy()
     return Factors(
         loadings=labelled("loading", draws.loading @ turns, benchmark=benchmark),
         capabilities=capabilities.assign_coords(family=("model", evals.models["family"].tolist())),
@@ -234,13 +234,13 @@ def aligned(posterior: PosteriorData) -> PosteriorData:
     """
     if not posterior.spec.rotation_invariant:
         return posterior
-    turns, group = align(posterior).rotation.to_numpy(), dataset(posterior.idata["posterior"])
+    turns, group = align(posterior).rotation.to_numpy(), dataset(posterior.groups["posterior"])
     turned = {
         name: (values.dims, np.einsum("cd...k,cdkl->cd...l", values.to_numpy(), turns))
         for name, values in group.data_vars.items()
         if values.dims[-1] == "factor"
     }
-    idata = with_groups(posterior.idata, {"posterior": group.assign(turned)})
+    idata = with_groups(posterior.groups, {"posterior": group.assign(turned)})
     return replace(posterior, idata=idata)
 
 

@@ -93,7 +93,7 @@ def left_out(posterior: PosteriorData) -> dict[str, str]:
     reasons["vague_compute_sd"] = "it has the prior of compute_sd, which is scaled for compute_sd alone"
     reasons["latent_covariate"] = "unknown covariates: prior and measurement are one distribution of each model"
     scaled = log_priors(posterior)
-    return {name: why for name, why in reasons.items() if name in posterior.idata["posterior"] and name not in scaled}
+    return {name: why for name, why in reasons.items() if name in posterior.groups["posterior"] and name not in scaled}
 
 
 def conflicts(posterior: PosteriorData) -> dict[str, str]:
@@ -134,7 +134,7 @@ def log_priors(posterior: PosteriorData) -> dict[str, np.ndarray]:
 
 def _draws_by_prior(posterior: PosteriorData) -> Iterator[tuple[str, list[str], list[tuple[Prior, np.ndarray]]]]:
     """Yield each prior that the spec uses: name, labels of its values, and distributions with draws (S, value)."""
-    draws, spec = posterior.idata["posterior"], posterior.spec
+    draws, spec = posterior.groups["posterior"], posterior.spec
     for name in type(spec.priors).model_fields:
         if name in spec.unused_priors or name not in draws or name == "latent_covariate":
             continue
@@ -154,7 +154,7 @@ def _places(array: xr.DataArray) -> list[str]:
 
 def _scalars(posterior: PosteriorData, quantities: Mapping[str, xr.DataArray]) -> dict[str, np.ndarray]:
     """Split quantities into scalars (chain, draw), labelled by quantity and coordinates."""
-    sizes = posterior.idata["posterior"].sizes
+    sizes = posterior.groups["posterior"].sizes
     named: dict[str, np.ndarray] = {}
     for name, array in quantities.items():
         if any(dim not in array.sizes or array.sizes[dim] != sizes[dim] for dim in ("chain", "draw")):

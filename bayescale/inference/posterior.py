@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pandas as pd
 
-from bayescale._arviz import InferenceData, dataset, group_names, with_groups
+from bayescale._arviz import InferenceData, as_arviz_has_it, dataset, group_names, with_groups
 from bayescale._display import as_html, working, wrapped
 from bayescale._identity import stored_identity
 from bayescale._intervals import PROB, summarise, with_interval
@@ -30,6 +30,22 @@ if TYPE_CHECKING:
     from bayescale.model import ModelData
 
 _NEXT = "Next: posterior.forecast(family=..., flops=...)"
+
+
+class _Container:
+    """The field ``idata``: whatever container is set, given as the installed ArviZ has it.
+
+    Forecasts from a file need no ArviZ, which takes two seconds to import.
+    """
+
+    def __set__(self, posterior: PosteriorData, container: Any) -> None:
+        posterior.__dict__["groups"] = container
+
+    def __get__(self, posterior: PosteriorData | None, owner: type) -> InferenceData:
+        if posterior is None:
+            raise AttributeError("idata")  # as a field without a default
+        posterior.__dict__["groups"] = as_arviz_has_it(posterior.groups)
+        return posterior.groups
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,6 +101,11 @@ class PosteriorData:
         return posterior
 
     @property
+    def groups(self) -> Any:
+        """The draws by group, in whatever container they are."""
+        return self.__dict__["groups"]
+
+    @property
     def converged(self) -> bool:
         """Whether the chains agree and hold enough effective draws; see `convergence` for the values and remedies."""
         return self.convergence.converged
@@ -97,7 +118,7 @@ class PosteriorData:
     @cached_property
     def draws(self) -> Draws:
         """The draws as plain arrays, chains end to end."""
-        return read_draws(self.idata, model_data(self.spec, self.evals))
+        return read_draws(self.groups, model_data(self.spec, self.evals))
 
     def expected_scores(self, models: Sequence[str] | None = None) -> xr.DataArray:
         """Return expected scores of models of the data, on all benchmarks, observed or not.
@@ -141,7 +162,7 @@ class PosteriorData:
         """
         import xarray as xr
 
-        sampled = self.idata["posterior"]
+        sampled = self.groups["posterior"]
         coords = {"chain": sampled["chain"].to_numpy(), "draw": sampled["draw"].to_numpy(), **along}
         return xr.DataArray(self.draws.by_chain(values), dims=list(coords), coords=coords, name=name)
 
@@ -203,7 +224,7 @@ class PosteriorData:
             "sampling": storage.pack(dict(self.sampling)),
             "identity": self.identity,
         }
-        return storage.write(path, self.idata, parts)
+        return storage.write(path, self.groups, parts)
 
     @classmethod
     @working("Reading the posterior")
@@ -267,6 +288,10 @@ class PosteriorData:
         return as_html("\n".join([self.headline, report.headline, *report.warnings, _NEXT]), report.summary())
 
 
+# Not in the class: there it would be the default of the field.
+PosteriorData.idata = _Container()
+
+
 def with_containers(idata: InferenceData, data: ModelData) -> InferenceData:
     """Return `idata` with the data containers of `bayescale.build_model` among its constant data.
 
@@ -287,13 +312,13 @@ def rounded(posterior: PosteriorData) -> PosteriorData:
     They fill a file, 31 of 40 MB for 147 models, and rounding errors are far below their Monte Carlo errors. What
     `save` writes is what is in memory.
     """
-    group = dataset(posterior.idata["posterior"])
+    group = dataset(posterior.groups["posterior"])
     short = {
         name: values.astype(np.float32).astype(float)
         for name, values in group.data_vars.items()
         if {"model", "family"} & set(values.dims) and name != "covariate_value"  # mostly data
     }
-    return replace(posterior, idata=with_groups(posterior.idata, {"posterior": group.assign(short)}))
+    return replace(posterior, idata=with_groups(posterior.groups, {"posterior": group.assign(short)}))
 
 
 def of_cells(posterior: PosteriorData, values: xr.DataArray) -> xr.DataArray:

@@ -80,7 +80,7 @@ def read(path: str | Path) -> tuple[Any, dict[str, str]]:
         raise FileError(
             f"{str(path)!r} is damaged or not a netCDF file ({kind}{error}). Fit again, or take a copy of the file."
         ) from error
-    attrs = {k.removeprefix(_PREFIX): v for k, v in idata.attrs.items() if str(k).startswith(_PREFIX)}
+    attrs = {str(k).removeprefix(_PREFIX): v for k, v in idata.attrs.items() if str(k).startswith(_PREFIX)}
     if "format" not in attrs:
         raise FileError(f"{str(path)!r} is a netCDF file, but not a bayescale posterior.")
     if not re.fullmatch("[0-9]{1,9}", str(attrs["format"])):

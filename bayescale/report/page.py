@@ -119,7 +119,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
         rows = list(efficiency.summary(prob=prob).itertuples())
         context["efficiency"] = {"reference": efficiency.reference, "along": efficiency.along, "rows": rows}
         context["fixed"]["efficiency"] = efficiency_forest(efficiency, prob)
-    if posterior.idata["posterior"].sizes["factor"] > 1:
+    if posterior.groups["posterior"].sizes["factor"] > 1:
         factors = posterior.factors
         table = factors.summary(prob=prob).assign(benchmarks=factors.benchmarks().to_numpy())
         context["factors"] = list(table.itertuples())
