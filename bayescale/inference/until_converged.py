@@ -75,16 +75,18 @@ def sample_until_converged(
     ends = time.monotonic() + 60 * max_minutes
     handle, numbers = start(draws=MOST_DRAWS), checkpoints()
     wanted, pause = next(numbers), 2.0
-    since, before = time.monotonic(), 0
+    since, before, rate = time.monotonic(), 0, 0.0
     try:
         while True:
             time.sleep(max(min(pause, ends - time.monotonic()), 0.0))
             late = time.monotonic() >= ends
             looked = time.monotonic()
             drawn = _drawn_by_all(handle.inspect())
-            # A look copies all draws: one takes a twentieth of the time at most.
-            longest = max(5.0, 20 * (time.monotonic() - looked))
+            # A look copies all draws: it takes a tenth of the time at most.
+            longest = max(5.0, 10 * (time.monotonic() - looked))
             draws = drawn["posterior"].sizes["draw"]
+            if draws > before:
+                since, before, rate = looked, draws, (draws - before) / (looked - since)
             if draws >= wanted:
                 here = first_draws(drawn, wanted)
                 # Chains that go on take the processors from their own diagnosis, and their draws are not kept if it
@@ -95,7 +97,7 @@ def sample_until_converged(
                     return here, report if report.converged else None
                 needed = report.wanted_draws
                 handle.resume()
-                since, before = time.monotonic(), draws
+                since = time.monotonic()
                 wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late and draws < LEAST_DRAWS:
@@ -105,9 +107,7 @@ def sample_until_converged(
                 )
             if late:
                 return drawn, None
-            rate = max(draws - before, 1) / max(time.monotonic() - since, 1.0)
-            since, before = (time.monotonic(), draws) if draws > before else (since, before)
-            pause = float(np.clip((wanted - draws) / rate, 0.5, longest))
+            pause = float(np.clip((wanted - draws) / rate, 0.5, longest)) if rate else longest
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
