@@ -547,6 +547,12 @@ def test_a_score_of_another_source_is_a_measurement_and_no_conflict(tmp_path: Pa
         import_evals("long", tmp_path / "theirs.csv").write(tables, into=True)
 
 
+def test_a_turned_table_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("Benchmark,Llama-2-7b,Llama-2-13b\nMMLU,0.45,0.55\n")
+    with pytest.raises(EvalsError, match="turn the table, so that each model has a row"):
+        import_evals("wide", tmp_path / "t.csv")
+
+
 def test_two_tables_are_two_sources_and_a_copy_is_none(tmp_path: Path) -> None:
     for name, score in {"a": 0.5, "b": 0.6, "copy": 0.5}.items():
         (tmp_path / f"{name}.csv").write_text(f"model,benchmark,score\nm,MMLU,{score}\n")

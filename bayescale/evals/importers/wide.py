@@ -61,7 +61,9 @@ def _read_table(reading: Reading, names: Names, table: pd.DataFrame, where: str)
     wanted = dict.fromkeys([*columns.values(), *mapping.benchmarks, *errors.values()])
     if missing := [c for c in wanted if c not in table]:
         lines = [f"  {suggest(c, table.columns, 'column')}" for c in missing]
-        if columns["model"] in missing:
+        if columns["model"] in missing and find_column(table, ["benchmark"]):
+            lines.append("  Its rows seem to be benchmarks: turn the table, so that each model has a row.")
+        elif columns["model"] in missing:
             lines.append("  To name the column of the models, write `columns: {model: NAME}` in a mapping.")
         raise EvalsError("\n".join([f"{len(missing)} problem(s) in {where}:", *lines]))
     table = choose_rows(table, mapping, reading, where)
