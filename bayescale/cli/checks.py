@@ -109,16 +109,14 @@ def prior_sensitivity(
     """
     from bayescale.analysis.sensitivity import prior_sensitivity as sensitivity
     from bayescale.cli import files
-    from bayescale.forecast import NEW_FAMILY
     from bayescale.methods import Posterior
 
     columns: dict[str, Any] = options.columns(settings, released, organization)
-    options.check_family([family] if family else None, new_family, columns)
+    chosen = options.family_of(family, new_family, columns)
     files.check_targets(csv)
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens,
-        random_seed=options.SEED, **columns,
+        family=chosen, flops=flops, params=params, tokens=tokens, random_seed=options.SEED, **columns
     )  # fmt: skip
     scores = forecast.draws["expected_score"].isel(model=0, drop=True)
     table = sensitivity(fitted, {name: scores.sel(benchmark=name, drop=True) for name in fitted.evals.benchmark_names})

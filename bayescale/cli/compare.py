@@ -153,14 +153,12 @@ def _range(text: str) -> range:
 
 
 def _query(family: str | None, new: bool, flops: float | None) -> dict[str, Any]:
-    from bayescale.forecast import NEW_FAMILY
-
     if not family and not new and flops is None:
         return {}
-    options.check_family([family] if family else None, new)
+    chosen = options.family_of(family, new)
     if flops is None:
         raise typer.BadParameter("a forecast needs compute: --flops 4e25.", param_hint="--flops")
-    return {"family": family or NEW_FAMILY, "flops": flops}
+    return {"family": chosen, "flops": flops}
 
 
 def _document(comparison: Comparison) -> dict[str, Any]:

@@ -82,11 +82,7 @@ def _load(posterior: Path, prob: float, csv: Path | None, plot: Path | None) -> 
 
 def _family(family: str | None, new: bool) -> str | None:
     """Return the family of --family or --new-family; None for the default."""
-    from bayescale.forecast import NEW_FAMILY
-
-    if new:
-        options.check_family([family] if family else None, new)
-    return NEW_FAMILY if new else family
+    return options.family_of(family, new) if new else family
 
 
 def predict(
@@ -247,17 +243,16 @@ def probability(
     The model is described as for `forecast`. Several models are put side by side.
     """
     from bayescale.cli import files
-    from bayescale.forecast import NEW_FAMILY
 
     columns: dict[str, Any] = options.columns(settings, released, organization)
-    options.check_family(family, new_family, columns)
+    chosen = options.family_of(family, new_family, columns)
     high, low = options.known_scores(above or [], "--above"), options.known_scores(below or [], "--below")
     if not (high or low):
         raise typer.BadParameter("say which scores, such as --above MMLU=0.9.", param_hint="--above")
     scores = options.known_scores(given or [])
     fitted = _load(posterior, PROB, csv, None)
     forecast = fitted.forecast(
-        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens, given=scores,
+        family=chosen, flops=flops, params=params, tokens=tokens, given=scores,
         random_seed=random_seed, **columns,
     )  # fmt: skip
     table = forecast.probability(above=high, below=low)
@@ -289,9 +284,8 @@ def compute_optimal(
     For specs with the covariates log10_params, log10_tokens and log10_params:log10_tokens. The command maximises the
     mean score over all benchmarks, or over those of --benchmarks.
     """
-    options.check_family([family] if family else None, new_family)
+    chosen = options.family_of(family, new_family) or ""
     fitted = _load(posterior, prob, csv, plot)
-    chosen = _family(family, new_family) or ""
     result = fitted.compute_optimal(flops, chosen, benchmarks, random_seed=random_seed)
     about = {"flops": flops, "family": chosen, "at_edge": result.at_edge, "random_seed": random_seed}
     _answer(fitted, result, (prob, csv, json, plot), about)

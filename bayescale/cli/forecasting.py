@@ -53,12 +53,11 @@ def forecast(
     there together.
     """
     from bayescale.cli import files
-    from bayescale.forecast import NEW_FAMILY
     from bayescale.forecast.export import require_parquet
     from bayescale.methods import Posterior
 
     columns = options.columns(settings, released, organization)
-    options.check_family(family, new_family, columns)
+    chosen = options.family_of(family, new_family, columns)
     high, low = options.known_scores(above or [], "--above"), options.known_scores(below or [], "--below")
     if context.args and not given:
         context.fail(f"Got unexpected arguments: {' '.join(context.args)}. Repeat the option for each score.")
@@ -71,8 +70,8 @@ def forecast(
 
     fitted = Posterior.load(posterior)
     forecast = fitted.forecast(
-        family=family or (NEW_FAMILY if new_family else None), flops=flops, params=params, tokens=tokens, given=scores,
-        setting=setting, random_seed=random_seed, **columns,
+        family=chosen, flops=flops, params=params, tokens=tokens, given=scores, setting=setting,
+        random_seed=random_seed, **columns,
     )  # fmt: skip
     show.warn_unconverged(fitted.convergence)
     rows = forecast.to_pandas(prob=prob)

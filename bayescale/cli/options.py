@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -18,6 +18,8 @@ from bayescale.errors import EvalsError
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
+
+F = TypeVar("F", "str | None", "list[str] | None")
 
 # The default seed: a repeated command line gives the same numbers, and a repeated backtest resumes. With this one the
 # default spec converges on `base-llms` (docs/performance.md).
@@ -170,8 +172,12 @@ def names(values: Sequence[str] | None, option: str, *, default: Sequence[str]) 
     return [] if values == ["none"] else list(values or default)
 
 
-def check_family(families: Sequence[str] | None, new: bool, columns: Iterable[str] = ()) -> None:
-    """Check that exactly one of ``--family`` and ``--new-family`` is given; a maker among the columns may be enough."""
+def family_of(families: F, new: bool, columns: Iterable[str] = ()) -> F | str | None:
+    """Return the families of ``--family``, or that of ``--new-family``; None where a maker among the columns tells it.
+
+    Exactly one of the two options is needed otherwise.
+    """
+    from bayescale.forecast import NEW_FAMILY
     from bayescale.model.compute import MAKER
 
     if families and new:
@@ -179,5 +185,5 @@ def check_family(families: Sequence[str] | None, new: bool, columns: Iterable[st
     elif not families and not new and MAKER not in columns:
         message = "give the family of the model: --family NAME, or --new-family for a family that is not in the data."
     else:
-        return
+        return families or (NEW_FAMILY if new else None)
     raise typer.BadParameter(message, param_hint="--family")
