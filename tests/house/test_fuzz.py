@@ -194,6 +194,7 @@ def alike(a, b):
     return same and a.identity == b.identity and a.evals.to_json() == b.evals.to_json() and a.sampling == b.sampling
 
 
+assert alike(right, right)  # which imports ArviZ, for seconds on a slow machine: no time of a file's
 for path in sys.argv[2:]:
     print(path, end=" ", flush=True)
     # Five seconds of a processor, of which the process that checks a file may take three. The default action ends this
