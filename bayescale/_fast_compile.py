@@ -166,8 +166,17 @@ else:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a function of a kernel with Numba, as PyTensor compiles its own."""
-    return numba_basic.numba_njit(function) if ENABLED else numba.njit(function)
+    """Compile a function of a kernel with Numba, as PyTensor compiles its own; a division by zero gives infinity."""
+    return _njit()(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a small function of a kernel into each of its callers, where sizes that are known unroll its loops."""
+    return _njit(inline="always")(function)
+
+
+def _njit(**options: Any) -> Any:
+    return (numba_basic.numba_njit if ENABLED else numba.njit)(error_model="numpy", **options)
 
 
 def register_kernel(op: type, *sources: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -75,7 +75,7 @@ def forward(k: int) -> Any:
         precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
         linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
         informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
-        by_family = np.zeros((families, n, k))  # T_f, the sums of W'M A over the models of a family
+        by_family = np.zeros((n, families, k))  # T_f, the sums of W'M A over the models of a family
         seen, counts = _observed(weight)
         top, term = np.zeros((n, n)), prior * mean
         for i in range(n):
@@ -98,7 +98,7 @@ def forward(k: int) -> Any:
                 inner = 0.0
                 for i in range(k):
                     inner += projected[m, b, i] * linear[m, i]
-                    by_family[f, b, i] -= w * projected[m, b, i]
+                    by_family[b, f, i] -= w * projected[m, b, i]
                     for c in range(x.shape[1]):
                         top[benchmarks + c * k + i, b] -= x[m, c] * w * projected[m, b, i]
                 term[b] -= w * (residual[m, b] - inner)
@@ -112,7 +112,7 @@ def forward(k: int) -> Any:
             for c in range(x.shape[1]):
                 for i in range(k):
                     for j in range(k):
-                        by_family[f, benchmarks + c * k + i, j] += x[m, c] * (
+                        by_family[benchmarks + c * k + i, f, j] += x[m, c] * (
                             (1.0 if i == j else 0.0) - spread[m, i, j]
                         )
             for c in range(x.shape[1]):
@@ -122,23 +122,24 @@ def forward(k: int) -> Any:
                             value = (1.0 if i == j else 0.0) - spread[m, i, j]
                             top[benchmarks + c * k + i, benchmarks + d * k + j] += x[m, c] * x[m, d] * value
         offset = np.empty((families, k, k))  # precision of offsets in units of their sd
-        covariance = np.empty((families, k, k))
+        covariance, carried = np.empty((families, k, k)), np.empty((n, families, k))
         for f in range(families):
             for i in range(k):
                 for j in range(k):
                     offset[f, i, j] = (1.0 if i == j else 0.0) + sd * sd * informed[f, i, j]
             _inverse(offset[f], covariance[f])
-            carried = by_family[f] @ covariance[f]
             for i in range(n):
                 for j in range(k):
-                    term[i] -= sd * sd * carried[i, j] * pulled[f, j]
-                for a in range(i + 1):
                     total = 0.0
-                    for j in range(k):
-                        total += carried[i, j] * by_family[f, a, j]
-                    top[i, a] -= sd * sd * total
+                    for l in range(k):  # noqa: E741
+                        total += by_family[i, f, l] * covariance[f, l, j]
+                    carried[i, f, j] = total
+                    term[i] -= sd * sd * total * pulled[f, j]
+        # All families at once: BLAS takes longer to be called than to multiply matrices as small as one family's.
+        taken = carried.reshape((n, families * k)) @ by_family.reshape((n, families * k)).T
         for i in range(n):
-            for a in range(i):
+            for a in range(i + 1):
+                top[i, a] -= sd * sd * taken[i, a]
                 top[a, i] = top[i, a]
         parts = spread, linear, projected, informed, pulled, by_family, covariance, seen, counts
         return parts, (precision, offset, top, term)

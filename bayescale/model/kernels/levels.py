@@ -21,7 +21,7 @@ from bayescale.model.kernels.whitening import whitened_reverse
 
 # What the map leaves for its reverse mode, with the dims of each: model, family, benchmark, factor, and n (`Levels`).
 KEPT = {
-    "spread": "mkk", "linear": "mk", "projected": "mbk", "informed": "fkk", "pulled": "fk", "by_family": "fnk",
+    "spread": "mkk", "linear": "mk", "projected": "mbk", "informed": "fkk", "pulled": "fk", "by_family": "nfk",
     "covariance": "fkk", "seen": "mb", "counts": "m", "upper_top": "nn", "centre_top": "n", "expected": "mk",
     "shifted": "mk", "pull": "fk", "upper_offset": "fkk", "centre_offset": "fk", "upper": "mkk", "centre": "mk",
 }  # fmt: skip
@@ -195,98 +195,99 @@ def reverse(k: int) -> Any:
         by_matrix, by_term = np.empty((n, n)), np.empty(n)
         whitened_reverse(z_top, centre_top, upper_top, by_top, g, np.empty((n, n)), np.empty(n), by_matrix, by_term, n)
         # The elimination of offsets: matrix - sd^2 T R T', term - sd^2 T R p.
-        by_toward, by_pulled = np.zeros((families, n, k)), np.zeros((families, k))
+        by_toward, by_pulled = np.empty((n, families, k)), np.zeros((families, k))
+        through = (by_matrix @ by_family.reshape((n, families * k))).reshape((n, families, k))
+        carried, moved, solved, by_covariance = np.empty(k), np.empty(k), np.empty(k), np.empty((k, k))
         for f in range(families):
-            carried = by_family[f] @ covariance[f]
-            moved = by_matrix @ carried  # (n, k)
-            solved = np.zeros(k)  # R p
             for i in range(k):
+                solved[i] = 0.0  # R p
                 for j in range(k):
                     solved[i] += covariance[f, i, j] * pulled[f, j]
-            by_covariance = np.zeros((k, k))
-            through = by_matrix @ by_family[f]
+                    by_covariance[i, j] = 0.0
             for i in range(n):
                 for j in range(k):
-                    by_toward[f, i, j] -= sd * sd * (2 * moved[i, j] + by_term[i] * solved[j])
-                    by_pulled[f, j] -= sd * sd * carried[i, j] * by_term[i]
+                    carried[j], moved[j] = 0.0, 0.0
+                for l in range(k):  # noqa: E741
+                    for j in range(k):
+                        carried[j] += by_family[i, f, l] * covariance[f, l, j]
+                        moved[j] += through[i, f, l] * covariance[f, l, j]
+                for j in range(k):
+                    by_toward[i, f, j] = -sd * sd * (2 * moved[j] + by_term[i] * solved[j])
+                    by_pulled[f, j] -= sd * sd * carried[j] * by_term[i]
+                    outer = through[i, f, j] + by_term[i] * pulled[f, j]
+                    by_sd -= 2 * sd * carried[j] * outer
                     for l in range(k):  # noqa: E741
-                        value = by_family[f, i, j] * (through[i, l] + by_term[i] * pulled[f, l])
-                        by_covariance[j, l] -= sd * sd * value
-                    by_sd -= 2 * sd * carried[i, j] * (through[i, j] + by_term[i] * pulled[f, j])
+                        by_covariance[l, j] -= sd * sd * by_family[i, f, l] * outer
             # R = (I + sd^2 informed)^-1
             for i in range(k):
                 for j in range(k):
+                    work[i, j] = 0.0
+                    for l in range(k):  # noqa: E741
+                        work[i, j] += covariance[f, i, l] * by_covariance[l, j]
+            for i in range(k):
+                for j in range(k):
                     total = 0.0
-                    for a in range(k):
-                        for b in range(k):
-                            total -= covariance[f, a, i] * by_covariance[a, b] * covariance[f, j, b]
+                    for l in range(k):  # noqa: E741
+                        total -= work[i, l] * covariance[f, l, j]
                     by_informed[f, i, j] += sd * sd * total
                     by_sd += 2 * sd * informed[f, i, j] * total
         # Models.
         slopes = by_matrix[benchmarks:, benchmarks:]
-        row = np.empty((benchmarks, k))
-        by_projected = np.empty((benchmarks, k))
+        weighted, row, by_u, by_q = np.empty((benchmarks, k)), np.empty(k), np.empty(k), np.empty(k)
         for m in range(models):
             f = family[m]
-            by_q = np.zeros(k)  # of S l
+            mine = seen[m, : counts[m]]
             for i in range(k):
-                by_q[i] += by_pulled[f, i]
+                by_q[i] = by_pulled[f, i]  # of S l
                 for j in range(k):
                     by_spread[m, i, j] -= by_informed[f, i, j]
             for c in range(count):
+                by_c = 0.0
                 for i in range(k):
                     place = benchmarks + c * k + i
                     by_q[i] += x[m, c] * by_term[place]
-                    total = 0.0
                     for j in range(k):
-                        total += spread[m, i, j] * linear[m, j]
                         value = (1.0 if i == j else 0.0) - spread[m, i, j]
-                        by_x[m, c] += value * by_toward[f, place, j]
-                        by_spread[m, i, j] -= x[m, c] * by_toward[f, place, j]
+                        both = 0.0
                         for d in range(count):
-                            both = slopes[c * k + i, d * k + j]
-                            by_x[m, c] += 2 * x[m, d] * value * both
-                            by_spread[m, i, j] -= x[m, c] * x[m, d] * both
-                    by_x[m, c] += total * by_term[place]
+                            both += x[m, d] * slopes[c * k + i, d * k + j]
+                        by_c += spread[m, i, j] * linear[m, j] * by_term[place]
+                        by_c += value * (by_toward[place, f, j] + 2 * both)
+                        by_spread[m, i, j] -= x[m, c] * (by_toward[place, f, j] + both)
+                by_x[m, c] += by_c
             for i in range(k):
                 for j in range(k):
                     by_spread[m, i, j] += by_q[i] * linear[m, j]
                     by_linear[m, j] += by_q[i] * spread[m, i, j]
             # Rows of benchmarks: w on the diagonal, -w w' W S W', -x w U, and their part of `toward`.
-            for b in seen[m, : counts[m]]:
-                if weight[m, b] > 0.0:
-                    for i in range(k):
-                        row[b, i] = 0.0
-                    for a in seen[m, : counts[m]]:
-                        if weight[m, a] > 0.0:
-                            scale = by_matrix[b, a] * weight[m, a]
-                            for i in range(k):
-                                row[b, i] += scale * loading[a, i]
-            for b in seen[m, : counts[m]]:
+            for b in mine:
+                for i in range(k):
+                    weighted[b, i] = weight[m, b] * loading[b, i]
+            for b in mine:
                 w = weight[m, b]
-                if w > 0.0:
-                    inner, by_w = 0.0, by_matrix[b, b]
+                for i in range(k):
+                    row[i] = 0.0
+                for a in mine:
                     for i in range(k):
-                        inner += projected[m, b, i] * linear[m, i]
-                        by_w -= 2 * projected[m, b, i] * row[b, i]
-                        part = -by_toward[f, b, i]  # adjoint of w U
-                        for c in range(count):
-                            part -= 2 * x[m, c] * by_matrix[benchmarks + c * k + i, b]
-                            by_x[m, c] -= 2 * w * projected[m, b, i] * by_matrix[benchmarks + c * k + i, b]
-                        part += by_term[b] * linear[m, i]
-                        by_linear[m, i] += by_term[b] * w * projected[m, b, i]
-                        by_projected[b, i] = w * part
-                        by_w += part * projected[m, b, i]
-                    by_w -= by_term[b] * residual[m, b]
-                    by_residual[m, b] -= by_term[b] * w
-                    by_weight[m, b] += by_w
-                    for i in range(k):
-                        for j in range(k):
-                            by_spread[m, i, j] -= w * loading[b, i] * row[b, j]
-                            by_loading[b, i] -= 2 * w * spread[m, i, j] * row[b, j]
-                            # U = W S
-                            by_spread[m, i, j] += by_projected[b, i] * loading[b, j]
-                            by_loading[b, j] += by_projected[b, i] * spread[m, i, j]
+                        row[i] += by_matrix[b, a] * weighted[a, i]
+                by_w = by_matrix[b, b] - by_term[b] * residual[m, b]
+                for i in range(k):
+                    part = by_term[b] * linear[m, i] - by_toward[b, f, i]  # adjoint of w U
+                    for c in range(count):
+                        of_slope = 2 * by_matrix[b, benchmarks + c * k + i]
+                        part -= x[m, c] * of_slope
+                        by_x[m, c] -= w * projected[m, b, i] * of_slope
+                    by_linear[m, i] += by_term[b] * w * projected[m, b, i]
+                    by_w += (part - 2 * row[i]) * projected[m, b, i]
+                    by_u[i] = w * part
+                    row[i] *= w
+                by_residual[m, b] -= by_term[b] * w
+                by_weight[m, b] += by_w
+                # Of the adjoint of S only the symmetric part counts.
+                for i in range(k):
+                    for j in range(k):
+                        by_spread[m, i, j] += (by_u[i] - row[i]) * loading[b, j]
+                        by_loading[b, j] += (by_u[i] - 2 * row[i]) * spread[m, i, j]
             # S = P^-1, P = I + W'wW, l = W'wr
             for i in range(k):
                 for j in range(k):
@@ -297,18 +298,20 @@ def reverse(k: int) -> Any:
                 for j in range(k):
                     for l in range(k):  # noqa: E741
                         by_precision[m, i, j] -= work[i, l] * spread[m, l, j]
-            for b in seen[m, : counts[m]]:
-                w = weight[m, b]
-                if w > 0.0:
-                    for i in range(k):
-                        by_weight[m, b] += by_linear[m, i] * residual[m, b] * loading[b, i]
-                        by_residual[m, b] += by_linear[m, i] * w * loading[b, i]
-                        by_loading[b, i] += by_linear[m, i] * w * residual[m, b]
-                        for j in range(k):
-                            both = by_precision[m, i, j]
-                            by_weight[m, b] += both * loading[b, i] * loading[b, j]
-                            by_loading[b, i] += w * both * loading[b, j]
-                            by_loading[b, j] += w * both * loading[b, i]
+            for b in mine:
+                w, by_w, by_r = weight[m, b], 0.0, 0.0
+                for i in range(k):
+                    by_part = by_linear[m, i] * residual[m, b]
+                    by_r += by_linear[m, i] * loading[b, i]
+                    for j in range(k):
+                        by_part += (by_precision[m, i, j] + by_precision[m, j, i]) * loading[b, j]
+                    by_w += by_part * loading[b, i]
+                    by_loading[b, i] += w * by_part
+                    # A weight is there once in each product, a loading twice.
+                    for j in range(k):
+                        by_w -= by_precision[m, i, j] * loading[b, i] * loading[b, j]
+                by_weight[m, b] += by_w
+                by_residual[m, b] += w * by_r
         return by_top, by_z_offset, by_z, by_weight, by_residual, by_loading, by_x, by_sd
 
     return _run_reverse

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayescale._fast_compile import kernel
+from bayescale._fast_compile import inlined
 
 # Inner loops run along rows and add a multiple of one row to another, which the compiler turns into vector
 # instructions: a gradient of the whole model (63 models, 20 benchmarks) takes 0.42 ms at 12 factors and 0.85 ms at 20,
 # where loops over inner products took 0.69 and 2.06.
 
 
-@kernel
+@inlined
 def upper_factor(p, upper, k):  # type: ignore[no-untyped-def]
     """Fill the upper triangle of `upper` with the factor R of ``p = R' R``; R' is the Cholesky factor L."""
     for i in range(k):
@@ -31,7 +31,7 @@ def upper_factor(p, upper, k):  # type: ignore[no-untyped-def]
                 upper[l, j] -= weight * upper[i, j]
 
 
-@kernel
+@inlined
 def solve_lower(upper, x, k):  # type: ignore[no-untyped-def]
     """Solve ``R' y = x`` in place."""
     for i in range(k):
@@ -40,7 +40,7 @@ def solve_lower(upper, x, k):  # type: ignore[no-untyped-def]
             x[j] -= upper[i, j] * x[i]
 
 
-@kernel
+@inlined
 def solve_upper(upper, x, k):  # type: ignore[no-untyped-def]
     """Solve ``R y = x`` in place."""
     for i in range(k - 1, -1, -1):
@@ -50,7 +50,7 @@ def solve_upper(upper, x, k):  # type: ignore[no-untyped-def]
         x[i] = s / upper[i, i]
 
 
-@kernel
+@inlined
 def whitened(z, precision, linear, upper, values, centre, k):  # type: ignore[no-untyped-def]
     """Fill the factor ``upper``, the values, and the centre in standard units; return the log-Jacobian."""
     upper_factor(precision, upper, k)
@@ -65,7 +65,7 @@ def whitened(z, precision, linear, upper, values, centre, k):  # type: ignore[no
     return jacobian
 
 
-@kernel
+@inlined
 def whitened_reverse(z, centre, upper, by_z, jacobian, inverse, behind, by_precision, by_linear, size):  # type: ignore[no-untyped-def]
     """Turn the adjoint of the values in ``by_z`` into that of z, and fill those of precision and linear term."""
     solve_lower(upper, by_z, size)
