@@ -34,26 +34,28 @@ def timed_operations(program: Any, point: np.ndarray) -> pd.DataFrame:
         One row a kind of operation: ``operation, nodes, us``.
     """
     rows = []
-    for node, inputs in _evaluated(program, point):
-        rows.append({"operation": _name(node), "us": _time(node, inputs)})
+    for node, run, inputs in _evaluated(program, point):
+        rows.append({"operation": _name(node), "us": _time(run, inputs)})
     by_name = pd.DataFrame(rows).groupby("operation")["us"].agg(nodes="count", us="sum")
     return by_name.sort_values("us", ascending=False).reset_index()
 
 
 def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield nodes in the order in which they run, each with copies of its inputs."""
+    """Yield nodes in the order in which they run, each with its compiled operation and copies of its inputs."""
     from pytensor.graph.basic import Constant
+    from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
 
     graph = program.logp_func.maker.fgraph
     values: dict[Any, Any] = {v: program.shared_data.get(v.name, point) for v in graph.inputs}
     for node in graph.toposort():
         inputs = [v.data if isinstance(v, Constant) else values[v] for v in node.inputs]
-        copies = [np.array(v, copy=True) if isinstance(v, np.ndarray | np.generic) else v for v in inputs]
-        yield node, [_plain(i, v) for i, v in zip(node.inputs, copies, strict=True)]
-        storage: list[list[Any]] = [[None] for _ in node.outputs]
-        node.op.prepare_node(node, storage_map=None, compute_map=None, impl="py")
-        node.op.perform(node, copies, storage)
-        values |= {variable: output[0] for variable, output in zip(node.outputs, storage, strict=True)}
+        run = numba_funcify_and_cache_key(node.op, node=node)[0]
+        yield node, run, [_plain(i, v) for i, v in zip(node.inputs, inputs, strict=True)]
+        # By Numba: what a kernel leaves for its reverse mode, the plain form of the operation does not compute.
+        call = _compiled(run, len(inputs), "return run({names})")
+        outputs = call(*(_plain(i, v) for i, v in zip(node.inputs, inputs, strict=True)))
+        outputs = outputs if len(node.outputs) > 1 else (outputs,)
+        values |= dict(zip(node.outputs, outputs, strict=True))
 
 
 def _plain(variable: Any, value: Any) -> Any:
@@ -64,20 +66,22 @@ def _plain(variable: Any, value: Any) -> Any:
     return np.array(value, copy=True) if isinstance(value, np.ndarray) else value
 
 
-def _time(node: Any, inputs: list[Any]) -> float:
-    from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
-
-    run = numba_funcify_and_cache_key(node.op, node=node)[0]
-    names = ", ".join(f"x{i}" for i in range(len(inputs)))
+def _compiled(run: Any, inputs: int, body: str) -> Any:
+    """Compile a function of `inputs` arguments, and a number of calls, that has one line."""
+    names = ", ".join(f"x{i}" for i in range(inputs))
     scope: dict[str, Any] = {"run": run}
-    exec(f"def loop(calls, {names}):\n    for _ in range(calls):\n        run({names})\n", scope)
-    loop = numba.njit(scope["loop"])
+    exec(f"def function({names}, calls=1):\n    {body.format(names=names)}\n", scope)
+    return numba.njit(scope["function"])
+
+
+def _time(run: Any, inputs: list[Any]) -> float:
+    loop = _compiled(run, len(inputs), "for _ in range(calls): run({names})")
     # An operation that overwrites an input works on its own result from the second call on: few calls keep it finite.
-    loop(1, *inputs)
+    loop(*inputs, 1)
     best = np.inf
     for _ in range(3):
         started = time.perf_counter()
-        loop(_CALLS, *inputs)
+        loop(*inputs, _CALLS)
         best = min(best, (time.perf_counter() - started) / _CALLS * 1e6)
     return best
 
