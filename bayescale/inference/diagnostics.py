@@ -8,6 +8,7 @@ chain, in the bulk and the tails.
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -254,17 +255,18 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
 
 
 def more_draws(block: Block, draws: float, enough: int) -> int:
-    """Return the draws per chain with which a block would converge, from those that it has; to the next hundred.
+    """Return the draws per chain with which a block would converge, from those that it has.
 
     Effective draws grow with the draws, and R-hat less one falls with them.
     """
     if np.isnan(block.ess) or np.isinf(block.rhat):  # chains that stood still say nothing
-        return int(_round_up(2 * draws))
+        return math.ceil(2 * draws)
     longer = max(1.3 * enough / max(block.ess, 1.0), (block.rhat - 1) / (MAX_RHAT - 1) if block.rhat > MAX_RHAT else 0)
-    return int(_round_up(draws * longer))
+    return math.ceil(draws * longer)
 
 
 def _longer(wanted: int, here: int, seconds: float | None) -> str:
+    wanted = 100 * math.ceil(wanted / 100)
     more = f"Use about {wanted} draws per chain: {max(wanted - here, 0)} more"
     if seconds is None:
         return f"{more}."
@@ -322,10 +324,6 @@ def _new_family(draws: Draws, point: np.ndarray) -> np.ndarray:
     """Return expected scores (S, benchmark) of the typical model of a new family of average efficiency."""
     location = (point @ draws.slope)[:, None]
     return draws.expected(draws.logit(location, point[None]))[:, 0]
-
-
-def _round_up(draws: float) -> float:
-    return float(np.ceil(draws / 100) * 100)
 
 
 def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> Block:

@@ -187,7 +187,9 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
 
     with working("Compiling the model", settings["progressbar"]):
         program = compiled_for(coordinates)
-    pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "progressbar": False}
+    # No more chains than run at once: what is wanted are rough means.
+    chains = min(settings["chains"], settings["cores"])
+    pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "chains": chains, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         short = _sample(program, **pilot)
     share, z = read_draws(short, coordinates.data).expected_share(), coordinate("latent_covariate")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,29 +15,27 @@ from bayescale.errors import FitError
 if TYPE_CHECKING:
     from bayescale.inference.diagnostics import ConvergenceReport
 
-# Draws of a chain at which convergence is diagnosed: the first number, and how many times as many each next one is.
-FIRST_CHECK, GROWTH = 400, 1.25
+# Draws of a chain at the first diagnosis, and how many times as many the next one has, at least and at most.
+FIRST_CHECK, LEAST_GROWTH, MOST_GROWTH = 400, 1.25, 2.0
 # Draws of a chain after which sampling ends in any case.
 MOST_DRAWS = 20_000
 # Draws of a chain without which nothing can be said.
 LEAST_DRAWS = 4
 
 
-def checkpoints() -> Iterator[int]:
-    """Yield the numbers of draws per chain at which convergence is diagnosed.
+def next_check(draws: int, needed: int) -> int:
+    """Return the draws per chain at the next diagnosis: `needed`, as the last one estimates, within bounds of growth.
 
-    They do not depend on the speed of the machine, so that a seed gives the same draws unless the budget ends.
+    It does not depend on the speed of the machine, so that a seed gives the same draws unless the budget ends. The
+    estimate is rough where chains have only begun to agree, and a diagnosis costs little beside a doubled run.
 
     Examples
     --------
-    >>> list(checkpoints())[:4], list(checkpoints())[-1]
-    ([400, 500, 630, 790], 20000)
+    >>> next_check(400, needed=610), next_check(400, needed=420), next_check(400, needed=5000)
+    (610, 500, 800)
     """
-    draws = float(FIRST_CHECK)
-    while draws < MOST_DRAWS:
-        yield 10 * math.ceil(draws / 10)
-        draws *= GROWTH
-    yield MOST_DRAWS
+    within = max(LEAST_GROWTH * draws, min(needed, MOST_GROWTH * draws))
+    return min(10 * math.ceil(within / 10), MOST_DRAWS)
 
 
 def sample_until_converged(
@@ -73,8 +71,8 @@ def sample_until_converged(
         When the budget ends during the warm-up.
     """
     ends = time.monotonic() + 60 * max_minutes
-    handle, numbers = start(draws=MOST_DRAWS), checkpoints()
-    wanted, pause = next(numbers), 2.0
+    handle = start(draws=MOST_DRAWS)
+    wanted, pause = FIRST_CHECK, 2.0
     since, before, rate = time.monotonic(), 0, 0.0
     try:
         while True:
@@ -95,10 +93,9 @@ def sample_until_converged(
                 report = diagnose(here)
                 if report.long_enough or wanted >= MOST_DRAWS:
                     return here, report if report.converged else None
-                needed = report.wanted_draws
                 handle.resume()
                 since = time.monotonic()
-                wanted = next((n for n in numbers if n >= min(needed, MOST_DRAWS)), MOST_DRAWS)
+                wanted = next_check(wanted, report.wanted_draws)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
             if late and draws < LEAST_DRAWS:
                 raise FitError(

@@ -7,25 +7,26 @@ import warnings
 import numpy as np
 import pytest
 from conftest import once
+from hypothesis import given
+from hypothesis import strategies as st
 from simulate import simulate
 
 from bayescale.errors import ConvergenceWarning, FitError
 from bayescale.evals import Evals
 from bayescale.inference import diagnostics
-from bayescale.inference.until_converged import FIRST_CHECK, MOST_DRAWS, checkpoints
+from bayescale.inference.until_converged import FIRST_CHECK, MOST_DRAWS, next_check
 from bayescale.methods import Posterior, fit
 from bayescale.model.spec import Spec
 
 SETTINGS = {"chains": 4, "tune": 200, "random_seed": 1, "progressbar": False}
 
 
-def test_checkpoints_grow_and_end() -> None:
-    numbers = list(checkpoints())
-    assert numbers[0] == FIRST_CHECK
-    assert numbers[-1] == MOST_DRAWS
-    ratio = np.array(numbers[1:]) / numbers[:-1]
-    assert (ratio > 1).all()
-    assert (ratio < 1.3).all()
+@given(draws=st.integers(FIRST_CHECK, MOST_DRAWS), needed=st.integers(0, 10**6))
+def test_the_next_diagnosis_comes_after_some_more_draws_and_never_after_the_most(draws: int, needed: int) -> None:
+    later = next_check(draws, needed)
+    assert min(1.25 * draws, MOST_DRAWS) <= later <= MOST_DRAWS
+    assert later <= 2 * draws + 10
+    assert later >= min(needed, 2 * draws, MOST_DRAWS)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_it_ends_when_the_diagnostics_hold_and_the_seed_gives_the_same_draws(
 ) -> None:
     first, again = converged
     assert first.converged
-    assert first.sampling["draws"] in list(checkpoints())
+    assert first.sampling["draws"] >= FIRST_CHECK
     assert first.idata["posterior"].sizes == again.idata["posterior"].sizes
     assert all(np.isfinite(values).all() for values in first.idata["posterior"].data_vars.values())
     np.testing.assert_array_equal(first.expected_scores(), again.expected_scores())
