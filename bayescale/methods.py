@@ -437,7 +437,7 @@ class Posterior(Decisions):
         >>> int(az.loo(idata).n_data_points) - posterior.evals.n_scores
         0
         """
-        from bayescale.checks.for_arviz import observed_groups
+        from bayescale.checks.posterior_predictive import observed_groups
 
         with working("Computing what ArviZ takes"):
             return observed_groups(self, seed_or_new(random_seed))

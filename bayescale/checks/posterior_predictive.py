@@ -17,15 +17,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from bayescale._arviz import LARGEST_K, pareto_smoothed
+from bayescale._arviz import LARGEST_K, InferenceData, pareto_smoothed, with_groups
 from bayescale._display import Result
 from bayescale._intervals import PROB, tails
 from bayescale._tables import Table
+from bayescale.analysis.sensitivity import log_priors
 from bayescale.checks.pit import BAND, Reading, inside, randomised_pit, read_pit, uniform_by_name
 from bayescale.errors import ForecastError
 from bayescale.forecast.condition import Family, LatentModel, log_evidence, siblings, systematic
 from bayescale.inference.defaults import seed_or_new
 from bayescale.inference.parallel import in_threads
+from bayescale.inference.posterior import of_cells
 from bayescale.model.curve import predict_score
 
 if TYPE_CHECKING:
@@ -231,3 +233,28 @@ def _pit_together(replicated: np.ndarray, observed: pd.Series, rng: np.random.Ge
     precision = np.linalg.pinv(centred.T @ centred, hermitian=True)
     distance = np.einsum("sb,bc,sc->s", centred, precision, centred)
     return float(randomised_pit(distance[:1], distance[None, 1:], rng.random(1))[0])
+
+
+def observed_groups(posterior: PosteriorData, random_seed: int) -> InferenceData:
+    """Return `idata` with groups of the observed scores; `Posterior.to_arviz` documents them."""
+    import xarray as xr
+
+    draws = posterior.draws
+    seen = draws.data.cells["observed_score"][draws.data.cells["observed"] > 0]
+    cell = np.arange(len(seen))
+
+    def block(row: np.ndarray, column: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> list[np.ndarray]:
+        # A stream of its own for each block: they are made in any order.
+        rng = np.random.default_rng([random_seed, *row[:1].tolist()])
+        scores = predict_score(mean, precision, draws.data.items[column], rng)
+        return [scores, draws.log_density(row, column, mean, precision)]
+
+    replicated, likelihood = (np.concatenate(parts, axis=1) for parts in zip(*draws.at_observed(block), strict=True))
+    priors = {name: posterior.labelled(name, values.ravel()) for name, values in log_priors(posterior).items()}
+    groups = {
+        "observed_data": of_cells(posterior, xr.DataArray(seen, dims="cell", coords={"cell": cell}, name="score")),
+        "posterior_predictive": of_cells(posterior, posterior.labelled("score", replicated, cell=cell)),
+        "log_likelihood": of_cells(posterior, posterior.labelled("score", likelihood, cell=cell)),
+    }
+    datasets = {name: values.to_dataset() for name, values in groups.items()}
+    return with_groups(posterior.idata, {**datasets, "log_prior": xr.Dataset(priors)})

@@ -14,7 +14,6 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
-from bayescale._display import as_html
 from bayescale._files import shipped, storable
 from bayescale._identity import stored_identity
 from bayescale._yaml import read_yaml
@@ -391,10 +390,7 @@ class Spec(Frozen):
         return spec_text.line(self, self._factors)
 
     def _repr_html_(self) -> str:
-        import pandas as pd
-
-        first, following = repr(self).splitlines()
-        return as_html("\n".join([first, *filter(None, [self.title]), following]), pd.DataFrame(spec_text.rows(self)))
+        return spec_text.html(self)
 
     def __str__(self) -> str:
         return spec_text.page(self)

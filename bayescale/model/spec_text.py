@@ -1,9 +1,10 @@
-"""What a spec says of itself: a line, a page, and its priors as rows."""
+"""What a spec says of itself: a line, a page, and a table of its priors."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayescale._display import as_html
 from bayescale.model.priors import Priors, split_name
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ def line(spec: Spec, factors: str) -> str:
     )
 
 
-def rows(spec: Spec) -> list[dict[str, str]]:
-    """Return the priors as rows: name, distribution, and what it is the prior of."""
+def html(spec: Spec) -> str:
+    """Say the line with the title, and the priors as a table: name, distribution, and what it is the prior of."""
+    import pandas as pd
+
     meanings = _prior_meanings(spec)
-    return [{"prior": name, "distribution": repr(prior), "of": meanings[name]} for name, prior in spec.priors]
+    rows = [{"prior": name, "distribution": repr(prior), "of": meanings[name]} for name, prior in spec.priors]
+    first, following = repr(spec).splitlines()
+    return as_html("\n".join([first, *filter(None, [spec.title]), following]), pd.DataFrame(rows))
 
 
 def page(spec: Spec) -> str:

@@ -5,10 +5,10 @@ Functions ``draw_...`` are for the `plot` method of a result alone.
 """
 
 from bayescale.plots.backtest import plot_backtest_errors, plot_backtest_forecasts, plot_backtest_task
+from bayescale.plots.calendar_time import draw_crossing as draw_crossing
+from bayescale.plots.calendar_time import draw_progress as draw_progress
 from bayescale.plots.calibration import plot_backtest_calibration, plot_pit, plot_predictive_check
 from bayescale.plots.comparison import plot_elpd, plot_forecasts_by_spec
-from bayescale.plots.crossing import draw_crossing as draw_crossing
-from bayescale.plots.efficiency import draw_progress as draw_progress
 from bayescale.plots.efficiency import plot_capability_over_compute, plot_effect, plot_efficiency
 from bayescale.plots.emergence import draw_required_compute as draw_required_compute
 from bayescale.plots.emergence import draw_training_compute as draw_training_compute

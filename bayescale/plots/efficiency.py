@@ -1,4 +1,4 @@
-"""Plots of efficiency and effects: multipliers of families, capability over compute, a covariate's worth, a year's."""
+"""Plots of efficiency and effects: multipliers of families, capability over compute, a covariate's worth."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ from bayescale.plots.forest import draw_intervals, interval_caption
 from bayescale.plots.style import (
     COLOURS,
     INK,
-    MARKERS,
     OTHERS,
     flop_axis,
     label_below,
-    legend_above,
     new_axes,
     title,
 )  # fmt: skip
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
     from bayescale.analysis.effect import Effect
     from bayescale.analysis.efficiency import Efficiency
-    from bayescale.analysis.progress import Progress
     from bayescale.methods import Posterior
 
 UNMARKED = "#7A7A7A"
@@ -144,8 +141,8 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
         "log10_compute": "decades of training compute",
     }
     require_names([measure], axes, "measure of an effect")
-    wide, core = (_of_measure(effect.summary(prob=p), measure).set_index("benchmark") for p in (prob, 0.5))
-    order = _by_median(wide["median"])
+    wide, core = (of_measure(effect.summary(prob=p), measure).set_index("benchmark") for p in (prob, 0.5))
+    order = by_median(wide["median"])
     ax = new_axes(ax, (7.2, 1.6 + 0.25 * len(order)))
     ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
     for y, name in enumerate(order):
@@ -159,36 +156,12 @@ def plot_effect(effect: Effect, ax: Axes | None = None, measure: str = "logits",
     return ax
 
 
-def draw_progress(
-    progress: Progress, ax: Axes | None = None, measure: str = "log10_compute", *, prob: float = PROB
-) -> Axes:
-    """Draw what a year brings on each benchmark, a colour per subset of models; the first row is of all benchmarks."""
-    axes = {"log10_compute": "decades of training compute a year", "logits": "logits a year, at equal compute"}
-    require_names([measure], axes, "measure of progress")
-    wide, core = (_of_measure(progress.summary(prob=p), measure) for p in (prob, 0.5))
-    subsets = list(wide["subset"].unique())
-    order = _by_median(wide[wide["subset"] == subsets[0]].set_index("benchmark")["median"])
-    ax = new_axes(ax, (7.2, 1.9 + 0.14 * len(order) * (1 + len(subsets))))
-    ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
-    for place, subset in enumerate(subsets):
-        mine, inner = (table[table["subset"] == subset].set_index("benchmark").loc[order] for table in (wide, core))
-        y = np.arange(len(order)) + 0.7 * ((place + 0.5) / len(subsets) - 0.5)
-        style = {"marker": MARKERS[place], "label": f"{subset} ({len(progress.models[subset])})", "markersize": 5}
-        draw_intervals(ax, y, mine, inner, COLOURS[place], **style)
-    ax.set_yticks(range(len(order)), order, fontsize=9)
-    ax.set_ylim(len(order) - 0.4, -0.6)
-    ax.grid(False, axis="y")
-    label_below(ax, axes[measure], interval_caption(prob))
-    legend_above(ax)
-    return ax
-
-
-def _of_measure(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+def of_measure(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Return the rows of a measure that have a figure."""
     return table[table["measure"] == measure].dropna()
 
 
-def _by_median(medians: pd.Series) -> list[str]:
+def by_median(medians: pd.Series) -> list[str]:
     """Return the benchmarks of the rows, largest median first, after the first row, which is of all of them."""
     return [*medians.index[:1], *medians[1:].sort_values(ascending=False, kind="stable").index]
 

@@ -1,4 +1,4 @@
-"""Plot of the best score over calendar time, and of the date at which it crosses a threshold."""
+"""Plots over calendar time: the best score and the date at which it crosses a threshold; what a year brings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale._intervals import PROB, named, tails
-from bayescale.plots.style import COLOURS, INK, OTHERS, label_below, new_axes, score_axis, title
+from bayescale.errors import require_names
+from bayescale.plots.efficiency import by_median, of_measure
+from bayescale.plots.forest import draw_intervals, interval_caption
+from bayescale.plots.style import (
+    COLOURS,
+    INK,
+    MARKERS,
+    OTHERS,
+    label_below,
+    legend_above,
+    new_axes,
+    score_axis,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from bayescale.analysis.progress import Progress
     from bayescale.analysis.when import Crossing
 
 
@@ -53,4 +67,28 @@ def draw_crossing(crossing: Crossing, ax: Axes | None = None, *, prob: float = P
     label_below(ax, "release date", below)
     title(ax, f"{benchmark} above {crossing.above:.0%}: {crossing.said(prob=prob)}")
     ax.legend(loc="lower right", frameon=False, fontsize=8.5)
+    return ax
+
+
+def draw_progress(
+    progress: Progress, ax: Axes | None = None, measure: str = "log10_compute", *, prob: float = PROB
+) -> Axes:
+    """Draw what a year brings on each benchmark, a colour per subset of models; the first row is of all benchmarks."""
+    axes = {"log10_compute": "decades of training compute a year", "logits": "logits a year, at equal compute"}
+    require_names([measure], axes, "measure of progress")
+    wide, core = (of_measure(progress.summary(prob=p), measure) for p in (prob, 0.5))
+    subsets = list(wide["subset"].unique())
+    order = by_median(wide[wide["subset"] == subsets[0]].set_index("benchmark")["median"])
+    ax = new_axes(ax, (7.2, 1.9 + 0.14 * len(order) * (1 + len(subsets))))
+    ax.axvline(0, color=INK, linewidth=1, linestyle="--", zorder=1)
+    for place, subset in enumerate(subsets):
+        mine, inner = (table[table["subset"] == subset].set_index("benchmark").loc[order] for table in (wide, core))
+        y = np.arange(len(order)) + 0.7 * ((place + 0.5) / len(subsets) - 0.5)
+        style = {"marker": MARKERS[place], "label": f"{subset} ({len(progress.models[subset])})", "markersize": 5}
+        draw_intervals(ax, y, mine, inner, COLOURS[place], **style)
+    ax.set_yticks(range(len(order)), order, fontsize=9)
+    ax.set_ylim(len(order) - 0.4, -0.6)
+    ax.grid(False, axis="y")
+    label_below(ax, axes[measure], interval_caption(prob))
+    legend_above(ax)
     return ax
