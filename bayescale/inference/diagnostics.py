@@ -298,7 +298,7 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     beyond = [float(column.kind in ("size", "date")) for column in draws.data.columns]
     ahead = np.nanmax(draws.data.covariates, axis=0) + beyond
     point = np.array(design(ahead, draws.data.terms))
-    fitted = draws.fitted_scores()[:, cells]
+    fitted = draws.fitted_cells(cells)
     labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
     future = draws.family_scores(point).reshape((draws.size, -1))
     future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in coords["benchmark"]]

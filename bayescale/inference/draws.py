@@ -214,6 +214,15 @@ class Draws:
         effect = effect + self.as_measured(models) if as_measured else effect
         return self.scores_of(self.capability[:, models], self.covariate[:, models], self.testlet[:, models], effect)
 
+    def fitted_cells(self, cells: np.ndarray) -> np.ndarray:
+        """Expected scores (S, cell) of the cells (model, benchmark) that are true, block by block of models."""
+
+        def block(start: int) -> np.ndarray:
+            rows = np.arange(start, min(start + BLOCK, len(cells)))
+            return self.fitted_scores(rows)[:, cells[rows]]
+
+        return np.concatenate(in_threads(block, range(0, len(cells), BLOCK)), axis=1)
+
     def log_likelihood(self) -> np.ndarray:
         """Return the log probability (S, cell) of each observed score, in the order of ``np.nonzero`` of the cells.
 
