@@ -33,6 +33,7 @@ from bayescale.analysis.compute_equivalent import compute_slopes, to_compute_equ
 from bayescale.checks.pit import ecdf_difference, out_of_band, uniform_band
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.draws import Draws, read_draws
+from bayescale.model import model_data
 
 # One core per fit, one fit per core: half of the time of a simulation is not sampling.
 SAMPLING = {"draws": 500, "tune": 300, "chains": 2, "cores": 1}
@@ -93,7 +94,7 @@ def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, obje
         posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **SAMPLING)
         if posterior.convergence.rhat > MIXED:
             posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **LONGER)
-    truth = quantities(read_draws({"posterior": prior.idata["prior"]}, spec, evals))
+    truth = quantities(read_draws({"posterior": prior.idata["prior"]}, model_data(spec, evals)))
     rows = []
     for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
         ranks = (values < truth[kind]).sum(axis=0)
