@@ -187,8 +187,8 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
 
     with working("Compiling the model", settings["progressbar"]):
         program = compiled_for(coordinates)
-    # No more chains than run at once: what is wanted are rough means.
-    chains = min(settings["chains"], settings["cores"])
+    # No more chains than run at once, but two: what is wanted are rough means, and not those of one stray chain.
+    chains = min(settings["chains"], max(settings["cores"], 2))
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "chains": chains, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         short = _sample(program, **pilot)
