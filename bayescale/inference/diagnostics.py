@@ -208,11 +208,12 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
     energy = stats["energy"].to_numpy()
     bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
 
-    problems, fatal = [], False
     here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains
+    apart = [block for block in blocks if block.required and block.rhat > MODES_RHAT]
+    problems, fatal = _disagreements(apart, draws), bool(apart)
     for block in blocks:
-        if not block.required:
+        if not block.required or block in apart:
             continue
         if np.isnan(block.ess) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
@@ -221,7 +222,7 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
         remedy = _longer(more_draws(block, here, enough), here, seconds)
         if block.rhat > MAX_RHAT:
             fatal = True
-            problems.append(_disagreement(block, remedy))
+            problems.append(f"{_where(block)}: the run is too short. {remedy}")
         elif block.ess < enough:
             fatal = True
             problems.append(
@@ -274,20 +275,38 @@ def _longer(wanted: int, here: int, seconds: float | None) -> str:
     return f"{more}, about {max(minutes, 1):.0f} minute{'s' if minutes >= 1.5 else ''}."
 
 
-def _disagreement(block: Block, remedy: str) -> str:
-    where = f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted): "
-    if block.outlier_chain is not None:
-        return (
-            f"{where}chain {block.outlier_chain} is an outlier; the other chains agree. It is in a mode of its own. "
-            "Fit again with another random_seed; if this recurs, the posterior has several modes: use fewer factors "
-            "or tighter priors. Do not drop the chain."
-        )
-    if block.rhat <= MODES_RHAT:
-        return f"{where}the run is too short. {remedy}"
-    return (
-        f"{where}the chains are in different modes. Fit again with another random_seed; if this recurs, use fewer "
-        "factors or tighter priors."
-    )
+def _where(block: Block) -> str:
+    return f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted)"
+
+
+def _disagreements(apart: list[Block], draws: Draws) -> list[str]:
+    """Return a problem for each way in which chains disagree, of blocks in which they are in different modes."""
+    problems = []
+    for chain in sorted({block.outlier_chain for block in apart}, key=lambda chain: -1 if chain is None else chain):
+        worst, *others = sorted((b for b in apart if b.outlier_chain == chain), key=lambda b: -b.rhat)
+        where = _where(worst) + "".join(f", of {b.name} {b.rhat:.3f} (at {b.worst})" for b in others)
+        if chain is None:
+            problems.append(
+                f"{where}: the chains are in different modes. {_average_slopes(draws)} Fit again with another "
+                "random_seed; if this recurs, use fewer factors or tighter priors."
+            )
+        else:
+            problems.append(
+                f"{where}: chain {chain} is an outlier; the other chains agree. It is in a mode of its own. "
+                f"{_average_slopes(draws)} Fit again with another random_seed; if this recurs, the posterior has "
+                "several modes: use fewer factors or tighter priors. Do not drop the chain."
+            )
+    return problems
+
+
+def _average_slopes(draws: Draws) -> str:
+    """Say what the first covariate moves the average benchmark by, chain by chain: modes often differ in that."""
+    name = draws.data.columns[0].name
+    place = draws.data.place(name)
+    slope = np.einsum("sk,sk->s", draws.loading.mean(axis=1), draws.slope[:, place])
+    by_chain = draws.by_chain(slope + draws.benchmark_slope[:, :, place].mean(axis=1)).mean(axis=1)
+    said = ", ".join(f"{value:.2f}" for value in by_chain)
+    return f"By chain, one more unit of {name} moves the average benchmark by {said} logits."
 
 
 def _blocks(idata: Any, draws: Draws) -> list[Block]:
