@@ -240,6 +240,13 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
         problems.append(f"{hits} transitions reached the largest tree depth: slow, not wrong. Use fewer factors.")
     if bfmi < MIN_BFMI:
         problems.append(f"BFMI {bfmi:.2f} is below {MIN_BFMI}: the energy moves slowly. Use more tune, tighter scales.")
+    size = draws.data.columns[0]
+    if not apart and size.kind == "size" and (gain := _average_slope(draws).mean()) <= 0:
+        problems.append(
+            f"The average benchmark does not gain from {size.name} ({gain:.2f} logits a decade). Where newer models "
+            "are better and smaller, scores without dates say so: use a spec with dates, such as 'dated', or see "
+            "whether other values of random_seed end elsewhere."
+        )
     if draws.chains < 2:
         problems.append("One chain cannot show that it found the whole posterior: sample at least 2, better 4.")
         fatal = True
@@ -301,12 +308,15 @@ def _disagreements(apart: list[Block], draws: Draws) -> list[str]:
 
 def _average_slopes(draws: Draws) -> str:
     """Say what the first covariate moves the average benchmark by, chain by chain: modes often differ in that."""
-    name = draws.data.columns[0].name
-    place = draws.data.place(name)
-    slope = np.einsum("sk,sk->s", draws.loading.mean(axis=1), draws.slope[:, place])
-    by_chain = draws.by_chain(slope + draws.benchmark_slope[:, :, place].mean(axis=1)).mean(axis=1)
-    said = ", ".join(f"{value:.2f}" for value in by_chain)
-    return f"By chain, one more unit of {name} moves the average benchmark by {said} logits."
+    said = ", ".join(f"{value:.2f}" for value in draws.by_chain(_average_slope(draws)).mean(axis=1))
+    return f"By chain, one more unit of {draws.data.columns[0].name} moves the average benchmark by {said} logits."
+
+
+def _average_slope(draws: Draws) -> np.ndarray:
+    """Return the slope (S,) of the average benchmark over the first covariate, in logits a unit."""
+    place = draws.data.place(draws.data.columns[0].name)
+    own = draws.benchmark_slope[:, :, place].mean(axis=1)
+    return np.einsum("sk,sk->s", draws.loading.mean(axis=1), draws.slope[:, place]) + own
 
 
 def _blocks(idata: Any, draws: Draws) -> list[Block]:

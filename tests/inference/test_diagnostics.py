@@ -113,6 +113,17 @@ def test_of_chains_in_different_modes_it_says_what_compute_does_in_each(posterio
     assert gains[1] < 0 < min(gains[0], *gains[2:])
 
 
+def test_capability_that_does_not_grow_with_compute_is_said_and_still_converged(posterior: Posterior) -> None:
+    def turn_slopes(idata: Any) -> None:
+        idata["posterior"]["slope"] *= -1.0
+
+    convergence = diagnosed(posterior, turn_slopes)
+    assert convergence.converged
+    (problem,) = convergence.problems
+    assert problem.startswith("The average benchmark does not gain from log10_flops (-")
+    assert "'dated'" in problem
+
+
 def test_chains_that_disagree_two_by_two_are_not_blamed_on_one(posterior: Posterior) -> None:
     def shift_two_chains(idata: Any) -> None:
         idata["posterior"]["difficulty"].loc[{"chain": [1, 2], "benchmark": "bench-2"}] += 1.0
