@@ -51,7 +51,7 @@ def _recover() -> Posterior:
     spec = Spec(factors=1, curve="sigmoid", repeated_measurements=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        settings = {"draws": 1500, "tune": 300, "chains": 2, "progressbar": False}
+        settings = {"draws": 1500, "tune": 300, "chains": 2, "target_accept": 0.95, "progressbar": False}
         return fit(spec, table, random_seed=1, **settings)
 
 
@@ -62,7 +62,8 @@ def _table(evals: Evals, scores: np.ndarray, **told: str) -> pd.DataFrame:
 
 def test_chains_agree(recovered: Posterior) -> None:
     assert recovered.convergence.rhat < 1.05
-    # The sd of two effects has a funnel: 10 and 14 of 3,000 on the two stacks. Their share is bounded, by 1 in 120.
+    # The sd of two effects has a funnel: of 3,000 transitions 9 to 94 diverge at target_accept=0.8, by the seed, and 3 to
+    # 12 at 0.95. Their share is bounded, by 1 in 120.
     assert recovered.convergence.divergences <= recovered.draws.size / 120
 
 
