@@ -62,8 +62,8 @@ def _table(evals: Evals, scores: np.ndarray, **told: str) -> pd.DataFrame:
 
 def test_chains_agree(recovered: Posterior) -> None:
     assert recovered.convergence.rhat < 1.05
-    # The sd of two effects has a funnel: of 3,000 transitions 9 to 94 diverge at target_accept=0.8, by the seed, and 3 to
-    # 12 at 0.95. Their share is bounded, by 1 in 120.
+    # The sd of two effects has a funnel: of 3,000 transitions 9 to 94 diverge at target_accept=0.8, by the seed, and 3
+    # to 12 at 0.95. Their share is bounded, by 1 in 120.
     assert recovered.convergence.divergences <= recovered.draws.size / 120
 
 
