@@ -210,10 +210,10 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
 
     here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains
-    apart = [block for block in blocks if block.required and block.rhat > MODES_RHAT]
-    problems, fatal = _disagreements(apart, draws), bool(apart)
+    split = [block for block in blocks if block.required and block.rhat > MODES_RHAT]
+    problems, fatal = _disagreements(split, draws), bool(split)
     for block in blocks:
-        if not block.required or block in apart:
+        if not block.required or block in split:
             continue
         if np.isnan(block.ess) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
@@ -241,9 +241,9 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
     if bfmi < MIN_BFMI:
         problems.append(f"BFMI {bfmi:.2f} is below {MIN_BFMI}: the energy moves slowly. Use more tune, tighter scales.")
     size = draws.data.columns[0]
-    if not apart and size.kind == "size" and (gain := _average_slope(draws).mean()) <= 0:
+    if not split and size.kind == "size" and (rise := _average_slope(draws).mean()) <= 0:
         problems.append(
-            f"The average benchmark does not gain from {size.name} ({gain:.2f} logits a decade). Where newer models "
+            f"The average benchmark does not gain from {size.name} ({rise:.2f} logits a decade). Where newer models "
             "are better and smaller, scores without dates say so: use a spec with dates, such as 'dated', or see "
             "whether other values of random_seed end elsewhere."
         )
@@ -286,11 +286,11 @@ def _where(block: Block) -> str:
     return f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted)"
 
 
-def _disagreements(apart: list[Block], draws: Draws) -> list[str]:
+def _disagreements(split: list[Block], draws: Draws) -> list[str]:
     """Return a problem for each way in which chains disagree, of blocks in which they are in different modes."""
     problems = []
-    for chain in sorted({block.outlier_chain for block in apart}, key=lambda chain: -1 if chain is None else chain):
-        worst, *others = sorted((b for b in apart if b.outlier_chain == chain), key=lambda b: -b.rhat)
+    for chain in sorted({block.outlier_chain for block in split}, key=lambda chain: -1 if chain is None else chain):
+        worst, *others = sorted((b for b in split if b.outlier_chain == chain), key=lambda b: -b.rhat)
         where = _where(worst) + "".join(f", of {b.name} {b.rhat:.3f} (at {b.worst})" for b in others)
         if chain is None:
             problems.append(
