@@ -40,7 +40,7 @@ def timed_operations(program: Any, point: np.ndarray) -> pd.DataFrame:
     return by_name.sort_values("us", ascending=False).reset_index()
 
 
-def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, list[Any]]]:
+def _evaluated(program: Any, point: np.ndarray) -> Iterator[tuple[Any, Any, list[Any]]]:
     """Yield nodes in the order in which they run, each with its compiled operation and copies of its inputs."""
     from pytensor.graph.basic import Constant
     from pytensor.link.numba.dispatch.basic import numba_funcify_and_cache_key
