@@ -45,7 +45,7 @@ test-heavy: $(READY)  ## what starts processes or compiles a model: killed fits,
 	$(BIN)/python -m pytest -m "heavy and not slow" tests
 
 # What depends on PyMC, ArviZ, nutpie and PyTensor themselves: compiling, sampling, files, processes.
-STACK := tests/model tests/inference tests/cli/test_cli_processes.py
+STACK := tests/model tests/inference tests/checks tests/cli/test_cli_processes.py
 
 test-stack: export OMP_NUM_THREADS := 1
 test-stack: $(READY)  ## the fast tests, and the heavy ones of compiling, samplers and files: for a second Python

@@ -9,7 +9,8 @@ No rotation of the factors changes ``a' beta``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,15 @@ def rising_slopes(
         return sum(densities) + log_rising(loading, value, rises)
 
     def draw(loading: np.ndarray, zeros: np.ndarray, rng: np.random.Generator, size: Any = None) -> np.ndarray:
-        seeds = rng.integers(2**31, size=len(priors)).tolist()
-        slope = np.stack([p.draw(zeros.shape[1], random_seed=s) for p, s in zip(priors, seeds, strict=True)])
+        slope = np.stack([each(rng) for each in _drawers(tuple(priors), factors)])
         falls = rng.logistic(size=len(rises)) > STEEPNESS * (slope @ loading.mean(axis=0))
         return np.where((falls & rises)[:, None], -slope, slope)
 
     zeros = np.zeros((len(rises), factors))  # its shape is that of the slopes
     signature = "(b,k),(c,k)->(c,k)"
     return pm.CustomDist(name, loading, zeros, logp=log_density, random=draw, signature=signature, dims=dims)
+
+
+@cache
+def _drawers(priors: tuple[Prior, ...], factors: int) -> list[Callable[[np.random.Generator], np.ndarray]]:
+    return [prior.drawer(factors) for prior in priors]

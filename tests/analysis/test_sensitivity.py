@@ -35,6 +35,7 @@ def test_every_prior_that_the_spec_uses_is_scaled(posterior: Posterior) -> None:
     np.testing.assert_allclose(log_priors(posterior)["floor"], floor.sum(axis=1))
 
 
+@pytest.mark.heavy
 def test_a_prior_far_from_the_data_is_named_with_its_parameter(simulation: Simulation) -> None:
     """The third benchmark's is seven sds from one prior, and within one sd of the other."""
     evals, truth = simulation

@@ -97,6 +97,7 @@ def test_at_its_start_the_uplift_is_the_amount(uplift: Uplift, of: Any) -> None:
         assert float(before) < float(at) < float(after)
 
 
+@pytest.mark.heavy
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-0.2, 0.5), st.floats(0, 0.3))
 def test_a_larger_uplift_starts_later_or_never(uplift: Uplift, amount: float, more: float) -> None:

@@ -85,6 +85,7 @@ def test_loo_counts_the_observed_scores(posterior: Posterior, idata: Any) -> Non
         assert az.loo(posterior.log_likelihood()).n_data_points == posterior.evals.n_scores
 
 
+@pytest.mark.heavy
 def test_posterior_predictive_plots_are_drawn(idata: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

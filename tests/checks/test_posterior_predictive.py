@@ -55,6 +55,7 @@ def test_pits_are_uniform_under_the_truth(right: PredictiveCheck) -> None:
         assert (abs(table[name] - prob) < 3 * np.sqrt(prob * (1 - prob) / table["scores"])).all()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("times", "word"), [(3, "too central"), (1 / 3, "too scattered")])
 def test_noise_three_times_as_modelled_is_seen(large: Simulation, times: float, word: str) -> None:
     """`times`: modelled over true sd of scores around their mean."""
@@ -63,12 +64,14 @@ def test_noise_three_times_as_modelled_is_seen(large: Simulation, times: float, 
     assert check_of(large, **noise).together == word
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("shift", "word"), [(2, "too high"), (-2, "too low")])
 def test_scores_off_their_replications_are_seen(large: Simulation, shift: float, word: str) -> None:
     wrong = check_of(large, difficulty=large[1].difficulty + shift)
     assert (wrong.summary()["pit"] == word).all()
 
 
+@pytest.mark.heavy
 def test_models_made_too_much_alike_are_seen(large: Simulation) -> None:
     alike = check_of(large, loading=0 * large[1].loading)
     assert (alike.summary()["pit"] != "as expected").any()

@@ -51,6 +51,7 @@ def test_scores_are_like_a_simulation_by_hand(prior: PriorPredictive, evals: Eva
     assert ks_2samp(drawn, by_hand).pvalue > 0.001
 
 
+@pytest.mark.heavy
 def test_means_of_symmetric_priors_are_half_way_up(evals: Evals) -> None:
     # Every effect is as likely up as down, so the mean score lies in the middle between chance and ceiling.
     actual = prior_predictive(BARE, evals, draws=500, random_seed=2)
@@ -80,6 +81,7 @@ def test_the_same_seed_gives_the_same_numbers(evals: Evals) -> None:
     assert not np.array_equal(first.scores, other.scores)
 
 
+@pytest.mark.heavy
 def test_observed_scores_take_no_part(evals: Evals) -> None:
     mirrored = Evals(evals.models, evals.benchmarks, evals.scores.assign(score=1 - evals.scores["score"]))
     first, second = (prior_predictive(simulation_spec(), e, draws=20, random_seed=1) for e in (evals, mirrored))
@@ -115,6 +117,7 @@ def test_curves_are_the_equations_of_the_model(evals: Evals) -> None:
     np.testing.assert_allclose(actual.curves.isel(chain=0), floor + (1 - floor) * share, rtol=1e-9)
 
 
+@pytest.mark.heavy
 def test_half_of_the_curves_that_move_fall_unless_the_average_benchmark_rises(evals: Evals) -> None:
     open_sign = simulation_spec().replace(rising=False)
     table = prior_predictive(open_sign, evals, draws=600, random_seed=1).summary()

@@ -104,6 +104,7 @@ def test_a_missing_library_is_said(run: Run, tmp_path: Path, monkeypatch: pytest
     assert "pip install 'bayescale[dask]'" in err
 
 
+@pytest.mark.heavy
 def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
     settings = ("--draws", 7, "--tune", 8, "--chains", 2, "--random-seed", 3)
     code, out, err = run(
@@ -140,12 +141,14 @@ def test_it_writes_tables_and_pictures(run: Run, no_sampling: list[BayesMethod],
     assert "Wrote scores.csv, predictions.csv" in err
 
 
+@pytest.mark.heavy
 def test_several_specs_have_a_picture_each(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
     assert run("one_factor", "two_factors", "--baselines", "none", *QUICK, "-o", tmp_path)[0] == 0
     pictures = {p.name for p in tmp_path.glob("*.png")}
     assert pictures == {"calibration.png", "forecasts-one_factor.png", "forecasts-two_factors.png"}
 
 
+@pytest.mark.heavy
 def test_the_same_command_goes_on(run: Run, no_sampling: list[BayesMethod], tmp_path: Path) -> None:
     command = ("one_factor", "--baselines", "pc_3", *QUICK, "-o", tmp_path)
     first = run(*command)[1]

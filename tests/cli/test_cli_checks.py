@@ -44,6 +44,7 @@ def lines_of(out: str, names: list[str]) -> dict[str, str]:
     return {name: next(line for line in out.splitlines() if line.startswith(name)) for name in names}
 
 
+@pytest.mark.heavy
 def test_prior_prints_writes_and_draws(run: Run, spec_file: Path, tables: Path, evals: Evals, tmp_path: Path) -> None:
     picture, csv = tmp_path / "prior.png", tmp_path / "prior.csv"
     wanted = ["--evals", tables, "--draws", 20, "--random-seed", 3, "--prob", 0.8, "--csv", csv, "--plot", picture]
@@ -70,6 +71,7 @@ def test_prior_as_json(run: Run, spec_file: Path, tables: Path, evals: Evals) ->
     assert [row["benchmark"] for row in actual["benchmarks"]] == evals.benchmark_names
 
 
+@pytest.mark.heavy
 def test_check_prints_writes_and_draws(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     picture, csv = tmp_path / "pit.svg", tmp_path / "check.csv"
 

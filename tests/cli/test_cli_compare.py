@@ -34,6 +34,7 @@ def run_compare(run: Run, tables: Path) -> Run:
     return command
 
 
+@pytest.mark.heavy
 def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(run: Run, tables: Path) -> None:
     question = ("--family", "Family-B", "--flops", "1e25")
     code, out, err = run("--priors", "slope=Normal(0, 5)", "--leave-out", "model", "--folds", 2, *question)

@@ -80,6 +80,7 @@ def test_probability(run: Run, saved: Path, posterior: Posterior) -> None:
     assert f"Family-A, 1e+24 FLOP: {share:.2f}" in out
 
 
+@pytest.mark.heavy
 def test_prior_sensitivity(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     csv = tmp_path / "sensitivity.csv"
     code, out, err = run("prior-sensitivity", saved, "--family", "Family-A", "--flops", 1e24, "--csv", csv)

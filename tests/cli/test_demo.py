@@ -85,6 +85,7 @@ def test_the_demo_writes_and_says_everything(
     assert Posterior.load(folder / "posterior.nc").identity == small.identity
 
 
+@pytest.mark.heavy
 def test_fast_lowers_the_draws_and_says_so(
     settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

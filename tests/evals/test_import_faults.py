@@ -483,6 +483,7 @@ def test_a_scale_that_was_applied_twice() -> None:
     assert any("far below the floor" in n and "MMLU: up to 0.005, floor 0.25" in n for n in notes)
 
 
+@pytest.mark.heavy
 def test_the_tables_that_ship_are_plausible() -> None:
     import bayescale as bs
 

@@ -37,6 +37,7 @@ def point(outcome: float, draws: np.ndarray) -> pd.Series:
 # Against formulas
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("outcome", [0.45, 0.5, 0.62, 0.8])
 def test_crps_is_that_of_the_normal_distribution(outcome: float) -> None:
     # Gneiting & Raftery (2007), section 4.2.
@@ -85,6 +86,7 @@ def test_errors_are_those_of_the_point_forecast_and_not_of_the_draws() -> None:
     assert table.loc[0, ["mse", "mae"]].tolist() == pytest.approx([(0.1**2 + 0.4**2) / 2, 0.25])
 
 
+@pytest.mark.heavy
 def test_calibrated_draws_are_seen_to_be_calibrated() -> None:
     rng = np.random.default_rng(1)
     centre = rng.uniform(0.3, 0.7, 3000)

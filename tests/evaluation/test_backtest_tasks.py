@@ -426,6 +426,7 @@ def test_tasks_that_leave_nothing_to_learn_from_are_refused(evals: Evals, tables
         make_folds(tasks)
 
 
+@pytest.mark.heavy
 @given(cutoff=st.floats(21, 25), seen=st.sets(st.integers(1, 5), max_size=3), target=st.integers(1, 5))
 @settings(max_examples=25, deadline=None)
 def test_whatever_the_cutoff_nothing_hidden_is_seen(

@@ -279,6 +279,7 @@ def test_what_every_baseline_hands_in(name: str, full_fold: Fold) -> None:
     np.testing.assert_array_equal(predict(name, alone).draws, actual.draws[:, fold.cells.index.isin(alone.cells.index)])
 
 
+@pytest.mark.heavy
 def test_hidden_scores_do_not_leak(full_simulation: Simulation, full_fold: Fold, tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     swapped = {

@@ -99,6 +99,7 @@ def test_a_family_of_which_nothing_was_seen_counts_as_new(simulation: Simulation
     pd.testing.assert_series_equal(*values)
 
 
+@pytest.mark.heavy
 def test_densities_are_of_all_scores_together(simulation: Simulation) -> None:
     """Scores of one model share its capability: on average their density beats the product of each alone."""
     evals, truth = simulation
@@ -309,6 +310,7 @@ def test_print_names_the_best_and_what_may_be_off(with_warnings: Comparison) -> 
 # The run
 
 
+@pytest.mark.heavy
 def test_all_specs_get_the_same_folds_and_seeds(evals: Evals, fits: list[tuple[str, int, int]]) -> None:
     reports: list[tuple[int, int, str]] = []
     actual = compare(
@@ -405,6 +407,7 @@ def test_every_mistake_is_said_before_the_first_fit(
     assert not folder.exists()
 
 
+@pytest.mark.heavy
 def test_an_interrupted_comparison_resumes_with_the_same_numbers(
     evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path
 ) -> None:
@@ -431,6 +434,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_numbers(
     assert len(fits) == 7 + 3 + 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("suffix", [".nc", ".npz"])
 def test_a_kept_fit_that_is_damaged_is_done_again(
     suffix: str, evals: Evals, fits: list[tuple[str, int, int]], tmp_path: Path

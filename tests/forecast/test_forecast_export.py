@@ -131,6 +131,7 @@ def test_a_folder_that_is_not_there_is_reported(forecast: Forecast, tmp_path: Pa
         forecast.to_csv(tmp_path / "none" / "forecast.csv")
 
 
+@pytest.mark.heavy
 def test_the_command_writes_every_format(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     names = {"--csv": "a.csv", "--parquet": "a.parquet", "--netcdf": "a.nc", "--plot": "a.PNG"}
     outputs = [part for option, name in names.items() for part in (option, tmp_path / name)]

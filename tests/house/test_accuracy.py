@@ -46,6 +46,7 @@ def test_the_tables_in_the_readme_are_as_large_as_it_says() -> None:
     assert f"on {len(frontier.benchmark_names)} benchmarks" in " ".join(README.split())
 
 
+@pytest.mark.heavy
 def test_a_backtest_is_summed_up_as_it_sums_itself_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METHODS, "pc_1", "one component")
     result = backtest(["pc_1", "pc_3"], tasks=["leaderboard_v2"], random_seed=0)

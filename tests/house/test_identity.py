@@ -31,6 +31,7 @@ def spelled(value: Any) -> Any:
     return (type(value).__name__, repr(value))
 
 
+@pytest.mark.heavy
 @settings(max_examples=40, deadline=None)
 @given(VALUES, VALUES)
 def test_values_have_one_identity_if_and_only_if_they_are_the_same(one: Any, other: Any) -> None:

@@ -37,6 +37,7 @@ def test_nothing_heavy_is_loaded() -> None:
     assert dict(zip(STATEMENTS, loaded, strict=True)) == {statement: [] for statement in STATEMENTS}
 
 
+@pytest.mark.heavy
 def test_a_forecast_loads_no_model() -> None:
     """PyMC and PyTensor take seconds to import, which a forecast from a saved posterior does not need."""
     path = Path(__file__).parents[1] / "fixtures" / "posteriors" / "pymc-5.nc"

@@ -181,6 +181,7 @@ def test_scores_names_and_columns_without_use_are_not_compiled_in(
     assert len(compilations) == 1
 
 
+@pytest.mark.heavy
 def test_whatever_else_changes_is_compiled_anew(evals: Evals, compilations: list[Compilation]) -> None:
     spec, models, benchmarks = Spec(factors=2), evals.models, evals.benchmarks
     new_names = {"bench-1": "bench-9"}

@@ -496,18 +496,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {},
     ),
 }
-# These have every term of the formula between them; the heavy tests have all.
+# Forms of the first edition, of this one, and of today's data; the heavy tests have all.
 FAST = (
     "repeated measurements",
     "the form of version 0.1",
     "curves of their own shape",
-    "more factors than benchmarks",
     "other priors, no rotations",
     "bare, fixed floor, exact compute",
-    "parameters, tokens and interaction",
-    "columns as covariates",
-    "compute of date, size and maker",
-    "dates that drift, makers as families",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 
@@ -623,6 +618,7 @@ def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: 
     assert all(np.isfinite(v).all() for v in model.initial_point(random_seed=0).values())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "covariates", [("log10_flops",), ("log10_params", "log10_tokens", "log10_params:log10_tokens")]
 )
@@ -646,6 +642,7 @@ def test_the_docstring_names_every_public_variable() -> None:
         assert f"``{variable}``" in text, variable
 
 
+@pytest.mark.heavy
 def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     """Loadings and slopes are sampled in units of the scatter of capabilities, but their priors are their own."""
     other_specs = ("benchmark_slope", "drift", "compute", "setting", "specific_effect")
@@ -678,6 +675,7 @@ def test_variables_are_drawn_from_their_priors(evals: Evals) -> None:
     assert float(prior["curve_shape"].mean()) == pytest.approx(1 / 4, abs=4.5 / 4 / np.sqrt(400 * 5))
 
 
+@pytest.mark.heavy
 def test_scores_are_drawn_from_the_prior_within_their_bounds(evals: Evals) -> None:
     spec = Spec(factors=2)
     with build_model(spec, evals):

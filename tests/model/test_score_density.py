@@ -73,7 +73,7 @@ def symbolic(inputs: list[Any]) -> tuple[Any, Any]:
     return density, pytensor.grad((weights * density).sum(), inputs[: len(DIFFERENTIABLE)])
 
 
-@pytest.fixture(scope="module", params=["FAST_COMPILE", "NUMBA"])
+@pytest.fixture(scope="module", params=["FAST_COMPILE", pytest.param("NUMBA", marks=pytest.mark.heavy)])
 def compiled(request: pytest.FixtureRequest) -> tuple[Callable[..., Any], Callable[..., Any]]:
     inputs = [pt.as_tensor(value).type() for value in random_inputs().values()]
     density, gradient = symbolic(inputs)

@@ -48,7 +48,7 @@ def symbolic(inputs: list[Any]) -> tuple[list[Any], list[Any]]:
     return pair, pytensor.grad(total, inputs[: len(MOVING)])
 
 
-@pytest.mark.parametrize("mode", ["FAST_COMPILE", "NUMBA"])
+@pytest.mark.parametrize("mode", ["FAST_COMPILE", pytest.param("NUMBA", marks=pytest.mark.heavy)])
 def test_the_operation_is_the_equation_and_its_gradient_that_of_finite_differences(mode: str) -> None:
     here = random_inputs()
     inputs = [pt.as_tensor(value).type() for value in here.values()]

@@ -97,6 +97,7 @@ def test_the_band_of_a_fan_is_the_familys_forecast(posterior: Posterior) -> None
     assert y[-1] > y[0]
 
 
+@pytest.mark.heavy
 def test_pictures_say_which_interval_they_show(forecast: Forecast) -> None:
     ax = forecast.plot_fan("bench-1", prob=0.8)
     assert "80% equal-tailed credible interval" in ax.get_xlabel()
@@ -114,6 +115,7 @@ def test_axes_in_are_axes_out(forecast: Forecast) -> None:
     assert forecast.plot_intervals(ax=ax) is ax
 
 
+@pytest.mark.heavy
 def test_the_whole_picture_has_one_panel_per_benchmark(forecast: Forecast) -> None:
     figure = forecast.plot()
     assert isinstance(figure, Figure)

@@ -243,6 +243,7 @@ def test_a_benchmark_that_is_not_in_the_data_is_answered_with_the_nearest(inputs
         plots.plot_scores(inputs["evals"], "bench-9")
 
 
+@pytest.mark.heavy
 def test_names_with_dollar_signs_are_drawn_as_they_are(two_factors: Posterior) -> None:
     r"""Matplotlib takes them for mathematics, and fails where it is none, as in ``$\foo$``."""
     names = {"Family-A": r"$\foo$", "Family-B": "$", "bench-1": r"$\sum_$", "bench-2": "a_$^2$"}

@@ -215,6 +215,7 @@ def test_every_column_that_is_a_covariate_has_a_control(dated: Posterior) -> Non
     np.testing.assert_allclose([float(str(row["data-median"])) for row in rows], table["median"], atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_a_file_that_would_be_too_large_holds_fewer_draws(
     two_factors: Posterior, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

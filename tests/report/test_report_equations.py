@@ -139,6 +139,7 @@ def test_the_probability_of_a_target_is_that_of_python(page: Page, live: LiveFor
             np.testing.assert_allclose(page.compute(shares), (expected[:, :3] > 0.6).mean(0), atol=1e-9)
 
 
+@pytest.mark.heavy
 def test_the_compute_for_a_target_is_that_of_python(posterior: Posterior) -> None:
     """The page reads where its band crosses the target; Python solves for it in each draw."""
     live = live_forecast(posterior, posterior.draws.size, random_seed=0)
