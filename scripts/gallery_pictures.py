@@ -78,10 +78,10 @@ def dated(evals):
 
 @source
 def comparison(evals):
-    # Few models and factors, to sample in minutes; notebook 03 has the full scan.
+    # Few models and factors, so that all fits converge within minutes; notebook 03 has the full scan.
     few = evals.select(families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"])
     question = {"family": "Llama-3", "flops": 4e25}
-    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, random_seed=1)
+    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, draws=4000, random_seed=1)
 
 
 @source

@@ -30,8 +30,8 @@ HEAD = """\
 # Gallery
 
 Every plot of `bayescale.plots`, with its code. Plots of one panel take `ax=` and return the axes; pages of several
-panels return the figure. Families keep their colour and marker in all plots. Intervals are equal-tailed, and 90% by
-default (`prob=`).
+panels return the figure. Families keep their colour and marker in all plots, unless a larger family of the same plot
+has it. Intervals are equal-tailed, and 90% by default (`prob=`).
 
 <!-- Written by scripts/make_gallery.py from scripts/gallery_pictures.py: change those. -->
 

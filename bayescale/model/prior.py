@@ -265,7 +265,7 @@ class Prior:
 
         def draw(rng: np.random.Generator) -> np.ndarray:
             source.set_value(rng, borrow=True)
-            return function()  # type: ignore[no-any-return]
+            return function()
 
         return draw
 

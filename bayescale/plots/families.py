@@ -37,8 +37,8 @@ class Mark:
 def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[Mark]:
     """Return colour and marker of `families`; by default of the six with most models.
 
-    They depend on the rank of a family in the data by number of models, so that the largest six look the same in every
-    figure. Where two families of one figure would share a colour or a marker, the smaller one takes the next free one.
+    They depend on the rank of a family in the data by number of models, and are the same in every figure, unless a
+    larger family of the figure has the colour or the marker: then the family takes the next free one.
     `bayescale.NEW_FAMILY` is always dark.
 
     Raises
@@ -51,25 +51,19 @@ def mark_families(evals: Evals, families: Sequence[str] | None = None) -> list[M
     require_names((family for family in chosen if family != NEW_FAMILY), ranked, "family in the fitted data")
     marks = {NEW_FAMILY: Mark(NEW_FAMILY, INK, "o")}
     used: Counter[str] = Counter()
-    taken: set[tuple[str, str]] = set()
-
-    def cost(look: tuple[str, str]) -> tuple[int, bool]:
-        return used[look[0]] + used[look[1]], look in taken
-
     for family in sorted((family for family in chosen if family != NEW_FAMILY), key=ranked.index):
         place = ranked.index(family)
-        # Each round of colours starts one marker further on, so that 36 families differ in colour or marker.
-        own = _rotated(COLOURS, place), _rotated(MARKERS, place + place // len(COLOURS))
-        look = min(itertools.product(*own), key=cost)  # the first among equals
+        # Each round of markers starts one further on, so that 72 families differ in colour or marker.
+        look = _free(COLOURS, place, used), _free(MARKERS, place + place // len(MARKERS), used)
         used.update(look)
-        taken.add(look)
         marks[family] = Mark(family, *look)
     return [marks[family] for family in chosen]
 
 
-def _rotated(values: tuple[str, ...], start: int) -> tuple[str, ...]:
+def _free(values: tuple[str, ...], start: int, used: Counter[str]) -> str:
+    """Return the value at `start` or, of those after it, the first among the least used."""
     start %= len(values)
-    return values[start:] + values[:start]
+    return min(values[start:] + values[:start], key=used.__getitem__)
 
 
 def label_paths(ax: Axes, paths: list[tuple[np.ndarray, Mark]], others: np.ndarray | None = None) -> None:

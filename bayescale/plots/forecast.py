@@ -142,8 +142,11 @@ def _draw_fan(
             ax.fill_between(compute[here], low[here], high[here], color=colour, alpha=alpha, linewidth=0, zorder=2)
             for edge in (low, high):
                 ax.plot(compute[here], edge[here], color=colour, linewidth=0.7, alpha=0.6, linestyle=style, zorder=3)
-            label = mark.family if style == "-" else "_nolegend_"
-            ax.plot(compute[here], middle[here], color=colour, linewidth=1.8, linestyle=style, label=label, zorder=4)
+            # The legend shows the marker of the family, of which the line has none.
+            entry: dict[str, Any] = (
+                {"label": mark.family, "marker": mark.marker, "markevery": []} if style == "-" else {}
+            )
+            ax.plot(compute[here], middle[here], color=colour, linewidth=1.8, linestyle=style, zorder=4, **entry)
         mine = draws["family"].to_numpy() == mark.family
         rows = table[table["benchmark"] == benchmark][mine]
         flops = draws["flops"].to_numpy()[mine]
@@ -151,7 +154,7 @@ def _draw_fan(
         ax.errorbar(
             flops, middle, yerr=[middle - rows["lower"], rows["upper"] - middle], fmt=mark.marker, markersize=7,
             markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.6, ecolor=colour, elinewidth=1.6,
-            capsize=3, zorder=6,
+            capsize=3, zorder=6, clip_on=False,
         )  # fmt: skip
     smallest = min(evals.models["flops"].min(), *(compute[0] for compute, _ in bands.values()))
     ax.set_xlim(left=max(smallest / 2, 1e19))

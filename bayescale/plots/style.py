@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's palette, distinct in print and with any colour vision; black and yellow are left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-MARKERS = ("D", "s", "^", "v", "P", "X")
+MARKERS = ("D", "s", "^", "v", "P", "X", "<", ">", "p", "d", "h", "8")
 OTHERS = "#B8B8B8"
 INK = "#222222"
-MOST_TICKS = 20
-# Inches: an average letter at the size of captions, and the handle of a legend entry with the spaces around it.
-LETTER, HANDLE = 0.064, 0.62
+# Inches: an average letter at the size of captions, the handle of a legend entry with the spaces around it, and a label
+# such as 10^25 with the space to the next one.
+LETTER, HANDLE, POWER = 0.064, 0.62, 0.36
 
 
 def new_axes(ax: Axes | None, figsize: tuple[float, float]) -> Axes:
@@ -76,13 +76,13 @@ def score_axis(axis: Any) -> None:
 
 
 def flop_axis(ax: Axes) -> None:
-    """Use a logarithmic x axis for compute, with a labelled tick at every power of ten and minor ticks between."""
+    """Use a logarithmic x axis for compute: labels at as many powers of ten as fit, with minor ticks between."""
     from matplotlib.ticker import LogLocator
 
     ax.set_xscale("log")
     # By default, matplotlib labels every second power in small panels, and omits the minor ticks with the others.
-    ax.xaxis.set_major_locator(LogLocator(10, numticks=MOST_TICKS))
-    ax.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10), numticks=MOST_TICKS))
+    ax.xaxis.set_major_locator(LogLocator(10, numticks=max(int(_inches(ax) / POWER), 3)))
+    ax.xaxis.set_minor_locator(LogLocator(10, subs=range(2, 10), numticks=99))
     ax.tick_params(axis="x", which="minor", length=1.5)
 
 

@@ -35,7 +35,10 @@ NEUTRAL = "#808080"
 FAINT = "#9A9A9A"
 FIRST, SECOND = "#2A87C8", "#D55E00"  # the families that a reader compares
 _MOST_LOG10_MULTIPLIER = 30  # to either side, of a picture of compute multipliers
-BOKEH_MARKERS = {"D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x"}
+BOKEH_MARKERS = {
+    "D": "diamond", "s": "square", "^": "triangle", "v": "inverted_triangle", "P": "plus", "X": "x", "<": "square_pin",
+    ">": "triangle_pin", "p": "hex", "d": "diamond_cross", "h": "star", "8": "circle_cross",
+}  # fmt: skip
 
 
 def fan(name: str, lowest: float, highest: float, seen: float, date: bool) -> figure:

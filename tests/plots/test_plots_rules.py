@@ -179,7 +179,7 @@ def test_colours_are_told_apart_by_all_eyes(vision: str | None) -> None:
 
 
 def test_families_are_told_apart_without_colour_and_seen_on_paper() -> None:
-    assert len(set(MARKERS)) == len(MARKERS) == len(COLOURS)
+    assert len(set(MARKERS)) == len(MARKERS) == 2 * len(COLOURS)
     lightness = cspace_convert([to_rgb(c) for c in COLOURS], "sRGB1", "CIELab")[:, 0]
     assert lightness.max() < 75
 

@@ -126,7 +126,7 @@ def scan_factors(
         As in `compare`.
     factors : iterable of int
     leave_out, **settings
-        Of `compare`; `draws` are 1,000 a chain unless given.
+        Of `compare`; `draws` are 1,300 a chain unless given.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def scan_priors(
     priors : mapping of str to sequence
         Alternatives by name of the prior.
     leave_out, **settings
-        Of `compare`; `draws` are 1,000 a chain unless given.
+        Of `compare`; `draws` are 1,300 a chain unless given.
 
     Returns
     -------
