@@ -85,13 +85,18 @@ def read_netcdf(content: bytes) -> xr.DataTree:
     Without ArviZ, whose import takes two seconds: `as_arviz_has_it` makes its container.
     """
     import h5netcdf
-    from xarray.backends import H5NetCDFStore
 
     with h5netcdf.File(BytesIO(content), "r", decode_vlen_strings=True) as file:  # as UTF-8: NumPy knows ASCII only
-        groups = {name: xr.open_dataset(H5NetCDFStore(file, group=name)).load() for name in file.groups}
-        tree = _tree(groups)
+        tree = _tree({name: _decoded(group) for name, group in file.groups.items()})
         tree.attrs = dict(file.attrs)
     return tree
+
+
+def _decoded(group: Any) -> xr.Dataset:
+    """Return a group of a netCDF file in memory; xarray's own reader takes twice as long for many small variables."""
+    raw = {name: xr.Variable(v.dimensions, v[...], dict(v.attrs)) for name, v in group.variables.items()}
+    values = xr.decode_cf(xr.Dataset(raw, attrs=dict(group.attrs)))
+    return values.assign_coords({n: v.astype(str) for n, v in values.coords.items() if v.dtype == object})
 
 
 def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:

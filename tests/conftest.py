@@ -193,7 +193,7 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever asks for a fit that is really sampled, or for programs, waits for a compilation."""
     for item in items:
-        if {"sampled", "programs"} & set(getattr(item, "fixturenames", ())):
+        if {"sampled", "program", "programs"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.heavy)
 
 

@@ -175,7 +175,9 @@ def check_settings(
             least = f"a whole number, from 1 to {_MOST:,}" + (', or "auto"' if name == "draws" else "")
             raise FitError(f"{name}={value!r}: {least}, is needed.")
     if not (isinstance(target_accept, int | float | np.floating) and 0 < target_accept < 1):
-        raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8.")
+        percent = isinstance(target_accept, int | float) and 1 < target_accept < 100
+        hint = f" Did you mean {target_accept / 100:g}?" if percent else ""
+        raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8.{hint}")
     if nuts_sampler not in list(_SAMPLERS):
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
 

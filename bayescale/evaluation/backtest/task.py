@@ -266,6 +266,9 @@ def load_tasks(chosen: Sequence[str] | None = None, file: str | Path | None = No
     tasks = [task for entry in entries if entry.group in groups for task in entry.tasks()]
     names = {t.name for t in tasks} | {t.group for t in tasks}
     if unknown := [name for name in chosen if name not in names]:
-        options = {n for entry in entries for t in entry.tasks() for n in (t.name, t.group)}
-        raise EvaluationError(suggest(unknown[0], options, "task or group of tasks"))
+        # Of a known group its tasks, else the groups, which are few enough to list.
+        here = {t.name for t in tasks if t.group == unknown[0].partition("/")[0]}
+        alike = {t.name for entry in entries for t in entry.tasks() if t.name.endswith(f"/{unknown[0]}")}
+        options = here or alike | {entry.group for entry in entries}
+        raise EvaluationError(suggest(unknown[0], options, "task" if here or alike else "group of tasks"))
     return [t for t in tasks if t.name in chosen or t.group in chosen]
