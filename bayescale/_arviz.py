@@ -96,7 +96,7 @@ def _decoded(group: Any) -> xr.Dataset:
     """Return a group of a netCDF file in memory; xarray's own reader takes twice as long for many small variables."""
     raw = {name: xr.Variable(v.dimensions, v[...], dict(v.attrs)) for name, v in group.variables.items()}
     values = xr.decode_cf(xr.Dataset(raw, attrs=dict(group.attrs)))
-    return values.assign_coords({n: v.astype(str) for n, v in values.coords.items() if v.dtype == object})
+    return values.assign({name: v.astype(str) for name, v in values.variables.items() if v.dtype == object})
 
 
 def netcdf_bytes(groups: Mapping[str, Any], attrs: Mapping[str, Any]) -> bytes:
