@@ -78,10 +78,14 @@ def dated(evals):
 
 @source
 def comparison(evals):
-    # Few models and factors, so that all fits converge within minutes; notebook 03 has the full scan.
-    few = evals.select(families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"])
+    # Few models and factors, to sample in minutes. Scores on TruthfulQA first fall: on so few models their curve has two
+    # modes.
+    few = evals.select(
+        families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"],
+        benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "XWinograd", "GSM8K", "HumanEval"],
+    )
     question = {"family": "Llama-3", "flops": 4e25}
-    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, draws=4000, random_seed=1)
+    return bs.scan_factors("default", few, [1, 2, 3], forecast=question, folds=2, draws=3000, random_seed=1)
 
 
 @source
@@ -237,17 +241,14 @@ def predictive_check(check):
 @picture("Which spec predicts best", chapter="Comparing specs")
 def elpd(comparison):
     """Difference in elpd of left-out models to the best number of capabilities, in nats. The data do not distinguish a
-    spec whose bar reaches zero from the best. None of these short fits converged (hollow markers): an example of the
-    plot, and no result.
+    spec whose bar reaches zero from the best.
     """
     return plots.plot_elpd(comparison)
 
 
 @picture("One forecast under several specs")
 def forecasts_by_spec(comparison):
-    """One forecast under each spec of a comparison. None of these short fits converged, as the legend says: an example
-    of the plot, and no result.
-    """
+    """One forecast under each spec of a comparison: with one capability intervals are wider."""
     return plots.plot_forecasts_by_spec(comparison)
 
 

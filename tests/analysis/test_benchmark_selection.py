@@ -35,6 +35,7 @@ def test_no_other_set_leaves_less(two_factors: Posterior, suggestion: BenchmarkS
     assert 0 < suggestion.least < left < 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("known", ["bench-1", "bench-2"])
 def test_what_is_left_is_what_a_score_leaves_of_a_forecast(
     two_factors: Posterior, forecast: Forecast, known: str

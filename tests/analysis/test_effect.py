@@ -126,6 +126,7 @@ def test_a_plot_has_a_row_for_every_benchmark(dated: Posterior, measure: str) ->
     assert ax.get_title(loc="left") == "Effect of reasoning: true in place of false"
 
 
+@pytest.mark.heavy
 def test_the_command_prints_and_writes_what_the_library_says(run: Run, dated: Posterior, tmp_path: Path) -> None:
     saved, csv, picture = dated.save(tmp_path / "p.nc"), tmp_path / "e.csv", tmp_path / "e.png"
     asked = ["effect", saved, "reasoning", "--family", "Family-A", "--flops", "1e23", "--released", "2024-05"]

@@ -61,6 +61,7 @@ def test_what_is_not_scaled_is_named(posterior: Posterior) -> None:
     assert not set(reasons) & set(log_priors(posterior))
 
 
+@pytest.mark.heavy
 def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> None:
     """The same draws under a prior of family_sd that is far off, and narrow, and under one that is wide."""
     evals, truth = simulation

@@ -155,6 +155,7 @@ def test_mistakes_are_refused(posterior: Posterior) -> None:
     assert len(posterior.predictive_check(draws=1).cells) == posterior.evals.n_scores
 
 
+@pytest.mark.heavy
 def test_it_says_what_it_found_and_what_comes_next(right: PredictiveCheck, large: Simulation) -> None:
     assert "not uniform: none. Scores of one model together: as expected." in " ".join(repr(right).split())
     assert "Next: check.summary(), check.plot()" in repr(right)

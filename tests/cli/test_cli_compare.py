@@ -54,6 +54,7 @@ def test_a_scan_of_a_prior_prints_a_table_and_writes_everything(run: Run, tables
     assert Posterior.load(folder / "mine.nc").spec.name == "mine"
 
 
+@pytest.mark.heavy
 def test_without_refits_there_is_loo_alone(run: Run, tables: Path) -> None:
     code, out, _ = run("--leave-out", "none")
     assert code == 0

@@ -24,6 +24,7 @@ def saved(posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return posterior.save(tmp_path_factory.mktemp("decisions") / "posterior.nc")
 
 
+@pytest.mark.heavy
 def test_required_compute(run: Run, saved: Path, posterior: Posterior, tmp_path: Path) -> None:
     csv, picture = tmp_path / "compute.csv", tmp_path / "compute.png"
     line = ["--above", "bench-2=0.6", "--family", "Family-B", "--new-family", "--probability", 0.5]
@@ -129,6 +130,7 @@ def _uplift(posterior: Posterior) -> Uplift:
     return posterior.uplift("bench-1", "bench-2", random_seed=SEED)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("command", [*ASKED, *TABLES])
 def test_what_is_printed_written_and_drawn_has_the_probability_asked_for(
     run: Run, saved: Path, posterior: Posterior, tmp_path: Path, command: str
@@ -173,6 +175,7 @@ def test_mistakes_are_said_in_the_words_of_the_command_line(run: Run, saved: Pat
     assert words in err
 
 
+@pytest.mark.heavy
 def test_a_maker_stands_for_its_family(run: Run, tmp_path: Path) -> None:
     dates = posterior_of_dates()
     path, csv = dates.save(tmp_path / "dates.nc"), tmp_path / "forecast.csv"

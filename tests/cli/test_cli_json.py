@@ -155,6 +155,7 @@ def test_tables_with_errors_are_a_document_too(run: Run, folder: Path, evals: Ev
     assert "percentage" in problem["message"]
 
 
+@pytest.mark.heavy
 def test_a_comparison_warns_of_specs_that_did_not_converge(run: Run, folder: Path, tmp_path: Path, fits: Any) -> None:
     code, out, _ = run(
         "compare", folder / "mine.yaml", "--evals", folder / "tables", "--leave-out", "none", "--jobs", 1,

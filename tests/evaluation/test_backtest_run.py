@@ -268,6 +268,7 @@ def test_another_version_of_package_or_format_is_other_work(tasks: list[Task], m
     assert before.isdisjoint(keys())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("damage", ["cut", "flipped", "foreign", "empty"])
 def test_damaged_files_are_done_again_and_said(
     damage: str, tasks: list[Task], result: Backtest, tmp_path: Path

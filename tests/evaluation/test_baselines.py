@@ -170,6 +170,7 @@ def noisy_simulation(rng: np.random.Generator, n: int = 260, families: int = 12,
     return Simulation(flops, [f"F{i}" for i in family], {"target": expit(eta)}, floor="chance")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "spread"), [("training_flops", 0.0), ("family_compute", 1.0)])
 def test_intervals_cover_where_the_law_holds(name: str, spread: float, tmp_path: Path) -> None:
     """Averaged over simulations: within one, all forecasts share the error of the parameters."""
@@ -424,6 +425,7 @@ def test_what_cannot_be_served_is_left_out(full_simulation: Simulation, tmp_path
         assert actual.draws.shape == (20, 0)
 
 
+@pytest.mark.heavy
 def test_models_of_which_nothing_is_known_are_left_out(full_simulation: Simulation, tmp_path: Path) -> None:
     simulation = replace(full_simulation, flops=full_simulation.flops.copy(), scores=dict(full_simulation.scores))
     nameless = int(np.flatnonzero(simulation.hidden)[0])

@@ -90,11 +90,11 @@ def middle(forecast: Forecast) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("flops", "given"),
     [
-        (FLOPS, {"bench-1": 0.62, "bench-4": 0.35}),
+        pytest.param(FLOPS, {"bench-1": 0.62, "bench-4": 0.35}, marks=pytest.mark.heavy),
         (FLOPS, {"bench-3": 0.30}),
         (FLOPS, {"bench-2": 0.0}),
-        (FLOPS, {"bench-1": 0.70, "bench-4": 0.50, "bench-5": 0.60}),
-        (1e25, {"bench-4": 1.0}),
+        pytest.param(FLOPS, {"bench-1": 0.70, "bench-4": 0.50, "bench-5": 0.60}, marks=pytest.mark.heavy),
+        pytest.param(1e25, {"bench-4": 1.0}, marks=pytest.mark.heavy),
     ],
     ids=["two with items", "one without", "exactly zero", "both of a testlet", "exactly one"],
 )

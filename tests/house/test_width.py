@@ -140,6 +140,7 @@ def test_long_names_leave_room_for_the_numbers(
     assert first + second == name
 
 
+@pytest.mark.heavy
 def test_tables_of_evaluations_fit(
     result: Backtest,
     comparison: Comparison,

@@ -550,6 +550,7 @@ def test_variables_are_public_or_coordinates_of_the_sampler(case: str) -> None:
     assert plain <= {*DIMS, "latent_covariate"}
 
 
+@pytest.mark.heavy
 def test_other_cells_need_no_other_model(evals: Evals) -> None:
     """New values in the containers, in other number: the density of the masked scores, without building anew."""
     spec = Spec(factors=2)

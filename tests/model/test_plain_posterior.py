@@ -101,6 +101,7 @@ def density(model: pm.Model) -> Any:
     return lambda values: float(at(*(values[v.name] for v in model.value_vars)))
 
 
+@pytest.mark.heavy
 def test_the_densities_differ_by_a_constant(evals: Evals) -> None:
     """The one: what is known before sampling, of the scores and of compute that is stated with an error."""
     plain, ours = density(plain_model(evals)), density(build_model(SPEC, evals))

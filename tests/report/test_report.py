@@ -270,6 +270,7 @@ def test_a_missing_library_is_named(posterior: Posterior, monkeypatch: pytest.Mo
         posterior.to_html()
 
 
+@pytest.mark.heavy
 def test_the_command_writes_what_the_library_makes(
     run: Run, two_factors: Posterior, results: Path, tmp_path: Path
 ) -> None:
