@@ -213,7 +213,7 @@ from bayescale._fast_compile import ENABLED
 from bayescale.inference.compile import compiled_for
 from bayescale.model.coordinates.parameterization import Coordinates
 
-program = compiled_for(Coordinates.of(simulation_spec(2), simulate()[0]))
+program = compiled_for(Coordinates.of(simulation_spec(), simulate()[0]))
 for seed in range(5):
     point = program.initial_point_func(seed)
     value, gradient = density_and_gradient(program, point)
