@@ -37,6 +37,8 @@ from bayescale.model.data import covariate_prior
 from bayescale.model.spec import Spec
 
 STEPS = 12
+# Sds of the posterior within which the mode is close enough: proposals need not be centred exactly.
+CLOSE = 0.03
 PROPOSALS = 8
 DEGREES_OF_FREEDOM = 7
 
@@ -255,6 +257,8 @@ def posterior_mode(latent: LatentModel, scores: np.ndarray) -> tuple[np.ndarray,
         matrix[:, np.arange(z.shape[1]), np.arange(z.shape[1])] += prior
         pull = np.einsum("sgz,sg->sz", latent.design, gradient) - prior * z
         step = np.linalg.solve(matrix, pull[..., None])[..., 0]
+        if (pull * step).sum(axis=1).max(initial=0.0) < CLOSE**2:
+            break
         # Near the floor the curve is flat and a full step overshoots: hold it to two prior sds.
         longest = np.max(np.abs(step) / latent.sd, axis=1, keepdims=True)
         z = z + step * np.minimum(1.0, 2.0 / np.maximum(longest, 1e-12))
