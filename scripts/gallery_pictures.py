@@ -78,8 +78,8 @@ def dated(evals):
 
 @source
 def comparison(evals):
-    # Few models and factors, to sample in minutes. Scores on TruthfulQA first fall: on so few models their curve has two
-    # modes.
+    # Few models and factors, to sample in minutes. Scores on TruthfulQA first fall: on so few models their curve has
+    # two modes.
     few = evals.select(
         families=["Llama", "Llama-2", "Llama-3", "Qwen1.5", "Pythia", "OPT", "Falcon", "Yi"],
         benchmarks=["MMLU", "ARC-C", "HellaSwag", "Winogrande", "XWinograd", "GSM8K", "HumanEval"],
