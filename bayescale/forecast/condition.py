@@ -37,8 +37,8 @@ from bayescale.model.data import covariate_prior
 from bayescale.model.spec import Spec
 
 STEPS = 12
-# Sds of the posterior within which the mode is close enough: proposals need not be centred exactly.
-CLOSE = 0.03
+# Sds of the posterior within which the mode is found: further steps would not change a digit that is shown.
+CLOSE = 1e-6
 PROPOSALS = 8
 DEGREES_OF_FREEDOM = 7
 
