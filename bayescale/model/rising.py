@@ -10,7 +10,8 @@ No rotation of the factors changes ``a' beta``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def rising_slopes(
         return sum(densities) + log_rising(loading, value, rises)
 
     def draw(loading: np.ndarray, zeros: np.ndarray, rng: np.random.Generator, size: Any = None) -> np.ndarray:
-        slope = np.stack([each(rng) for each in _drawers(tuple(priors), factors)])
+        slope = np.stack([each(rng) for each in _drawers(tuple(priors), factors, get_ident())])
         falls = rng.logistic(size=len(rises)) > STEEPNESS * (slope @ loading.mean(axis=0))
         return np.where((falls & rises)[:, None], -slope, slope)
 
@@ -55,6 +56,7 @@ def rising_slopes(
     return pm.CustomDist(name, loading, zeros, logp=log_density, random=draw, signature=signature, dims=dims)
 
 
-@cache
-def _drawers(priors: tuple[Prior, ...], factors: int) -> list[Callable[[np.random.Generator], np.ndarray]]:
+@lru_cache(maxsize=64)
+def _drawers(priors: tuple[Prior, ...], factors: int, thread: int) -> list[Callable[[np.random.Generator], np.ndarray]]:
+    # Of a thread its own: a function of PyTensor has one place for its inputs.
     return [prior.drawer(factors) for prior in priors]

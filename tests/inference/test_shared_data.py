@@ -52,7 +52,6 @@ def posterior_of(observed: np.ndarray) -> tuple[float, float]:
     return observed.sum() / NOISE_SD**2 / precision, precision**-0.5
 
 
-@pytest.mark.heavy
 def test_a_second_fit_has_its_own_data(program: Any) -> None:
     """Fit A, then B with the same program."""
     for observed in (A, B):
