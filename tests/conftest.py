@@ -101,6 +101,23 @@ def dated() -> Posterior:
 
 
 @pytest.fixture(scope="session")
+def hidden_compute(dated: Posterior) -> Posterior:
+    """The same, whose undisclosed compute date, parameters (some unknown) and maker predict.
+
+    All models of Family-A and Family-D are of one maker, those of Family-B of two, and Family-C's are not stated.
+    """
+    spec = dated.spec.replace(compute_from=["released", "log10_params", "organization"])
+    makers = {"Family-A": "Maker A", "Family-B": "Maker B", "Family-C": "", "Family-D": "Maker B"}
+    models = dated.evals.models.assign(organization=lambda table: table["family"].map(makers))
+    models.loc[models.index[models["family"] == "Family-B"][0], "organization"] = "Maker A"
+    models.loc[::3, ["params_b", "tokens_t"]] = np.nan
+    evals, truth = Evals(models, dated.evals.benchmarks, dated.evals.scores), simulate(factors=2)[1]
+    slope = np.array([[0.5, 0.2], truth.slope, [0.8, -0.3]])
+    x = np.nan_to_num(model_data(spec, evals).covariates)
+    return posterior_near(evals, truth, spec, slope=slope, covariate_value=x)
+
+
+@pytest.fixture(scope="session")
 def prior(evals: Evals) -> PriorPredictive:
     """Six hundred draws from the priors alone; nothing is compiled for them."""
     return prior_predictive(simulation_spec(), evals, draws=600, random_seed=1)

@@ -37,11 +37,13 @@ class Page:
     def compute(self, expression: str) -> Any:
         return json.loads(self.context.eval(f"JSON.stringify({expression})"))
 
-    def forecast(self, family: int, log10: list[float], given: Mapping[str, float]) -> tuple[np.ndarray, float]:
+    def forecast(
+        self, family: int, log10: list[float], given: Mapping[str, float], undisclosed: bool = False
+    ) -> tuple[np.ndarray, float]:
         """Lower end, median and upper end (benchmark, 3), and effective draws."""
         assert self.live is not None
         names = self.live.draws.data.coords["benchmark"]
         known = [[names.index(name), score] for name, score in given.items()]
-        query = json.dumps({"family": family, "values": log10, "given": known})
+        query = json.dumps({"family": family, "values": log10, "given": known, "undisclosed": undisclosed})
         actual = self.compute(f"forecast(posterior, {query})")
         return np.array([[r["lower"], r["median"], r["upper"]] for r in actual["rows"]]), actual["effective"]

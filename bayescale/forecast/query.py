@@ -38,7 +38,7 @@ COLUMNS = {covariate.removeprefix("log10_"): column for covariate, column in SIZ
 
 
 class UndisclosedCompute(NamedTuple):
-    """What is known of new models whose compute nobody states, for `with_compute`.
+    """What is known of new models whose compute nobody states, for `at_predicted_compute`.
 
     `regressors` are (model, compute predictor), `maker` (model,) the index of a maker, -1 for a new one, `whole`
     (model,) whether all that predicts compute is known, `measured` (model, base covariate) the other covariates.
@@ -48,6 +48,24 @@ class UndisclosedCompute(NamedTuple):
     maker: np.ndarray
     whole: np.ndarray
     measured: np.ndarray
+
+
+@dataclass(frozen=True)
+class ComputeNoise:
+    """Noise of compute that nobody states, standard normals: of one new maker (S, 1), and of each model (S, model).
+
+    That of the maker is zero where makers do not predict compute.
+    """
+
+    maker: np.ndarray
+    model: np.ndarray
+
+    @classmethod
+    def drawn(cls, draws: Draws, models: int, rng: np.random.Generator) -> ComputeNoise:
+        """Draw the noise of this many models."""
+        makers = bool(draws.maker_compute.shape[1])
+        maker = rng.standard_normal((draws.size, 1)) if makers else np.zeros((draws.size, 1))
+        return cls(maker, rng.standard_normal((draws.size, models)))
 
 
 @dataclass(frozen=True)
@@ -139,15 +157,20 @@ def read_query(spec: Spec, data: ModelData, family: Any, facts: Mapping[str, Any
 
 def with_compute(draws: Draws, query: ForecastQuery, rng: np.random.Generator) -> ForecastQuery:
     """Draw compute that is not stated, given date, maker and size (`bayescale.model.compute`)."""
+    if query.undisclosed is None:
+        return query
+    return at_predicted_compute(draws, query, ComputeNoise.drawn(draws, len(query.labels), rng))
+
+
+def at_predicted_compute(draws: Draws, query: ForecastQuery, noise: ComputeNoise) -> ForecastQuery:
+    """Set compute that is not stated to where this noise puts it around its prediction."""
     told = query.undisclosed
     if told is None:
         return query
-    new = np.zeros((draws.size, 1))
-    if draws.maker_compute.shape[1]:
-        new = draws.maker_compute_sd[:, None] * rng.standard_normal((draws.size, 1))
-    mean, sd = draws.predicted_compute(told.regressors, told.maker, told.whole, new)
+    new_maker = draws.maker_compute_sd[:, None] * noise.maker
+    mean, sd = draws.predicted_compute(told.regressors, told.maker, told.whole, new_maker)
     measured = np.broadcast_to(told.measured, (draws.size, *told.measured.shape)).copy()
-    measured[..., draws.data.column("log10_flops")] = mean + sd * rng.standard_normal(mean.shape)
+    measured[..., draws.data.column("log10_flops")] = mean + sd * noise.model
     return replace(query, covariates=np.stack(design(measured, draws.data.terms), axis=-1), undisclosed=None)
 
 

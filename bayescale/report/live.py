@@ -17,7 +17,7 @@ from scipy.stats import norm, qmc
 from bayescale._intervals import PROB, tails, with_interval
 from bayescale.forecast.condition import ConditionNoise, LatentModel, ProposalNoise, weigh
 from bayescale.forecast.predict import ModelNoise, new_model_scores
-from bayescale.forecast.query import read_given, read_query
+from bayescale.forecast.query import ComputeNoise, at_predicted_compute, read_given, read_query
 from bayescale.inference.defaults import REPORT_DRAWS, seed_or_new
 from bayescale.inference.draws import Draws
 
@@ -47,6 +47,8 @@ class LiveForecast:
         Offset of systematic resampling.
     random_seed : int
         Seed of the noise.
+    compute : ComputeNoise, optional
+        Of a model that discloses no compute, where the spec predicts it.
 
     Examples
     --------
@@ -61,6 +63,7 @@ class LiveForecast:
     proposals: ProposalNoise
     start: float
     random_seed: int
+    compute: ComputeNoise | None = None
 
     def summary(
         self,
@@ -78,7 +81,8 @@ class LiveForecast:
         The expected score is the true score on infinitely many items: the interval includes model-to-model variation
         but not test-sampling noise.
 
-        Arguments and errors as in `Posterior.forecast`, for one model.
+        Arguments and errors as in `Posterior.forecast`, for one model. Without compute it integrates over what the spec
+        predicts, where it does (`Spec.compute_from`).
 
         Returns
         -------
@@ -99,10 +103,12 @@ class LiveForecast:
     ) -> tuple[np.ndarray, float]:
         """Return expected scores (S, benchmark) and the effective number of draws; `facts` are covariates by name."""
         query = read_query(self.spec, self.draws.data, family, facts)
+        if self.compute is not None:
+            query = at_predicted_compute(self.draws, query, self.compute)
         if not given:
             return new_model_scores(self.draws, query, self.model)[:, 0], float(self.draws.size)
         index, scores = read_given(given, query, self.draws.data.coords["benchmark"])
-        latent = LatentModel.of(self.draws, query.covariates[0], int(query.family_index[0]), index)
+        latent = LatentModel.of(self.draws, query.covariates[..., 0, :], int(query.family_index[0]), index)
         found = weigh(self.draws, query, latent, scores, self._noise(latent))
         return found.expected[:, 0], found.effective_draws
 
@@ -131,28 +137,46 @@ def live_forecast(posterior: Posterior, draws: int = REPORT_DRAWS, *, random_see
     random_seed = seed_or_new(random_seed)
     rng = np.random.default_rng(random_seed)
     unknowns = thinned.loading.shape[2] + thinned.testlet.shape[-1] + thinned.difficulty.shape[1]
-    return LiveForecast(
+    even = thinned.size < posterior.draws.size
+    live = LiveForecast(
         spec=posterior.spec,
         draws=thinned,
-        model=_rounded((_even_noise if thinned.size < posterior.draws.size else ModelNoise.drawn)(thinned, 1, rng)),
+        model=_rounded((_even_noise if even else ModelNoise.drawn)(thinned, 1, rng)),
         proposals=_rounded(ProposalNoise.drawn((thinned.size, unknowns), rng)),
         start=float(rng.random()),
         random_seed=random_seed,
     )
+    if not posterior.spec.compute_from:
+        return live
+    # Last, so that all other noise of a seed is the same with and without it.
+    noise = _even_compute_noise(thinned, live.model, rng) if even else ComputeNoise.drawn(thinned, 1, rng)
+    return replace(live, compute=_rounded(noise))
 
 
 def _even_noise(draws: Draws, models: int, rng: np.random.Generator) -> ModelNoise:
-    """Draw noise as `ModelNoise.drawn`, spread more evenly: a few draws then give the intervals of four times as many.
-
-    Sobol points with a random shift (Cranley & Patterson 1976).
-    """
+    """Draw noise as `ModelNoise.drawn`, spread more evenly: few draws then give the intervals of four times as many."""
     noise = ModelNoise.drawn(draws, models, rng)
     shapes = {field.name: getattr(noise, field.name).shape for field in fields(noise)}
     dims = [int(np.prod(shape[1:])) for shape in shapes.values()]
-    points = qmc.Sobol(sum(dims), scramble=False).random_base2((draws.size - 1).bit_length())[: draws.size]
-    normal = norm.ppf(((points + rng.random(sum(dims))) % 1).clip(1e-12, 1 - 1e-12))
-    parts = np.split(normal, np.cumsum(dims)[:-1], axis=1)
+    parts = np.split(_even_normals(draws.size, sum(dims), rng), np.cumsum(dims)[:-1], axis=1)
     return ModelNoise(**{name: part.reshape(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)})
+
+
+def _even_compute_noise(draws: Draws, beside: ModelNoise, rng: np.random.Generator) -> ComputeNoise:
+    """Draw noise of one model as `ComputeNoise.drawn`, spread evenly `beside` that of its capability."""
+    taken = sum(int(np.prod(getattr(beside, field.name).shape[1:])) for field in fields(beside))
+    normal = _even_normals(draws.size, 2, rng, after=taken)
+    makers = bool(draws.maker_compute.shape[1])
+    return ComputeNoise(maker=normal[:, :1] * makers, model=normal[:, 1:])
+
+
+def _even_normals(size: int, dims: int, rng: np.random.Generator, after: int = 0) -> np.ndarray:
+    """Draw standard normals (size, dims): Sobol points with a random shift (Cranley & Patterson 1976).
+
+    They are the coordinates `after` those that are taken: the same ones, shifted again, would depend on each other.
+    """
+    points = qmc.Sobol(after + dims, scramble=False).random_base2((size - 1).bit_length())[:size, after:]
+    return norm.ppf(((points + rng.random(dims)) % 1).clip(1e-12, 1 - 1e-12))
 
 
 def _rounded(numbers: Any) -> Any:

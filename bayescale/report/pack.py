@@ -11,6 +11,7 @@ import numpy as np
 from bayescale._intervals import KIND, tails
 from bayescale.forecast.query import LARGEST, NEW_FAMILY, SMALLEST
 from bayescale.inference.draws import family_sizes
+from bayescale.model.compute import MAKER
 from bayescale.model.drift import DATE, step_number
 from bayescale.report.live import PRECISION
 
@@ -24,6 +25,9 @@ OF_DRAWS = (
     "slope", "loading", "difficulty", "floor", "ceiling", "precision", "specific_sd", "curve_shape", "benchmark_slope",
     "family_offset", "family_mean", "family_sd", "family_benchmark", "family_benchmark_sd", "testlet_sd",
 )  # fmt: skip
+
+# Of models that disclose no compute; packed where the page forecasts them.
+OF_COMPUTE = ("compute_slope", "compute_sd", "vague_compute_sd", "maker_compute", "maker_compute_sd")
 
 # Range of a slider below the smallest and above the largest value: decades of a size, years of a date, sds of
 # another number.
@@ -50,6 +54,7 @@ def pack(live: LiveForecast, evals: Evals, prob: float) -> dict[str, Any]:
         "driftSteps": [[base.index(DATE), step_number(name)] for name in data.coords.get("drift_step", [])],
         "measured": [_measured(column, evals, x) for column, x in zip(data.columns, data.covariates.T, strict=True)],
         "axes": _axes(live, evals),
+        "compute": _compute(live),
         "testletIndex": data.testlet_index.tolist(),
         "items": data.items.tolist(),
         "start": live.start,
@@ -79,7 +84,11 @@ def arrays(live: LiveForecast) -> dict[str, np.ndarray]:
         "normal": live.proposals.normal,
         "chi_square": live.proposals.chi_square,
     }
-    return {name: getattr(live.draws, name) for name in OF_DRAWS} | noise
+    names: tuple[str, ...] = OF_DRAWS
+    if live.compute is not None and _compute(live):
+        noise |= {"new_maker": live.compute.maker, "new_compute": live.compute.model}
+        names += OF_COMPUTE
+    return {name: getattr(live.draws, name) for name in names} | noise
 
 
 def encode(values: Mapping[str, np.ndarray]) -> dict[str, str | int]:
@@ -124,6 +133,44 @@ def _measured(column: CovariateColumn, evals: Evals, x: np.ndarray) -> dict[str,
         "lowest": round(float(ends[0]), 9),
         "highest": round(float(ends[1]), 9),
         "step": fine / 10,
+    }
+
+
+def _compute(live: LiveForecast) -> dict[str, Any] | None:
+    """Describe what predicts undisclosed compute: columns, by their place among the reader's, and each family's maker.
+
+    None where the spec predicts none, where parameters and tokens say it, and where a forecast needs a column for which
+    the page has no control. A column that some models leave blank is not needed: it is unknown.
+    """
+    data = live.draws.data
+    predictors, names = data.predictors, [column.name for column in data.columns]
+    if predictors is None or {"log10_params", "log10_tokens"} <= set(names):
+        return None
+    if any(column.known.all() and column.name not in names for column in predictors.columns):
+        return None
+    families = data.coords["family"]
+    if live.spec.family_column == MAKER:
+        maker = [predictors.makers.index(name) if name in predictors.makers else -1 for name in families]
+    else:
+        of_models = [set(predictors.maker[data.family_index == family]) for family in range(len(families))]
+        maker = [int(of.pop()) if len(of) == 1 else -1 for of in of_models]
+    asked = [column for column in predictors.columns if column.name in names]
+    words = ["date" if c.kind == "date" else TITLES.get(c.source, c.name).lower() for c in asked]
+    return {
+        "place": names.index("log10_flops"),
+        "columns": [
+            {
+                "place": names.index(column.name) if column.name in names else None,
+                "centre": column.centre,
+                "spread": column.scale,
+                "partly": not column.known.all(),
+            }
+            for column in predictors.columns
+        ],
+        "makers": predictors.makers,
+        "maker": maker,
+        "said": live.spec.family_column == MAKER,  # whether a family says its maker in Python, too
+        "from": " and ".join([*words, *["maker"] * bool(predictors.makers)]) or "the models that disclose it",
     }
 
 

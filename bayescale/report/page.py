@@ -172,6 +172,7 @@ def _forecast(posterior: Posterior, live: LiveForecast, prob: float) -> dict[str
         "measured": measured,
         "start": _first_query(posterior, live, measured, prob),
         "axes": packed["axes"],
+        "compute": packed["compute"],
         "posterior": packed,
         "interactive": pictures,
     }

@@ -93,7 +93,7 @@ def test_forecasts_take_the_maker_for_the_family_and_integrate_over_compute(date
 
 
 def test_of_undisclosed_compute_the_draws_are_those_of_the_regression(dates: Posterior) -> None:
-    from bayescale.forecast.query import read_query, with_compute
+    from bayescale.forecast.query import ComputeNoise, at_predicted_compute, read_query, with_compute
 
     data = dates.draws.data
     assert data.predictors is not None
@@ -106,6 +106,11 @@ def test_of_undisclosed_compute_the_draws_are_those_of_the_regression(dates: Pos
     query = read_query(dates.spec, data, "Google", facts)
     drawn = with_compute(draws, query, np.random.default_rng(1)).covariates[..., data.place("log10_flops")]
     assert drawn.shape == (draws.size, 2)
+    # The random numbers of a new maker come first, then those of the models: a seed keeps its forecasts.
+    rng = np.random.default_rng(1)
+    noise = ComputeNoise(rng.standard_normal((draws.size, 1)), rng.standard_normal((draws.size, 2)))
+    same = at_predicted_compute(draws, query, noise).covariates[..., data.place("log10_flops")]
+    np.testing.assert_array_equal(same, drawn)
     later = np.diff(drawn.mean(axis=0)).item()
     error = 0.6 * np.sqrt(2 / draws.size)
     assert later == pytest.approx(0.5, abs=4 * error)

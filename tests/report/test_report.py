@@ -24,7 +24,7 @@ from bayescale.errors import ConvergenceWarning, EvaluationError, ForecastError,
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
 from bayescale.report import live_forecast
-from bayescale.report.pack import arrays, encode
+from bayescale.report.pack import arrays, encode, pack
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--<script>'\"&{{ 7*7 }}"
 
@@ -213,6 +213,24 @@ def test_every_column_that_is_a_covariate_has_a_control(dated: Posterior) -> Non
     table = live_forecast(dated, draws=60, random_seed=0).summary(**asked)
     rows = [a for t, a in document.tags if t == "tr" and "data-median" in a]
     np.testing.assert_allclose([float(str(row["data-median"])) for row in rows], table["median"], atol=1e-5)
+
+
+def test_undisclosed_compute_has_a_box_where_the_page_can_predict_it(
+    hidden_compute: Posterior, dated: Posterior
+) -> None:
+    document = Document(hidden_compute.to_html(draws=60, random_seed=0))
+    (box,) = [a for t, a in document.tags if a.get("id") == "undisclosed"]
+    assert box["type"] == "checkbox"
+    assert "checked" not in box
+    assert "undisclosed" in {a["for"] for t, a in document.tags if t == "label"}
+    packed = document.held("posterior")["compute"]
+    assert packed["from"] == "date and maker"
+    assert [packed["makers"][m] if m >= 0 else None for m in packed["maker"]] == ["Maker A", None, None, "Maker B"]
+    assert 'id="undisclosed"' not in dated.to_html(draws=60, random_seed=0)
+    # All models have a context length, and the page has no control for it.
+    spec = hidden_compute.spec.replace(compute_from=["context"])
+    other = dataclasses.replace(hidden_compute, spec=spec)
+    assert pack(live_forecast(other, draws=60, random_seed=0), other.evals, 0.9)["compute"] is None
 
 
 @pytest.mark.heavy

@@ -15,6 +15,7 @@ from simulate import posterior_near, simulate, simulation_spec
 from test_report import HOSTILE, renamed
 
 from bayescale.forecast import NEW_FAMILY
+from bayescale.forecast.query import at_predicted_compute, read_query
 from bayescale.methods import Posterior
 from bayescale.report import LiveForecast, live_forecast
 
@@ -132,6 +133,62 @@ def test_dates_and_flags_are_inputs_too(browser: Any, dated: Posterior, tmp_path
     assert 'family="Family-A", released=2026.5, flops=4e+23, reasoning=True' in asked
     page.wait_for_timeout(600)
     assert "Family-A, released 2026.50, 4.00e+23 FLOP, reasoning:" in page.locator("#answer").inner_text()
+    page.close()
+    assert wrong == []
+
+
+def test_a_box_says_that_compute_is_not_disclosed(browser: Any, hidden_compute: Posterior, tmp_path: Path) -> None:
+    (tmp_path / "hidden.html").write_text(hidden_compute.to_html(draws=60, random_seed=0), encoding="utf-8")
+    live, wrong = live_forecast(hidden_compute, draws=60, random_seed=0), list[str]()
+    page = browser.new_page()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto((tmp_path / "hidden.html").as_uri())
+    page.wait_for_selector("html[data-ready=all]", state="attached")
+    page.locator("#family").select_option("0")
+    page.locator("#value-released").fill("2026.5")
+    page.locator("#slider-reasoning").set_checked(True)
+    facts: dict[str, Any] = {"released": 2026.5, "reasoning": True}
+    disclosed = shown(page)
+    assert not page.locator("#assumed").is_visible()
+    page.locator("#value-flops").fill("many")  # what stands there no longer counts
+    page.locator("#value-flops").press("Tab")
+    box = page.get_by_role("checkbox", name="compute not disclosed")
+    assert box.evaluate("box => box === document.activeElement")
+    page.keyboard.press("Space")
+    expected = by_python(live.summary("Family-A", organization="Maker A", **facts))
+    np.testing.assert_allclose(shown(page), expected, rtol=0, atol=1e-6)
+    assert np.abs(expected - disclosed).max() > 0.01
+    assert page.locator("#slider-flops").is_disabled()
+    assert page.locator("#value-flops").is_disabled()
+    assert not page.locator("#trouble").is_visible()
+    query = read_query(live.spec, live.draws.data, "Family-A", {**facts, "organization": "Maker A"})
+    assert live.compute is not None
+    drawn = at_predicted_compute(live.draws, query, live.compute).covariates[:, 0, live.draws.data.place("log10_flops")]
+    column = live.draws.data.columns[live.draws.data.column("log10_flops")]
+    low, median, high = 10 ** np.quantile(drawn + column.centre, [0.05, 0.5, 0.95])
+    said = page.locator("#assumed").inner_text()
+    figures = [float(text) for text in re.findall(r"\d\.\de\+\d+", said)]
+    np.testing.assert_allclose(figures, [median, low, high], rtol=0.05)  # two digits
+    assert "(90% interval " in said
+    assert said.endswith(", predicted from date and maker.")
+    assert "compute not disclosed" in page.locator("#asked").inner_text()
+    code = re.search(r"posterior.forecast\((.*)\)\n", page.locator("#python").text_content())
+    assert code is not None
+    assert eval(f"dict({code[1]})") == {"family": "Family-A", **facts, "organization": "Maker A"}
+    markers = "name => [...Bokeh.documents.flatMap((d) => d.roots())].map((r) => [...r.references()]).flat()"
+    markers += ".find((m) => m.name === `${name}-here`).data.at.length"
+    assert [page.evaluate(markers, name) for name in ("flops", "released")] == [0, 1]
+
+    type_score(page, 0, "0.62")
+    known = {live.draws.data.coords["benchmark"][0]: 0.62}
+    given = by_python(live.summary("Family-A", organization="Maker A", given=known, **facts))
+    np.testing.assert_allclose(shown(page), given, rtol=0, atol=1e-6)
+    page.locator("#clear").click()
+    box.uncheck()
+    page.locator("#value-flops").fill("4e23")
+    np.testing.assert_allclose(shown(page), by_python(live.summary("Family-A", 4e23, **facts)), rtol=0, atol=1e-6)
+    assert not page.locator("#assumed").is_visible()
     page.close()
     assert wrong == []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from fake_posterior import posterior_of_dates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from javascript import EQUATIONS, Page
@@ -15,9 +17,12 @@ from simulate import Truth, posterior_near, simulate, simulation_spec
 
 from bayescale.evals import Evals
 from bayescale.forecast import NEW_FAMILY
+from bayescale.forecast.query import at_predicted_compute, read_query
 from bayescale.methods import Posterior
+from bayescale.model import model_data
 from bayescale.model.curve import expected_score, score_slope
 from bayescale.report import LiveForecast, live_forecast
+from bayescale.report.pack import OF_COMPUTE, arrays, pack
 
 FORMS: dict[str, dict[str, Any]] = {
     "two capabilities": {"factors": 2},
@@ -90,6 +95,81 @@ def test_columns_as_covariates(dated: Posterior) -> None:
     for known in ({}, {"bench-1": 0.7}):
         ours, theirs = both(page, "Family-A", {**FIGURES, "released": 2026.5, "reasoning": 1}, known)
         np.testing.assert_allclose(theirs[0], ours[0], rtol=0, atol=1e-6)
+
+
+def test_compute_that_nobody_discloses(hidden_compute: Posterior) -> None:
+    """Of a family the maker of all its models is the page's; the slider's compute, here 1 FLOP, does not matter."""
+    live = live_forecast(hidden_compute, draws=60, random_seed=0)
+    page, data = Page(live, hidden_compute.evals), live.draws.data
+    assert live.compute is not None
+    at = {"released": 2026.5, "log10_flops": 0.0, "reasoning": 1.0}
+    values = [at[column.name] for column in data.columns]
+    for family, maker in (("Family-A", "Maker A"), ("Family-B", None), ("Family-C", None), (NEW_FAMILY, None)):
+        facts = {"released": 2026.5, "reasoning": True, "organization": maker}
+        index = -1 if family == NEW_FAMILY else data.coords["family"].index(family)
+        for known in ({}, {"bench-1": 0.7, "bench-5": 0.4}):
+            table = live.summary(family, given=known, **facts)
+            theirs, effective = page.forecast(index, values, known, undisclosed=True)
+            np.testing.assert_allclose(theirs, table[["lower", "median", "upper"]], rtol=0, atol=1e-6)
+            assert effective == pytest.approx(table.attrs["effective_draws"], abs=1e-4)
+        query = at_predicted_compute(live.draws, read_query(live.spec, data, family, facts), live.compute)
+        drawn = query.covariates[:, 0, data.place("log10_flops")] + data.columns[data.column("log10_flops")].centre
+        asked = json.dumps({"family": index, "values": values})
+        np.testing.assert_allclose(page.compute(f"[...drawnCompute(posterior, {asked})]"), drawn, rtol=0, atol=1e-6)
+
+
+def test_a_date_alone_predicts_compute(hidden_compute: Posterior) -> None:
+    """All that predicts compute is known, so its sd is the smaller one; makers have no effect."""
+    spec, evals = hidden_compute.spec.replace(compute_from=["released"]), hidden_compute.evals
+    truth, x = simulate(factors=2)[1], np.nan_to_num(model_data(spec, evals).covariates)
+    slope = np.array([[0.5, 0.2], truth.slope, [0.8, -0.3]])
+    live = live_forecast(posterior_near(evals, truth, spec, slope=slope, covariate_value=x), draws=60, random_seed=0)
+    live = replace(live, draws=replace(live.draws, vague_compute_sd=np.full(live.draws.size, 3.0)))
+    for family, index in (("Family-B", 1), (NEW_FAMILY, -1)):
+        table = live.summary(family, released=2025.25, reasoning=False)
+        theirs, _ = Page(live, evals).forecast(index, [2025.25, 0.0, 0.0], {}, undisclosed=True)
+        np.testing.assert_allclose(theirs, table[["lower", "median", "upper"]], rtol=0, atol=1e-6)
+
+
+@pytest.mark.heavy
+def test_where_families_are_makers_they_say_the_maker() -> None:
+    dates = posterior_of_dates()
+    live = live_forecast(dates, draws=60, random_seed=0)
+    page = Page(live, dates.evals)
+    for family in ("OpenAI", "DeepSeek", NEW_FAMILY):
+        table = live.summary(family, released=2026.5, reasoning=True)
+        index = -1 if family == NEW_FAMILY else live.draws.data.coords["family"].index(family)
+        theirs, _ = page.forecast(index, [0.0, 2026.5, 1.0], {}, undisclosed=True)
+        np.testing.assert_allclose(theirs, table[["lower", "median", "upper"]], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("known", [{}, {"bench-1": 0.62}], ids=["none", "bench-1"])
+def test_undisclosed_compute_is_integrated_over_as_by_the_posterior(
+    hidden_compute: Posterior, known: dict[str, float]
+) -> None:
+    facts: dict[str, Any] = {"released": 2025.0, "reasoning": False}
+    usual = hidden_compute.forecast("Family-A", given=known, random_seed=1, **facts).summary(kind="expected")
+    ends = ["lower", "median", "upper"]
+    for draws in (hidden_compute.draws.size, 1000):
+        table = live_forecast(hidden_compute, draws, random_seed=0).summary("Family-A", given=known, **facts)
+        np.testing.assert_allclose(table[ends], usual[ends], atol=0.03)
+
+
+def test_noise_of_compute_is_apart_from_all_other(hidden_compute: Posterior) -> None:
+    without = replace(hidden_compute, spec=hidden_compute.spec.replace(compute_from=[]))
+    with_it, plain = (live_forecast(posterior, random_seed=0) for posterior in (hidden_compute, without))
+    for field in fields(plain.model):
+        np.testing.assert_array_equal(getattr(with_it.model, field.name), getattr(plain.model, field.name))
+    np.testing.assert_array_equal(with_it.proposals.normal, plain.proposals.normal)
+    assert with_it.start == plain.start
+    assert plain.compute is None
+    assert not {"new_maker", "new_compute", *OF_COMPUTE} & set(arrays(plain))
+    assert pack(plain, hidden_compute.evals, 0.9)["compute"] is None
+    assert with_it.compute is not None
+    normals = [with_it.compute.maker, with_it.compute.model]
+    normals += [getattr(with_it.model, field.name).reshape(with_it.draws.size, -1) for field in fields(with_it.model)]
+    together = np.corrcoef(np.concatenate(normals, axis=1), rowvar=False)
+    assert np.abs(together - np.eye(len(together)))[:2].max() < 0.15
 
 
 @settings(max_examples=20, deadline=None)

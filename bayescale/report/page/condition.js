@@ -97,7 +97,7 @@ function logLikelihood(row, mean) {
 
 function conditionedScores(posterior, query) {
   const { draws: S, benchmarks: B, factors: K, testlets: G, proposals: P } = posterior.sizes, a = posterior.arrays;
-  const x = covariates(posterior, query.values), family = query.family, width = K + G + B;
+  const covariatesAt = covariatesOf(posterior, query), family = query.family, width = K + G + B;
   const known = { benchmarks: query.given.map(([b]) => b), scores: query.given.map(([, score]) => score) };
   const groups = known.benchmarks.map((b) => posterior.testletIndex[b]).filter((g) => g >= 0);
   known.testlets = [...new Set(groups)].sort((one, other) => one - other);
@@ -105,7 +105,8 @@ function conditionedScores(posterior, query) {
 
   const proposed = [], logWeight = new Float64Array(S * P), places = [];
   for (let s = 0; s < S; s++) {
-    const model = unknowns(posterior, s, x, family, known), Z = model.sd.length, { z: centre, lower } = mode(model);
+    const model = unknowns(posterior, s, covariatesAt(s), family, known), Z = model.sd.length;
+    const { z: centre, lower } = mode(model);
     places.push(model.here);
     let logDeterminant = 0;
     for (let j = 0; j < Z; j++) logDeterminant += Math.log(lower[j * Z + j]);
@@ -135,7 +136,7 @@ function conditionedScores(posterior, query) {
   const scores = new Float64Array(S * B);
   resample(logWeight.map((w) => Math.exp(w - total)), S, posterior.start).forEach((at, row) => {
     const s = Math.floor(at / P), z = proposed[at];
-    scoresOf(posterior, s, x, knownModel(posterior, s, row, z, places[s], family, known), scores, row);
+    scoresOf(posterior, s, covariatesAt(s), knownModel(posterior, s, row, z, places[s], family, known), scores, row);
   });
   return { scores, effective: 1 / squares };
 }

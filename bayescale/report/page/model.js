@@ -3,7 +3,8 @@
 //
 // `posterior` is what Python packed (bayescale/report/pack.py): labels, sizes, and arrays in row-major order, draws
 // first. A `query` is {family (index; -1: a new family), values (one per base covariate: log10 of a size, decimal years,
-// a number, or 0 and 1, not centred), given: [[benchmark, score], ...], only: the one benchmark that is asked (optional)}.
+// a number, or 0 and 1, not centred), given: [[benchmark, score], ...], only: the one benchmark that is asked, undisclosed:
+// whether the compute is drawn around its prediction, whatever `values` say of it (both optional)}.
 
 const TINY = 1e-300; // keeps logarithms and divisions finite where a curve is flat, as in Python
 
@@ -35,6 +36,28 @@ function covariates(posterior, values) {
   return [...posterior.covariates.map((parts) => parts.reduce((product, i) => product * centred[i], 1)), ...steps];
 }
 
+// Log10 compute of a model that discloses none, one per draw: bayescale/model/compute.py.
+function drawnCompute(posterior, { family, values }) {
+  const { columns, makers, maker, place } = posterior.compute, M = makers.length, a = posterior.arrays;
+  const z = columns.map((c) => (c.place === null ? 0 : (values[c.place] - c.centre) / c.spread));
+  const unknown = columns.filter((c) => c.partly).map((c) => Number(c.place === null));
+  const regressors = [1, ...z, ...unknown], P = regressors.length, whole = columns.every((c) => c.place !== null);
+  const whose = family < 0 ? -1 : maker[family], { centre, spread } = posterior.measured[place];
+  return Float64Array.from({ length: posterior.sizes.draws }, (_, s) => {
+    let mean = whose < 0 ? a.new_maker[s] * a.maker_compute_sd[s] : a.maker_compute[s * M + whose];
+    for (let p = 0; p < P; p++) mean += a.compute_slope[s * P + p] * regressors[p];
+    return centre + spread * (mean + (whole ? a.compute_sd : a.vague_compute_sd)[s] * a.new_compute[s]);
+  });
+}
+
+// The covariates of a query on draw `s`, which differ from draw to draw where compute is drawn.
+function covariatesOf(posterior, query) {
+  const { values } = query, same = covariates(posterior, values);
+  if (!query.undisclosed) return () => same;
+  const { place } = posterior.compute, compute = drawnCompute(posterior, query);
+  return (s) => covariates(posterior, values.map((value, i) => (i === place ? compute[s] : value)));
+}
+
 // Write the expected scores of one new model on draw `s` into `row` of `into` (draw, benchmark).
 function scoresOf(posterior, s, x, model, into, row, only) {
   const { benchmarks: B, factors: K } = posterior.sizes, C = x.length, a = posterior.arrays;
@@ -61,9 +84,9 @@ function location(posterior, s, x, family, offset = posterior.arrays.family_offs
 // Scores given family and covariates alone. The residual of the model, and offset and effects of a new family, are drawn.
 function newModelScores(posterior, query) {
   const { draws: S, benchmarks: B, factors: K, families: F, testlets: G } = posterior.sizes, a = posterior.arrays;
-  const x = covariates(posterior, query.values), family = query.family, scores = new Float64Array(S * B);
+  const at = covariatesOf(posterior, query), family = query.family, scores = new Float64Array(S * B);
   for (let s = 0; s < S; s++) {
-    const capability = location(posterior, s, x, family);
+    const x = at(s), capability = location(posterior, s, x, family);
     for (let k = 0; k < K; k++) {
       capability[k] += a.residual[s * K + k];
       if (family < 0) capability[k] += a.new_offset[s * K + k] * a.family_sd[s];

@@ -26,6 +26,7 @@ function start() {
   const sources = {}, bands = new Map(); // sources of the pictures, by name, once they are drawn; bands by what is asked
   // Log10 of sizes in base units; not read from the sliders, whose steps would round what was typed.
   const values = sliders.map((slider) => (slider.type === "checkbox" ? Number(slider.checked) : Number(slider.value)));
+  const box = find("undisclosed"); // where the spec predicts compute
   let waiting = 0, resting = 0, timer = 0, latest = null;
 
   const shown = () => Number(find("shown").value);
@@ -41,8 +42,10 @@ function start() {
   }
   const fromText = (i, text) =>
     posterior.measured[i].kind === "size" ? Math.log10(Number(text) * posterior.measured[i].scale) : Number(text || NaN);
+  const hidden = (i) => Boolean(box?.checked) && i === posterior.compute.place;
   function words(i) {
     const { kind, title, unit } = posterior.measured[i];
+    if (hidden(i)) return "compute not disclosed";
     if (kind === "flag") return values[i] ? title : `not ${title}`;
     return kind === "size" ? `${typed(i)} ${unit}` : `${title} ${typed(i)}`;
   }
@@ -61,7 +64,7 @@ function start() {
 
   function readValues() {
     return posterior.measured.flatMap((m, i) => {
-      const bad = texts[i]?.getAttribute("aria-invalid") === "true";
+      const bad = !hidden(i) && texts[i]?.getAttribute("aria-invalid") === "true";
       const [low, high] = [m.lowest, m.highest].map((v) => typed(i, v));
       return bad ? [`${m.title} must be a number from ${low} to ${high}${m.kind === "size" ? `, in ${m.unit}` : ""}.`] : [];
     });
@@ -75,8 +78,10 @@ function start() {
       return score === null ? [] : [[b, score]];
     });
     const target = readScore(find("target"), "The target", trouble);
-    const answers = [forecast(posterior, { family, values, given })];
-    if (other !== undefined) answers.push(forecast(posterior, { family: other, values, given: [] }));
+    const undisclosed = Boolean(box?.checked);
+    const computes = undisclosed ? families().map((whose) => drawnCompute(posterior, { family: whose, values })) : [];
+    const answers = [forecast(posterior, { family, values, given, undisclosed })];
+    if (other !== undefined) answers.push(forecast(posterior, { family: other, values, given: [], undisclosed }));
     const [answer] = answers, effective = Math.round(answer.effective), enough = !given.length || answer.effective >= LEAST;
     const left = `${effective} of ${posterior.sizes.draws} draws are compatible with the known scores`;
     find("weight").textContent = given.length && enough ? `${left}.` : "";
@@ -89,7 +94,7 @@ function start() {
       writeInterval(row.cells[2], answers[1]?.rows[b]);
     });
     latest = answer;
-    find("beyond").textContent = beyond();
+    find("beyond").textContent = beyond(computes);
     find("beyond").hidden = !find("beyond").textContent;
     find("head-first").textContent = nameOf(family);
     find("head-second").textContent = other === undefined ? "" : nameOf(other);
@@ -98,6 +103,7 @@ function start() {
     sliders.forEach((slider, i) => slider.setAttribute("aria-valuetext", words(i)));
     find("asked").textContent = `${families().map(nameOf).join(" and ")}, ${sizes()}`;
     const said = families().map((whose, i) => decide(whose, i, i || enough ? answers[i] : null, target));
+    if (box) said.unshift(assume(computes, given.length));
     clearTimeout(timer);
     timer = setTimeout(() => (find("answer").textContent = said.join(" ")), PAUSE);
     if (sources.intervals) draw(enough ? answers : [null, ...answers.slice(1)], given, target);
@@ -113,15 +119,31 @@ function start() {
     } else if (!waiting) waiting = requestAnimationFrame(update);
   }
 
+  // Say what compute the forecast assumes where none is disclosed; its slider then rests.
+  function assume(computes, given) {
+    const { place, from } = posterior.compute;
+    for (const input of [sliders[place], texts[place]]) input.disabled = box.checked;
+    const each = computes.map((compute, i) => {
+      const [lower, median, upper] = quantiles(compute, posterior.quantiles).map((at) => (10 ** at).toExponential(1));
+      const whose = computes.length > 1 ? ` for ${nameOf(families()[i])}` : "";
+      return `${median} FLOP${whose} (${Number((100 * posterior.prob).toPrecision(6))}% interval ${lower} to ${upper})`;
+    });
+    const how = `predicted from ${from}${given ? ", known scores aside" : ""}`;
+    const sentence = computes.length ? `Compute not disclosed: the forecast assumes ${each.join(" and ")}, ${how}.` : "";
+    Object.assign(find("assumed"), { textContent: sentence, hidden: !sentence });
+    return sentence;
+  }
+
   function writeInterval(cell, row) {
     cell.children[0].textContent = row ? fixed(row.median) : "–";
     cell.children[1].textContent = row ? `${fixed(row.lower)} to ${fixed(row.upper)}` : "";
   }
 
   // Sizes and dates that lie beyond those of the data, in words.
-  function beyond() {
+  function beyond(computes) {
+    const means = computes.map((compute) => compute.reduce((sum, value) => sum + value, 0) / compute.length);
     const far = posterior.measured.flatMap((m, i) => {
-      const distance = values[i] - m.seen[1], what = m.title.toLowerCase();
+      const distance = (hidden(i) ? Math.max(...means) : values[i]) - m.seen[1], what = m.title.toLowerCase();
       if (!(distance > 1e-9) || !["size", "date"].includes(m.kind)) return [];
       return m.kind === "size"
         ? [{ distance, text: `${asText(10 ** distance)} times the largest ${what} in the data` }]
@@ -133,10 +155,11 @@ function start() {
   }
 
   function bandOf(axis, family) {
-    const others = values.filter((_, i) => i !== axis.place), key = [axis.name, family, shown(), ...others].join(" ");
+    const others = values.map((value, i) => (hidden(i) ? "undisclosed" : value)).filter((_, i) => i !== axis.place);
+    const key = [axis.name, family, shown(), ...others].join(" ");
     if (!bands.has(key)) {
       if (bands.size > 20) bands.clear();
-      bands.set(key, along(posterior, axis, family, values, shown()));
+      bands.set(key, along(posterior, axis, family, values, shown(), box?.checked));
     }
     return bands.get(key);
   }
@@ -188,7 +211,12 @@ function start() {
       if (m.kind === "flag") return values[i] ? "True" : "False";
       return Number((m.kind === "size" ? 10 ** values[i] : values[i]).toPrecision(m.kind === "size" ? 6 : 9));
     };
-    const facts = posterior.measured.map((m, i) => `${m.argument}=${said(m, i)}`);
+    const facts = posterior.measured.flatMap((m, i) => (hidden(i) ? [] : [`${m.argument}=${said(m, i)}`]));
+    if (box?.checked && !posterior.compute.said) {
+      const makers = families().map((f) => posterior.compute.makers[posterior.compute.maker[f]]);
+      const named = makers.map((maker) => (maker ? JSON.stringify(maker) : "bs.NEW_FAMILY"));
+      if (makers.some(Boolean)) facts.push(`organization=${asked === names[0] ? named[0] : `[${named.join(", ")}]`}`);
+    }
     const scores = given.map(([b, score]) => `${JSON.stringify(posterior.benchmarks[b])}: ${score}`);
     const known = scores.length ? `, given={${scores.join(", ")}}` : "";
     const lines = [
@@ -227,7 +255,7 @@ function start() {
       sources[`${name}-${end}`].data = { at: grid.map(onAxis), ...band };
     }
     const here = answers.flatMap((answer, i) =>
-      answer ? [{ at: onAxis(values[place]), ...answer.rows[b], colour: i ? SECOND : FIRST }] : [],
+      answer && !hidden(place) ? [{ at: onAxis(values[place]), ...answer.rows[b], colour: i ? SECOND : FIRST }] : [],
     );
     sources[`${name}-here`].data = columns(here, ["at", "lower", "median", "upper", "colour"]);
     const dots = observed(posterior, axis, b, whose);
@@ -237,7 +265,7 @@ function start() {
       return { ...dot, marker, size, colour };
     });
     sources[`${name}-seen`].data = columns(styled, ["at", "score", "model", "colour", "marker", "size"]);
-    const named = nearest(posterior, axis, dots, values[place]);
+    const named = hidden(place) ? [] : nearest(posterior, axis, dots, values[place]);
     sources[`${name}-named`].data = columns(named, ["at", "score", "label", "align", "offset"]);
     sources[`${name}-target`].setv({ location: target, visible: target !== null });
     const [first] = drawnBands, last = POINTS - 1;
@@ -279,6 +307,7 @@ function start() {
       ask();
     }),
   );
+  box?.addEventListener("change", ask);
   for (const input of [...inputs, find("target")]) input.addEventListener("input", ask);
   for (const id of ["family", "other"]) find(id).addEventListener("change", ask);
   find("shown").addEventListener("change", () => {

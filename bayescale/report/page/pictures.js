@@ -8,12 +8,13 @@ const FIRST = "#2A87C8", SECOND = "#D55E00"; // as bayescale/report/figures.py
 const fixed = (value) => value.toFixed(2);
 
 // Expected scores of one model of a family on benchmark `b` along a covariate: {grid, lower, median, upper}.
-function along(posterior, { place }, family, values, b) {
+// Along compute each point says it, be it undisclosed or not.
+function along(posterior, { place }, family, values, b, undisclosed = false) {
   const { lowest, highest } = posterior.measured[place];
   const grid = Array.from({ length: POINTS }, (_, i) => lowest + ((highest - lowest) * i) / (POINTS - 1));
   const rows = grid.map((at) => {
     const query = { family, values: values.map((value, i) => (i === place ? at : value)), given: [], only: b };
-    return forecast(posterior, query).rows[b];
+    return forecast(posterior, { ...query, undisclosed: undisclosed && place !== posterior.compute.place }).rows[b];
   });
   const column = (end) => rows.map((row) => row[end]);
   return { grid, lower: column("lower"), median: column("median"), upper: column("upper") };
