@@ -69,10 +69,11 @@ def _own_start(compiled: _Compiled, coordinates: Coordinates) -> Any:
 
     The PyMC model computes them, of which all fits of one structure share one: each sets its data when it starts.
     """
-    arrays, points = coordinates.arrays, coordinates.starting_point
+    arrays = coordinates.arrays
     unknown = not coordinates.data.cells["observed"].any(axis=0).all()
 
     def initial_point(seed: Any = None) -> np.ndarray:
+        points = coordinates.starting_point(np.random.default_rng(seed))
         with compiled.lock:
             for name, value in arrays.items():
                 compiled.model.set_data(name, value)
@@ -128,7 +129,7 @@ def _compile(coordinates: Coordinates) -> _Compiled:
 
     keep_freed_memory(cells=coordinates.data.cells["observed"].size)
     model = generative_model(coordinates)
-    points = coordinates.starting_point
+    points = coordinates.starting_point(np.random.default_rng())
     start = {name: pytensor.shared(value, name=f"{name}_start") for name, value in points.items()}
     # Benchmarks and slopes start at rough estimates, families and models scattered: from scattered benchmarks one chain
     # in a dozen was caught where a capability spends itself on the noise of a single benchmark (a Heywood case).

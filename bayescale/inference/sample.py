@@ -254,8 +254,8 @@ def _sample(program: Any, *, draws: int, **settings: Any) -> Any:
 
 
 def _pymc(
-    coordinates: Coordinates, *, seed: int, max_minutes: float, nuts_sampler: str = "pymc", fixed: bool = False,
-    **given: Any,
+    coordinates: Coordinates, *, chains: int, seed: int, max_minutes: float, nuts_sampler: str = "pymc",
+    fixed: bool = False, **given: Any,
 ) -> Sampled:  # fmt: skip
     import pymc as pm
     from pymc.model.transform.optimization import freeze_dims_and_data
@@ -266,8 +266,9 @@ def _pymc(
     idata = pm.sample(
         model=freeze_dims_and_data(model) if fixed else model,
         nuts_sampler=nuts_sampler,
+        chains=chains,
         random_seed=seed,
-        initvals=coordinates.starting_point,
+        initvals=[coordinates.starting_point(rng) for rng in np.random.default_rng(seed).spawn(chains)],
         compute_convergence_checks=False,
         discard_tuned_samples=True,
         **given,

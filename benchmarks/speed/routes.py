@@ -70,7 +70,7 @@ def compile_jax(spec: bs.Spec, evals: bs.Evals) -> Any:
 
     register()
     coordinates = Coordinates.of(spec, evals)
-    model, start = generative_model(coordinates), coordinates.starting_point
+    model, start = generative_model(coordinates), coordinates.starting_point(np.random.default_rng(1))
     program = library.compile_pymc_model(model, backend="jax", gradient_backend="jax", initial_points=start)
     program._make_logp_func()(program._make_initial_points(SEED), **program._shared_data)
     return program

@@ -302,7 +302,7 @@ def test_what_passes_validation_has_starting_points(items: float, floor: float) 
     benchmarks = pd.DataFrame({"benchmark": ["one", "none"], "items": items, "floor": floor, "ceiling": 0.995})
     scores = pd.DataFrame({"model": list("ab"), "benchmark": "one", "score": [0.2, 1.0]})
     at = Coordinates.of(Spec(factors=1), Evals(models, benchmarks, scores))
-    for name, values in {**at.arrays, **at.starting_point}.items():
+    for name, values in {**at.arrays, **at.starting_point(np.random.default_rng(1))}.items():
         assert np.isfinite(values).all(), name
     assert all(np.isfinite(values).all() for values in covariate_prior(at.spec, at.data))
 

@@ -610,11 +610,12 @@ def test_the_sampler_starts_from_variables_that_the_model_has(case: str, evals: 
     spec = Spec(**CASES[case][0])
     evals = with_columns(evals)
     coordinates = Coordinates.of(spec, with_settings(evals) if spec.repeated_measurements else evals)
-    model, start = generative_model(coordinates), coordinates.starting_point
-    dims = {v.name: model.named_vars_to_dims.get(v.name, ()) for v in model.free_RVs}
-    shapes = {name: tuple(len(model.coords[dim]) for dim in own) for name, own in dims.items()}
+    model = generative_model(coordinates)
+    start = coordinates.starting_point(np.random.default_rng(1))
+    shapes = {v.name: tuple(v.shape.eval()) for v in model.free_RVs if v.name in start}
     assert {n: v.shape for n, v in start.items()} == {n: shapes[n] for n in start}
     assert ("loading_z" in start) == ("rotation_basis" in model.named_vars)
+    assert ("latent_covariate_z" in start) == ("latent_covariate" in model.named_vars)
     model.rvs_to_initial_values.update({model[n]: v for n, v in start.items()})
     assert all(np.isfinite(v).all() for v in model.initial_point(random_seed=0).values())
 
@@ -628,7 +629,7 @@ def test_the_sampler_starts_where_scores_rise_with_compute(covariates: tuple[str
     evals, truth = simulate(3, families=6, models=40, factors=2, slope=(1.5, 1.0), offset_sd=0.3)
     assert (truth.loading @ truth.slope > 0).all()
     built = Built(Spec(factors=4, covariates=covariates, rising=False), evals)
-    start = Coordinates.of(built.spec, evals).starting_point
+    start = Coordinates.of(built.spec, evals).starting_point(np.random.default_rng(1))
     built.model.rvs_to_initial_values.update({built.model[name]: value for name, value in start.items()})
     point = built.model.initial_point(random_seed=0)
     at = built.values([np.asarray(point[v.name], dtype=float) for v in built.model.value_vars])

@@ -166,7 +166,7 @@ def test_independent_normals_are_those_of_bartlett(case: Any) -> None:
 
 def pilot_loading(spec: Spec, evals: Evals) -> np.ndarray:
     assert isinstance(spec.factors, int)
-    return fit_pilot(model_data(spec, evals), spec.factors)
+    return fit_pilot(model_data(spec, evals), spec.factors).loading
 
 
 def usable(reference: np.ndarray, benchmarks: int, factors: int) -> None:

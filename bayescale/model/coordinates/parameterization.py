@@ -17,6 +17,7 @@ import pytensor.tensor as pt
 from bayescale.model.coordinates.measured import MeasurementEffects
 from bayescale.model.coordinates.pilot import (
     SPREAD,
+    Pilot,
     fit_pilot,
     observed_share,
 )
@@ -204,30 +205,43 @@ class Coordinates(PlainCoordinates):
         return self.spec.rotation_invariant and factors <= benchmarks
 
     @cached_property
-    def pilot(self) -> np.ndarray:
-        """Pilot estimate of the loadings (benchmark, factor)."""
-        return fit_pilot(self.data, self.size[1])
+    def pilot(self) -> Pilot:
+        """Pilot estimates of loadings and general capabilities, of as many factors as benchmarks at most."""
+        return fit_pilot(self.data, min(self.size))
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
         arrays["expected_share"] = self.expected_share
-        rows, _ = unknown_cells(self.data)
-        if len(rows):
-            family = self.data.family_index[rows]
-            found = unwhitened(family) if self.unknown is None else whitening(self.unknown, family)
-            arrays |= {f"unknown_{name}": values for name, values in found._asdict().items()}
+        if len(self.whitening.centre):
+            arrays |= {f"unknown_{name}": values for name, values in self.whitening._asdict().items()}
         if self.rotation_fixed:
-            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot / SPREAD)
+            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot.loading / SPREAD)
         return arrays
 
     @cached_property
-    def starting_point(self) -> dict[str, np.ndarray]:
-        """Rough loadings, for the sampler to start at; all else starts where these and the scores put it."""
+    def whitening(self) -> Whitening:
+        """The coordinates of unknown covariates."""
+        family = self.data.family_index[unknown_cells(self.data)[0]]
+        return unwhitened(family) if self.unknown is None else whitening(self.unknown, family)
+
+    def starting_point(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw where a chain starts, by the names of coordinates; all else starts where these and the scores put it.
+
+        Loadings start at rough estimates. The unknown values of a covariate all move a standard normal step along the
+        general capability: upwards able models have more of it than is expected, downwards less. The posterior may have
+        a mode on either side.
+        """
         start: dict[str, np.ndarray] = {}
         if self.rotation_fixed:
-            start[coordinate("loading")] = self.pilot @ representative(self.pilot) / SPREAD
+            loading = self.pilot.loading
+            start[coordinate("loading")] = loading @ representative(loading) / SPREAD
+        rows, columns = unknown_cells(self.data)
+        if len(rows):
+            step = rng.normal(size=columns.max() + 1)[columns] * self.pilot.general[rows]
+            z = self.whitening.displacement(step)
+            start[coordinate("latent_covariate")] = z + rng.uniform(-1, 1, size=z.shape)
         return start
 
     def unknown_covariates(self, name: str, mean: Any, sd: Any, dims: str) -> Any:

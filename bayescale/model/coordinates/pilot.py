@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from bayescale.model.coordinates.rotation import positive_columns
@@ -18,10 +20,18 @@ _EXTRA_SD = 0.15
 SPREAD = 1.5
 
 
-def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> np.ndarray:
-    """Fit probabilistic principal components to the working logits, each with its own known noise, by EM.
+class Pilot(NamedTuple):
+    """Rough loadings (benchmark, factor) of scores that have unit variance over models, and general capabilities.
 
-    Return rough loadings (benchmark, factor) of scores that have unit variance over models.
+    `general` (model,) is the logit of the average benchmark, with mean 0 and sd 1 over models.
+    """
+
+    loading: np.ndarray
+    general: np.ndarray
+
+
+def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> Pilot:
+    """Fit probabilistic principal components to the working logits, each with its own known noise, by EM.
 
     Missing cells take no part (Tipping & Bishop 1999, J. R. Stat. Soc. B 61:611, with weights).
     """
@@ -43,7 +53,8 @@ def fit_pilot(data: ModelData, factors: int, iterations: int = 200) -> np.ndarra
         loading = np.linalg.solve(normal, np.einsum("mb,mb,mk->bk", weight, logit - centre, score)[..., None])[..., 0]
         fit = score @ loading.T
         centre = np.sum(weight * (logit - fit), axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
-    return loading
+    average = fit.mean(axis=1)
+    return Pilot(loading, (average - average.mean()) / max(average.std(), 1e-9))
 
 
 def informative_models(data: ModelData, share: np.ndarray) -> np.ndarray:

@@ -28,6 +28,12 @@ class Whitening(NamedTuple):
     neighbour: np.ndarray
     log_volume: np.ndarray
 
+    def displacement(self, step: np.ndarray) -> np.ndarray:
+        """Return the z that moves the values from their centres by `step` (value,)."""
+        place = np.zeros((len(step), len(step)))
+        np.add.at(place, (np.arange(len(step))[:, None], self.neighbour), self.scale)
+        return np.linalg.solve(place, step)
+
 
 def unwhitened(family: np.ndarray) -> Whitening:
     """Return the identity, given the family of each value."""
