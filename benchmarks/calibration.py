@@ -16,7 +16,8 @@ import itertools
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -95,12 +96,22 @@ def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, obje
         if posterior.convergence.rhat > MIXED:
             posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **LONGER)
     truth = quantities(read_draws({"posterior": prior.idata["prior"]}, model_data(spec, evals)))
+    return ranked(number, truth, quantities(posterior.draws.thinned(RANKED)), posterior.convergence, attempt)
+
+
+def ranked(
+    number: int,
+    truth: dict[str, np.ndarray],
+    found: dict[str, np.ndarray],
+    report: bs.ConvergenceReport,
+    again: int = 0,
+) -> list[dict[str, object]]:
+    """Rank the truth among the draws found: one row a quantity."""
     rows = []
-    for kind, values in quantities(posterior.draws.thinned(RANKED)).items():
+    for kind, values in found.items():
         ranks = (values < truth[kind]).sum(axis=0)
         rows += [{"simulation": number, "kind": kind, "quantity": i, "rank": r} for i, r in enumerate(ranks)]
-    report = posterior.convergence
-    diagnostics = {"rhat": report.rhat, "divergences": report.divergences, "drawn_again": attempt}
+    diagnostics = {"rhat": report.rhat, "divergences": report.divergences, "drawn_again": again}
     return [row | diagnostics for row in rows]
 
 
@@ -159,14 +170,12 @@ def draw(ranks: pd.DataFrame, path: Path, title: str) -> None:
     figure.savefig(path, dpi=130)
 
 
-def main(name: str, folder: Path, simulations: int = 100, jobs: int = -1) -> None:
-    """Run missing simulations, then print the tests and plot the ranks."""
-    spec, evals = bs.load_spec(name), design()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"ranks-{spec.name}.csv"
+def run(one: Callable[[int], list[dict[str, object]]], path: Path, simulations: int, jobs: int) -> pd.DataFrame:
+    """Run missing simulations, and print the tests of all; return their ranks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     done = set(pd.read_csv(path)["simulation"]) if path.exists() else set()
     started = time.perf_counter()
-    work = (joblib.delayed(simulate)(spec, evals, number) for number in range(simulations) if number not in done)
+    work = (joblib.delayed(one)(number) for number in range(simulations) if number not in done)
     for rows in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(work):
         finished = pd.DataFrame(rows)
         finished.to_csv(path, mode="a", index=False, header=not path.exists())
@@ -181,8 +190,19 @@ def main(name: str, folder: Path, simulations: int = 100, jobs: int = -1) -> Non
     print(f"{single['drawn_again'].sum()} further tables had too many scores at the ends")
     print(outside(ranks).to_string(index=False))
     print(bands(ranks).to_string(index=False))
+    return ranks
+
+
+def main(name: str, folder: Path, simulations: int = 100, jobs: int = -1) -> None:
+    """Simulate from the priors, then print the tests and plot the ranks."""
+    spec, evals = bs.load_spec(name), design()
+    ranks = run(partial(simulate, spec, evals), folder / f"ranks-{spec.name}.csv", simulations, jobs)
     print(f"{len(evals.model_names)} models, {len(evals.benchmark_names)} benchmarks, {evals.n_scores} scores")
-    draw(ranks, folder / f"calibration-{spec.name}.png", f"{spec.name}: {len(single)} simulations from its priors")
+    draw(
+        ranks,
+        folder / f"calibration-{spec.name}.png",
+        f"{spec.name}: {ranks['simulation'].nunique()} simulations from its priors",
+    )
 
 
 if __name__ == "__main__":
