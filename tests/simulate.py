@@ -446,7 +446,10 @@ def posterior_near(
 _block = diagnostics._block
 
 
-def _few_quantities(name: str, values: np.ndarray, labels: list[str], required: bool) -> diagnostics.Block:
+def _few_quantities(
+    name: str, values: np.ndarray, labels: list[str], required: bool, benchmarks: list[str] | None = None
+) -> diagnostics.Block:
     """Diagnose at most six quantities of a block: draws are independent, so one is as good as another."""
     step = -(-len(labels) // 6)
-    return _block(name, values[..., ::step], list(labels)[::step], required)
+    of = None if benchmarks is None else benchmarks[::step]
+    return _block(name, values[..., ::step], list(labels)[::step], required, of)

@@ -34,6 +34,8 @@ MODES_RHAT = 1.1
 # Above one divergence in a thousand draws a posterior counts as not converged; fewer are only reported.
 MAX_DIVERGENT_SHARE = 1e-3
 MIN_BFMI = 0.3
+# Chains that differ on at most this share of the benchmarks differ in how they explain those, not in the law.
+FEW_BENCHMARKS = 0.25
 
 
 class Block(BaseModel):
@@ -53,6 +55,8 @@ class Block(BaseModel):
     """Whether the posterior counts as converged only if this block does."""
     outlier_chain: int | None = Field(default=None, validation_alias=AliasChoices("outlier_chain", "apart"))
     """The one chain without which the others agree, if there is one: it is in a mode of its own."""
+    split_benchmarks: tuple[str, ...] = ()
+    """The benchmarks on which chains are in different modes, where quantities belong to benchmarks."""
 
     @property
     def ess(self) -> float:
@@ -289,21 +293,35 @@ def _where(block: Block) -> str:
 def _disagreements(split: list[Block], draws: Draws) -> list[str]:
     """Return a problem for each way in which chains disagree, of blocks in which they are in different modes."""
     problems = []
+    advice = _on_few_benchmarks(split, draws) or (
+        f"{_average_slopes(draws)} Fit again with another random_seed; if this recurs, use fewer factors or tighter "
+        "priors."
+    )
     for chain in sorted({block.outlier_chain for block in split}, key=lambda chain: -1 if chain is None else chain):
         worst, *others = sorted((b for b in split if b.outlier_chain == chain), key=lambda b: -b.rhat)
         where = _where(worst) + "".join(f", of {b.name} {b.rhat:.3f} (at {b.worst})" for b in others)
         if chain is None:
-            problems.append(
-                f"{where}: the chains are in different modes. {_average_slopes(draws)} Fit again with another "
-                "random_seed; if this recurs, use fewer factors or tighter priors."
-            )
+            problems.append(f"{where}: the chains are in different modes. {advice}")
         else:
             problems.append(
-                f"{where}: chain {chain} is an outlier; the other chains agree. It is in a mode of its own. "
-                f"{_average_slopes(draws)} Fit again with another random_seed; if this recurs, the posterior has "
-                "several modes: use fewer factors or tighter priors. Do not drop the chain."
+                f"{where}: chain {chain} is an outlier; the other chains agree. It is in a mode of its own. {advice} "
+                "Do not drop the chain."
             )
     return problems
+
+
+def _on_few_benchmarks(split: list[Block], draws: Draws) -> str:
+    """Name the benchmarks on which alone chains differ, and say what to do; empty where they differ on many."""
+    found = {name for block in split for name in block.split_benchmarks}
+    names = [name for name in draws.data.coords["benchmark"] if name in found]
+    if not all(block.split_benchmarks for block in split) or len(names) > FEW_BENCHMARKS * draws.difficulty.shape[1]:
+        return ""
+    them, those = ("it", "its") if len(names) == 1 else ("them", "their")
+    return (
+        f"The chains differ on {', '.join(names)} alone, and explain {those} scores in different ways: look for scores "
+        f"below the guessing floor or far from those of similar models. If another random_seed does not help, fit "
+        f"without {them}."
+    )
 
 
 def _average_slopes(draws: Draws) -> str:
@@ -328,13 +346,15 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
     ahead = np.nanmax(draws.data.covariates, axis=0) + beyond
     point = np.array(design(ahead, draws.data.terms))
     fitted = draws.fitted_cells(cells)
-    labels = [f"{coords['model'][m]} on {coords['benchmark'][b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
+    names = coords["benchmark"]
+    labels = [f"{coords['model'][m]} on {names[b]}" for m, b in zip(*np.nonzero(cells), strict=True)]
     future = draws.family_scores(point).reshape((draws.size, -1))
-    future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in coords["benchmark"]]
+    future_labels = [f"{f} on {b}, a decade ahead" for f in coords["family"] for b in names]
+    of_cells = [names[b] for b in np.nonzero(cells)[1]]
     blocks = [
-        _block("expected scores", draws.by_chain(fitted), labels, True),
-        _block("forecasts", draws.by_chain(future), future_labels, True),
-        _block("new family", draws.by_chain(_new_family(draws, point)), coords["benchmark"], True),
+        _block("expected scores", draws.by_chain(fitted), labels, True, of_cells),
+        _block("forecasts", draws.by_chain(future), future_labels, True, names * len(coords["family"])),
+        _block("new family", draws.by_chain(_new_family(draws, point)), names, True, names),
     ]
     scales = [n for n in SCALES if n in idata["posterior"]]
     if scales:
@@ -342,10 +362,11 @@ def _blocks(idata: Any, draws: Draws) -> list[Block]:
         blocks.append(_block("scales", values, scales, True))
     rows, columns = unknown_cells(draws.data)
     if len(rows):
-        names = [f"{draws.data.columns[c].name} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
-        blocks.append(_block("unknown covariates", draws.by_chain(draws.unknown_covariates()), names, True))
+        values = draws.by_chain(draws.unknown_covariates())
+        unknown = [f"{draws.data.columns[c].name} of {coords['model'][m]}" for m, c in zip(rows, columns, strict=True)]
+        blocks.append(_block("unknown covariates", values, unknown, True))
     precision = draws.by_chain(np.log(draws.precision))
-    blocks.append(_block("precision of scores", precision, coords["benchmark"], False))
+    blocks.append(_block("precision of scores", precision, names, False))
     return blocks
 
 
@@ -355,8 +376,13 @@ def _new_family(draws: Draws, point: np.ndarray) -> np.ndarray:
     return draws.expected(draws.logit(location, point[None]))[:, 0]
 
 
-def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> Block:
-    """Return the worst diagnostics over the last axis of `values` (chain, draw, quantity)."""
+def _block(
+    name: str, values: np.ndarray, labels: list[str], required: bool, benchmarks: list[str] | None = None
+) -> Block:
+    """Return the worst diagnostics over the last axis of `values` (chain, draw, quantity).
+
+    `benchmarks` are those of the quantities, where each belongs to one.
+    """
     # A quantity that is the same in every draw (a floor fixed at chance, say) has no Monte Carlo error.
     varying = np.ptp(values, axis=(0, 1)) > 1e-12
     names = [label for label, keep in zip(labels, varying, strict=True) if keep]
@@ -368,6 +394,7 @@ def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> 
     parts = np.array_split(values, min(processors(), values.shape[-1]), axis=-1)
     each = in_threads(lambda part: (*effective_draws(part), rhat(part)), parts)
     bulk, tail, rhats = (np.concatenate(found) for found in zip(*each, strict=True))
+    apart = np.flatnonzero(varying)[rhats > MODES_RHAT]
     return Block(
         name=name,
         quantities=len(names),
@@ -377,6 +404,7 @@ def _block(name: str, values: np.ndarray, labels: list[str], required: bool) -> 
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
         required=required,
         outlier_chain=_outlier_chain(values, rhats),
+        split_benchmarks=tuple(dict.fromkeys(benchmarks[i] for i in apart)) if benchmarks else (),
     )
 
 

@@ -113,6 +113,25 @@ def test_of_chains_in_different_modes_it_says_what_compute_does_in_each(posterio
     assert gains[1] < 0 < min(gains[0], *gains[2:])
 
 
+def test_of_chains_that_differ_on_one_benchmark_it_names_the_benchmark(posterior: Posterior) -> None:
+    def lower_floor_in_two_chains(idata: Any) -> None:
+        idata["posterior"]["difficulty"].loc[{"chain": [0, 3], "benchmark": "bench-4"}] += 0.8
+
+    (problem,) = diagnosed(posterior, lower_floor_in_two_chains).problems
+    assert "the chains are in different modes. The chains differ on bench-4 alone" in problem
+    assert problem.endswith("fit without it.")
+    assert "fewer factors" not in problem
+
+
+def test_of_chains_that_differ_on_most_benchmarks_it_names_none(posterior: Posterior) -> None:
+    def harder_in_two_chains(idata: Any) -> None:
+        idata["posterior"]["difficulty"].loc[{"chain": [0, 3], "benchmark": ["bench-1", "bench-2", "bench-4"]}] += 0.8
+
+    (problem,) = diagnosed(posterior, harder_in_two_chains).problems
+    assert "alone" not in problem
+    assert "use fewer factors or tighter priors." in problem
+
+
 def test_capability_that_does_not_grow_with_compute_is_said_and_still_converged(posterior: Posterior) -> None:
     def turn_slopes(idata: Any) -> None:
         idata["posterior"]["slope"] *= -1.0
