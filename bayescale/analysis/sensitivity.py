@@ -19,6 +19,7 @@ from scipy.stats import beta
 
 from bayescale import _arviz
 from bayescale.errors import ForecastError, MissingDependencyError
+from bayescale.inference.mixing import effective_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 # Above it a prior is informative about a quantity, below it the likelihood is weak (Kallioinen et al. 2024, section 3).
 THRESHOLD = 0.05
+# Monte Carlo errors by which scaling must move a mean or a spread before a diagnosis rests on it: the log likelihood of
+# a thousand scores has an sd of 20, and with a thousand effective draws chance alone gives sensitivities of 0.1 to 0.3.
+ERRORS = 3.0
 
 # Prior probability of what the posterior says below which a prior is contradicted, and draws to estimate it with.
 UNLIKELY = 0.01
@@ -48,7 +52,8 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
     -------
     pandas.DataFrame
         Index ``quantity``; one column a prior of the spec, ``all priors``, ``likelihood``, and ``diagnosis``: ``prior
-        and data in conflict`` when both move it (above 0.05), ``prior dominates`` when the data hardly do, or ``-``,
+        and data in conflict`` when both move it (above 0.05, and by more than Monte Carlo error), ``prior dominates``
+        when the data hardly do, ``prior moves it`` when there are too few draws to say whether the data do, or ``-``,
         which says nothing of what is left out. Its ``attrs`` say the rest: ``left_out``, by what has a distribution
         but is not scaled, why not; and ``conflicts``, by prior that the posterior contradicts, the parameter for which
         it does most. A prior may be contradicted without moving a quantity: see `conflicts`.
@@ -77,12 +82,29 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
         raise MissingDependencyError(
             "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
         ) from None
+    together = np.sum(list(priors.values()), axis=0)
+    moved = {name: (_moves(together, values), _moves(likelihood, values)) for name, values in named.items()}
+    prior_moves, data_move = np.array([moved[name] for name in table.index]).T
     by_prior, by_data = table["all priors"] > THRESHOLD, table["likelihood"] > THRESHOLD
-    table["diagnosis"] = np.where(
-        by_prior & by_data, "prior and data in conflict", np.where(by_prior, "prior dominates", "-")
+    table["diagnosis"] = np.select(
+        [~(by_prior & prior_moves), ~by_data, data_move],
+        ["-", "prior dominates", "prior and data in conflict"],
+        "prior moves it",
     )
     table.attrs |= {"left_out": left_out(posterior), "conflicts": conflicts(posterior)}
     return table
+
+
+def _moves(log_density: np.ndarray, values: np.ndarray) -> bool:
+    """Return whether scaling a density moves the mean or the spread of `values` by more than Monte Carlo error.
+
+    Both are (chain, draw). To first order a mean moves by its covariance with the log density.
+    """
+    centred = values - values.mean()
+    moments = np.stack([centred, centred**2 - np.mean(centred**2)], axis=-1)
+    products = moments * (log_density - log_density.mean())[..., None]
+    error = products.std(axis=(0, 1)) / np.sqrt(effective_draws(products)[0])
+    return bool(np.any(np.abs(products.mean(axis=(0, 1))) > ERRORS * error))
 
 
 def left_out(posterior: PosteriorData) -> dict[str, str]:

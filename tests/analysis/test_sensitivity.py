@@ -10,7 +10,7 @@ from scipy import stats
 from simulate import CONVERGED, Truth, posterior_near, simulation_spec
 
 from bayescale._arviz import dataset, with_groups
-from bayescale.analysis.sensitivity import log_priors, prior_sensitivity
+from bayescale.analysis.sensitivity import _moves, log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
@@ -76,6 +76,25 @@ def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> No
     assert wide["family_sd"] < 0.02
     assert narrow["slope"] < 0.05, "a prior of something else does not"
     assert narrow["diagnosis"] != "-"
+
+
+def test_chance_alone_moves_nothing_and_a_dependence_does() -> None:
+    """A log likelihood that varies by twenty nats, and a thousand draws: sensitivities of 0.1 and more by chance."""
+    rng = np.random.default_rng(3)
+    noise = 20 * rng.normal(size=(4, 250))
+    values = rng.normal(size=(40, 4, 250))
+    assert not any(_moves(noise, each) for each in values)
+    assert all(_moves(noise + 4 * each, each) for each in values), "its mean"
+    assert all(_moves(noise + 4 * each**2, each) for each in values), "its spread"
+
+
+def test_a_quantity_on_which_prior_and_likelihood_pull_is_in_conflict(posterior: Posterior) -> None:
+    """One made of both log densities, so that raising either to a power moves it."""
+    prior = sum(log_priors(posterior).values())
+    likelihood = posterior.draws.log_likelihood().sum(axis=1)
+    both = prior / prior.std() - likelihood / likelihood.std()
+    pulled = posterior.idata["posterior"]["family_sd"].copy(data=posterior.draws.by_chain(both))
+    assert prior_sensitivity(posterior, {"pulled": pulled})["diagnosis"].tolist() == ["prior and data in conflict"]
 
 
 def test_cells_of_a_quantity_are_rows(posterior: Posterior) -> None:
