@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SUMMARY, FORECAST = ROOT / "docs" / "accuracy.csv", ROOT / "docs" / "forecast.csv"
 PAGES = ROOT / "README.md", ROOT / "docs" / "tutorial" / "first-forecast.md"
 REFERENCE = "pc_3"
-# Ends of the intervals of the hidden model moved by up to 0.0017 when sampling stopped elsewhere.
-NEAR = 0.002
+# Lower ends of the intervals of the hidden model moved by up to 0.0035 with other random numbers (HumanEval's, which
+# are whole items, by one of 164).
+NEAR = 0.004
 # Groups of tasks that show a method nothing but facts of a model, and those that show its plain scores.
 FACTS = {
     "largest_out": "larger models of a family",
@@ -104,9 +105,10 @@ def _hidden(table: pd.DataFrame) -> str:
     low, high = (inside & ~at_end).sum(), (inside | at_end).sum()
     below = (score < table["median"]).sum()
     points = 100 * (table["median"] - score).mean()
+    lie = "lies" if at_end.sum() == 1 else "lie"
     counts = (
-        f"{low} to {high} of {len(table)} scores lie in their 90% interval: {at_end.sum()} lie so near its end (within "
-        f"{100 * NEAR:g} points) that another run of the sampler may put them on its other side. {below} of "
+        f"{low} to {high} of {len(table)} scores lie in their 90% interval: {at_end.sum()} {lie} so near its end "
+        f"(within {100 * NEAR:g} points) that another run of the sampler may put them on its other side. {below} of "
         f"{len(table)} lie below the median, on average by {points:.0f} points."
     )
     return "\n".join([*lines, "", counts])
