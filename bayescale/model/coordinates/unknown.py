@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import spsolve_triangular
 
 # Weight of the prior in a family's correlations, in draws: a short run has some hundred effective ones.
 _PRIOR_DRAWS = 20
@@ -30,9 +32,10 @@ class Whitening(NamedTuple):
 
     def displacement(self, step: np.ndarray) -> np.ndarray:
         """Return the z that moves the values from their centres by `step` (value,)."""
-        place = np.zeros((len(step), len(step)))
-        np.add.at(place, (np.arange(len(step))[:, None], self.neighbour), self.scale)
-        return np.linalg.solve(place, step)
+        rows = np.repeat(np.arange(len(step)), self.scale.shape[1])
+        lower = csr_matrix((self.scale.ravel(), (rows, self.neighbour.ravel())), shape=(len(step), len(step)))
+        lower.eliminate_zeros()
+        return np.asarray(spsolve_triangular(lower, step, lower=True))
 
 
 def unwhitened(family: np.ndarray) -> Whitening:
