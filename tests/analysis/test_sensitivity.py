@@ -78,7 +78,7 @@ def test_a_prior_that_pulls_is_seen_where_it_pulls(simulation: Simulation) -> No
     assert narrow["diagnosis"] != "-"
 
 
-def test_chance_alone_moves_nothing_and_a_dependence_does() -> None:
+def test_noise_alone_moves_nothing_and_a_dependence_does() -> None:
     """A log likelihood that varies by twenty nats, and a thousand draws: sensitivities of 0.1 and more by chance."""
     rng = np.random.default_rng(3)
     noise = 20 * rng.normal(size=(4, 250))
