@@ -90,13 +90,19 @@ def simulate(spec: bs.Spec, evals: bs.Evals, number: int) -> list[dict[str, obje
         if (~seen["score"].between(*ENDS)).mean() <= MOST_AT_ENDS:
             break
     simulated = bs.Evals(evals.models, evals.benchmarks, seen, name=f"simulation {number}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **SAMPLING)
-        if posterior.convergence.rhat > MIXED:
-            posterior = bs.fit(spec, simulated, random_seed=number, progressbar=False, **LONGER)
+    posterior = fitted(spec, simulated, number)
     truth = quantities(read_draws({"posterior": prior.idata["prior"]}, model_data(spec, evals)))
     return ranked(number, truth, quantities(posterior.draws.thinned(RANKED)), posterior.convergence, attempt)
+
+
+def fitted(spec: bs.Spec, evals: bs.Evals, seed: int) -> bs.Posterior:
+    """Fit the spec, and again with more draws where the first fit did not mix."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        posterior = bs.fit(spec, evals, random_seed=seed, progressbar=False, **SAMPLING)
+        if posterior.convergence.rhat > MIXED:
+            posterior = bs.fit(spec, evals, random_seed=seed, progressbar=False, **LONGER)
+    return posterior
 
 
 def ranked(
@@ -198,11 +204,8 @@ def main(name: str, folder: Path, simulations: int = 100, jobs: int = -1) -> Non
     spec, evals = bs.load_spec(name), design()
     ranks = run(partial(simulate, spec, evals), folder / f"ranks-{spec.name}.csv", simulations, jobs)
     print(f"{len(evals.model_names)} models, {len(evals.benchmark_names)} benchmarks, {evals.n_scores} scores")
-    draw(
-        ranks,
-        folder / f"calibration-{spec.name}.png",
-        f"{spec.name}: {ranks['simulation'].nunique()} simulations from its priors",
-    )
+    title = f"{spec.name}: {ranks['simulation'].nunique()} simulations from its priors"
+    draw(ranks, folder / f"calibration-{spec.name}.png", title)
 
 
 if __name__ == "__main__":

@@ -12,16 +12,14 @@ stay in FOLDER, so the same command resumes an interrupted run.
 from __future__ import annotations
 
 import sys
-import warnings
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from calibration import LONGER, MIXED, RANKED, SAMPLING, draw, quantities, ranked, run
+from calibration import RANKED, draw, fitted, quantities, ranked, run
 
 import bayescale as bs
-from bayescale.errors import ConvergenceWarning
 from bayescale.inference.draws import Draws
 
 NEW = 24
@@ -40,11 +38,8 @@ def further_models(evals: bs.Evals) -> pd.DataFrame:
     rng = np.random.default_rng(SEED)
     chosen = [rng.choice(len(known), NEW, replace=False) for _ in range(TRIES)]
     best = min(chosen, key=lambda rows: abs(compute[rows].mean() - compute.mean()))
-    return (
-        known.iloc[best]
-        .assign(model=known["model"].iloc[best] + " again", flops_log10_sd=np.nan)
-        .reset_index(drop=True)
-    )
+    rows = known.iloc[best].reset_index(drop=True)
+    return rows.assign(model=rows["model"] + " again", flops_log10_sd=np.nan)
 
 
 def simulate(
@@ -59,11 +54,7 @@ def simulate(
         pd.concat([evals.scores[["model", "benchmark", "score"]], long], ignore_index=True),
         name=f"simulation {number}",
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        posterior = bs.fit(spec, table, random_seed=number, progressbar=False, **SAMPLING)
-        if posterior.convergence.rhat > MIXED:
-            posterior = bs.fit(spec, table, random_seed=number, progressbar=False, **LONGER)
+    posterior = fitted(spec, table, number)
     found = quantities(posterior.draws.thinned(RANKED))
     # Of the table itself alone: the truth has no capabilities of the further models.
     found["expected scores"] = found["expected scores"][:, : evals.matrix().size]

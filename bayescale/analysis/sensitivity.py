@@ -83,8 +83,9 @@ def prior_sensitivity(posterior: PosteriorData, quantities: Mapping[str, xr.Data
             "Prior sensitivity needs arviz-stats and arviz-base: pip install 'bayescale[compare]'"
         ) from None
     together = np.sum(list(priors.values()), axis=0)
-    moved = {name: (_moves(together, values), _moves(likelihood, values)) for name, values in named.items()}
-    prior_moves, data_move = np.array([moved[name] for name in table.index]).T
+    prior_moves, data_move = (
+        np.array([_moves(density, named[name]) for name in table.index]) for density in (together, likelihood)
+    )
     by_prior, by_data = table["all priors"] > THRESHOLD, table["likelihood"] > THRESHOLD
     table["diagnosis"] = np.select(
         [~(by_prior & prior_moves), ~by_data, data_move],
