@@ -18,7 +18,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from bayescale._display import as_html, wrapped
 from bayescale.errors import ConvergenceWarning
 from bayescale.inference.mixing import effective_draws, rhat
-from bayescale.inference.parallel import in_threads, processors
+from bayescale.inference.parallel import in_threads
 from bayescale.model.data import design, unknown_cells
 from bayescale.model.priors import SCALES
 
@@ -36,6 +36,8 @@ MAX_DIVERGENT_SHARE = 1e-3
 MIN_BFMI = 0.3
 # Chains that differ on at most this share of the benchmarks differ in how they explain those, not in the law.
 FEW_BENCHMARKS = 0.25
+# Quantities that are diagnosed together: so few that their draws stay in the cache.
+_AT_ONCE = 200
 
 
 class Block(BaseModel):
@@ -391,7 +393,7 @@ def _block(
             name=name, quantities=0, rhat=1, ess_bulk=np.inf, ess_tail=np.inf, worst="constant", required=False
         )
     values = values[:, :, varying]
-    parts = np.array_split(values, min(processors(), values.shape[-1]), axis=-1)
+    parts = np.array_split(values, math.ceil(values.shape[-1] / _AT_ONCE), axis=-1)
     each = in_threads(lambda part: (*effective_draws(part), rhat(part)), parts)
     bulk, tail, rhats = (np.concatenate(found) for found in zip(*each, strict=True))
     apart = np.flatnonzero(varying)[rhats > MODES_RHAT]

@@ -38,7 +38,7 @@ def rhat(values: np.ndarray) -> np.ndarray:
     if chains < 2 or draws < _LEAST:
         return np.full(quantities, np.nan)
     split = _split(values)
-    folded = np.abs(split - np.median(split, axis=(0, 1)))
+    folded = np.abs(split - np.median(_rows(split), axis=1))
     return np.maximum(_plain_rhat(_normal_scores(split)), _plain_rhat(_normal_scores(folded)))
 
 
@@ -62,7 +62,7 @@ def effective_draws(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     if values.shape[1] < _LEAST:
         return np.full(values.shape[2], np.nan), np.full(values.shape[2], np.nan)
-    below, above = (_split(values <= np.quantile(values, p, axis=(0, 1))).astype(float) for p in (0.05, 0.95))
+    below, above = (_split(values <= np.quantile(_rows(values), p, axis=1)).astype(float) for p in (0.05, 0.95))
     return _effective(_normal_scores(_split(values))), np.minimum(_effective(below), _effective(above))
 
 
@@ -71,10 +71,21 @@ def _split(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:, :half], values[:, -half:]])
 
 
+def _rows(values: np.ndarray) -> np.ndarray:
+    """Return the draws of a quantity as a row, along which sorting is fast."""
+    return np.ascontiguousarray(values.reshape((-1, values.shape[-1])).T)
+
+
 def _normal_scores(values: np.ndarray) -> np.ndarray:
-    chains, draws, quantities = values.shape
-    rank = rankdata(values.reshape((-1, quantities)), axis=0)
-    return ndtri((rank - 3 / 8) / (chains * draws + 1 / 4)).reshape(values.shape)
+    draws = _rows(values)
+    # Sorting along rows takes a fifth of the time of `rankdata`, which is left where ranks are shared.
+    order = draws.argsort(axis=1)
+    ordered = np.take_along_axis(draws, order, axis=1)
+    rank = np.empty(draws.shape)
+    np.put_along_axis(rank, order, np.arange(1.0, draws.shape[1] + 1)[None], axis=1)
+    shared = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1) | np.isnan(ordered[:, -1])
+    rank[shared] = rankdata(draws[shared], axis=1)
+    return ndtri((rank - 3 / 8) / (draws.shape[1] + 1 / 4)).T.reshape(values.shape)
 
 
 def _plain_rhat(values: np.ndarray) -> np.ndarray:
