@@ -186,6 +186,7 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.draws import read_draws
     from bayescale.model.coordinates.parameterization import Coordinates, coordinate
+    from bayescale.model.coordinates.short_run import ShortRun
 
     with working("Compiling the model", settings["progressbar"]):
         program = compiled_for(coordinates)
@@ -194,11 +195,11 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "chains": chains, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
         short = _sample(program, **pilot)
-    share, z = read_draws(short, coordinates.data).expected_share(), coordinate("latent_covariate")
+    draws, z = read_draws(short, coordinates.data), coordinate("latent_covariate")
     unknown = short["posterior"][z].to_numpy() if z in short["posterior"] else None
     unknown = None if unknown is None else unknown.reshape((-1, unknown.shape[-1]))
-    moved = Coordinates(coordinates.spec, coordinates.data, share, unknown)
-    program = compiled_for(moved)
+    said = ShortRun(draws.expected_share(), draws.loading, draws.floor, draws.curve_shape, unknown)
+    program = compiled_for(Coordinates(coordinates.spec, coordinates.data, said))
     if settings["draws"] != "auto":
         return _sample(program, **settings), None
     return _sample_until_converged(program, coordinates.data, max_minutes, **settings)

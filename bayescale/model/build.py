@@ -89,6 +89,10 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
         # x_m: known, or latent with the error of its measurement
         x, steps = _covariates(spec, data, at)
 
+        # floor_b, ceiling_b and shape_b
+        floor, shape = at.floor_and_shape()
+        curve = Curve(floor, _ceiling(spec, data, floor), shape)
+
         # W_bk = c_k + w_bk
         family_sd = priors.family_sd.variable("family_sd") if spec.family_offsets else 0.0
         if spec.common_loading:
@@ -110,9 +114,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
             sd = priors.family_benchmark_sd.variable("family_benchmark_sd")
             effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
-        # floor_b, ceiling_b, shape_b, phi_b and psi_b
-        floor = _floor(spec, data)
-        curve = Curve(floor, _ceiling(spec, data, floor), _shape(spec, data))
+        # phi_b and psi_b
         precision = pt.exp(priors.log_precision.variable("log_precision", dims="benchmark"))
         noise = Noise(precision, _specific_sd(spec, data))
 
@@ -189,14 +191,6 @@ def _predicted_compute(data: ModelData, mean: Any, sd: Any, others_mean: Any, ot
     return pt.switch(here, mean[rows], others_mean), pt.switch(here, sd[rows], others_sd)
 
 
-def _floor(spec: Spec, data: ModelData) -> Any:
-    """Make the guessing floor (benchmark,): learned, or fixed at the stated chance level."""
-    if not spec.floor.learned:
-        return pm.Deterministic("floor", pt.as_tensor(data.floor), dims="benchmark")
-    alpha, beta = spec.floor.shapes(data.floor)
-    return pm.Beta("floor", alpha=alpha, beta=beta, dims="benchmark")
-
-
 def _ceiling(spec: Spec, data: ModelData, floor: Any) -> Any:
     """Make the ceiling (benchmark,): the stated one, or a learned gap below it."""
     if not spec.learned_ceilings:
@@ -210,13 +204,6 @@ def _specific_sd(spec: Spec, data: ModelData) -> Any:
     if spec.uniqueness:
         return spec.priors.specific_sd.variable("specific_sd", dims="benchmark")
     return np.zeros(len(data.items))
-
-
-def _shape(spec: Spec, data: ModelData) -> Any:
-    """Make the shape of the curve (benchmark,); 1 is the sigmoid's."""
-    if spec.curve == "richards":
-        return spec.priors.curve_shape.variable("curve_shape", dims="benchmark")
-    return np.ones(len(data.items))
 
 
 def _measured(data: ModelData, priors: Priors, specific_sd: Any, at: PlainCoordinates) -> MeasurementEffects | None:

@@ -21,6 +21,7 @@ import xarray as xr
 from pymc.model.transform.conditioning import remove_value_transforms
 from scipy import stats
 from scipy.special import expit
+from short_runs import short_run
 from simulate import rise, simulate, with_columns, with_settings
 
 from bayescale.errors import EvalsError
@@ -321,8 +322,11 @@ def log_prior(prior: Prior, value: np.ndarray) -> float:
 class Built:
     """A model as a function of the sampler's coordinates: its log-density, and the natural parameters there."""
 
-    def __init__(self, spec: Spec, evals: Evals) -> None:
-        self.spec, self.model = spec, generative_model(Coordinates.of(spec, evals))
+    def __init__(self, spec: Spec, evals: Evals, *, after_a_short_run: bool = False) -> None:
+        at = Coordinates.of(spec, evals)
+        if after_a_short_run:
+            at = Coordinates(spec, at.data, short_run(at))
+        self.spec, self.model = spec, generative_model(at)
         self.names = [name for name in DIMS if name in self.model.named_vars]
         natural = self.model.replace_rvs_by_values([self.model[name] for name in self.names])
         inputs = self.model.value_vars
@@ -526,6 +530,14 @@ def at_one_point(case: str) -> tuple[Table, float, Values]:
 def test_the_density_that_is_sampled_is_the_formulas(case: str) -> None:
     table, density, values = at_one_point(case)
     assert density == pytest.approx(table.log_density(values), abs=2e-4)
+
+
+@pytest.mark.parametrize("case", EVERY_CASE)
+def test_so_is_the_density_in_the_coordinates_of_a_short_run(case: str) -> None:
+    form, settings = CASES[case]
+    spec = Spec(**form)
+    evals = table_of(spec, settings)
+    assert Built(spec, evals, after_a_short_run=True).excess(Table(spec, evals), seed=1) == pytest.approx(0, abs=2e-4)
 
 
 @pytest.mark.filterwarnings("ignore:pytensor.tensor.linalg.trace is deprecated:FutureWarning")  # PyMC's own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from short_runs import short_run
 from simulate import simulate
 
 from bayescale.evals import Evals
@@ -48,7 +49,7 @@ def test_chains_start_around_the_short_run_in_its_coordinates(undisclosed: Evals
     spec = Spec(factors=2)
     plain = Coordinates.of(spec, undisclosed)
     short = np.random.default_rng(2).normal(1.0, 0.1, size=(200, len(unknown_cells(plain.data)[0])))
-    at = Coordinates(spec, plain.data, unknown=short)
+    at = Coordinates(spec, plain.data, short_run(plain, unknown=short))
     starts = np.array([standardised(at, seed) for seed in range(200)])
     general = at.pilot.general[unknown_cells(at.data)[0]]
     assert np.abs(starts.mean(axis=0) - 1.0).max() < 4 * np.abs(general).max() / np.sqrt(200)

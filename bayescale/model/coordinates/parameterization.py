@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from scipy.special import betaln, logit
 
+from bayescale.model.coordinates.curves import CurveWhitening, around, whitened_curves
 from bayescale.model.coordinates.measured import MeasurementEffects
 from bayescale.model.coordinates.pilot import (
     SPREAD,
@@ -22,6 +24,7 @@ from bayescale.model.coordinates.pilot import (
     observed_share,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
+from bayescale.model.coordinates.short_run import ShortRun
 from bayescale.model.coordinates.unknown import Whitening, ridge, unwhitened, whitening
 from bayescale.model.covariates import SIZES
 from bayescale.model.curve import Curve, Noise, logit_score
@@ -115,6 +118,18 @@ class PlainCoordinates:
         """Make coefficients ``Normal(mean, sd)`` of `regressors` (model, coefficient), which predict compute."""
         return pm.Normal(name, mean, sd, dims=dims)
 
+    def floor_and_shape(self) -> tuple[Any, Any]:
+        """Make guessing floors and shapes of curves (benchmark,): learned, or the stated chance level and a sigmoid."""
+        spec, data, dims = self.spec, self.data, "benchmark"
+        if spec.floor.learned:
+            alpha, beta = spec.floor.shapes(data.floor)
+            floor = pm.Beta("floor", alpha=alpha, beta=beta, dims=dims)
+        else:
+            floor = pm.Deterministic("floor", pt.as_tensor(data.floor), dims=dims)
+        if spec.curve == "richards":
+            return floor, spec.priors.curve_shape.variable("curve_shape", dims=dims)
+        return floor, np.ones(len(data.floor))
+
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
         benchmarks, factors = self.size
@@ -179,24 +194,13 @@ class Coordinates(PlainCoordinates):
     ----------
     spec : Spec
     data : ModelData
-    expected_share : ndarray (model, benchmark), optional
-        Where each score is linearised, as a share of the way from floor to ceiling. Default: at the score itself, which
-        is rough where a model guesses: the likelihood is flat there, and the score alone suggests a curve.
-    unknown : ndarray (S, value), optional
-        Standardised draws of the unknown covariates in a short run, by which they are whitened: what is sampled of
-        them (`coordinate`) in coordinates that lack it.
+    short : ShortRun, optional
+        What a short run says of them. Default: rough estimates, scores linearised at themselves.
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        data: ModelData,
-        expected_share: np.ndarray | None = None,
-        unknown: np.ndarray | None = None,
-    ) -> None:
+    def __init__(self, spec: Spec, data: ModelData, short: ShortRun | None = None) -> None:
         super().__init__(spec, data)
-        self.expected_share = observed_share(data) if expected_share is None else expected_share
-        self.unknown = unknown
+        self.short = short
 
     @property
     def rotation_fixed(self) -> bool:
@@ -213,23 +217,52 @@ class Coordinates(PlainCoordinates):
     def arrays(self) -> dict[str, np.ndarray]:
         """The observed cells, and what the coordinates take from them, by the names of the model's data containers."""
         arrays = dict(self.data.cells)
-        arrays["expected_share"] = self.expected_share
+        arrays["expected_share"] = self.short.expected_share if self.short else observed_share(self.data)
         if len(self.whitening.centre):
             arrays |= {f"unknown_{name}": values for name, values in self.whitening._asdict().items()}
+        if self.curve_parts:
+            arrays |= {f"curve_{name}": values for name, values in self.curve_whitening._asdict().items()}
+            if not self.loadings_follow_curves:
+                del arrays["curve_steepness"]
         if self.rotation_fixed:
-            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(self.pilot.loading / SPREAD)
+            found = self.short.strongest_directions[:, : self.size[1]] if self.short else self.pilot.loading
+            arrays["rotation_basis"], arrays["rotation_complement"] = split_space(found)
         return arrays
+
+    @property
+    def curve_parts(self) -> tuple[str, ...]:
+        """What is learned of the curves."""
+        learned = {"floor": self.spec.floor.learned, "curve_shape": self.spec.curve == "richards"}
+        return tuple(name for name, is_learned in learned.items() if is_learned)
+
+    @property
+    def loadings_follow_curves(self) -> bool:
+        """Whether loadings are sampled in units that floors and shapes determine."""
+        return bool(self.curve_parts) and (self.spec.common_loading or self.rotation_fixed)
+
+    @cached_property
+    def curve_whitening(self) -> CurveWhitening:
+        """The coordinates of floors and shapes; without a short run they are those around the prior."""
+        if self.short is not None:
+            parts = {"floor": logit(self.short.floor), "curve_shape": np.log(self.short.curve_shape)}
+            return whitened_curves(np.stack([parts[name] for name in self.curve_parts], axis=-1), self.short.loading)
+        alpha, beta = self.spec.floor.shapes(self.data.floor)
+        shape = np.median(self.spec.priors.curve_shape.draw(1000, random_seed=0))
+        centre = {"floor": np.log(alpha / beta), "curve_shape": np.full(len(alpha), np.log(shape))}
+        return around(np.stack([centre[name] for name in self.curve_parts], axis=-1))
 
     @cached_property
     def whitening(self) -> Whitening:
         """The coordinates of unknown covariates."""
         family = self.data.family_index[unknown_cells(self.data)[0]]
-        return unwhitened(family) if self.unknown is None else whitening(self.unknown, family)
+        unknown = self.short.unknown if self.short else None
+        return unwhitened(family) if unknown is None else whitening(unknown, family)
 
     def starting_point(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw where a chain starts, by the names of coordinates; all else starts where these and the scores put it.
 
-        Loadings start at rough estimates. The unknown values of a covariate all move a standard normal step along the
+        Loadings start at rough estimates, floors and shapes at those of the prior, or a standard normal step from
+        those of a short run. The unknown values of a covariate all move a standard normal step along the
         general capability: upwards able models have more of it than is expected, downwards less. The posterior may have
         a mode on either side.
         """
@@ -237,6 +270,8 @@ class Coordinates(PlainCoordinates):
         if self.rotation_fixed:
             loading = self.pilot.loading
             start[coordinate("loading")] = loading @ representative(loading) / SPREAD
+        if self.curve_parts:
+            start[coordinate("curve")] = bool(self.short) * rng.normal(size=self.curve_whitening.centre.shape)
         rows, columns = unknown_cells(self.data)
         if len(rows):
             step = rng.normal(size=columns.max() + 1)[columns] * self.pilot.general[rows]
@@ -262,16 +297,43 @@ class Coordinates(PlainCoordinates):
         pm.Potential(f"{name}_density", pm.logp(pm.Normal.dist(mean, sd), value).sum() + log_volume)
         return pm.Deterministic(name, value, dims=dims)
 
-    # Loadings are sampled in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute. In units
-    # of the residual sd all of them move together with `family_sd`, because the data identify their products, logits
-    # between models. In units of the sd between families alone slopes diverge where it is small (docs/model-notes.md).
+    def floor_and_shape(self) -> tuple[Any, Any]:
+        """Sample logit floor and log shape of each benchmark together (`coordinates.curves`)."""
+        parts = self.curve_parts
+        if not parts:
+            return super().floor_and_shape()
+        centre, scale, log_volume = (_container(f"curve_{name}") for name in ("centre", "scale", "log_volume"))
+        z = pm.Flat(coordinate("curve"), shape=self.curve_whitening.centre.shape)
+        values = centre + (scale * z[:, None, :]).sum(axis=-1)
+        density = log_volume
+        floor, shape = pt.as_tensor(self.data.floor), np.ones(len(self.data.floor))
+        if "floor" in parts:
+            alpha, beta = self.spec.floor.shapes(self.data.floor)
+            log_floor, log_rest = -pt.softplus(-values[:, 0]), -pt.softplus(values[:, 0])
+            density = density + (alpha * log_floor + beta * log_rest - betaln(alpha, beta)).sum()
+            floor = pt.exp(log_floor)
+        floor = pm.Deterministic("floor", floor, dims="benchmark")
+        if "curve_shape" in parts:
+            shape = pm.Deterministic("curve_shape", pt.exp(values[:, -1]), dims="benchmark")
+            density = density + (self.spec.priors.curve_shape.log_density(shape) + values[:, -1]).sum()
+        pm.Potential("curve_density", density)
+        return floor, shape
+
+    # The data identify products: logits between models of one family, of two families. In units of the residual sd
+    # loadings move against `family_sd`, in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute, with
+    # it; so they are sampled in the unit half-way. In units of the sd between families alone slopes diverge where it is
+    # small (docs/model-notes.md).
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Sample loadings scaled, one representative per rotation where the priors allow rotations."""
-        unit, dims = _scatter(family_sd), ("benchmark", "factor")
+        dims = ("benchmark", "factor")
+        unit = pt.ones(self.size[0]) / pt.sqrt(_scatter(family_sd))
+        if self.loadings_follow_curves:
+            z = pm.modelcontext(None)[coordinate("curve")]
+            unit = unit * pt.exp((_container("curve_steepness") * z).sum(axis=1))
         frame = (_container("rotation_basis"), _container("rotation_complement")) if self.rotation_fixed else None
-        scaled = loadings(coordinate(name), unit * own_sd, unit * common_sd, size=self.size, frame=frame, dims=dims)
-        return pm.Deterministic(name, scaled / unit, dims=dims)
+        scaled = loadings(coordinate(name), own_sd, common_sd, size=self.size, frame=frame, unit=unit, dims=dims)
+        return pm.Deterministic(name, unit[:, None] * scaled, dims=dims)
 
     def loadings(self, name: str, prior: Prior, family_sd: Any) -> Any:
         """Sample independent loadings alike: zero-mean normals are common loadings of sd zero and their own."""

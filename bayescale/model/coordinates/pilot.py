@@ -16,8 +16,9 @@ from bayescale.model.kernels.working_response import margins, working_response
 # the pilot loadings alone; rough values are enough.
 _PRECISION = 400.0
 _EXTRA_SD = 0.15
-# Sd over models of capabilities, in units of sqrt(1 + family_sd^2), compute included: pilot scores have unit variance.
-SPREAD = 1.5
+# Sd over models of capabilities, compute included, in the unit in which loadings are sampled: that half-way between the
+# sd within families and the sd of all. Pilot scores have unit variance.
+SPREAD = 2.4
 
 
 class Pilot(NamedTuple):

@@ -5,7 +5,7 @@ likelihood. The posterior is constant along these orbits of K (K - 1) / 2 dimens
 moves along them in small steps and long trajectories.
 
 `LowerTriangularRotation` samples ``W = Q [L 0] + N C``: ``Q`` is an orthonormal basis of the subspace of the r
-strongest pilot directions and ``N`` of its complement, ``L`` (r x r) is lower triangular with a positive diagonal,
+strongest directions and ``N`` of its complement, ``L`` (r x r) is lower triangular with a positive diagonal,
 ``C`` is free. Every ``W`` whose part in the subspace has full rank takes this form (the LQ decomposition
 ``Q'W = [L 0] R``), by exactly one rotation or reflection where r = K, and otherwise up to rotations of the other K - r
 factors among themselves. The volume of the orbit, ``prod_i L_ii^(K - i)``, is the Jacobian; the logs in which the
@@ -17,9 +17,10 @@ stuck: from loadings ``(l, c)`` with a small l > 0 the next ones on the other si
 far away. Left free, they rotate at little cost because their loadings are small.
 
 The form is triangular because the volume is then a product of powers; the symmetric form, ``Q'W = S`` positive
-definite, needs the determinant of a matrix of K (K - 1) / 2 rows. The basis is that of the pilot estimates
-(`bayescale.model.coordinates.pilot`), because chains stuck in different modes where the triangle was in a basis of
-chosen benchmarks. Measurements are in docs/model-notes.md.
+definite, needs the determinant of a matrix of K (K - 1) / 2 rows. The basis is that of the principal axes of a
+short run (`bayescale.model.coordinates.short_run`), in that run itself of pilot estimates, because chains stuck in
+different modes where the triangle was in a basis of chosen benchmarks. So the diagonal of L is the scale of each strong
+factor. Measurements are in docs/model-notes.md.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ FIXED_FACTORS = 3
 class LowerTriangularRotation(Transform):
     """Transform loadings (benchmark, factor) to one vector: L row by row, its diagonal as logs, then C.
 
-    The last two inputs of the variable that it transforms are orthonormal bases of the pilot subspace (benchmark,
+    The last two inputs of the variable that it transforms are orthonormal bases of the subspace (benchmark,
     rank) and of its complement (benchmark, benchmark - rank).
 
     Parameters
     ----------
     rank : int
-        Dimensions of the pilot subspace, as many as factors or fewer.
+        Dimensions of the subspace, as many as factors or fewer.
     factors : int
     """
 
@@ -90,9 +91,10 @@ class LowerTriangularRotation(Transform):
 
 
 def loadings(
-    name: str, own_sd: Any, common_sd: Any, *, size: tuple[int, int], frame: tuple[Any, Any] | None, dims: Any
-) -> Any:
-    """Make ``W_bk = c_k + w_bk`` with ``c ~ Normal(0, common_sd)`` and ``w ~ Normal(0, own_sd)``, c integrated out.
+    name: str, own_sd: Any, common_sd: Any, *, size: tuple[int, int], frame: tuple[Any, Any] | None, dims: Any,
+    unit: Any = None,
+) -> Any:  # fmt: skip
+    """Make ``unit_b W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)``, ``w ~ Normal(0, own_sd)``, c integrated out.
 
     The common loading makes the loadings of all benchmarks on a factor correlate: a new benchmark is expected to rise
     with compute as the others do. The prior is independent and alike over factors, so that no rotation changes it.
@@ -104,6 +106,8 @@ def loadings(
     frame : (tensor, tensor), optional
         Basis and complement of `split_space`, to fix the rotation; they do not enter the density. None for plain
         loadings.
+    unit : tensor (benchmark,), optional
+        Default: 1.
     """
     transform = None if frame is None else LowerTriangularRotation(frame[0].type.shape[1], size[1])
     fixed = {} if transform is None else {"transform": transform}
@@ -112,31 +116,34 @@ def loadings(
         pt.as_tensor(own_sd),
         pt.as_tensor(common_sd),
         np.zeros(size),
+        np.ones(size[0]) if unit is None else unit,
         *(frame or ()),
         logp=_log_prior,
         random=_draw_prior,
-        signature=f"(),(),(b,k){'' if frame is None else ',(b,r),(b,c)'}->(b,k)",
+        signature=f"(),(),(b,k),(b){'' if frame is None else ',(b,r),(b,c)'}->(b,k)",
         dims=dims,
         **fixed,
     )
 
 
-def _log_prior(value: Any, own_sd: Any, common_sd: Any, *_: Any) -> Any:
+def _log_prior(value: Any, own_sd: Any, common_sd: Any, zeros: Any, unit: Any, *_: Any) -> Any:
     # Each column is normal with covariance own^2 I + common^2 J, whose inverse and determinant have closed forms.
     benchmarks, factors = value.shape[0], value.shape[1]
+    value = unit[:, None] * value
     own, common = own_sd**2, common_sd**2
     total = own + benchmarks * common
     squares = pt.sum(value**2) - common / total * pt.sum(pt.sum(value, axis=0) ** 2)
     log_det = (benchmarks - 1) * pt.log(own) + pt.log(total)
+    log_det = log_det - 2 * pt.sum(pt.log(unit))
     return -0.5 * (squares / own + factors * (log_det + benchmarks * np.log(2 * np.pi)))
 
 
 def _draw_prior(
-    own_sd: Any, common_sd: Any, zeros: Any, *frame: Any, rng: np.random.Generator, size: Any = None
+    own_sd: Any, common_sd: Any, zeros: Any, unit: Any, *frame: Any, rng: np.random.Generator, size: Any = None
 ) -> Any:
     benchmarks, factors = zeros.shape
     own, common = rng.standard_normal((benchmarks, factors)), rng.standard_normal((1, factors))
-    return common_sd * common + own_sd * own
+    return (common_sd * common + own_sd * own) / unit[:, None]
 
 
 def split_space(loading: np.ndarray, rank: int = FIXED_FACTORS) -> tuple[np.ndarray, np.ndarray]:
