@@ -59,6 +59,9 @@ class Block(BaseModel):
     """The one chain without which the others agree, if there is one: it is in a mode of its own."""
     split_benchmarks: tuple[str, ...] = ()
     """The benchmarks on which chains are in different modes, where quantities belong to benchmarks."""
+    rhat_elsewhere: float | None = None
+    """The worst R-hat on the other benchmarks, where there are split ones."""
+    ess_elsewhere: float | None = None
 
     @property
     def ess(self) -> float:
@@ -68,6 +71,13 @@ class Block(BaseModel):
     def holds(self, enough: int) -> bool:
         """Return whether the chains agree and there are this many effective draws; False where that is unknown."""
         return self.rhat <= MAX_RHAT and self.ess >= enough
+
+    def without_split_benchmarks(self) -> Block:
+        """Return the block of the quantities of all other benchmarks."""
+        if self.rhat_elsewhere is None or self.ess_elsewhere is None:
+            return self
+        worst = {"ess_bulk": self.ess_elsewhere, "ess_tail": self.ess_elsewhere}
+        return self.model_copy(update={"rhat": self.rhat_elsewhere, **worst, "split_benchmarks": ()})
 
 
 class ConvergenceReport(BaseModel):
@@ -217,7 +227,7 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
     here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains
     split = [block for block in blocks if block.required and block.rhat > MODES_RHAT]
-    problems, fatal = _disagreements(split, draws), bool(split)
+    problems, fatal = _disagreements(split, [block for block in blocks if block.required], draws), bool(split)
     for block in blocks:
         if not block.required or block in split:
             continue
@@ -292,10 +302,10 @@ def _where(block: Block) -> str:
     return f"R-hat of {block.name} is {block.rhat:.3f} (at {block.worst}; at most {MAX_RHAT} wanted)"
 
 
-def _disagreements(split: list[Block], draws: Draws) -> list[str]:
+def _disagreements(split: list[Block], required: list[Block], draws: Draws) -> list[str]:
     """Return a problem for each way in which chains disagree, of blocks in which they are in different modes."""
     problems = []
-    advice = _on_few_benchmarks(split, draws) or (
+    advice = _on_few_benchmarks(split, required, draws) or (
         f"{_average_slopes(draws)} Fit again with another random_seed; if this recurs, use fewer factors or tighter "
         "priors."
     )
@@ -312,17 +322,23 @@ def _disagreements(split: list[Block], draws: Draws) -> list[str]:
     return problems
 
 
-def _on_few_benchmarks(split: list[Block], draws: Draws) -> str:
+def _on_few_benchmarks(split: list[Block], required: list[Block], draws: Draws) -> str:
     """Name the benchmarks on which alone chains differ, and say what to do; empty where they differ on many."""
     found = {name for block in split for name in block.split_benchmarks}
     names = [name for name in draws.data.coords["benchmark"] if name in found]
     if not all(block.split_benchmarks for block in split) or len(names) > FEW_BENCHMARKS * draws.difficulty.shape[1]:
         return ""
     them, those = ("it", "its") if len(names) == 1 else ("them", "their")
+    rest = [block.without_split_benchmarks() for block in required]
+    agreed = all(block.holds(MIN_ESS_PER_CHAIN * draws.chains) for block in rest)
+    elsewhere = (
+        f" On all other benchmarks they converged (R-hat {max(block.rhat for block in rest):.3f} at most, "
+        f"{min(block.ess for block in rest):.0f} effective draws at least)."
+    )
     return (
         f"The chains differ on {', '.join(names)} alone, and explain {those} scores in different ways: look for scores "
-        f"below the guessing floor or far from those of similar models. If another random_seed does not help, fit "
-        f"without {them}."
+        f"below the guessing floor or far from those of similar models.{elsewhere if agreed else ''} If another "
+        f"random_seed does not help, fit without {them}."
     )
 
 
@@ -397,6 +413,12 @@ def _block(
     each = in_threads(lambda part: (*effective_draws(part), rhat(part)), parts)
     bulk, tail, rhats = (np.concatenate(found) for found in zip(*each, strict=True))
     apart = np.flatnonzero(varying)[rhats > MODES_RHAT]
+    split = tuple(dict.fromkeys(benchmarks[i] for i in apart)) if benchmarks else ()
+    elsewhere: dict[str, float] = {}
+    other = np.array([benchmarks[i] not in split for i in np.flatnonzero(varying)]) if benchmarks else np.zeros(1, bool)
+    if split and other.any():
+        ess = np.minimum(bulk, tail)[other]
+        elsewhere = {"rhat_elsewhere": float(np.max(rhats[other])), "ess_elsewhere": float(np.min(ess))}
     return Block(
         name=name,
         quantities=len(names),
@@ -406,7 +428,8 @@ def _block(
         worst=names[int(np.argmin(np.minimum(bulk, tail)))],
         required=required,
         outlier_chain=_outlier_chain(values, rhats),
-        split_benchmarks=tuple(dict.fromkeys(benchmarks[i] for i in apart)) if benchmarks else (),
+        split_benchmarks=split,
+        **elsewhere,
     )
 
 

@@ -117,10 +117,31 @@ def test_of_chains_that_differ_on_one_benchmark_it_names_the_benchmark(posterior
     def lower_floor_in_two_chains(idata: Any) -> None:
         idata["posterior"]["difficulty"].loc[{"chain": [0, 3], "benchmark": "bench-4"}] += 0.8
 
-    (problem,) = diagnosed(posterior, lower_floor_in_two_chains).problems
+    report = diagnosed(posterior, lower_floor_in_two_chains)
+    (problem,) = report.problems
     assert "the chains are in different modes. The chains differ on bench-4 alone" in problem
     assert problem.endswith("fit without it.")
     assert "fewer factors" not in problem
+    # Of the others, what a diagnosis without the benchmark finds.
+    rest = diagnosed(posterior)
+    worst = [block.without_split_benchmarks() for block in report.blocks if block.required]
+    assert all(block.rhat <= whole.rhat for block, whole in zip(worst, rest.blocks, strict=False))
+    assert all(block.ess >= whole.ess for block, whole in zip(worst, rest.blocks, strict=False))
+    said = f"R-hat {max(b.rhat for b in worst):.3f} at most, {min(b.ess for b in worst):.0f} effective draws at least"
+    assert f"On all other benchmarks they converged ({said})." in problem
+    assert not report.converged
+
+
+def test_it_does_not_say_that_the_others_converged_where_they_did_not(posterior: Posterior) -> None:
+    def also_a_little_apart_on_another(idata: Any) -> None:
+        difficulty = idata["posterior"]["difficulty"]
+        difficulty.loc[{"chain": [0, 3], "benchmark": "bench-4"}] += 0.8
+        difficulty.loc[{"chain": [0, 1], "benchmark": "bench-2"}] += 0.2
+
+    report = diagnosed(posterior, also_a_little_apart_on_another)
+    assert 1.01 < max(block.without_split_benchmarks().rhat for block in report.blocks if block.required) < 1.1
+    (problem, *_) = report.problems
+    assert "On all other benchmarks" not in problem
 
 
 def test_of_chains_that_differ_on_most_benchmarks_it_names_none(posterior: Posterior) -> None:
