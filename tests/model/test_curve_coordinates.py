@@ -53,6 +53,16 @@ def test_a_short_run_that_says_nothing_of_the_shape_moves_it_by_itself() -> None
     assert found.scale.ravel() == pytest.approx([0.2, 0.2], abs=0.02)
 
 
+def test_a_short_run_that_stood_still_or_found_no_floor_has_coordinates_too() -> None:
+    evals = simulate(models=8)[0]
+    spec = Spec(factors=2)
+    plain = Coordinates.of(spec, evals)
+    still = short_run(plain, floor=np.zeros((50, 5)), curve_shape=np.full((50, 5), 0.2))
+    found = Coordinates(spec, plain.data, still).curve_whitening
+    assert all(np.isfinite(part).all() for part in found)
+    assert (np.diagonal(found.scale, axis1=1, axis2=2) > 0).all()
+
+
 def test_without_a_short_run_the_coordinates_are_logit_and_log_themselves() -> None:
     found = around(np.array([[-2.0, 0.5], [1.0, 0.0]]))
     assert np.array_equal(found.scale, [np.eye(2)] * 2)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from bayescale.evals import Evals
 
 _SUFFIX = "_z"
+# Below all that a floor or a shape may be, but for rounding to zero.
+_LEAST = 1e-300
 _LEVELS = ("top", "offset", "residual")
 
 
@@ -244,7 +246,8 @@ class Coordinates(PlainCoordinates):
     def curve_whitening(self) -> CurveWhitening:
         """The coordinates of floors and shapes; without a short run they are those around the prior."""
         if self.short is not None:
-            parts = {"floor": logit(self.short.floor), "curve_shape": np.log(self.short.curve_shape)}
+            floor, shape = self.short.floor.clip(_LEAST, 1 - 1e-16), self.short.curve_shape.clip(_LEAST)
+            parts = {"floor": logit(floor), "curve_shape": np.log(shape)}
             return whitened_curves(np.stack([parts[name] for name in self.curve_parts], axis=-1), self.short.loading)
         alpha, beta = self.spec.floor.shapes(self.data.floor)
         shape = np.median(self.spec.priors.curve_shape.draw(1000, random_seed=0))
@@ -261,17 +264,18 @@ class Coordinates(PlainCoordinates):
     def starting_point(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw where a chain starts, by the names of coordinates; all else starts where these and the scores put it.
 
-        Loadings start at rough estimates, floors and shapes at those of the prior, or a standard normal step from
-        those of a short run. The unknown values of a covariate all move a standard normal step along the
-        general capability: upwards able models have more of it than is expected, downwards less. The posterior may have
-        a mode on either side.
+        Loadings start at rough estimates, floors and shapes at those of the prior, or a standard normal step from those
+        of a short run. The unknown values of a covariate all move a standard normal step along the general capability:
+        upwards able models have more of it than is expected, downwards less. The posterior may have a mode on either
+        side.
         """
         start: dict[str, np.ndarray] = {}
         if self.rotation_fixed:
             loading = self.pilot.loading
             start[coordinate("loading")] = loading @ representative(loading) / SPREAD
         if self.curve_parts:
-            start[coordinate("curve")] = bool(self.short) * rng.normal(size=self.curve_whitening.centre.shape)
+            step = 1.0 if self.short else 0.0
+            start[coordinate("curve")] = rng.normal(scale=step, size=self.curve_whitening.centre.shape)
         rows, columns = unknown_cells(self.data)
         if len(rows):
             step = rng.normal(size=columns.max() + 1)[columns] * self.pilot.general[rows]
