@@ -304,6 +304,8 @@ def _where(block: Block) -> str:
 
 def _disagreements(split: list[Block], required: list[Block], draws: Draws) -> list[str]:
     """Return a problem for each way in which chains disagree, of blocks in which they are in different modes."""
+    if not split:
+        return []
     problems = []
     advice = _on_few_benchmarks(split, required, draws) or (
         f"{_average_slopes(draws)} Fit again with another random_seed; if this recurs, use fewer factors or tighter "
