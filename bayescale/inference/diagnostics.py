@@ -226,10 +226,11 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
 
     here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains
-    split = [block for block in blocks if block.required and block.rhat > MODES_RHAT]
-    problems, fatal = _disagreements(split, [block for block in blocks if block.required], draws), bool(split)
-    for block in blocks:
-        if not block.required or block in split:
+    required = [block for block in blocks if block.required]
+    split = [block for block in required if block.rhat > MODES_RHAT]
+    problems, fatal = _disagreements(split, required, draws), bool(split)
+    for block in required:
+        if block in split:
             continue
         if np.isnan(block.ess) or (np.isnan(block.rhat) and draws.chains > 1):
             fatal = True
@@ -414,10 +415,10 @@ def _block(
     parts = np.array_split(values, math.ceil(values.shape[-1] / _AT_ONCE), axis=-1)
     each = in_threads(lambda part: (*effective_draws(part), rhat(part)), parts)
     bulk, tail, rhats = (np.concatenate(found) for found in zip(*each, strict=True))
-    apart = np.flatnonzero(varying)[rhats > MODES_RHAT]
-    split = tuple(dict.fromkeys(benchmarks[i] for i in apart)) if benchmarks else ()
+    each_of = [benchmarks[i] for i in np.flatnonzero(varying)] if benchmarks else []
+    split = tuple(dict.fromkeys(each_of[i] for i in np.flatnonzero(rhats > MODES_RHAT))) if each_of else ()
+    other = np.array([name not in split for name in each_of], dtype=bool)
     elsewhere: dict[str, float] = {}
-    other = np.array([benchmarks[i] not in split for i in np.flatnonzero(varying)]) if benchmarks else np.zeros(1, bool)
     if split and other.any():
         ess = np.minimum(bulk, tail)[other]
         elsewhere = {"rhat_elsewhere": float(np.max(rhats[other])), "ess_elsewhere": float(np.min(ess))}

@@ -62,7 +62,8 @@ def effective_draws(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     if values.shape[1] < _LEAST:
         return np.full(values.shape[2], np.nan), np.full(values.shape[2], np.nan)
-    below, above = (_split(values <= np.quantile(_rows(values), p, axis=1)).astype(float) for p in (0.05, 0.95))
+    ends = np.quantile(_rows(values), (0.05, 0.95), axis=1)
+    below, above = (_split(values <= end).astype(float) for end in ends)
     return _effective(_normal_scores(_split(values))), np.minimum(_effective(below), _effective(above))
 
 

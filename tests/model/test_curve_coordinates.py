@@ -40,7 +40,7 @@ def test_z_is_standard_and_uncorrelated_where_the_short_run_was(correlation: flo
 
 @pytest.mark.parametrize("follow", [0.0, 0.1, -0.3])
 def test_the_unit_of_loadings_is_the_regression_of_their_length_on_the_curve(follow: float) -> None:
-    """Beside the average benchmark, of two: the other one moves by as much the other way. Rotations change nothing."""
+    """Beside that of the average benchmark, of two: half remains. Rotations of the factors change nothing."""
     found = whitened_curves(*draws_of(0.6, follow))
     assert found.steepness[0] == pytest.approx([follow / 2, 0], abs=0.02)
     assert found.steepness[1] == pytest.approx([0, 0], abs=0.02)

@@ -11,10 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Weight of the prior in correlations, in draws: a short run has some hundred effective ones.
-_PRIOR_DRAWS = 20
-# Variance of a part that stood still in the short run.
-_LEAST_VARIANCE = 1e-8
+from bayescale.model.coordinates.unknown import lower_factor, shrinkage
 
 
 class CurveWhitening(NamedTuple):
@@ -56,8 +53,8 @@ def whitened_curves(values: np.ndarray, loading: np.ndarray) -> CurveWhitening:
     centre = values.mean(axis=0)
     away = values - centre
     covariance = np.einsum("sbi,sbj->bij", away, away) / (draws - 1)
-    weight = draws / (draws + _PRIOR_DRAWS + parts)
-    scale = np.linalg.cholesky(covariance * np.where(np.eye(parts), 1.0, weight) + _LEAST_VARIANCE * np.eye(parts))
+    weight = shrinkage(draws, parts)
+    scale = lower_factor(covariance, weight)
     z = np.linalg.solve(scale, away[..., None])[..., 0]
     length = np.log(np.linalg.norm(loading, axis=-1))
     length -= length.mean(axis=1, keepdims=True)

@@ -14,8 +14,10 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import spsolve_triangular
 
-# Weight of the prior in a family's correlations, in draws: a short run has some hundred effective ones.
+# Weight of the prior in correlations, in draws: a short run has some hundred effective ones.
 _PRIOR_DRAWS = 20
+# Variance of what stood still in the short run.
+_LEAST_VARIANCE = 1e-8
 
 
 class Whitening(NamedTuple):
@@ -60,13 +62,28 @@ def whitening(draws: np.ndarray, family: np.ndarray) -> Whitening:
     for label in np.unique(family):
         rows = np.flatnonzero(family == label)
         covariance = np.cov(draws[:, rows], rowvar=False).reshape((len(rows), len(rows)))
-        weight = len(draws) / (len(draws) + _PRIOR_DRAWS + len(rows))
-        covariance = weight * covariance + (1 - weight) * np.diag(np.diag(covariance))
-        lower = np.linalg.cholesky(covariance)
+        lower = lower_factor(covariance, shrinkage(len(draws), len(rows)))
         log_volume += np.log(np.diag(lower)).sum()
         scale[rows, : len(rows)] = lower
         neighbour[rows, : len(rows)] = rows
     return Whitening(draws.mean(axis=0), scale, neighbour, np.asarray(log_volume))
+
+
+def shrinkage(draws: int, values: int) -> float:
+    """Return the weight of what so many draws of a short run say of the correlations of so many values."""
+    return draws / (draws + _PRIOR_DRAWS + values)
+
+
+def lower_factor(covariance: np.ndarray, weight: float) -> np.ndarray:
+    """Return the Cholesky factor (..., n, n) of covariances whose correlations have this weight.
+
+    Examples
+    --------
+    >>> lower_factor(np.array([[1.0, 0.8], [0.8, 1.0]]), 0.75).round(2).tolist()
+    [[1.0, 0.0], [0.6, 0.8]]
+    """
+    unit = np.eye(covariance.shape[-1])
+    return np.linalg.cholesky(covariance * np.where(unit, 1.0, weight) + _LEAST_VARIANCE * unit)
 
 
 def ridge(
