@@ -12,6 +12,50 @@ import numpy as np
 from bayescale._fast_compile import kernel
 from bayescale.model.kernels.whitening import whitened
 
+# Share of scores observed from which on BLAS multiplies all benchmarks in less time than loops visit the observed ones.
+_FULL = 1 / 3
+
+
+@kernel
+def _full(counts, benchmarks):  # type: ignore[no-untyped-def]
+    return counts.sum() > _FULL * len(counts) * benchmarks
+
+
+@kernel
+def subtract_products(top, projected, scaled, seen, counts):  # type: ignore[no-untyped-def]
+    """Subtract the sum of N S N' over models from the lower triangle of `top`; N S and N are (benchmark, model, k)."""
+    benchmarks, models, k = scaled.shape
+    if _full(counts, benchmarks):
+        product = projected.reshape((benchmarks, models * k)) @ scaled.reshape((benchmarks, models * k)).T
+        for b in range(benchmarks):
+            for a in range(b + 1):
+                top[b, a] -= product[b, a]
+    else:
+        for m in range(models):
+            mine = seen[m, : counts[m]]
+            for b in mine:
+                for a in mine:
+                    if a > b:
+                        break
+                    for i in range(k):
+                        top[b, a] -= projected[b, m, i] * scaled[a, m, i]
+
+
+@kernel
+def times_scaled(matrix, scaled, seen, counts):  # type: ignore[no-untyped-def]
+    """Return G N of each model, (benchmark, model, k), where it has scores; the reverse mode of `subtract_products`."""
+    benchmarks, models, k = scaled.shape
+    if _full(counts, benchmarks):
+        return (matrix @ scaled.reshape((benchmarks, models * k))).reshape((benchmarks, models, k))
+    found = np.zeros((benchmarks, models, k))
+    for m in range(models):
+        mine = seen[m, : counts[m]]
+        for b in mine:
+            for a in mine:
+                for i in range(k):
+                    found[b, m, i] += matrix[b, a] * scaled[a, m, i]
+    return found
+
 
 def forward(k: int) -> Any:
     """Compile the map for this number of factors, so that the compiler unrolls the inner loops."""
@@ -35,8 +79,8 @@ def forward(k: int) -> Any:
                         result[i, j] -= factor * result[p, j]
 
     @kernel
-    def _by_model(weight, residual, loading, seen, precision, spread, linear, projected):  # type: ignore[no-untyped-def]
-        """Fill P, S = P^-1, l = N'r and U = W S of one model, with N = w W and P = I + W'N."""
+    def _by_model(weight, residual, loading, seen, precision, spread, linear):  # type: ignore[no-untyped-def]
+        """Fill P, S = P^-1 and l = N'r of one model, with N = w W and P = I + W'N."""
         for i in range(k):
             linear[i] = 0.0
             for j in range(k):
@@ -48,12 +92,6 @@ def forward(k: int) -> Any:
                 for j in range(k):
                     precision[i, j] += part * loading[b, j]
         _inverse(precision, spread)
-        for b in seen:
-            for i in range(k):
-                total = 0.0
-                for j in range(k):
-                    total += spread[i, j] * loading[b, j]
-                projected[b, i] = total
 
     @kernel
     def _observed(weight):  # type: ignore[no-untyped-def]
@@ -73,17 +111,16 @@ def forward(k: int) -> Any:
         models, benchmarks = weight.shape
         n = len(mean)
         precision, spread = np.empty((models, k, k)), np.empty((models, k, k))
-        linear, projected = np.empty((models, k)), np.zeros((models, benchmarks, k))
+        linear = np.empty((models, k))
+        scaled, projected = np.zeros((benchmarks, models, k)), np.zeros((benchmarks, models, k))
         informed, pulled = np.zeros((families, k, k)), np.zeros((families, k))
         by_family = np.zeros((n, families, k))  # T_f, the sums of W'M A over the models of a family
         seen, counts = _observed(weight)
         top, term = np.zeros((n, n)), prior * mean
-        for i in range(n):
-            top[i, i] = prior[i]
         for m in range(models):
             f = family[m]
             mine = seen[m, : counts[m]]
-            _by_model(weight[m], residual[m], loading, mine, precision[m], spread[m], linear[m], projected[m])
+            _by_model(weight[m], residual[m], loading, mine, precision[m], spread[m], linear[m])
             for i in range(k):
                 pull = 0.0
                 for j in range(k):
@@ -97,18 +134,16 @@ def forward(k: int) -> Any:
                 top[b, b] += w
                 inner = 0.0
                 for i in range(k):
-                    inner += projected[m, b, i] * linear[m, i]
-                    by_family[b, f, i] -= w * projected[m, b, i]
+                    scaled[b, m, i] = w * loading[b, i]
+                    total = 0.0
+                    for j in range(k):
+                        total += spread[m, i, j] * loading[b, j]
+                    projected[b, m, i] = w * total
+                    inner += projected[b, m, i] * linear[m, i]
+                    by_family[b, f, i] -= projected[b, m, i]
                     for c in range(x.shape[1]):
-                        top[benchmarks + c * k + i, b] -= x[m, c] * w * projected[m, b, i]
-                term[b] -= w * (residual[m, b] - inner)
-                for a in mine:
-                    if a > b:
-                        break
-                    dot = 0.0
-                    for i in range(k):
-                        dot += loading[b, i] * projected[m, a, i]
-                    top[b, a] -= w * weight[m, a] * dot
+                        top[benchmarks + c * k + i, b] -= x[m, c] * projected[b, m, i]
+                term[b] -= w * residual[m, b] - inner
             for c in range(x.shape[1]):
                 for i in range(k):
                     for j in range(k):
@@ -121,6 +156,7 @@ def forward(k: int) -> Any:
                         for j in range(k):
                             value = (1.0 if i == j else 0.0) - spread[m, i, j]
                             top[benchmarks + c * k + i, benchmarks + d * k + j] += x[m, c] * x[m, d] * value
+        subtract_products(top, projected, scaled, seen, counts)
         offset = np.empty((families, k, k))  # precision of offsets in units of their sd
         covariance, carried = np.empty((families, k, k)), np.empty((n, families, k))
         for f in range(families):
@@ -138,10 +174,11 @@ def forward(k: int) -> Any:
         # All families at once: BLAS takes longer to be called than to multiply matrices as small as one family's.
         taken = carried.reshape((n, families * k)) @ by_family.reshape((n, families * k)).T
         for i in range(n):
+            top[i, i] += prior[i]
             for a in range(i + 1):
                 top[i, a] -= sd * sd * taken[i, a]
                 top[a, i] = top[i, a]
-        parts = spread, linear, projected, informed, pulled, by_family, covariance, seen, counts
+        parts = spread, linear, scaled, projected, informed, pulled, by_family, carried, covariance, seen, counts
         return parts, (precision, offset, top, term)
 
     @kernel
@@ -152,8 +189,8 @@ def forward(k: int) -> Any:
         parts, (precision, offset, top_precision, term) = _eliminate(
             weight, residual, loading, x, sd, family, mean, prior, families
         )
-        seen, counts = parts[7], parts[8]
         spread, linear = parts[:2]
+        seen, counts = parts[-2:]
         upper_top, top, centre_top = np.zeros((n, n)), np.empty(n), np.empty(n)
         density = whitened(z_top, top_precision, term, upper_top, top, centre_top, n)
         for i in range(n):

@@ -16,14 +16,15 @@ from pytensor.graph.op import Op
 
 from bayescale._fast_compile import kernel, register_kernel
 from bayescale.model.kernels import elimination, whitening
-from bayescale.model.kernels.elimination import forward
+from bayescale.model.kernels.elimination import forward, times_scaled
 from bayescale.model.kernels.whitening import whitened_reverse
 
 # What the map leaves for its reverse mode, with the dims of each: model, family, benchmark, factor, and n (`Levels`).
 KEPT = {
-    "spread": "mkk", "linear": "mk", "projected": "mbk", "informed": "fkk", "pulled": "fk", "by_family": "nfk",
-    "covariance": "fkk", "seen": "mb", "counts": "m", "upper_top": "nn", "centre_top": "n", "expected": "mk",
-    "shifted": "mk", "pull": "fk", "upper_offset": "fkk", "centre_offset": "fk", "upper": "mkk", "centre": "mk",
+    "spread": "mkk", "linear": "mk", "scaled": "bmk", "projected": "bmk", "informed": "fkk", "pulled": "fk",
+    "by_family": "nfk", "carried": "nfk", "covariance": "fkk", "seen": "mb", "counts": "m", "upper_top": "nn",
+    "centre_top": "n", "expected": "mk", "shifted": "mk", "pull": "fk", "upper_offset": "fkk", "centre_offset": "fk",
+    "upper": "mkk", "centre": "mk",
 }  # fmt: skip
 _INDICES = ("seen", "counts")
 
@@ -122,8 +123,10 @@ def reverse(k: int) -> Any:
         z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior = inputs
         g_top, g_scaled, g_theta, g = adjoints
         top, scaled, theta = levels
-        spread, linear, projected, informed, pulled, by_family, covariance, seen, counts = kept[:9]
-        upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = kept[9:]
+        spread, linear, scaled_loading, projected, informed, pulled, by_family, carried, covariance = kept[:9]
+        seen, counts, upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = kept[
+            9:
+        ]
         models, benchmarks = weight.shape
         families, n, count = len(z_offset), len(z_top), x.shape[1]
 
@@ -197,7 +200,7 @@ def reverse(k: int) -> Any:
         # The elimination of offsets: matrix - sd^2 T R T', term - sd^2 T R p.
         by_toward, by_pulled = np.empty((n, families, k)), np.zeros((families, k))
         through = (by_matrix @ by_family.reshape((n, families * k))).reshape((n, families, k))
-        carried, moved, solved, by_covariance = np.empty(k), np.empty(k), np.empty(k), np.empty((k, k))
+        moved, solved, by_covariance = np.empty(k), np.empty(k), np.empty((k, k))
         for f in range(families):
             for i in range(k):
                 solved[i] = 0.0  # R p
@@ -206,16 +209,15 @@ def reverse(k: int) -> Any:
                     by_covariance[i, j] = 0.0
             for i in range(n):
                 for j in range(k):
-                    carried[j], moved[j] = 0.0, 0.0
+                    moved[j] = 0.0
                 for l in range(k):  # noqa: E741
                     for j in range(k):
-                        carried[j] += by_family[i, f, l] * covariance[f, l, j]
                         moved[j] += through[i, f, l] * covariance[f, l, j]
                 for j in range(k):
                     by_toward[i, f, j] = -sd * sd * (2 * moved[j] + by_term[i] * solved[j])
-                    by_pulled[f, j] -= sd * sd * carried[j] * by_term[i]
+                    by_pulled[f, j] -= sd * sd * carried[i, f, j] * by_term[i]
                     outer = through[i, f, j] + by_term[i] * pulled[f, j]
-                    by_sd -= 2 * sd * carried[j] * outer
+                    by_sd -= 2 * sd * carried[i, f, j] * outer
                     for l in range(k):  # noqa: E741
                         by_covariance[l, j] -= sd * sd * by_family[i, f, l] * outer
             # R = (I + sd^2 informed)^-1
@@ -233,7 +235,9 @@ def reverse(k: int) -> Any:
                     by_sd += 2 * sd * informed[f, i, j] * total
         # Models.
         slopes = by_matrix[benchmarks:, benchmarks:]
-        weighted, row, by_u, by_q = np.empty((benchmarks, k)), np.empty(k), np.empty(k), np.empty(k)
+        of_logits = np.ascontiguousarray(by_matrix[:benchmarks, :benchmarks])
+        rows = times_scaled(of_logits, scaled_loading, seen, counts)
+        by_q, part, twice = np.empty(k), np.empty(k), np.empty(k)
         for m in range(models):
             f = family[m]
             mine = seen[m, : counts[m]]
@@ -259,35 +263,29 @@ def reverse(k: int) -> Any:
                 for j in range(k):
                     by_spread[m, i, j] += by_q[i] * linear[m, j]
                     by_linear[m, j] += by_q[i] * spread[m, i, j]
-            # Rows of benchmarks: w on the diagonal, -w w' W S W', -x w U, and their part of `toward`.
-            for b in mine:
-                for i in range(k):
-                    weighted[b, i] = weight[m, b] * loading[b, i]
+            # Rows of benchmarks: w on the diagonal, -N S N', -x N S, and their part of `toward`. Of the adjoint of S
+            # only the symmetric part counts.
             for b in mine:
                 w = weight[m, b]
+                by_w = of_logits[b, b] - by_term[b] * residual[m, b]
                 for i in range(k):
-                    row[i] = 0.0
-                for a in mine:
-                    for i in range(k):
-                        row[i] += by_matrix[b, a] * weighted[a, i]
-                by_w = by_matrix[b, b] - by_term[b] * residual[m, b]
-                for i in range(k):
-                    part = by_term[b] * linear[m, i] - by_toward[b, f, i]  # adjoint of w U
+                    part[i] = by_term[b] * linear[m, i] - by_toward[b, f, i]  # adjoint of N S
                     for c in range(count):
                         of_slope = 2 * by_matrix[b, benchmarks + c * k + i]
-                        part -= x[m, c] * of_slope
-                        by_x[m, c] -= w * projected[m, b, i] * of_slope
-                    by_linear[m, i] += by_term[b] * w * projected[m, b, i]
-                    by_w += (part - 2 * row[i]) * projected[m, b, i]
-                    by_u[i] = w * part
-                    row[i] *= w
+                        part[i] -= x[m, c] * of_slope
+                        by_x[m, c] -= projected[b, m, i] * of_slope
+                    by_linear[m, i] += by_term[b] * projected[b, m, i]
+                    twice[i] = part[i] - 2 * rows[b, m, i]
+                    part[i] -= rows[b, m, i]
+                for i in range(k):
+                    by_scaled_loading = 0.0
+                    for j in range(k):
+                        by_spread[m, i, j] += part[i] * scaled_loading[b, m, j]
+                        by_scaled_loading += twice[j] * spread[m, j, i]
+                    by_w += by_scaled_loading * loading[b, i]
+                    by_loading[b, i] += w * by_scaled_loading
                 by_residual[m, b] -= by_term[b] * w
                 by_weight[m, b] += by_w
-                # Of the adjoint of S only the symmetric part counts.
-                for i in range(k):
-                    for j in range(k):
-                        by_spread[m, i, j] += (by_u[i] - row[i]) * loading[b, j]
-                        by_loading[b, j] += (by_u[i] - 2 * row[i]) * spread[m, i, j]
             # S = P^-1, P = I + W'wW, l = W'wr
             for i in range(k):
                 for j in range(k):
@@ -360,15 +358,15 @@ def _numba_levels(op: Any, node: Any) -> Any:
 @register_kernel(LevelsGradient, *_SOURCES)
 def _numba_levels_gradient(op: Any, node: Any) -> Any:
     k = node.inputs[1].type.shape[1]
-    _run_reverse = reverse(k)
+    _run_reverse, last = reverse(k), 14 + len(KEPT)
 
     @kernel
     def run(*arguments):  # type: ignore[no-untyped-def]
         z_top, z_offset, z_residual, weight, residual, loading, x, sd, family, mean, prior = arguments[:11]
         inputs = z_top, z_offset, z_residual, weight, residual, loading, x, sd.item(), family, mean, prior
-        g_top, g_scaled, g_theta, g = arguments[32:]
+        g_top, g_scaled, g_theta, g = arguments[last:]
         one, two, three, four, five, six, seven, by_sd = _run_reverse(
-            inputs, arguments[11:14], arguments[14:32], (g_top, g_scaled, g_theta, g.item())
+            inputs, arguments[11:14], arguments[14:last], (g_top, g_scaled, g_theta, g.item())
         )
         return one, two, three, four, five, six, seven, np.asarray(by_sd)
 
