@@ -124,9 +124,8 @@ def reverse(k: int) -> Any:
         g_top, g_scaled, g_theta, g = adjoints
         top, scaled, theta = levels
         spread, linear, scaled_loading, projected, informed, pulled, by_family, carried, covariance = kept[:9]
-        seen, counts, upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = kept[
-            9:
-        ]
+        seen, counts = kept[9:11]
+        upper_top, centre_top, expected, shifted, pull, upper_offset, centre_offset, upper, centre = kept[11:]
         models, benchmarks = weight.shape
         families, n, count = len(z_offset), len(z_top), x.shape[1]
 
