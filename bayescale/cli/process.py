@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
@@ -26,6 +27,7 @@ _SIGNALS = {"SIGINT": "Interrupted.", "SIGTERM": "Terminated.", "SIGHUP": "The t
 class _State:
     received: signal.Signals | None = None
     dropped = False
+    reporting = False
 
 
 def received_signal() -> signal.Signals | None:
@@ -75,7 +77,7 @@ def _signals(last: bool) -> Iterator[None]:
     A signal that is ignored stays so, as under `nohup`. Further ones are ignored during the cleaning up, except Ctrl-C.
     If this is the `last` work of the process, what comes later ends it without a traceback.
     """
-    _State.received, _State.dropped = None, False
+    _State.received, _State.dropped, _State.reporting = None, False, False
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -94,10 +96,17 @@ def _signals(last: bool) -> Iterator[None]:
         if not _State.received:
             unraisable_hook(unraisable)
         elif isinstance(unraisable.exc_value, KeyboardInterrupt) and not _State.dropped:
-            _State.dropped = True
-            timer = threading.Timer(0.1, signal.pthread_kill, [threading.get_ident(), _State.received])
-            timer.daemon = True
-            timer.start()
+            _State.dropped = _State.reporting = True
+            # On a busy machine a thread takes longer to start than it then waits.
+            threading.Thread(target=send_again, args=[threading.get_ident(), _State.received], daemon=True).start()
+            _State.reporting = False
+
+    def send_again(thread: int, number: signal.Signals) -> None:
+        # Python would drop an error of its hook as well.
+        time.sleep(0.1)
+        while _State.reporting:
+            time.sleep(0.1)
+        signal.pthread_kill(thread, number)
 
     asked = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
     previous = {one: signal.getsignal(one) for one in asked}

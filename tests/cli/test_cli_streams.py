@@ -115,7 +115,7 @@ def test_files_come_before_what_is_printed(run: Run, tmp_path: Path, monkeypatch
 # Processes
 
 DRIVER = """
-import sys, time
+import sys, threading, time
 from bayescale.cli import main
 from bayescale.evals import datasets
 
@@ -134,8 +134,15 @@ class HalfWritten:
         raise OSError("cannot close")
 
 
+def start_slowly(thread):
+    start(thread)
+    time.sleep(1)
+
+
 def stop(*_):
-    if where == "finalizer":
+    if where == "finalizer of a busy machine":
+        threading.Thread.start = start_slowly
+    if where.startswith("finalizer"):
         Finalized()
     file = HalfWritten() if where == "file" else None
     print("stopped", flush=True)
@@ -147,6 +154,7 @@ def stop(*_):
         raise
 
 
+start = threading.Thread.start
 datasets.list_evals = stop
 import bayescale.evals
 bayescale.evals.list_evals = stop
@@ -157,7 +165,7 @@ sys.exit(main())
 
 # Python drops what a finalizer raises, finalizers of what is half done fail, and libraries raise errors of their own.
 @pytest.mark.heavy
-@pytest.mark.parametrize("where", ["code", "finalizer", "file", "library"])
+@pytest.mark.parametrize("where", ["code", "finalizer", "finalizer of a busy machine", "file", "library"])
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [
