@@ -310,6 +310,7 @@ def log_prior(prior: Prior, value: np.ndarray) -> float:
     numbers = list(prior.parameters.values())
     exact = {
         "Normal": stats.norm.logpdf,
+        "Laplace": stats.laplace.logpdf,
         "StudentT": lambda v, nu, mu, sigma: stats.t.logpdf(v, nu, mu, sigma),
         "HalfNormal": lambda v, sigma: stats.halfnorm.logpdf(v, 0, sigma),
         "Exponential": lambda v, lam: stats.expon.logpdf(v, 0, 1 / lam),
@@ -443,6 +444,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "the form of version 0.1": ({"factors": 2, **FIRST}, {}),
     "other priors, one factor": ({"factors": 1, "priors": UNUSUAL}, {}),
+    "precisions of a Laplace prior": ({"factors": 1, "priors": {"log_precision": "Laplace(5.5, 0.6)"}}, {}),
     "fixed ceilings": ({"factors": 2, "learned_ceilings": False}, {}),
     "four factors, benchmark slopes": ({"factors": 4, **SLOPES}, {}),
     "as many factors as benchmarks": ({"factors": 5}, {"models": 8}),
@@ -507,6 +509,7 @@ FAST = (
     "curves of their own shape",
     "other priors, no rotations",
     "bare, fixed floor, exact compute",
+    "precisions of a Laplace prior",
 )
 EVERY_CASE = [pytest.param(case, marks=() if case in FAST else pytest.mark.heavy) for case in CASES]
 

@@ -17,6 +17,7 @@ from scipy.special import betaln, logit
 
 from bayescale.model.coordinates.curves import CurveWhitening, around, whitened_curves
 from bayescale.model.coordinates.measured import MeasurementEffects
+from bayescale.model.coordinates.normal_score import laplace
 from bayescale.model.coordinates.pilot import (
     SPREAD,
     Pilot,
@@ -131,6 +132,10 @@ class PlainCoordinates:
         if spec.curve == "richards":
             return floor, spec.priors.curve_shape.variable("curve_shape", dims=dims)
         return floor, np.ones(len(data.floor))
+
+    def log_precision(self, name: str, prior: Prior, dims: str) -> Any:
+        """Make log-precisions of scores ``log phi_b ~ prior``."""
+        return prior.variable(name, dims=dims)
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
@@ -322,6 +327,13 @@ class Coordinates(PlainCoordinates):
             density = density + (self.spec.priors.curve_shape.log_density(shape) + values[:, -1]).sum()
         pm.Potential("curve_density", density)
         return floor, shape
+
+    def log_precision(self, name: str, prior: Prior, dims: str) -> Any:
+        """Sample log-precisions of a Laplace prior by their normal scores (`coordinates.normal_score`)."""
+        if prior.distribution != "Laplace":
+            return super().log_precision(name, prior, dims)
+        z = pm.Normal(coordinate(name), 0, 1, dims=dims)
+        return pm.Deterministic(name, laplace(z, **prior.parameters), dims=dims)
 
     # The data identify products: logits between models of one family, of two families. In units of the residual sd
     # loadings move against `family_sd`, in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute, with
