@@ -115,7 +115,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
             effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
         # phi_b and psi_b
-        precision = pt.exp(at.log_precision("log_precision", priors.log_precision, "benchmark"))
+        precision = pt.exp(at.log_precision())
         noise = Noise(precision, _specific_sd(spec, data))
 
         # h_bj + e_mb

@@ -22,5 +22,6 @@ def laplace(z: Any, mu: float, b: float) -> Any:
     >>> bool(np.allclose(laplace(z, 6, 0.5).eval(), stats.laplace(6, 0.5).ppf(stats.norm.cdf(z))))
     True
     """
+    # And not PyMC's icdf, which is infinite beyond 8 sds, where a probability rounds to 1.
     sign = pt.switch(pt.lt(z, 0), -1.0, 1.0)  # PyTensor takes the derivative of abs(z) at zero for NaN
     return mu - b * sign * pt.log(pt.erfc(sign * z / np.sqrt(2)))

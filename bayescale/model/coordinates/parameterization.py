@@ -133,9 +133,9 @@ class PlainCoordinates:
             return floor, spec.priors.curve_shape.variable("curve_shape", dims=dims)
         return floor, np.ones(len(data.floor))
 
-    def log_precision(self, name: str, prior: Prior, dims: str) -> Any:
-        """Make log-precisions of scores ``log phi_b ~ prior``."""
-        return prior.variable(name, dims=dims)
+    def log_precision(self) -> Any:
+        """Make log-precisions of scores (benchmark,): ``log phi_b ~ prior``."""
+        return self.spec.priors.log_precision.variable("log_precision", dims="benchmark")
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
@@ -328,10 +328,11 @@ class Coordinates(PlainCoordinates):
         pm.Potential("curve_density", density)
         return floor, shape
 
-    def log_precision(self, name: str, prior: Prior, dims: str) -> Any:
+    def log_precision(self) -> Any:
         """Sample log-precisions of a Laplace prior by their normal scores (`coordinates.normal_score`)."""
+        prior, name, dims = self.spec.priors.log_precision, "log_precision", "benchmark"
         if prior.distribution != "Laplace":
-            return super().log_precision(name, prior, dims)
+            return super().log_precision()
         z = pm.Normal(coordinate(name), 0, 1, dims=dims)
         return pm.Deterministic(name, laplace(z, **prior.parameters), dims=dims)
 
