@@ -18,6 +18,7 @@ from scipy.special import betaln, logit
 from bayescale.model.coordinates.curves import CurveWhitening, around, whitened_curves
 from bayescale.model.coordinates.measured import MeasurementEffects
 from bayescale.model.coordinates.normal_score import laplace
+from bayescale.model.coordinates.partial_centering import narrowed, widened
 from bayescale.model.coordinates.pilot import (
     SPREAD,
     Pilot,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 _SUFFIX = "_z"
 # Below all that a floor or a shape may be, but for rounding to zero.
 _LEAST = 1e-300
+# Error of loadings before a short run has told it: about that of the best-determined ones on shipped tables.
+_ROUGH_ERROR = 0.02
 _LEVELS = ("top", "offset", "residual")
 
 
@@ -231,6 +234,9 @@ class Coordinates(PlainCoordinates):
             arrays |= {f"curve_{name}": values for name, values in self.curve_whitening._asdict().items()}
             if not self.loadings_follow_curves:
                 del arrays["curve_steepness"]
+        if self.spec.common_loading:
+            error = self.short.loading_error if self.short else _ROUGH_ERROR
+            arrays["loading_error"] = np.asarray(error)
         if self.rotation_fixed:
             found = self.short.strongest_directions[:, : self.size[1]] if self.short else self.pilot.loading
             arrays["rotation_basis"], arrays["rotation_complement"] = split_space(found)
@@ -336,13 +342,26 @@ class Coordinates(PlainCoordinates):
         z = pm.Normal(coordinate(name), 0, 1, dims=dims)
         return pm.Deterministic(name, laplace(z, **prior.parameters), dims=dims)
 
+    def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
+        """Sample loadings partly centred (`coordinates.partial_centering`)."""
+        wider_sd = widened(own_sd, _container("loading_error"))
+        wider = self._scaled_loadings(name, wider_sd, common_sd, family_sd)
+        return pm.Deterministic(name, narrowed(wider, own_sd, wider_sd, common_sd), dims=("benchmark", "factor"))
+
+    def loadings(self, name: str, prior: Prior, family_sd: Any) -> Any:
+        """Sample independent loadings alike: zero-mean normals are common loadings of sd zero and their own."""
+        if not self.rotation_fixed:
+            return super().loadings(name, prior, family_sd)
+        value = self._scaled_loadings(name, prior.parameters["sigma"], 0.0, family_sd)
+        return pm.Deterministic(name, value, dims=("benchmark", "factor"))
+
     # The data identify products: logits between models of one family, of two families. In units of the residual sd
     # loadings move against `family_sd`, in units of sqrt(1 + family_sd^2), the sd of capabilities at one compute, with
     # it; so they are sampled in the unit half-way. In units of the sd between families alone slopes diverge where it is
     # small (docs/model-notes.md).
 
-    def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
-        """Sample loadings scaled, one representative per rotation where the priors allow rotations."""
+    def _scaled_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
+        """Sample loadings in better units, one representative per rotation where the priors allow rotations."""
         dims = ("benchmark", "factor")
         unit = pt.ones(self.size[0]) / pt.sqrt(_scatter(family_sd))
         if self.loadings_follow_curves:
@@ -350,13 +369,7 @@ class Coordinates(PlainCoordinates):
             unit = unit * pt.exp((_container("curve_steepness") * z).sum(axis=1))
         frame = (_container("rotation_basis"), _container("rotation_complement")) if self.rotation_fixed else None
         scaled = loadings(coordinate(name), own_sd, common_sd, size=self.size, frame=frame, unit=unit, dims=dims)
-        return pm.Deterministic(name, unit[:, None] * scaled, dims=dims)
-
-    def loadings(self, name: str, prior: Prior, family_sd: Any) -> Any:
-        """Sample independent loadings alike: zero-mean normals are common loadings of sd zero and their own."""
-        if not self.rotation_fixed:
-            return super().loadings(name, prior, family_sd)
-        return self.common_loadings(name, prior.parameters["sigma"], 0.0, family_sd)
+        return unit[:, None] * scaled
 
     def zero_mean(self, name: str, sd: Any, dims: tuple[str, ...]) -> Any:
         """Sample effects non-centred: the data say little about most of them."""

@@ -34,3 +34,13 @@ class ShortRun(NamedTuple):
         lengths, axes = np.linalg.eigh(square)
         found: np.ndarray = (axes * np.sqrt(lengths.clip(0)))[:, ::-1]
         return found
+
+    @property
+    def loading_error(self) -> float:
+        """Posterior sd of the length of a benchmark's loadings beyond the average one's: the least over benchmarks.
+
+        With too large an error, sampled loadings follow `own_loading_sd` where scores determine them; with too small a
+        one, the neck of its funnel is only narrower.
+        """
+        length = np.linalg.norm(self.loading, axis=-1)
+        return float((length - length.mean(axis=1, keepdims=True)).std(axis=0).min())
