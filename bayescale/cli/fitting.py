@@ -25,9 +25,15 @@ def fit(
         options.sampling(min=1, metavar="N", help="Chains to run at once.", show_default="all processors"),
     ] = None,
     target_accept: Annotated[
-        float,
-        options.sampling(min=0, max=1, metavar="X", help="Target acceptance rate; raise it to avoid divergences."),
-    ] = 0.8,
+        float | None,
+        options.sampling(
+            min=0,
+            max=1,
+            metavar="X",
+            help="Target acceptance rate; raise it to avoid divergences.",
+            show_default="0.8, and more where transitions diverge",
+        ),
+    ] = None,
     random_seed: options.RandomSeed = options.SEED,
     nuts_sampler: Annotated[
         Literal["nutpie", "pymc", "numpyro"],
@@ -54,8 +60,9 @@ def fit(
     chosen, tables = load_spec(spec), options.evals_of(evals)
     show.step(tables.headline)
     posterior = sample(
-        chosen, tables, draws=draws or "auto", tune=tune, chains=chains, cores=cores, target_accept=target_accept,
-        random_seed=random_seed, nuts_sampler=nuts_sampler, max_minutes=max_minutes,
+        chosen, tables, draws=draws or "auto", tune=tune, chains=chains, cores=cores,
+        target_accept="auto" if target_accept is None else target_accept, random_seed=random_seed,
+        nuts_sampler=nuts_sampler, max_minutes=max_minutes,
     )  # fmt: skip
     posterior.save(save)
     if json:

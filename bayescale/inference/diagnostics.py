@@ -149,6 +149,11 @@ class ConvergenceReport(BaseModel):
         return all(b.holds(enough) for b in self.blocks if b.required)
 
     @property
+    def divergent_share(self) -> float:
+        """Share of transitions that diverged; above `MAX_DIVERGENT_SHARE` a posterior has not converged."""
+        return self.divergences / max(self.draws, 1)
+
+    @property
     def wanted_draws(self) -> int:
         """Draws per chain with which the required blocks would converge; see `more_draws`."""
         here = self.draws / max(self.chains, 1)
@@ -222,7 +227,8 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
     divergences = int(stats["diverging"].sum())
     hits = int(stats["reached_max_treedepth"].sum()) if "reached_max_treedepth" in stats else 0
     energy = stats["energy"].to_numpy()
-    bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
+    with np.errstate(invalid="ignore"):  # of a chain that stands still
+        bfmi = float((np.square(np.diff(energy, axis=1)).mean(1) / energy.var(1)).min())
 
     here = draws.size // draws.chains
     enough = MIN_ESS_PER_CHAIN * draws.chains

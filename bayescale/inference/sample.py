@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -13,7 +14,16 @@ from bayescale._arviz import dataset, inference_data
 from bayescale._display import telling, watched, working
 from bayescale.errors import BayescaleError, ConvergenceWarning, FitError, MissingDependencyError
 from bayescale.evals import load_evals
-from bayescale.inference.defaults import CHAINS, DRAWS, MAX_MINUTES, PILOT_DRAWS, PILOT_TUNE, TUNE, seed_or_new
+from bayescale.inference.defaults import (
+    CHAINS,
+    DRAWS,
+    MAX_MINUTES,
+    PILOT_DRAWS,
+    PILOT_TUNE,
+    TARGET_ACCEPTS,
+    TUNE,
+    seed_or_new,
+)
 from bayescale.inference.parallel import one_thread_each, processors
 from bayescale.model import model_data
 from bayescale.model.spec import Spec, load_spec
@@ -27,8 +37,8 @@ if TYPE_CHECKING:
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
-# The draws, and their diagnosis where sampling ended by it.
-Sampled: TypeAlias = "tuple[Any, ConvergenceReport | None]"
+# The draws, their diagnosis where sampling ended by it, and their target acceptance.
+Sampled: TypeAlias = "tuple[Any, ConvergenceReport | None, float]"
 
 # Names of the statistics that PyMC users expect, by the names that nutpie gives them.
 _STATISTICS = {
@@ -58,7 +68,7 @@ def fit(
     chains: int = CHAINS,
     cores: int | None = None,
     *,
-    target_accept: float = 0.8,
+    target_accept: float | Literal["auto"] = "auto",
     random_seed: int | None = None,
     progressbar: bool | None = None,
     nuts_sampler: Sampler = "nutpie",
@@ -80,8 +90,9 @@ def fit(
     chains, cores : int
         Chains, and how many of them run at once (default: as many as there are processors, at most `chains`; all of
         them with ``draws="auto"``).
-    target_accept : float
-        Target acceptance of NUTS, in (0, 1); raise it against divergences.
+    target_accept : float or "auto"
+        Target acceptance of NUTS, in (0, 1); raise it against divergences. "auto" is 0.8, and with ``draws="auto"``
+        sampling starts again at 0.9, then 0.95, where more than one transition in a thousand diverges.
     random_seed : int, optional
         The same seed gives the same draws on one machine and one set of library versions, from a program of the same
         origin: one that was just compiled rounds otherwise than one that is read from the disk, in later processes.
@@ -130,11 +141,11 @@ def fit(
     try:
         data = model_data(spec, evals)
         evals = evals.with_families_of(spec.family_column)
-        idata, convergence = _SAMPLERS[nuts_sampler](
+        idata, convergence, target_accept = _SAMPLERS[nuts_sampler](
             Coordinates(spec, data),
             **settings,
             cores=cores,
-            target_accept=target_accept,
+            targets=TARGET_ACCEPTS if target_accept == "auto" else (target_accept,),
             seed=random_seed,
             progressbar=progressbar,
             max_minutes=max_minutes,
@@ -161,7 +172,7 @@ def check_settings(
     chains: Any = CHAINS,
     cores: Any = None,
     *,
-    target_accept: Any = 0.8,
+    target_accept: Any = "auto",
     nuts_sampler: Any = "nutpie",
     max_minutes: Any = MAX_MINUTES,
 ) -> None:
@@ -174,15 +185,16 @@ def check_settings(
         if not (isinstance(value, int | np.integer) and 1 <= value <= _MOST):
             least = f"a whole number, from 1 to {_MOST:,}" + (', or "auto"' if name == "draws" else "")
             raise FitError(f"{name}={value!r}: {least}, is needed.")
-    if not (isinstance(target_accept, int | float | np.floating) and 0 < target_accept < 1):
-        percent = isinstance(target_accept, int | float) and 1 < target_accept < 100
+    is_number = isinstance(target_accept, int | float | np.floating)
+    if not (target_accept == "auto" or (is_number and 0 < target_accept < 1)):
+        percent = is_number and 1 < target_accept < 100
         hint = f" Did you mean {target_accept / 100:g}?" if percent else ""
-        raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8.{hint}")
+        raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8, or be 'auto'.{hint}")
     if nuts_sampler not in list(_SAMPLERS):
         raise FitError(f"nuts_sampler={nuts_sampler!r} is not one of {', '.join(_SAMPLERS)}.")
 
 
-def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) -> Sampled:
+def _nutpie(coordinates: Coordinates, *, targets: Sequence[float], max_minutes: float, **settings: Any) -> Sampled:
     from bayescale.inference.compile import compiled_for
     from bayescale.inference.draws import read_draws
     from bayescale.model.coordinates.parameterization import Coordinates, coordinate
@@ -194,33 +206,35 @@ def _nutpie(coordinates: Coordinates, *, max_minutes: float, **settings: Any) ->
     chains = min(settings["chains"], max(settings["cores"], 2))
     pilot = settings | {"draws": PILOT_DRAWS, "tune": PILOT_TUNE, "chains": chains, "progressbar": False}
     with working("Finding where scores are linearised", settings["progressbar"]):
-        short = _sample(program, **pilot)
+        short = _sample(program, target_accept=targets[0], **pilot)
     draws, z = read_draws(short, coordinates.data), coordinate("latent_covariate")
     unknown = short["posterior"][z].to_numpy() if z in short["posterior"] else None
     unknown = None if unknown is None else unknown.reshape((-1, unknown.shape[-1]))
     said = ShortRun(draws.expected_share(), draws.loading, draws.floor, draws.curve_shape, unknown)
     program = compiled_for(Coordinates(coordinates.spec, coordinates.data, said))
     if settings["draws"] != "auto":
-        return _sample(program, **settings), None
-    return _sample_until_converged(program, coordinates.data, max_minutes, **settings)
+        return _sample(program, target_accept=targets[0], **settings), None, targets[0]
+    return _sample_until_converged(program, coordinates.data, targets=targets, max_minutes=max_minutes, **settings)
 
 
-def _sample_until_converged(program: Any, data: ModelData, max_minutes: float, **settings: Any) -> Sampled:
+def _sample_until_converged(
+    program: Any, data: ModelData, *, targets: Sequence[float], max_minutes: float, **settings: Any
+) -> Sampled:
     from bayescale.inference.diagnostics import diagnose
     from bayescale.inference.draws import read_draws
     from bayescale.inference.until_converged import sample_until_converged
 
-    def start(draws: int) -> Any:
+    def start(draws: int, target_accept: float) -> Any:
         # All chains at once: one that waits for a processor would wait for the others to end.
         here = {**settings, "draws": draws, "cores": settings["chains"], "progressbar": False}
-        return _start(program, **here, blocking=False)
+        return _start(program, **here, target_accept=target_accept, blocking=False)
 
     def diagnosed(idata: Any) -> Any:
         named = {"posterior": idata["posterior"], "sample_stats": with_pymcs_names(idata)}
         return diagnose(named, read_draws(idata, data))
 
     with one_thread_each(), telling("Sampling until convergence", settings["progressbar"]) as tell:
-        return sample_until_converged(start, diagnosed, max_minutes=max_minutes, tell=tell)
+        return sample_until_converged(start, diagnosed, targets=targets, max_minutes=max_minutes, tell=tell)
 
 
 def _start(
@@ -255,8 +269,8 @@ def _sample(program: Any, *, draws: int, **settings: Any) -> Any:
 
 
 def _pymc(
-    coordinates: Coordinates, *, chains: int, seed: int, max_minutes: float, nuts_sampler: str = "pymc",
-    fixed: bool = False, **given: Any,
+    coordinates: Coordinates, *, chains: int, seed: int, targets: Sequence[float], max_minutes: float,
+    nuts_sampler: str = "pymc", fixed: bool = False, **given: Any,
 ) -> Sampled:  # fmt: skip
     import pymc as pm
     from pymc.model.transform.optimization import freeze_dims_and_data
@@ -269,12 +283,13 @@ def _pymc(
         nuts_sampler=nuts_sampler,
         chains=chains,
         random_seed=seed,
+        target_accept=targets[0],
         initvals=[coordinates.starting_point(rng) for rng in np.random.default_rng(seed).spawn(chains)],
         compute_convergence_checks=False,
         discard_tuned_samples=True,
         **given,
     )
-    return idata, None
+    return idata, None, targets[0]
 
 
 def _numpyro(coordinates: Coordinates, *, cores: int, chains: int, **settings: Any) -> Sampled:

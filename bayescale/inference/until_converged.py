@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayescale._arviz import dataset, inference_data
 from bayescale.errors import FitError
+from bayescale.inference.diagnostics import MAX_DIVERGENT_SHARE
 
 if TYPE_CHECKING:
     from bayescale.inference.diagnostics import ConvergenceReport
@@ -21,6 +23,8 @@ FIRST_CHECK, LEAST_GROWTH, MOST_GROWTH = 400, 1.25, 2.0
 MOST_DRAWS = 20_000
 # Draws of a chain without which nothing can be said.
 LEAST_DRAWS = 4
+# Above this share of divergent transitions sampling does not go on to see whether it falls: a chain stands still.
+HOPELESS_SHARE = 1e-2
 
 
 def next_check(draws: int, needed: int) -> int:
@@ -42,17 +46,20 @@ def sample_until_converged(
     start: Callable[..., Any],
     diagnose: Callable[[Any], ConvergenceReport],
     *,
+    targets: Sequence[float],
     max_minutes: float,
     tell: Callable[[str], None],
-) -> tuple[Any, ConvergenceReport | None]:
+) -> tuple[Any, ConvergenceReport | None, float]:
     """Sample all chains at once until `diagnose` finds that they converged.
 
     Parameters
     ----------
     start : callable
-        Takes ``draws`` and starts the sampler in the background; returns nutpie's handle.
+        Takes ``draws`` and ``target_accept``, and starts the sampler in the background; returns nutpie's handle.
     diagnose : callable
         Takes the draws so far.
+    targets : sequence of float
+        Target acceptances: where too many transitions diverge, sampling starts again with the next.
     max_minutes : float
         Sampling ends after this time, warm-up included, converged or not.
     tell : callable
@@ -64,6 +71,8 @@ def sample_until_converged(
         As many draws of each chain as the last diagnosis saw; where the budget ended, all that every chain has.
     report : ConvergenceReport or None
         The last diagnosis, if the chains converged.
+    target_accept : float
+        The target acceptance of these draws.
 
     Raises
     ------
@@ -71,7 +80,29 @@ def sample_until_converged(
         When the budget ends during the warm-up.
     """
     ends = time.monotonic() + 60 * max_minutes
-    handle = start(draws=MOST_DRAWS)
+    found: tuple[Any, ConvergenceReport | None, float] | None = None
+    for target, following in zip_longest(targets, targets[1:]):
+        handle = start(draws=MOST_DRAWS, target_accept=target)
+        drawn, report = _until_diagnosed(handle, diagnose, ends=ends, last=following is None, tell=tell)
+        # What the end of the budget cut short does not replace a longer run.
+        if found is None or report is not None or _draws(drawn) > _draws(found[0]):
+            found = drawn, report if report is not None and report.converged else None, target
+        if report is None or following is None or report.divergent_share <= MAX_DIVERGENT_SHARE:
+            break
+        tell(f"{report.divergences} of {report.draws} transitions diverged; again with target_accept={following}")
+    assert found is not None
+    if (draws := _draws(found[0])) < LEAST_DRAWS:
+        raise FitError(
+            f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or "
+            "a number of draws."
+        )
+    return found
+
+
+def _until_diagnosed(
+    handle: Any, diagnose: Callable[[Any], ConvergenceReport], *, ends: float, last: bool, tell: Callable[[str], None]
+) -> tuple[Any, ConvergenceReport | None]:
+    """Return the draws when more of them would mend nothing, with their diagnosis; without, when the time ends."""
     wanted, pause = FIRST_CHECK, 2.0
     since, before, rate = time.monotonic(), 0, 0.0
     try:
@@ -82,7 +113,7 @@ def sample_until_converged(
             drawn = _drawn_by_all(handle.inspect())
             # A look copies all draws: it takes a tenth of the time at most.
             longest = max(5.0, 10 * (time.monotonic() - looked))
-            draws = drawn["posterior"].sizes["draw"]
+            draws = _draws(drawn)
             if draws > before:
                 since, before, rate = looked, draws, (draws - before) / (looked - since)
             if draws >= wanted:
@@ -91,23 +122,23 @@ def sample_until_converged(
                 # is the last one.
                 handle.pause()
                 report = diagnose(here)
-                if report.long_enough or wanted >= MOST_DRAWS:
-                    return here, report if report.converged else None
+                hopeless = not last and report.divergent_share > HOPELESS_SHARE
+                if report.long_enough or hopeless or wanted >= MOST_DRAWS:
+                    return here, report
                 handle.resume()
                 since = time.monotonic()
                 wanted = next_check(wanted, report.wanted_draws)
                 tell(f"{draws} draws per chain, R-hat {report.rhat:.3f}, {report.ess:.0f} effective draws")
-            if late and draws < LEAST_DRAWS:
-                raise FitError(
-                    f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or "
-                    "a number of draws."
-                )
             if late:
                 return drawn, None
             pause = float(np.clip((wanted - draws) / rate, 0.5, longest)) if rate else longest
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
+
+
+def _draws(idata: Any) -> int:
+    return int(idata["posterior"].sizes["draw"])
 
 
 def _drawn_by_all(idata: Any) -> Any:

@@ -167,9 +167,10 @@ def test_defaults_are_those_of_the_library() -> None:
         k: p.default
         for k, p in inspect.signature(importlib.import_module("bayescale.inference.sample").fit).parameters.items()
     }
-    for name in ("tune", "chains", "cores", "target_accept", "max_minutes"):
+    for name in ("tune", "chains", "cores", "max_minutes"):
         assert typed[name] == library[name], name
-    assert (typed["draws"], library["draws"]) == (None, "auto"), "without --draws, until the chains converge"
+    for name in ("draws", "target_accept"):
+        assert (typed[name], library[name]) == (None, "auto"), "without, until the chains converge"
     assert typed["nuts_sampler"] == library["nuts_sampler"]
     assert inspect.signature(forecasting.forecast).parameters["prob"].default == PROB
 

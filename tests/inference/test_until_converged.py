@@ -13,7 +13,7 @@ from simulate import simulate
 
 from bayescale.errors import ConvergenceWarning, FitError
 from bayescale.evals import Evals
-from bayescale.inference import diagnostics
+from bayescale.inference import diagnostics, sample
 from bayescale.inference.until_converged import FIRST_CHECK, MOST_DRAWS, next_check
 from bayescale.methods import Posterior, fit
 from bayescale.model.spec import Spec
@@ -61,6 +61,18 @@ def test_a_budget_ends_it_and_the_report_says_how_many_draws_are_missing(monkeyp
     assert not posterior.converged
     assert any(issubclass(w.category, ConvergenceWarning) for w in caught)
     assert posterior.sampling["draws"] < MOST_DRAWS
+
+
+@pytest.mark.heavy
+def test_where_transitions_diverge_it_starts_again_with_shorter_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "TARGET_ACCEPTS", (0.2, 0.9))  # steps so long that some 1 in 20 diverges
+    evals, _ = simulate(models=40)
+    posterior = fit(Spec(factors=1), evals, **SETTINGS)
+    assert posterior.sampling["target_accept"] == 0.9
+    assert posterior.converged
+    with pytest.warns(ConvergenceWarning, match="transitions diverged"):
+        asked = fit(Spec(factors=1), evals, target_accept=0.2, **SETTINGS, max_minutes=0.2)
+    assert asked.sampling["target_accept"] == 0.2
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"draws": "many"}, 'or "auto"'), ({"max_minutes": 0}, "positive")])
