@@ -13,7 +13,7 @@ PILOT_TUNE, PILOT_DRAWS = 150, 100
 # Enough for R-hat of 1.010 and 800 effective draws of forecasts on `base-llms` (docs/model-notes.md).
 DRAWS = 1600
 # Minutes after which a fit without a number of draws ends, converged or not.
-MAX_MINUTES = 15.0
+MAX_MINUTES = 30.0
 
 # Target acceptances of NUTS: that of a fit, and those with which sampling until convergence starts again where too many
 # transitions diverge. On tables of some 200 scores one fit in four has so many at 0.8, none of twelve at 0.9.

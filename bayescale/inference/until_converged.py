@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bayescale.inference.diagnostics import ConvergenceReport
 
 # Draws of a chain at the first diagnosis, and how many times as many the next one has, at least and at most.
-FIRST_CHECK, LEAST_GROWTH, MOST_GROWTH = 400, 1.25, 2.0
+FIRST_CHECK, LEAST_GROWTH, MOST_GROWTH = 400, 1.25, 1.5
 # Draws of a chain after which sampling ends in any case.
 MOST_DRAWS = 20_000
 # Draws of a chain without which nothing can be said.
@@ -31,12 +31,12 @@ def next_check(draws: int, needed: int) -> int:
     """Return the draws per chain at the next diagnosis: `needed`, as the last one estimates, within bounds of growth.
 
     It does not depend on the speed of the machine, so that a seed gives the same draws unless the budget ends. The
-    estimate is rough where chains have only begun to agree, and a diagnosis costs little beside a doubled run.
+    estimate is rough where chains have only begun to agree, and a diagnosis costs little beside half a run more.
 
     Examples
     --------
-    >>> next_check(400, needed=610), next_check(400, needed=420), next_check(400, needed=5000)
-    (610, 500, 800)
+    >>> next_check(400, needed=560), next_check(400, needed=420), next_check(400, needed=5000)
+    (560, 500, 600)
     """
     within = max(LEAST_GROWTH * draws, min(needed, MOST_GROWTH * draws))
     return min(10 * math.ceil(within / 10), MOST_DRAWS)

@@ -25,8 +25,8 @@ SETTINGS = {"chains": 4, "tune": 200, "random_seed": 1, "progressbar": False}
 def test_the_next_diagnosis_comes_after_some_more_draws_and_never_after_the_most(draws: int, needed: int) -> None:
     later = next_check(draws, needed)
     assert min(1.25 * draws, MOST_DRAWS) <= later <= MOST_DRAWS
-    assert later <= 2 * draws + 10
-    assert later >= min(needed, 2 * draws, MOST_DRAWS)
+    assert later <= 1.5 * draws + 10
+    assert later >= min(needed, 1.5 * draws, MOST_DRAWS)
 
 
 @pytest.fixture(scope="module")
