@@ -16,7 +16,7 @@ DRAWS = 1600
 MAX_MINUTES = 30.0
 
 # Target acceptances of NUTS: that of a fit, and those with which sampling until convergence starts again where too many
-# transitions diverge. On tables of some 200 scores one fit in four has so many at 0.8, none of twelve at 0.9.
+# transitions diverge (docs/model-notes.md).
 TARGET_ACCEPTS = (0.8, 0.9, 0.95)
 
 # The folds of the backtest have wider matrices, and a fold that did not converge spoils the comparison of methods.

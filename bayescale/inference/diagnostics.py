@@ -149,11 +149,6 @@ class ConvergenceReport(BaseModel):
         return all(b.holds(enough) for b in self.blocks if b.required)
 
     @property
-    def divergent_share(self) -> float:
-        """Share of transitions that diverged; above `MAX_DIVERGENT_SHARE` a posterior has not converged."""
-        return self.divergences / max(self.draws, 1)
-
-    @property
     def wanted_draws(self) -> int:
         """Draws per chain with which the required blocks would converge; see `more_draws`."""
         here = self.draws / max(self.chains, 1)
@@ -210,6 +205,17 @@ class ConvergenceReport(BaseModel):
         return pd.DataFrame(rows, columns=["block", "rhat", "ess_bulk", "ess_tail", "worst", "required"])
 
 
+def diverges(divergences: int, draws: int, share: float = MAX_DIVERGENT_SHARE) -> bool:
+    """Return whether more than `share` of the transitions diverged.
+
+    Examples
+    --------
+    >>> diverges(4, 4000), diverges(5, 4000)
+    (False, True)
+    """
+    return divergences > share * draws
+
+
 def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> ConvergenceReport:
     """Diagnose the convergence of a sampled posterior.
 
@@ -252,7 +258,7 @@ def diagnose(idata: Any, draws: Draws, seconds: float | None = None) -> Converge
                 f"{block.name}: {block.ess:.0f} effective draws (at {block.worst}; {enough} wanted). {remedy}"
             )
     if divergences:
-        serious = divergences > MAX_DIVERGENT_SHARE * draws.size
+        serious = diverges(divergences, draws.size)
         fatal |= serious
         problems.append(
             f"{divergences} of {draws.size} transitions diverged: "

@@ -186,7 +186,8 @@ def check_settings(
             least = f"a whole number, from 1 to {_MOST:,}" + (', or "auto"' if name == "draws" else "")
             raise FitError(f"{name}={value!r}: {least}, is needed.")
     is_number = isinstance(target_accept, int | float | np.floating)
-    if not (target_accept == "auto" or (is_number and 0 < target_accept < 1)):
+    is_auto = isinstance(target_accept, str) and target_accept == "auto"
+    if not (is_auto or (is_number and 0 < target_accept < 1)):
         percent = is_number and 1 < target_accept < 100
         hint = f" Did you mean {target_accept / 100:g}?" if percent else ""
         raise FitError(f"target_accept={target_accept!r} must lie between 0 and 1, such as 0.8, or be 'auto'.{hint}")

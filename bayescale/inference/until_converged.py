@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bayescale._arviz import dataset, inference_data
 from bayescale.errors import FitError
-from bayescale.inference.diagnostics import MAX_DIVERGENT_SHARE
+from bayescale.inference.diagnostics import diverges
 
 if TYPE_CHECKING:
     from bayescale.inference.diagnostics import ConvergenceReport
@@ -40,6 +39,18 @@ def next_check(draws: int, needed: int) -> int:
     """
     within = max(LEAST_GROWTH * draws, min(needed, MOST_GROWTH * draws))
     return min(10 * math.ceil(within / 10), MOST_DRAWS)
+
+
+class _Run(NamedTuple):
+    """Draws, their diagnosis unless the time ended before, and their target acceptance."""
+
+    idata: Any
+    report: ConvergenceReport | None
+    target_accept: float
+
+    @property
+    def draws(self) -> int:
+        return int(self.idata["posterior"].sizes["draw"])
 
 
 def sample_until_converged(
@@ -80,28 +91,35 @@ def sample_until_converged(
         When the budget ends during the warm-up.
     """
     ends = time.monotonic() + 60 * max_minutes
-    found: tuple[Any, ConvergenceReport | None, float] | None = None
-    for target, following in zip_longest(targets, targets[1:]):
-        handle = start(draws=MOST_DRAWS, target_accept=target)
-        drawn, report = _until_diagnosed(handle, diagnose, ends=ends, last=following is None, tell=tell)
-        # What the end of the budget cut short does not replace a longer run.
-        if found is None or report is not None or _draws(drawn) > _draws(found[0]):
-            found = drawn, report if report is not None and report.converged else None, target
-        if report is None or following is None or report.divergent_share <= MAX_DIVERGENT_SHARE:
+
+    def run(target_accept: float) -> _Run:
+        handle = start(draws=MOST_DRAWS, target_accept=target_accept)
+        most = HOPELESS_SHARE if target_accept != targets[-1] else 1.0
+        return _Run(*_until_diagnosed(handle, diagnose, ends=ends, hopeless_share=most, tell=tell), target_accept)
+
+    found = run(targets[0])
+    for shorter in targets[1:]:
+        if found.report is None or not diverges(found.report.divergences, found.report.draws):
             break
-        tell(f"{report.divergences} of {report.draws} transitions diverged; again with target_accept={following}")
-    assert found is not None
-    if (draws := _draws(found[0])) < LEAST_DRAWS:
+        tell(f"{found.report.divergences} of {found.report.draws} transitions diverged; again at {shorter}")
+        again = run(shorter)
+        # What the end of the budget cut short does not replace a longer run.
+        if again.report is None and again.draws <= found.draws:
+            break
+        found = again
+    if found.draws < LEAST_DRAWS:
         raise FitError(
-            f"max_minutes={max_minutes:g} ended during the warm-up, with {draws} draws: give more minutes, or "
+            f"max_minutes={max_minutes:g} ended during the warm-up, with {found.draws} draws: give more minutes, or "
             "a number of draws."
         )
-    return found
+    converged = found.report is not None and found.report.converged
+    return found.idata, found.report if converged else None, found.target_accept
 
 
 def _until_diagnosed(
-    handle: Any, diagnose: Callable[[Any], ConvergenceReport], *, ends: float, last: bool, tell: Callable[[str], None]
-) -> tuple[Any, ConvergenceReport | None]:
+    handle: Any, diagnose: Callable[[Any], ConvergenceReport], *, ends: float, hopeless_share: float,
+    tell: Callable[[str], None],
+) -> tuple[Any, ConvergenceReport | None]:  # fmt: skip
     """Return the draws when more of them would mend nothing, with their diagnosis; without, when the time ends."""
     wanted, pause = FIRST_CHECK, 2.0
     since, before, rate = time.monotonic(), 0, 0.0
@@ -113,7 +131,7 @@ def _until_diagnosed(
             drawn = _drawn_by_all(handle.inspect())
             # A look copies all draws: it takes a tenth of the time at most.
             longest = max(5.0, 10 * (time.monotonic() - looked))
-            draws = _draws(drawn)
+            draws = drawn["posterior"].sizes["draw"]
             if draws > before:
                 since, before, rate = looked, draws, (draws - before) / (looked - since)
             if draws >= wanted:
@@ -122,7 +140,7 @@ def _until_diagnosed(
                 # is the last one.
                 handle.pause()
                 report = diagnose(here)
-                hopeless = not last and report.divergent_share > HOPELESS_SHARE
+                hopeless = diverges(report.divergences, report.draws, hopeless_share)
                 if report.long_enough or hopeless or wanted >= MOST_DRAWS:
                     return here, report
                 handle.resume()
@@ -135,10 +153,6 @@ def _until_diagnosed(
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
-
-
-def _draws(idata: Any) -> int:
-    return int(idata["posterior"].sizes["draw"])
 
 
 def _drawn_by_all(idata: Any) -> Any:
