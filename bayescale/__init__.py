@@ -35,6 +35,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "analysis.explained_variance": ["ExplainedVariance"],
         "analysis.uplift": ["Uplift"],
         "evaluation.compare": ["Comparison", "compare", "scan_factors", "scan_priors"],
-        "inference.diagnostics": ["ConvergenceReport"],
+        "inference.convergence": ["ConvergenceReport"],
     },
 )

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from bayescale._arviz import inference_data
 from bayescale.evals import Evals
 from bayescale.inference import diagnostics
-from bayescale.inference.diagnostics import ConvergenceReport
+from bayescale.inference.convergence import Block, ConvergenceReport
 from bayescale.methods import Posterior
 from bayescale.model import model_data
 from bayescale.model.spec import Spec
@@ -448,7 +448,7 @@ _block = diagnostics._block
 
 def _few_quantities(
     name: str, values: np.ndarray, labels: list[str], required: bool, benchmarks: list[str] | None = None
-) -> diagnostics.Block:
+) -> Block:
     """Diagnose at most six quantities of a block: draws are independent, so one is as good as another."""
     step = -(-len(labels) // 6)
     of = None if benchmarks is None else benchmarks[::step]

@@ -233,7 +233,7 @@ def _print_tables(result: Backtest) -> None:
 
 
 def _warn_unconverged(result: Backtest) -> None:
-    from bayescale.inference.diagnostics import MAX_RHAT
+    from bayescale.inference.convergence import MAX_RHAT
 
     worst = result.scores.groupby("spec_or_method", sort=False)["rhat"].max()
     for name, rhat in worst[worst > MAX_RHAT].items():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bayescale.analysis.effect import Effect
     from bayescale.forecast import Forecast
-    from bayescale.inference.diagnostics import ConvergenceReport
+    from bayescale.inference.convergence import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
 
 # Width of text in a pipe, which has none: tables stay readable in a log.

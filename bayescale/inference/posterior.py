@@ -19,7 +19,8 @@ from bayescale._intervals import PROB, summarise, with_interval
 from bayescale.errors import BayescaleError, EvalsError, FileError, suggest
 from bayescale.evals import Evals
 from bayescale.inference import storage
-from bayescale.inference.diagnostics import ConvergenceReport, diagnose
+from bayescale.inference.convergence import ConvergenceReport
+from bayescale.inference.diagnostics import diagnose
 from bayescale.inference.draws import Draws, disagreement, read_draws, relabelled, variables
 from bayescale.model import model_data
 from bayescale.model.spec import Spec

@@ -30,7 +30,7 @@ from bayescale.model.spec import Spec, load_spec
 
 if TYPE_CHECKING:
     from bayescale.evals import Evals
-    from bayescale.inference.diagnostics import ConvergenceReport
+    from bayescale.inference.convergence import ConvergenceReport
     from bayescale.inference.posterior import PosteriorData
     from bayescale.model.coordinates.parameterization import Coordinates
     from bayescale.model.data import ModelData

@@ -11,10 +11,10 @@ import numpy as np
 
 from bayescale._arviz import dataset, inference_data
 from bayescale.errors import FitError
-from bayescale.inference.diagnostics import diverges
+from bayescale.inference.convergence import diverges
 
 if TYPE_CHECKING:
-    from bayescale.inference.diagnostics import ConvergenceReport
+    from bayescale.inference.convergence import ConvergenceReport
 
 # Draws of a chain at the first diagnosis, and how many times as many the next one has, at least and at most.
 FIRST_CHECK, LEAST_GROWTH, MOST_GROWTH = 400, 1.25, 1.5

@@ -88,7 +88,7 @@ def _results(posterior: Posterior, prob: float) -> dict[str, Any]:
     import bokeh
 
     import bayescale
-    from bayescale.inference.diagnostics import MAX_RHAT
+    from bayescale.inference.convergence import MAX_RHAT
     from bayescale.plots.factors import capability_points
     from bayescale.report.figures import capability_map, efficiency_forest
 

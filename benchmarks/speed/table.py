@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.speed.pieces import AT_ONCE
 
 BASELINE = "nutpie"
-# Effective draws that a reported fit needs: 100 a chain (`bayescale.inference.diagnostics`).
+# Effective draws that a reported fit needs: 100 a chain (`bayescale.inference.convergence`).
 ENOUGH = 400
 BY_CHAINS = {f"jax_{n}_at_once_us": f"JAX, {n} chains at once, µs a chain" for n in AT_ONCE}
 

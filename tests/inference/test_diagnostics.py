@@ -17,7 +17,8 @@ from simulate import Truth, cell_precision, posterior_near
 from bayescale._arviz import group_names
 from bayescale.errors import ConvergenceWarning, EvalsError, FitError, MissingDependencyError, SpecError
 from bayescale.evals import Evals
-from bayescale.inference.diagnostics import MAX_RHAT, ConvergenceReport, diagnose
+from bayescale.inference.convergence import MAX_RHAT, ConvergenceReport
+from bayescale.inference.diagnostics import diagnose
 from bayescale.inference.draws import read_draws
 from bayescale.methods import Posterior, fit
 from bayescale.model import model_data
