@@ -279,9 +279,14 @@ def power_scaling(
         found = psense(data, **group)
         return [float(found[f"q{i}"]) for i in range(len(quantities))]
 
+    def by_prior(name: str) -> list[float]:
+        # A uniform prior to any power is itself; ArviZ smooths the tail of the weights, which are all alike.
+        uniform = np.ptp(log_prior[name]) == 0
+        return [0.0] * len(quantities) if uniform else column(group="prior", group_var_names=[name])
+
     return pd.DataFrame(
         {
-            **{name: column(group="prior", group_var_names=[name]) for name in log_prior},
+            **{name: by_prior(name) for name in log_prior},
             "all priors": column(group="prior"),
             "likelihood": column(group="likelihood"),
         },

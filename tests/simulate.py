@@ -395,6 +395,10 @@ def posterior_near(
         if predictors.makers:
             variables |= {"maker_compute": (("organization",), np.zeros(len(predictors.makers)))}
             variables |= {"maker_compute_sd": ((), np.array(0.5))}
+    if spec.shares_noise:
+        by_items = 4 / truth.precision
+        total = by_items + truth.specific_sd**2
+        variables |= {"noise_sd": (("benchmark",), np.sqrt(total)), "item_share": (("benchmark",), by_items / total)}
     coords: dict[str, list[Any]] = {
         "chain": list(range(chains)),
         "draw": list(range(draws)),
@@ -414,7 +418,7 @@ def posterior_near(
     for name, (dims, centre) in variables.items():
         centre = np.broadcast_to(np.asarray(centres.get(name, centre), float), np.shape(centre))
         noise = spread * rng.standard_normal((chains, draws, *centre.shape))
-        if name == "floor":
+        if name in ("floor", "item_share"):
             values = expit(logit(centre) + noise)
         elif name.endswith("_sd") or name == "curve_shape":
             values = centre * np.exp(noise)

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from bayescale._intervals import tails
 from bayescale.model.curve import effective_items, expected_score, logit_information, score_precision, score_slope
+from bayescale.model.noise import draw_noise
 
 if TYPE_CHECKING:
     from bayescale.inference.draws import Draws
@@ -137,6 +138,7 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
     like = np.arange(size) % len(draws.data.items)
     chance_level = draws.data.floor[like]
     mean, sd = population(draws, spec)
+    noise = draw_noise(spec, size, random_seed + 2)
     shape = priors.curve_shape.draw(size, random_seed=random_seed + 1) if spec.curve == "richards" else np.ones(size)
     return _Parameters(
         loading=mean + sd[:, None] * rng.standard_normal(mean.shape),
@@ -147,8 +149,8 @@ def _new(draws: Draws, spec: Spec, random_seed: int) -> _Parameters:
         floor=rng.beta(*spec.floor.shapes(chance_level)) if spec.floor.learned else chance_level,
         ceiling=draws.ceiling[np.arange(size), like],
         shape=shape,
-        precision=np.exp(priors.log_precision.draw(size, random_seed=random_seed + 2)),
-        specific_sd=priors.specific_sd.draw(size, random_seed=random_seed + 3) if spec.uniqueness else np.zeros(size),
+        precision=noise.precision,
+        specific_sd=noise.specific_sd,
         items=draws.data.items[like],
     )
 
@@ -230,10 +232,10 @@ class ConditionalLogits:
         alpha, beta = spec.floor.shapes(np.array(chance_level))
         floor = alpha / (alpha + beta) if spec.floor.learned else chance_level
         shape = spec.priors.curve_shape.draw(_MANY, random_seed=0).mean() if spec.curve == "richards" else 1.0
-        precision = np.exp(spec.priors.log_precision.draw(_MANY, random_seed=0).mean())
-        specific_sd = spec.priors.specific_sd.draw(_MANY, random_seed=0).mean() if spec.uniqueness else 0.0
+        noise = draw_noise(spec, _MANY, random_seed=0)
+        precision = np.exp(np.log(noise.precision).mean())
         curve = float(floor), 1.0, float(shape)
-        return cls(moments.mean, moments.covariance, curve, float(precision), float(specific_sd))
+        return cls(moments.mean, moments.covariance, curve, float(precision), float(noise.specific_sd.mean()))
 
     def given(self, rows: np.ndarray, scores: np.ndarray) -> ConditionalLogits:
         """Condition on scores in [0, 1] of the models with the numbers `rows`.

@@ -308,6 +308,8 @@ def variables(spec: Spec, data: ModelData) -> dict[str, tuple[str, ...]]:
         names["curve_shape"] = ("benchmark",)
     if spec.uniqueness:
         names["specific_sd"] = ("benchmark",)
+    if spec.shares_noise:
+        names |= dict.fromkeys(("noise_sd", "item_share"), ("benchmark",))
     if spec.uniqueness and "repeated_cell" in data.coords:
         names["specific_effect"] = ("repeated_cell",)
     if spec.learned_ceilings:

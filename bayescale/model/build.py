@@ -12,7 +12,7 @@ from bayescale.evals import load_evals
 from bayescale.model.compute import expected_compute
 from bayescale.model.coordinates.measured import MeasurementEffects, pick
 from bayescale.model.coordinates.parameterization import PlainCoordinates
-from bayescale.model.curve import Curve, Noise, logit_score
+from bayescale.model.curve import Curve, logit_score
 from bayescale.model.data import ModelData, covariate_prior, design, unknown_cells
 from bayescale.model.priors import Priors
 from bayescale.model.spec import Spec, load_spec
@@ -37,7 +37,8 @@ def build_model(spec: Spec | str = "default", evals: Evals | str = "base-llms") 
         precision    phi_mb   = phi_b / (1 + (phi_b + 1) psi_b^2 mu'_mb^2 / (mu_mb (1 - mu_mb)))
 
     The curve (`bayescale.model.curve.expected_score`) is Richards' with a shape for each benchmark, or a sigmoid. mu'
-    is its slope, and psi_b the sd of the benchmark's own noise on the logit (`bayescale.model.curve.score_precision`).
+    is its slope, and psi_b the sd of the benchmark's own noise on the logit (`bayescale.model.curve.score_precision`);
+    `bayescale.model.noise` has the priors of phi_b and psi_b.
     Slopes beta are such that the average benchmark rises with compute (`bayescale.model.rising`). Without
     `Spec.common_loading` the W_bk are independent under the prior `loading`. d, u and v are zero-mean normal with
     learned sds. How the sampler sees these variables is in `bayescale.model.coordinates.parameterization`; it changes
@@ -55,10 +56,11 @@ def build_model(spec: Spec | str = "default", evals: Evals | str = "base-llms") 
     pymc.Model
         Variables with their dims: ``slope`` (covariate, factor), ``family_offset`` (family, factor), ``loading``
         (benchmark, factor), ``difficulty``, ``floor``, ``ceiling``, ``ceiling_gap``, ``curve_shape``,
-        ``log_precision``, ``specific_sd`` (benchmark), ``benchmark_slope`` (benchmark, covariate), ``family_benchmark``
-        (family, benchmark), ``testlet_effect`` (model, testlet), ``setting_effect`` (setting), ``specific_effect``
-        (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model, covariate), ``drift`` (drift_step,
-        factor), ``compute_slope`` (compute_predictor), ``maker_compute`` (organization); and the sds
+        ``log_precision``, ``specific_sd``, ``noise_sd``, ``item_share`` (benchmark), ``benchmark_slope`` (benchmark,
+        covariate), ``family_benchmark`` (family, benchmark), ``testlet_effect`` (model, testlet), ``setting_effect``
+        (setting), ``specific_effect`` (repeated_cell), ``capability`` (model, factor), ``covariate_value`` (model,
+        covariate), ``drift`` (drift_step, factor), ``compute_slope`` (compute_predictor), ``maker_compute``
+        (organization); and the sds
         ``own_loading_sd``, ``common_loading_sd``, ``family_sd``, ``benchmark_slope_sd``, ``family_benchmark_sd``,
         ``testlet_sd``, ``setting_sd``, ``drift_sd``, ``compute_sd``, ``vague_compute_sd``, ``maker_compute_sd``. What
         the spec switches off is missing, but for ``floor``. Variables
@@ -115,8 +117,7 @@ def generative_model(at: PlainCoordinates) -> pm.Model:
             effects.append(at.zero_mean("family_benchmark", sd, ("family", "benchmark"))[family])
 
         # phi_b and psi_b
-        precision = pt.exp(at.log_precision())
-        noise = Noise(precision, _specific_sd(spec, data))
+        noise = at.noise()
 
         # h_bj + e_mb
         measured = _measured(data, priors, noise.specific_sd, at)
@@ -197,13 +198,6 @@ def _ceiling(spec: Spec, data: ModelData, floor: Any) -> Any:
         return data.ceiling
     gap = spec.priors.ceiling_gap.variable("ceiling_gap", dims="benchmark")
     return pm.Deterministic("ceiling", floor + (data.ceiling - floor) * pt.exp(-gap), dims="benchmark")
-
-
-def _specific_sd(spec: Spec, data: ModelData) -> Any:
-    """Make the sd of each benchmark's own noise on the logit (benchmark,); 0 without it."""
-    if spec.uniqueness:
-        return spec.priors.specific_sd.variable("specific_sd", dims="benchmark")
-    return np.zeros(len(data.items))
 
 
 def _measured(data: ModelData, priors: Priors, specific_sd: Any, at: PlainCoordinates) -> MeasurementEffects | None:

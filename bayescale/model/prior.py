@@ -39,6 +39,9 @@ POSITIVE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "LogNormal": ("mu", "sigma"),
     }
 )
+# Distributions on (0, 1), which may be the prior of a share.
+SHARE: Mapping[str, tuple[str, ...]] = MappingProxyType({"Beta": ("alpha", "beta")})
+_KNOWN: Mapping[str, tuple[str, ...]] = MappingProxyType({**REAL, **POSITIVE, **SHARE})
 # Parameters that may be any real number; all others are scales, rates or shapes and must be positive.
 LOCATIONS = {("Normal", "mu"), ("StudentT", "mu"), ("Laplace", "mu"), ("Cauchy", "alpha"), ("LogNormal", "mu")} | {
     ("SkewNormal", "mu"),
@@ -64,7 +67,7 @@ class Prior:
     Parameters
     ----------
     distribution : str
-        One of PyMC's names, see `REAL` and `POSITIVE` in this module.
+        One of PyMC's names, see `REAL`, `POSITIVE` and `SHARE` in this module.
     **parameters : float
         Every parameter of the distribution, by PyMC's names.
 
@@ -87,10 +90,9 @@ class Prior:
     parameters: Mapping[str, float]
 
     def __init__(self, distribution: str, /, **parameters: float) -> None:
-        known = {**REAL, **POSITIVE}
-        if distribution not in known:
-            raise SpecError(suggest(distribution, known, "prior distribution"))
-        expected = known[distribution]
+        if distribution not in _KNOWN:
+            raise SpecError(suggest(distribution, _KNOWN, "prior distribution"))
+        expected = _KNOWN[distribution]
         if set(parameters) != set(expected):
             raise SpecError(
                 f"{distribution} takes {', '.join(expected)}; got {', '.join(parameters) or 'nothing'}. "
@@ -134,7 +136,7 @@ class Prior:
             raise SpecError(
                 f"{text[:100]!r} is not a prior. Write a distribution and its numbers, such as Normal(mu=0, sigma=1)."
             ) from None
-        names = {**REAL, **POSITIVE}.get(call.func.id, ())
+        names = _KNOWN.get(call.func.id, ())
         given = [*names[: len(positional)], *(str(name) for name, _ in pairs)]
         if names and (len(positional) > len(names) or len(set(given)) < len(given)):
             raise SpecError(f"{text!r} gives a parameter twice or too many: {call.func.id} takes {', '.join(names)}.")
@@ -144,6 +146,17 @@ class Prior:
     def positive(self) -> bool:
         """Whether the support is the positive half line."""
         return self.distribution in POSITIVE
+
+    @property
+    def share(self) -> bool:
+        """Whether the support is what lies between 0 and 1.
+
+        Examples
+        --------
+        >>> Prior.parse("Beta(1, 1)").share
+        True
+        """
+        return self.distribution in SHARE
 
     @property
     def location_and_scale(self) -> tuple[float, float]:
@@ -161,7 +174,7 @@ class Prior:
         return location, scale
 
     def scaled(self, unit: float) -> Prior:
-        """Return the distribution of `unit` times a value of this one.
+        """Return the distribution of `unit` times a value of this one, which is no share: those have no unit.
 
         Examples
         --------

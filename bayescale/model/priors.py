@@ -67,6 +67,10 @@ class Priors(Frozen):
     curve_shape: Prior = _prior("Exponential(4)", "how scores rise: 1 as a sigmoid, towards 0 as Gompertz' curve")
     log_precision: Prior = _prior("Normal(6, 0.5)", "scatter of scores: log of the items that one is worth")
     specific_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of a benchmark's own noise, on the logit (uniqueness)")
+    noise_sd: Prior = _prior("LogNormal(-1.6, 0.7)", "sd of all noise of a benchmark, on the logit half-way up")
+    item_share: Prior = _prior(
+        "Beta(1, 1)", "share of that variance which its items have in common; the rest is its own"
+    )
     ceiling_gap: Prior = _prior("Exponential(30)", "how far ceilings are below the stated ones, as by wrong labels")
     latent_covariate: Prior = _prior("Normal(0, 1.5)", "unknown covariates: decades around the mean of the known")
 
@@ -88,11 +92,27 @@ class Priors(Frozen):
 
     @model_validator(mode="after")
     def _scales_and_shapes_are_positive(self) -> Priors:
-        for name in (*SCALES, "specific_sd", "curve_shape", "ceiling_gap", "compute_sd", "maker_compute_sd"):
+        for name in (
+            *SCALES,
+            "specific_sd",
+            "noise_sd",
+            "curve_shape",
+            "ceiling_gap",
+            "compute_sd",
+            "maker_compute_sd",
+        ):
             prior: Prior = getattr(self, name)
             if not prior.positive:
                 what = "a standard deviation" if name.endswith("_sd") else "a positive number"
                 raise ValueError(f"{name} is {what}; {prior} also allows values below zero")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_lie_between_0_and_1(self) -> Priors:
+        for name, prior in self:
+            if prior.share != (name == "item_share"):
+                what = "is no share, of values" if prior.share else "is a share; its prior is a Beta, of values"
+                raise ValueError(f"{name} {what} between 0 and 1; got {prior}")
         return self
 
     @field_validator("difficulty", mode="after")

@@ -32,7 +32,9 @@ _MOST_FACTORS_0_1 = 8
 # What a spec that version 0.1 saved has in place of the fields that came later.
 _FORM_0_1: Mapping[str, Any] = MappingProxyType(
     {
-        **dict.fromkeys(("repeated_measurements", "uniqueness", "rising", "learned_ceilings", "drift"), False),
+        **dict.fromkeys(
+            ("repeated_measurements", "uniqueness", "noise_shares", "rising", "learned_ceilings", "drift"), False
+        ),
         "loading_sds": "factor",
         **dict.fromkeys(("rising_with", "compute_from"), ()),
         "family_column": "family",
@@ -41,12 +43,16 @@ _FORM_0_1: Mapping[str, Any] = MappingProxyType(
 # Priors that it had not, by the field that switches their term on.
 _NEW_PRIORS = {
     "specific_sd": "uniqueness",
+    **dict.fromkeys(("noise_sd", "item_share"), "noise_shares"),
     "ceiling_gap": "learned_ceilings",
     "drift_sd": "drift",
     "setting_sd": "repeated_measurements",
     **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
 }
 _PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
+# Priors of each kind of noise. A spec that names one has them, if it does not say otherwise: so does what was saved
+# before `Spec.noise_shares`.
+_EACH_NOISE = frozenset({"log_precision", "specific_sd"})
 _LONGEST = 50_000  # characters of YAML
 
 
@@ -92,6 +98,10 @@ class Spec(Frozen):
     uniqueness : bool
         Whether each benchmark has noise of its own on the logit (specific variance, prior ``specific_sd``), beside the
         scatter that its items have in common.
+    noise_shares : bool
+        Whether the priors of these two are of their total (``noise_sd``) and of the items' share of its variance
+        (``item_share``), or of each (``log_precision``, ``specific_sd``), as in a spec that names one of the latter
+        (`bayescale.model.noise`). Without `uniqueness` there is nothing to share.
     rising : bool
         Whether capability grows with compute, parameters and tokens by the prior: the average benchmark rises
         (`bayescale.model.rising`). Slopes whose prior is not symmetric about zero are left as they are, and so are
@@ -141,6 +151,7 @@ class Spec(Frozen):
     testlets: bool = True
     repeated_measurements: bool = False
     uniqueness: bool = True
+    noise_shares: bool = True
     rising: bool = True
     rising_with: tuple[str, ...] = ()
     drift: bool = False
@@ -156,6 +167,8 @@ class Spec(Frozen):
             many = values.get("factors", "auto") == "auto"
             values = {**_FORM_0_1, **values, **({"factors": "many"} if many else {})}
         _check_keys(type(self), values, "spec")
+        if _EACH_NOISE & _named(values.get("priors")):
+            values.setdefault("noise_shares", False)
         for key, part in (("priors", Priors), ("floor", Floor)):
             if isinstance(values.get(key), Mapping):
                 _check_keys(part, values[key], "prior" if key == "priors" else "floor setting")
@@ -233,6 +246,17 @@ class Spec(Frozen):
         True
         """
         return [c for c in self.covariates if not SIZES.keys().isdisjoint(c.split(":"))] == ["log10_flops"]
+
+    @property
+    def shares_noise(self) -> bool:
+        """Whether there are two kinds of noise, with priors of their total and of the items' share.
+
+        Examples
+        --------
+        >>> Spec().shares_noise, Spec(priors={"specific_sd": "LogNormal(-2, 0.7)"}).shares_noise
+        (True, False)
+        """
+        return self.noise_shares and self.uniqueness
 
     @property
     def slope_priors(self) -> tuple[Prior, ...]:
@@ -319,6 +343,9 @@ class Spec(Frozen):
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
             **{prior: bool(getattr(self, switch)) for prior, switch in _NEW_PRIORS.items()},
+            "log_precision": not self.shares_noise,
+            "specific_sd": self.uniqueness and not self.noise_shares,
+            **dict.fromkeys(("noise_sd", "item_share"), self.shares_noise),
             "curve_shape": self.curve == "richards",
         }
         return tuple(name for name, used in needs.items() if not used)
@@ -340,12 +367,17 @@ class Spec(Frozen):
     def replace(self, **changes: Any) -> Spec:
         """Return a copy with some fields changed; `priors` and `floor` may name only what changes.
 
+        A prior of the other form of the noise brings that form with it (`noise_shares`).
+
         Examples
         --------
         >>> Spec().replace(factors=2, priors={"family_sd": "HalfNormal(2)"}).priors.family_sd
         HalfNormal(sigma=2)
         """
         values = self.model_dump()
+        named = _named(changes.get("priors"))
+        if each := named & _EACH_NOISE or named & {"noise_sd", "item_share"}:
+            values["noise_shares"] = not each & _EACH_NOISE
         for key, change in changes.items():
             merge = key in ("priors", "floor") and isinstance(change, Mapping)
             values[key] = {**values[key], **change} if merge else change
@@ -394,6 +426,13 @@ class Spec(Frozen):
 
     def __str__(self) -> str:
         return spec_text.page(self)
+
+
+def _named(priors: Any) -> frozenset[str]:
+    """Return the names of priors that are stated, not left as they are by default."""
+    if isinstance(priors, Priors):
+        return frozenset(priors.model_fields_set)
+    return frozenset(map(str, priors)) if isinstance(priors, Mapping) else frozenset()
 
 
 def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> None:

@@ -14,6 +14,7 @@ from bayescale.analysis.sensitivity import _moves, log_priors, prior_sensitivity
 from bayescale.errors import ForecastError
 from bayescale.evals import Evals
 from bayescale.methods import Posterior
+from bayescale.model.prior import Prior
 
 Simulation = tuple[Evals, Truth]
 
@@ -109,3 +110,10 @@ def test_cells_of_a_quantity_are_rows(posterior: Posterior) -> None:
 def test_draws_of_something_else_are_refused(posterior: Posterior) -> None:
     with pytest.raises(ForecastError, match="'mean' has no draws of this posterior"):
         prior_sensitivity(posterior, {"mean": posterior.expected_scores().mean("draw")})
+
+
+def test_a_uniform_prior_moves_nothing(posterior: Posterior) -> None:
+    assert posterior.spec.priors.item_share == Prior.parse("Beta(1, 1)")
+    table = prior_sensitivity(posterior, {"sd of families": posterior.idata["posterior"]["family_sd"]})
+    assert table.loc["sd of families", "item_share"] == 0
+    assert table.loc["sd of families", "family_sd"] > 0

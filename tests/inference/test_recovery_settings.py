@@ -79,6 +79,7 @@ def test_effects_of_settings_are_recovered(recovered: Posterior) -> None:
 
 def test_noise_of_a_benchmarks_own_is_that_of_models_not_of_runs(recovered: Posterior) -> None:
     """What a model has on a benchmark in every run does not count as scatter between runs."""
-    found = recovered.draws.specific_sd.mean(axis=0)
-    assert (found[:2] > 0.2).all()
-    assert (found[:2] < 0.8).all()
+    own, scatter = recovered.draws.specific_sd[:, :2], 4 / recovered.draws.precision[:, :2]
+    assert (abs(own.mean(axis=0) - NOISE) < stats.norm.isf(3e-5) * own.std(axis=0)).all()
+    # If it counted, single runs would scatter by it half-way up, and by their own scatter on top.
+    assert ((scatter > NOISE**2).mean(axis=0) < 1e-3).all()

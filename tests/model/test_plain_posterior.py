@@ -28,7 +28,7 @@ FACTORS = 2
 SPEC = load_spec("default").replace(factors=FACTORS)
 # Decades beyond the mean of known compute at which new models are forecast.
 AHEAD = 2.5
-PER_BENCHMARK = ("difficulty", "floor", "log_precision", "curve_shape", "specific_sd")
+PER_BENCHMARK = ("difficulty", "floor", "noise_sd", "item_share", "curve_shape")
 SCALES = ("family_sd", "own_loading_sd", "common_loading_sd", "testlet_sd")
 
 
@@ -75,8 +75,8 @@ def plain_model(evals: Evals) -> pm.Model:
         difficulty = pm.Normal("difficulty", 0, 1.5, shape=size)
         floor = pm.Beta("floor", mean * weight, (1 - mean) * weight, shape=size)
         shape = pm.Exponential("curve_shape", 4, shape=size)
-        phi = pt.exp(pm.Normal("log_precision", 6, 0.5, shape=size))
-        psi = pm.LogNormal("specific_sd", -1.6, 0.7, shape=size)
+        noise, by_items = pm.LogNormal("noise_sd", -1.6, 0.7, shape=size), pm.Beta("item_share", 1, 1, shape=size)
+        phi, psi = 4 / (by_items * noise**2), noise * pt.sqrt(1 - by_items)
         # Richards' curve, half-way up at a logit of zero with slope 1/4.
         half = -np.log(2) * shape
         steep = 0.5 * shape / -pt.expm1(half)
@@ -111,8 +111,8 @@ def test_the_densities_differ_by_a_constant(evals: Evals) -> None:
         rng = np.random.default_rng(seed)
         values = {name: rng.gamma(4, 0.1) for name in SCALES}
         values |= {name: rng.normal(size=benchmarks) for name in PER_BENCHMARK}
-        values |= {name: np.exp(0.3 * values[name] - 1) for name in ("floor", "curve_shape", "specific_sd")}
-        values["log_precision"] += 6
+        values |= {name: np.exp(0.3 * values[name] - 1) for name in ("floor", "curve_shape", "noise_sd")}
+        values["item_share"] = rng.uniform(0.02, 0.98, benchmarks)
         values |= {"latent_covariate": rng.normal(size=2), "slope": rng.normal(size=(1, FACTORS))}
         values |= {"capability": rng.normal(size=(models, FACTORS)), "loading": rng.normal(size=(benchmarks, FACTORS))}
         z = {"family_z": rng.normal(size=(families, FACTORS)), "testlet_z": rng.normal(size=(models, 1))}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bayescale.errors import SpecError
-from bayescale.model.prior import LOCATIONS, POSITIVE, REAL, Prior
+from bayescale.model.prior import LOCATIONS, POSITIVE, REAL, SHARE, Prior
 
-KNOWN = {**REAL, **POSITIVE}
+KNOWN = {**REAL, **POSITIVE, **SHARE}
 few = settings(max_examples=25, deadline=None)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
@@ -142,6 +142,7 @@ SCIPY = {
     "HalfCauchy": lambda beta: stats.halfcauchy(0, beta),
     "Exponential": lambda lam: stats.expon(0, 1 / lam),
     "Gamma": lambda alpha, beta: stats.gamma(alpha, 0, 1 / beta),
+    "Beta": lambda alpha, beta: stats.beta(alpha, beta),
     "InverseGamma": lambda alpha, beta: stats.invgamma(alpha, 0, beta),
     "LogNormal": lambda mu, sigma: stats.lognorm(sigma, 0, np.exp(mu)),
 }
@@ -158,11 +159,11 @@ def log_density(prior: Prior, value: float) -> float:
 def test_each_distribution_is_the_one_that_scipy_knows_by_these_parameters(name: str) -> None:
     numbers = dict(zip(KNOWN[name], (1.3, 0.7, 2.1), strict=False))
     prior = Prior(name, **numbers)
-    assert prior.positive == (name in POSITIVE)
+    assert (prior.positive, prior.share) == (name in POSITIVE, name in SHARE)
     assert log_density(prior, 0.8) == pytest.approx(SCIPY[name](**numbers).logpdf(0.8), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(KNOWN))
+@pytest.mark.parametrize("name", sorted({**REAL, **POSITIVE}))
 def test_a_unit_scales_the_whole_distribution(name: str) -> None:
     prior = Prior(name, **dict(zip(KNOWN[name], (1.3, 0.7, 2.1), strict=False)))
     half = log_density(prior.scaled(0.5), 0.4)

@@ -17,7 +17,8 @@ from scipy import special, stats
 from simulate import rise
 
 from bayescale.model.curve import SHARE_STEPS
-from bayescale.model.kernels.score_density import log_gamma_and_digamma, score_density
+from bayescale.model.kernels.rising_factorial import log_gamma_and_digamma, log_rising_factorial
+from bayescale.model.kernels.score_density import score_density
 
 ITEMS = np.array([1319.0, SHARE_STEPS, 164.0, 1.0])
 
@@ -114,6 +115,36 @@ def test_log_gamma_and_digamma_are_scipys(x: float) -> None:
     value, derivative = called(x)
     assert value == pytest.approx(special.gammaln(x), rel=1e-13, abs=1e-13)
     assert derivative == pytest.approx(special.digamma(x), rel=1e-13, abs=1e-13)
+
+
+@numba.njit
+def rising(x, n):  # type: ignore[no-untyped-def]
+    return log_rising_factorial(x, n)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(-6, 60), st.integers(0, SHARE_STEPS))
+def test_rising_factorials_are_exact_where_log_gammas_differ_by_rounding_alone(log10_x: float, n: int) -> None:
+    """Against the logs of their factors, x (x + 1) ... (x + n - 1), and the reciprocals of these."""
+    x = 10.0**log10_x
+    factors = x + np.arange(n)
+    value, derivative = rising(x, float(n))
+    scale = np.abs(np.log(factors)).sum()
+    assert value == pytest.approx(np.log(factors).sum(), rel=1e-12, abs=1e-12 * max(scale, 1.0))
+    assert derivative == pytest.approx((1 / factors).sum(), rel=1e-11)
+
+
+def test_the_density_at_a_precision_beyond_all_is_the_binomials() -> None:
+    here = random_inputs() | {"precision": np.full(len(ITEMS), 1e17), "specific_sd": np.zeros(len(ITEMS))}
+    inputs = [pt.as_tensor(value).type() for value in here.values()]
+    density, gradient = (pytensor.function(inputs, output, mode="NUMBA")(*here.values()) for output in symbolic(inputs))
+    mean = here["floor"] + (here["ceiling"] - here["floor"]) * rise(here["logit"], here["shape"])
+    hits = np.rint(here["score"] * ITEMS)
+    expected = hits * np.log(mean) + (ITEMS - hits) * np.log1p(-mean)
+    np.testing.assert_allclose(density, np.where(here["observed"] > 0, expected, 0.0), rtol=1e-9, atol=1e-9)
+    weights = np.arange(1, 10)[:, None]
+    by_mean = np.where(here["observed"] > 0, weights * (hits / mean - (ITEMS - hits) / (1 - mean)), 0.0)
+    np.testing.assert_allclose(gradient[1], (by_mean * (1 - rise(here["logit"], here["shape"]))).sum(axis=0), rtol=1e-9)
 
 
 @pytest.mark.heavy

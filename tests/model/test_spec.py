@@ -85,6 +85,8 @@ def test_each_shipped_spec_differs_from_the_default_as_its_name_says() -> None:
         at_home = getattr(usual, prior_name)
         if prior.distribution == "Exponential":
             assert prior.parameters["lam"] < at_home.parameters["lam"]
+        elif prior.share:
+            assert prior == at_home == Prior.parse("Beta(1, 1)")  # there is no wider one
         else:
             assert prior.parameters["sigma"] >= at_home.parameters["sigma"], prior_name
 
@@ -215,6 +217,9 @@ def test_identity_is_of_what_matters_and_not_of_the_name() -> None:
         spec.replace(family_offsets=False),
         spec.replace(family_benchmark=True),
         spec.replace(uniqueness=False),
+        spec.replace(noise_shares=False),
+        spec.replace(priors={"noise_sd": "HalfNormal(0.123)"}),
+        spec.replace(priors={"item_share": "Beta(2, 1)"}),
         spec.replace(rising=False),
         spec.replace(learned_ceilings=True),
         spec.replace(loading_sds="factor"),
@@ -299,6 +304,8 @@ def test_print_says_which_priors_are_not_in_use() -> None:
         == set(load_spec("default").unused_priors)
         == {
             "loading",
+            "log_precision",
+            "specific_sd",
             "benchmark_slope_sd",
             "family_benchmark_sd",
             "ceiling_gap",
@@ -318,9 +325,10 @@ def test_a_prior_is_in_use_if_and_only_if_the_model_has_it(name: str) -> None:
     from bayescale.model import build_model
 
     spec = load_spec(name)
-    variables = build_model(spec, with_columns(load_evals("base-llms-all"))).named_vars
+    variables = {v.name for v in build_model(spec, with_columns(load_evals("base-llms-all"))).free_RVs}
     # These are variables by their own name; `loading` is one either way.
-    named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n in ("curve_shape", "ceiling_gap")]
+    others = ("curve_shape", "ceiling_gap", "log_precision", "item_share")
+    named = [n for n in type(spec.priors).model_fields if n.endswith("_sd") or n in others]
     assert {n for n in named if n not in variables} == {n for n in spec.unused_priors if n in named}
 
 
@@ -355,13 +363,50 @@ priors:
 
 def test_a_spec_that_version_0_1_saved_means_what_it_meant() -> None:
     spec = Spec.from_yaml(SAVED_BY_0_1)
-    assert not any([spec.uniqueness, spec.rising, spec.learned_ceilings])
+    assert not any([spec.uniqueness, spec.noise_shares, spec.rising, spec.learned_ceilings])
     assert spec.family_benchmark
     assert [spec.factors_for(*size) for size in [(8, 148), (20, 75), (5, 75), (20, 11)]] == [6, 8, 3, 5]
     assert spec.prior("own_loading_sd", 8) == Prior.parse("HalfNormal(0.5)")
     # As version 0.1 computed it for its default.
     assert spec.identity == "93feba2837a0cd161d0dfda882f403f5410455139bc03963af51c348c6586853"
     assert Spec.from_yaml(spec.to_yaml()) == spec
+
+
+def test_a_spec_that_was_saved_before_noise_had_shares_means_what_it_meant() -> None:
+    text = Spec().to_yaml()
+    before = "".join(line for line in text.splitlines(True) if not line.lstrip().startswith(("noise_s", "item_share")))
+    assert before.count("\n") == text.count("\n") - 3
+    spec = Spec.from_yaml(before)
+    assert spec == Spec(noise_shares=False)
+    assert {"noise_sd", "item_share"} <= set(spec.unused_priors)
+    # As computed for the default before.
+    assert spec.identity == "b40667005a96edf88d6ee0aaa124bbe71116639f6c67a0bea5da2f6a1b4fe746"
+
+
+def test_a_prior_of_one_form_of_the_noise_brings_the_form_with_it() -> None:
+    each, shares = {"log_precision": "Normal(5, 1)"}, {"item_share": "Beta(2, 2)"}
+    assert not Spec(priors=each).noise_shares
+    assert not Spec(priors=Spec(priors=each).priors).noise_shares
+    assert Spec(priors=shares).noise_shares
+    assert not Spec().replace(priors=each).noise_shares
+    assert Spec(noise_shares=False).replace(priors=shares).noise_shares
+    assert Spec().replace(priors=each, noise_shares=True).noise_shares
+    assert not Spec(uniqueness=False).shares_noise
+    assert "log_precision" not in Spec(uniqueness=False).unused_priors
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        ({"item_share": "HalfNormal(1)"}, r"item_share is a share; its prior is a Beta, of values between 0 and 1"),
+        ({"slope": "Beta(1, 1)"}, r"slope is no share, of values between 0 and 1; got Beta\(alpha=1, beta=1\)"),
+        ({"difficulty": "Beta(1, 1)"}, r"difficulty is no share"),
+        ({"noise_sd": "Normal(0, 1)"}, r"noise_sd is a standard deviation"),
+    ],
+)
+def test_shares_have_priors_of_shares_and_nothing_else_has(priors: dict[str, str], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        Spec(priors=priors)
 
 
 def test_sds_of_loadings_mean_the_same_for_any_number_of_factors() -> None:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from scipy.special import betaln, logit
+from scipy.special import logit
 
 from bayescale.model.coordinates.curves import CurveWhitening, around, whitened_curves
 from bayescale.model.coordinates.measured import MeasurementEffects
-from bayescale.model.coordinates.normal_score import laplace
 from bayescale.model.coordinates.partial_centering import narrowed, widened
 from bayescale.model.coordinates.pilot import (
     SPREAD,
@@ -26,6 +25,7 @@ from bayescale.model.coordinates.pilot import (
     observed_share,
 )
 from bayescale.model.coordinates.rotation import loadings, representative, split_space
+from bayescale.model.coordinates.share import beta_density, log_shares
 from bayescale.model.coordinates.short_run import ShortRun
 from bayescale.model.coordinates.unknown import Whitening, ridge, unwhitened, whitening
 from bayescale.model.covariates import SIZES
@@ -34,6 +34,7 @@ from bayescale.model.data import ModelData, model_data, unknown_cells
 from bayescale.model.kernels.levels import levels
 from bayescale.model.kernels.working_response import observed_response
 from bayescale.model.likelihood import log_density, scores
+from bayescale.model.noise import noise
 from bayescale.model.prior import Prior
 from bayescale.model.rising import log_rising, rising_slopes
 from bayescale.model.spec import Spec
@@ -136,9 +137,14 @@ class PlainCoordinates:
             return floor, spec.priors.curve_shape.variable("curve_shape", dims=dims)
         return floor, np.ones(len(data.floor))
 
-    def log_precision(self) -> Any:
-        """Make log-precisions of scores (benchmark,): ``log phi_b ~ prior``."""
-        return self.spec.priors.log_precision.variable("log_precision", dims="benchmark")
+    def noise(self) -> Noise:
+        """Make precisions of scores and sds of the benchmarks' own noise (benchmark,)."""
+        return noise(self.spec, self.item_share, len(self.data.items))
+
+    def item_share(self, name: str) -> tuple[Any, Any]:
+        """Make the items' shares of the variance of the noise (benchmark,); return them and what is left."""
+        share = self.spec.priors.item_share.variable(name, dims="benchmark")
+        return share, 1 - share
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Make ``W_bk = c_k + w_bk``, ``c ~ Normal(0, common_sd)`` integrated out, ``w ~ Normal(0, own_sd)``."""
@@ -324,9 +330,8 @@ class Coordinates(PlainCoordinates):
         floor, shape = pt.as_tensor(self.data.floor), np.ones(len(self.data.floor))
         if "floor" in parts:
             alpha, beta = self.spec.floor.shapes(self.data.floor)
-            log_floor, log_rest = -pt.softplus(-values[:, 0]), -pt.softplus(values[:, 0])
-            density = density + (alpha * log_floor + beta * log_rest - betaln(alpha, beta)).sum()
-            floor = pt.exp(log_floor)
+            density = density + beta_density(values[:, 0], alpha, beta).sum()
+            floor = pt.exp(log_shares(values[:, 0])[0])
         floor = pm.Deterministic("floor", floor, dims="benchmark")
         if "curve_shape" in parts:
             shape = pm.Deterministic("curve_shape", pt.exp(values[:, -1]), dims="benchmark")
@@ -334,13 +339,12 @@ class Coordinates(PlainCoordinates):
         pm.Potential("curve_density", density)
         return floor, shape
 
-    def log_precision(self) -> Any:
-        """Sample log-precisions of a Laplace prior by their normal scores (`coordinates.normal_score`)."""
-        prior, name, dims = self.spec.priors.log_precision, "log_precision", "benchmark"
-        if prior.distribution != "Laplace":
-            return super().log_precision()
-        z = pm.Normal(coordinate(name), 0, 1, dims=dims)
-        return pm.Deterministic(name, laplace(z, **prior.parameters), dims=dims)
+    def item_share(self, name: str) -> tuple[Any, Any]:
+        """Sample the items' shares of the variance of the noise by their logits (`coordinates.share`)."""
+        z = pm.Flat(coordinate(name), shape=len(self.data.items))
+        pm.Potential(f"{name}_density", beta_density(z, **self.spec.priors.item_share.parameters).sum())
+        share, rest = (pt.exp(log) for log in log_shares(z))
+        return pm.Deterministic(name, share, dims="benchmark"), rest
 
     def common_loadings(self, name: str, own_sd: Any, common_sd: Any, family_sd: Any) -> Any:
         """Sample loadings partly centred (`coordinates.partial_centering`)."""

@@ -9,13 +9,14 @@ def register() -> None:
     """Register the Ops with PyTensor's JAX backend; JAX then differentiates them itself."""
     import jax.numpy as jnp
     import pytensor.tensor as pt
-    from jax.scipy.special import betaln
+    from jax.scipy.special import gammaln
     from pytensor.graph import FunctionGraph
     from pytensor.link.jax.dispatch import jax_funcify
 
     from bayescale.model.coordinates.hierarchy import levels as plain_levels
     from bayescale.model.curve import Curve, beta_shapes, expected_score, score_precision
     from bayescale.model.kernels.levels import KEPT, Levels
+    from bayescale.model.kernels.rising_factorial import LARGE, rising_of_large
     from bayescale.model.kernels.score_density import ScoreDensity
     from bayescale.model.kernels.working_response import WorkingResponse, working_response
 
@@ -42,6 +43,14 @@ def register() -> None:
 
         return run
 
+    x, n = pt.matrix(), pt.matrix()
+    rising = jax_funcify(FunctionGraph([x, n], [rising_of_large(x, n)[0]], clone=False))
+
+    def log_rising(x: Any, n: Any) -> Any:
+        # Where one of two formulas is taken JAX differentiates both: the other one is given a number that it takes.
+        small, large = jnp.minimum(x, LARGE), jnp.maximum(x, LARGE)
+        return jnp.where(x < LARGE, gammaln(small + n) - gammaln(small), rising(large, n)[0])
+
     @jax_funcify.register(ScoreDensity)
     def _(op: Any, **kwargs: Any) -> Any:
         # JAX does not trace NumPy's functions, in which the curve is written; PyTensor translates.
@@ -56,7 +65,8 @@ def register() -> None:
             mean, phi = mean_and_precision(*given)
             a, b = beta_shapes(mean, phi)
             hits = jnp.rint(score * items)
-            density = jnp.where(observed > 0, betaln(hits + a, items - hits + b) - betaln(a, b), 0.0)
+            density = log_rising(a, hits) + log_rising(b, items - hits) - log_rising(a + b, items)
+            density = jnp.where(observed > 0, density, 0.0)
             # JAX takes the derivatives itself.
             return density, *[jnp.full_like(density, jnp.nan)] * 6
 

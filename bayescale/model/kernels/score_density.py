@@ -28,6 +28,8 @@ from bayescale.model.curve import (
     log_share,
     log_sigmoid,
 )
+from bayescale.model.kernels import rising_factorial
+from bayescale.model.kernels.rising_factorial import log_rising_factorial
 
 
 class ScoreDensity(Op):
@@ -142,38 +144,15 @@ def _derivatives(curve: Any, ends: Any, by_mean: Any, by_phi: Any, phi_by: Any) 
 
 _TINY = 1e-300
 
+
 # Numba compiles the very functions that NumPy runs; registered, one may call another.
 for _function in (
     beta_shapes, half_way, half_way_slope, log_sigmoid, log_share, _benchmark, _curve, _cell_precision, _derivatives,
 ):  # fmt: skip
     register_jitable(_function)
-# From here on the series in 1/x (Abramowitz & Stegun 1964, 6.1.40 and 6.3.18) is exact to rounding with seven terms.
-_LARGE = 10.0
-_HALF_LOG_TWO_PI = 0.5 * np.log(2 * np.pi)
 
 
-@kernel
-def log_gamma_and_digamma(x):  # type: ignore[no-untyped-def]
-    """Return ``log Gamma(x)`` and its derivative, for a positive number."""
-    # Gamma(x) = Gamma(x + n) / (x (x + 1) ... (x + n - 1)); `steep` over `product` is the sum of the 1 / (x + j).
-    product, steep = 1.0, 0.0
-    while x < _LARGE:
-        steep = steep * x + product
-        product *= x
-        x += 1.0
-    log, r = np.log(x), 1.0 / x
-    s = r * r
-    tail = 1 / 1680 - s * (1 / 1188 - s * (691 / 360360 - s / 156))
-    value = (x - 0.5) * log - x + _HALF_LOG_TWO_PI + r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * tail)))
-    tail = 1 / 240 - s * (1 / 132 - s * (691 / 32760 - s / 12))
-    derivative = log - 0.5 * r - s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * tail)))
-    if steep > 0.0:
-        value -= np.log(product)
-        derivative -= steep / product
-    return value, derivative
-
-
-@register_kernel(ScoreDensity, __file__, response.__file__)
+@register_kernel(ScoreDensity, __file__, rising_factorial.__file__, response.__file__)
 def _numba_score_density(op: Any, node: Any) -> Any:
     @kernel
     def run(logit, floor, ceiling, shape, precision, specific_sd, items, score, observed):  # type: ignore[no-untyped-def]
@@ -182,9 +161,7 @@ def _numba_score_density(op: Any, node: Any) -> Any:
         constant, by_constant = np.empty(benchmarks), np.empty(benchmarks)
         shared = [_benchmark(shape[j]) for j in range(benchmarks)]
         for j in range(benchmarks):
-            of_precision, by = log_gamma_and_digamma(precision[j])
-            of_both, by_both = log_gamma_and_digamma(items[j] + precision[j])
-            constant[j], by_constant[j] = of_precision - of_both, by - by_both
+            constant[j], by_constant[j] = log_rising_factorial(precision[j], items[j])
         # Along the rows, as the matrices lie in memory: down the columns of 1,000 models and 100 benchmarks every cell
         # was a miss of the cache.
         for i in range(models):
@@ -195,19 +172,14 @@ def _numba_score_density(op: Any, node: Any) -> Any:
                     phi, phi_by = _cell_precision(curve, ends, precision[j], specific_sd[j])
                     fixed, by_fixed = constant[j], by_constant[j]
                     if specific_sd[j] > 0:  # otherwise all cells of the benchmark have one precision
-                        of_phi, by = log_gamma_and_digamma(phi)
-                        of_both, by_both = log_gamma_and_digamma(n + phi)
-                        fixed, by_fixed = of_phi - of_both, by - by_both
+                        fixed, by_fixed = log_rising_factorial(phi, n)
                     mean = ends[0] + (ends[1] - ends[0]) * curve[0]
                     a, b = beta_shapes(mean, phi)
-                    below_a, by_a = log_gamma_and_digamma(a)
-                    below_b, by_b = log_gamma_and_digamma(b)
                     hits = np.rint(score[i, j] * n)
-                    above_a, by_above_a = log_gamma_and_digamma(hits + a)
-                    above_b, by_above_b = log_gamma_and_digamma(n - hits + b)
-                    by_a, by_b = by_above_a - by_a, by_above_b - by_b
-                    by_phi = mean * by_a + (1 - mean) * by_b + by_fixed
-                    out[0, i, j] = fixed + above_a + above_b - below_a - below_b
+                    of_hits, by_a = log_rising_factorial(a, hits)
+                    of_misses, by_b = log_rising_factorial(b, n - hits)
+                    by_phi = mean * by_a + (1 - mean) * by_b - by_fixed
+                    out[0, i, j] = of_hits + of_misses - fixed
                     derivatives = _derivatives(curve, ends, phi * (by_a - by_b), by_phi, phi_by)
                     for k, value in enumerate(derivatives):
                         out[k + 1, i, j] = value
