@@ -60,7 +60,9 @@ COLUMNS = [
 FORM = {
     "first": "Figures are of the model's first form, the default of version 0.1. The present form was chosen "
     "afterwards, on training models.",
-    "": "Figures are of the default spec as it ships.",
+    "apart": "Figures are of the form with a prior of each kind of noise (`noise_shares: false`). The present form was "
+    "chosen afterwards, on training models.",
+    "": "Figures are of the specs as they ship.",
 }
 
 
@@ -89,9 +91,20 @@ def summarise(folder: Path) -> pd.DataFrame:
 
 def tables(summary: pd.DataFrame, forecast: pd.DataFrame) -> dict[str, str]:
     """Return the Markdown tables of the pages, by name."""
-    (form,) = summary["form"].astype(object).fillna("").unique()
     made = {"facts": _facts(summary), "scores": _scores(summary), "groups": _groups(summary)}
-    return {"form": FORM[form], "hidden": _hidden(forecast.dropna(subset="observed")), **made}
+    return {"form": _forms(summary), "hidden": _hidden(forecast.dropna(subset="observed")), **made}
+
+
+def _forms(summary: pd.DataFrame) -> str:
+    """Say of which form of the model the figures are, and name the groups that are of another than the first one."""
+    by_pool = summary.assign(form=summary["form"].astype(object).fillna("")).groupby("pool", sort=False)["form"].max()
+    usual, *others = by_pool.value_counts().index
+    titles = FACTS | SCORES
+    said = [FORM[usual]]
+    for form in others:
+        named = " and ".join(titles[pool] for pool in by_pool.index[by_pool == form])
+        said.append(f"Of {named}: {FORM[form][0].lower()}{FORM[form][1:]}")
+    return " ".join(said)
 
 
 def _hidden(table: pd.DataFrame) -> str:
