@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -128,7 +129,7 @@ def _until_diagnosed(
             time.sleep(max(min(pause, ends - time.monotonic()), 0.0))
             late = time.monotonic() >= ends
             looked = time.monotonic()
-            drawn = _drawn_by_all(handle.inspect())
+            drawn = _drawn_by_all(_inspected(handle))
             # A look copies all draws: it takes a tenth of the time at most.
             longest = max(5.0, 10 * (time.monotonic() - looked))
             draws = drawn["posterior"].sizes["draw"]
@@ -153,6 +154,14 @@ def _until_diagnosed(
     finally:
         # Also on Ctrl-C: chains go on in threads of their own otherwise.
         handle.cancel()
+
+
+def _inspected(handle: Any) -> Any:
+    """Return the draws so far."""
+    with warnings.catch_warnings():
+        # Where there are hardly any draws yet ArviZ 0.23 takes chains and draws to be in the wrong order.
+        warnings.filterwarnings("ignore", message="More chains")
+        return handle.inspect()
 
 
 def _drawn_by_all(idata: Any) -> Any:
