@@ -31,8 +31,8 @@ def noise_parts(noise_sd: Any, item_share: Any, own_share: Any) -> Noise:
 
     Examples
     --------
-    >>> noise_parts(0.2, 0.25, 0.75)
-    Noise(precision=400.0, specific_sd=0.17320508075688773)
+    >>> [round(float(part), 3) for part in noise_parts(0.2, 0.25, 0.75)]
+    [400.0, 0.173]
     """
     return Noise(4 / (item_share * noise_sd**2), noise_sd * np.sqrt(own_share))
 
