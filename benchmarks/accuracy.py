@@ -3,8 +3,9 @@
     python benchmarks/accuracy.py [FOLDER ...]
 
 A folder is that of `bayescale backtest -o FOLDER`. Their scores.csv and predictions.csv are summed up in
-docs/accuracy.csv, of which the tables are made; without a folder the tables are made anew. The forecast of the hidden
-model is docs/forecast.csv, a copy of what `bayescale demo` writes.
+docs/accuracy.csv, of which the tables are made; rows of groups of tasks that no folder has stay, so mark those of an
+earlier form first. Without a folder the tables are made anew. The forecast of the hidden model is docs/forecast.csv, a
+copy of what `bayescale demo` writes.
 """
 
 from __future__ import annotations
@@ -58,11 +59,11 @@ COLUMNS = [
 ]  # fmt: skip
 # Figures of an earlier form of the model, which no folder holds any more, are marked in the column `form`.
 FORM = {
-    "first": "Figures are of the model's first form, the default of version 0.1. The present form was chosen "
-    "afterwards, on training models.",
-    "apart": "Figures are of the form with a prior of each kind of noise (`noise_shares: false`). The present form was "
-    "chosen afterwards, on training models.",
-    "": "Figures are of the specs as they ship.",
+    "first": "the model's first form, the default of version 0.1; the present form was chosen afterwards, on training "
+    "models",
+    "apart": "the form with a prior of each kind of noise (`noise_shares: false`); the present form was chosen "
+    "afterwards, on training models",
+    "": "the specs as they ship",
 }
 
 
@@ -100,10 +101,10 @@ def _forms(summary: pd.DataFrame) -> str:
     by_pool = summary.assign(form=summary["form"].astype(object).fillna("")).groupby("pool", sort=False)["form"].max()
     usual, *others = by_pool.value_counts().index
     titles = FACTS | SCORES
-    said = [FORM[usual]]
+    said = [f"Figures are of {FORM[usual]}."]
     for form in others:
-        named = " and ".join(titles[pool] for pool in by_pool.index[by_pool == form])
-        said.append(f"Of {named}: {FORM[form][0].lower()}{FORM[form][1:]}")
+        named = ", ".join(titles[pool] for pool in by_pool.index[by_pool == form])
+        said.append(f"Those of {named} are of {FORM[form]}.")
     return " ".join(said)
 
 
@@ -197,6 +198,8 @@ def main(folders: list[str]) -> None:
     """Sum up the backtests of the folders, and write the tables."""
     if folders:
         summary = pd.concat([summarise(Path(folder)) for folder in folders], ignore_index=True)
+        before = pd.read_csv(SUMMARY)
+        summary = pd.concat([summary, before[~before["pool"].isin(summary["pool"])]], ignore_index=True)
         summary.to_csv(SUMMARY, index=False, float_format="%.6g")
     for page in PAGES:
         page.write_text(put(page.read_text("utf-8"), tables(*map(pd.read_csv, (SUMMARY, FORECAST)))), encoding="utf-8")
