@@ -7,7 +7,6 @@ import math
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -23,36 +22,13 @@ from bayescale.model.covariates import NOT_COVARIATES, SIZES
 from bayescale.model.drift import DATE
 from bayescale.model.prior import Prior
 from bayescale.model.priors import Floor, Frozen, Priors, split_name
+from bayescale.model.saved_spec import FORM_0_1, NEW_PRIORS, as_meant, noise_form
 
 # Capabilities where there are benchmarks enough to tell them apart (`Spec.factors_for`).
 MOST_FACTORS = 6
 # The rule of version 0.1, which specs that were saved by it keep: up to eight, two fewer than there are benchmarks.
 _MOST_FACTORS_0_1 = 8
 
-# What a spec that version 0.1 saved has in place of the fields that came later.
-_FORM_0_1: Mapping[str, Any] = MappingProxyType(
-    {
-        **dict.fromkeys(
-            ("repeated_measurements", "uniqueness", "noise_shares", "rising", "learned_ceilings", "drift"), False
-        ),
-        "loading_sds": "factor",
-        **dict.fromkeys(("rising_with", "compute_from"), ()),
-        "family_column": "family",
-    }
-)
-# Priors that it had not, by the field that switches their term on.
-_NEW_PRIORS = {
-    "specific_sd": "uniqueness",
-    **dict.fromkeys(("noise_sd", "item_share"), "noise_shares"),
-    "ceiling_gap": "learned_ceilings",
-    "drift_sd": "drift",
-    "setting_sd": "repeated_measurements",
-    **dict.fromkeys(("compute_slope", "compute_sd", "maker_compute_sd"), "compute_from"),
-}
-_PRIORS_0_1 = frozenset(Priors.model_fields) - set(_NEW_PRIORS)
-# Priors of each kind of noise. A spec that names one has them, if it does not say otherwise: so does what was saved
-# before `Spec.noise_shares`.
-_EACH_NOISE = frozenset({"log_precision", "specific_sd"})
 _LONGEST = 50_000  # characters of YAML
 
 
@@ -162,13 +138,8 @@ class Spec(Frozen):
     priors: Priors = Priors()
 
     def __init__(self, /, **values: Any) -> None:
-        if isinstance(values.get("priors"), Mapping) and set(values["priors"]) == _PRIORS_0_1:
-            # Version 0.1 saved every prior, and had no others.
-            many = values.get("factors", "auto") == "auto"
-            values = {**_FORM_0_1, **values, **({"factors": "many"} if many else {})}
+        values = as_meant(values)
         _check_keys(type(self), values, "spec")
-        if _EACH_NOISE & _named(values.get("priors")):
-            values.setdefault("noise_shares", False)
         for key, part in (("priors", Priors), ("floor", Floor)):
             if isinstance(values.get(key), Mapping):
                 _check_keys(part, values[key], "prior" if key == "priors" else "floor setting")
@@ -342,7 +313,7 @@ class Spec(Frozen):
             "benchmark_slope_sd": self.benchmark_slopes,
             "family_benchmark_sd": self.family_benchmark,
             "testlet_sd": self.testlets,
-            **{prior: bool(getattr(self, switch)) for prior, switch in _NEW_PRIORS.items()},
+            **{prior: bool(getattr(self, switch)) for prior, switch in NEW_PRIORS.items()},
             "log_precision": not self.shares_noise,
             "specific_sd": self.uniqueness and not self.noise_shares,
             **dict.fromkeys(("noise_sd", "item_share"), self.shares_noise),
@@ -355,10 +326,10 @@ class Spec(Frozen):
         """SHA-256 of all that affects the posterior (not of name and title)."""
         content = self.model_dump(mode="json", exclude={"name", "title"})
         # Fields that version 0.1 had not are left out at its values, so that what it saved keeps its identity.
-        for prior, switch in _NEW_PRIORS.items():
+        for prior, switch in NEW_PRIORS.items():
             if not getattr(self, switch):
                 del content["priors"][prior]
-        for key, value in _FORM_0_1.items():
+        for key, value in FORM_0_1.items():
             if getattr(self, key) == value:
                 del content[key]
         content["factors"] = {"many": "auto", "auto": "identified"}.get(content["factors"], content["factors"])
@@ -374,10 +345,7 @@ class Spec(Frozen):
         >>> Spec().replace(factors=2, priors={"family_sd": "HalfNormal(2)"}).priors.family_sd
         HalfNormal(sigma=2)
         """
-        values = self.model_dump()
-        named = _named(changes.get("priors"))
-        if each := named & _EACH_NOISE or named & {"noise_sd", "item_share"}:
-            values["noise_shares"] = not each & _EACH_NOISE
+        values = self.model_dump() | noise_form(changes.get("priors"))
         for key, change in changes.items():
             merge = key in ("priors", "floor") and isinstance(change, Mapping)
             values[key] = {**values[key], **change} if merge else change
@@ -426,13 +394,6 @@ class Spec(Frozen):
 
     def __str__(self) -> str:
         return spec_text.page(self)
-
-
-def _named(priors: Any) -> frozenset[str]:
-    """Return the names of priors that are stated, not left as they are by default."""
-    if isinstance(priors, Priors):
-        return frozenset(priors.model_fields_set)
-    return frozenset(map(str, priors)) if isinstance(priors, Mapping) else frozenset()
 
 
 def _check_keys(part: type[BaseModel], values: Mapping[str, Any], what: str) -> None:

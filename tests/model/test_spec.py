@@ -391,6 +391,10 @@ def test_a_prior_of_one_form_of_the_noise_brings_the_form_with_it() -> None:
     assert not Spec().replace(priors=each).noise_shares
     assert Spec(noise_shares=False).replace(priors=shares).noise_shares
     assert Spec().replace(priors=each, noise_shares=True).noise_shares
+    # Priors that are all spelled out, as in the shipped specs, say nothing of the form.
+    assert Spec(priors=load_spec("default").priors).noise_shares
+    for form in (True, False):
+        assert Spec(noise_shares=form).replace(priors=load_spec("default").priors).noise_shares == form
     assert not Spec(uniqueness=False).shares_noise
     assert "log_precision" not in Spec(uniqueness=False).unused_priors
 
